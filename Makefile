@@ -1,0 +1,30 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer; both make .venv first.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+OUT ?= demo
+
+.PHONY: demo test lint clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(PIP) --editable '.[test]'
+	touch $@
+
+demo: .venv/installed
+	.venv/bin/medgen demo --out $(OUT)
+
+lint: .venv/tested
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+test: lint
+	.venv/bin/pytest
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,50 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto takes a GPU where there is one.",
+)
+
+
+def input_options(command: Command) -> Command:
+    """Add what commands that read frames with a run have in common."""
+    split = click.option(
+        "--split",
+        type=click.Choice(["train", "val", "test", "all"]),
+        help="Of a prepared INPUT.  [default: test; raw frames: all]",
+    )
+    return split(device_option(command))
+
+
+def dataset_options(command: Command) -> Command:
+    """Add the settings of a prepared data set; what is not given keeps its default."""
+    options = [
+        click.option("--size", type=click.IntRange(16, 1024), help="Side of a crop in pixels.  [default: 96]"),
+        click.option("--channels", type=click.Choice(["1", "3"]), callback=_integer, help="Grey or colour.  [default: 3]"),
+        click.option("--square", type=click.Choice(["crop", "pad"]), default="crop", show_default=True,
+                     help="Centre square of the field of view, or all of it on a square."),
+        click.option("--copies", type=click.IntRange(0, 20), help="Augmented copies of each training frame.  [default: 0]"),
+        click.option("--val-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.15]"),
+        click.option("--test-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.25]"),
+        click.option("--seed", type=int, help="Of the splits and copies.  [default: 0]"),
+        click.option("--assume", type=click.Choice(["normal"]), help="Label of frames that the source leaves unlabelled."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _integer(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    return None if value is None else int(value)

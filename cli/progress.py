@@ -1,0 +1,103 @@
+"""Draw progress: a rich bar on a terminal, plain lines elsewhere; and turn Ctrl-C into a polite stop."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import time
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import click
+
+from medgen.types import Progress
+
+PLAIN_SECONDS = 15.0  # between two plain lines of one task
+
+
+class Display:
+    """A progress callback; `stop` tells a training whether Ctrl-C was pressed. A second Ctrl-C ends at once."""
+
+    def __init__(self) -> None:
+        self.interactive = sys.stderr.isatty()
+        self.stopped = False
+        self.printed: dict[str, float] = {}
+        self.started: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        if self.interactive:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bars
+
+            columns: list[Any] = [
+                "{task.description:<12}",
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[values]}"),
+            ]
+            self.bars = Bars(*columns, console=Console(stderr=True))
+            self.tasks: dict[str, int] = {}
+            self.bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.interactive:
+            self.bars.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        values = "  ".join(f"{name} {_short(value)}" for name, value in progress.values.items())
+        if progress.message:
+            self._say(progress.message)
+        if self.interactive:
+            if progress.task not in self.tasks:
+                self.tasks[progress.task] = self.bars.add_task(progress.task, total=progress.total, values="")
+            task = self.tasks[progress.task]
+            self.bars.update(task, completed=progress.done, total=progress.total, **({"values": values} if values else {}))  # type: ignore[arg-type]
+        else:
+            self._line(progress, values)
+
+    def _say(self, message: str) -> None:
+        if self.interactive:
+            self.bars.console.print(message, markup=False, highlight=False)
+        else:
+            click.echo(message, err=True)
+
+    def _line(self, progress: Progress, values: str) -> None:
+        now = time.monotonic()
+        self.started.setdefault(progress.task, now)
+        last = progress.done >= progress.total
+        if progress.message or (not last and now - self.printed.get(progress.task, -PLAIN_SECONDS) < PLAIN_SECONDS):
+            return
+        self.printed[progress.task] = now
+        spent = now - self.started[progress.task]
+        left = spent * (progress.total - progress.done) / max(progress.done, 1)
+        ahead = "" if last else f"  {_clock(left)} left"
+        click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{ahead}".rstrip(), err=True)
+
+    def stop(self) -> bool:
+        """Tell whether Ctrl-C was pressed; the first call begins to listen."""
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
+        return self.stopped
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._say("stopping after this step; Ctrl-C again to end at once")
+
+    @staticmethod
+    def command() -> str:
+        """Return the command line as it was typed."""
+        return shlex.join(["medgen", *sys.argv[1:]])
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02}"

@@ -1,0 +1,30 @@
+"""The verbs as functions.
+
+``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
+``reconstruct`` and ``sample`` a run; ``demo`` does it all on synthetic frames. Progress goes to a callback; nothing is printed.
+"""
+
+from medgen.backends._base import summaries as backends
+from medgen.data.inspect import inspect_source as inspect
+from medgen.data.prepare import prepare
+from medgen.verbs.demo import demo
+from medgen.verbs.report import report
+from medgen.verbs.run import recipe
+from medgen.verbs.score import reconstruct, sample, score
+from medgen.verbs.steps import crop_steps
+from medgen.verbs.train import resume, train
+
+__all__ = [
+    "backends",
+    "crop_steps",
+    "demo",
+    "inspect",
+    "prepare",
+    "recipe",
+    "reconstruct",
+    "report",
+    "resume",
+    "sample",
+    "score",
+    "train",
+]

@@ -1,0 +1,194 @@
+"""The contract of a backend: players, turns, score; capabilities; and the registry, which is this folder.
+
+A backend is one file in this folder with a docstring that cites its source, a class `Config` (settings) and a class `Model`.
+A new file is a new backend: nothing else has to be told.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from medgen.config import Settings
+from medgen.errors import BackendError, did_you_mean
+from medgen.types import Batch, Scores
+
+Losses = dict[str, Tensor]
+
+
+class Optimizer(Settings):
+    """How the engine moves one player's weights."""
+
+    name: Literal["adam", "rmsprop", "sgd"] = "adam"
+    lr: float = Field(1e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(0.0, ge=0)
+    warmup_steps: int = Field(0, ge=0)  # the learning rate rises linearly over so many steps
+    plateau_epochs: int = Field(0, ge=0)  # epochs without a better validation loss before the rate falls; 0 = never
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    min_lr: float = Field(1e-6, ge=0)
+
+
+class Player(NamedTuple):
+    """A named group of weights that one optimizer moves."""
+
+    weights: tuple[nn.Module, ...]
+    optimizer: Optimizer
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the weights that can be trained."""
+        return [weight for module in self.weights for weight in module.parameters() if weight.requires_grad]
+
+
+class Backend(nn.Module, ABC):
+    """A generative model that can be trained and that scores frames.
+
+    Parameters
+    ----------
+    config : the backend's own settings
+    size : side S of a crop in pixels
+    channels : C
+
+    Attributes
+    ----------
+    monitor : name of the validation loss by which the best weights are chosen, the rate falls and training stops early;
+        "loss" is the sum of what `turns` yields, "" says that no loss tells a better model from a worse one
+    """
+
+    monitor: ClassVar[str] = "loss"
+
+    def __init__(self, config: Settings, size: int, channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.size = size
+        self.channels = channels
+
+    @property
+    @abstractmethod
+    def players(self) -> dict[str, Player]:
+        """Every weight belongs to exactly one player."""
+
+    @abstractmethod
+    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
+        """Yield (player, losses) once for each optimizer step that a batch is worth.
+
+        Between two yields the engine adds the scalar losses up, runs backward into that player's weights only and steps its
+        optimizer. Compute what a player needs after the yield before it; never yield inside a ``with``.
+
+        Parameters
+        ----------
+        batch : frames on the training device
+        progress : share of the training that is done, 0 to 1: the only clock. Validation runs at 1.
+        """
+
+    @abstractmethod
+    def score(self, batch: Batch) -> Scores:
+        """Score frames; an image scores the same alone and in any batch."""
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Can say what a frame would look like if it were normal."""
+
+    def reconstruct(self, batch: Batch) -> Tensor:
+        """Return (B, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Can draw new frames."""
+
+    def sample(self, n: int) -> Tensor:
+        """Return (n, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Can place a frame in its latent space."""
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return (B, Z)."""
+        ...
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """Can tell from validation frames whether its training goes wrong in a way that its loss hides."""
+
+    def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
+        """Return numbers to log, and a warning in one sentence or ""."""
+        ...
+
+
+CAPABILITIES: Mapping[str, type] = {"reconstruct": Reconstructs, "sample": Samples, "embed": Embeds, "diagnose": Diagnoses}
+
+
+def names() -> list[str]:
+    """Return the names of all backends, without importing any."""
+    return sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]) if not info.name.startswith("_"))
+
+
+def load(name: str) -> type[Backend]:
+    """Return the model class of a backend.
+
+    Raises
+    ------
+    BackendError : if there is no backend of that name.
+    """
+    if name not in names():
+        raise BackendError(f"there is no backend '{name}'; {did_you_mean(name, names())}")
+    return import_module(f"medgen.backends.{name}").Model
+
+
+def about(name: str) -> str:
+    """Return the docstring of a backend's file: what it is, its source and its anomaly score."""
+    return (import_module(load(name).__module__).__doc__ or "").strip()
+
+
+def summaries() -> dict[str, str]:
+    """Return the first sentence about each backend, by name."""
+    return {name: about(name).splitlines()[0] for name in names()}
+
+
+def create(name: str, settings: Mapping[str, Any], size: int, channels: int) -> Backend:
+    """Build a backend with fresh weights.
+
+    Raises
+    ------
+    BackendError : if there is no backend of that name.
+    ConfigError : if a setting is wrong.
+    """
+    return load(name)(parse(name, settings), size, channels)
+
+
+def parse(name: str, settings: Mapping[str, Any]) -> Settings:
+    """Return the validated settings of a backend.
+
+    Raises
+    ------
+    BackendError, ConfigError : as `create`.
+    """
+    config: type[Settings] = import_module(load(name).__module__).Config
+    return config.parse(settings, f"[model] of {name}")
+
+
+def require(model: Backend, capability: str) -> None:
+    """Refuse, in one line that names the backends that can, if `model` lacks a capability.
+
+    Raises
+    ------
+    BackendError
+    """
+    protocol = CAPABILITIES[capability]
+    if not isinstance(model, protocol):
+        able = [name for name in names() if hasattr(load(name), capability)]
+        raise BackendError(f"{type(model).__module__.rpartition('.')[2]} cannot {capability}; these can: {', '.join(able)}")

@@ -1,0 +1,120 @@
+"""Validated, frozen settings; a strict TOML reader; `--set a.b=c`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medgen.errors import ConfigError, did_you_mean
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
+        """Validate `values`; `where` names them in errors.
+
+        Raises
+        ------
+        ConfigError : on an unknown key (with the nearest known one) or a value out of range.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(_explain(cls, error, where)) from None
+
+    def digest(self) -> str:
+        """Return a hash of the settings that is the same on every machine."""
+        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _fields(model: type[BaseModel], path: Iterable[Any]) -> dict[str, Any]:
+    """Return the fields of the settings class at `path` below `model`."""
+    for key in path:
+        annotation = model.model_fields[key].annotation if key in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return {}
+        model = annotation
+    return dict(model.model_fields)
+
+
+def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
+    """Turn the first pydantic finding into one helpful line."""
+    first = error.errors()[0]
+    *parents, last = first["loc"] or ("",)
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown setting '{name}'; {did_you_mean(str(last), _fields(model, parents))}"
+    return f"{where}: '{name}' is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a recipe.
+
+    Raises
+    ------
+    ConfigError : if the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the recipe '{path}': {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
+
+
+def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Return `values` with each ``a.b=c`` laid over it; c is read as a TOML value, else as a string.
+
+    Raises
+    ------
+    ConfigError : if an assignment has no ``=`` or goes below a plain value.
+    """
+    result = json.loads(json.dumps(values))
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(f"--set got '{assignment}'; expected key=value, for example train.epochs=10")
+        *parents, last = key.strip().split(".")
+        node = result
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"--set {assignment}: '{parent}' is a plain value, not a section")
+        node[last] = _toml_value(text.strip())
+    return result
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def to_toml(values: Mapping[str, Any], prefix: str = "") -> str:
+    """Write nested plain values as TOML; None is left out, as TOML has none."""
+    plain = [
+        f"{key} = {_toml_text(value)}" for key, value in values.items() if value is not None and not isinstance(value, Mapping)
+    ]
+    sections = [
+        f"\n[{prefix}{key}]\n{to_toml(value, f'{prefix}{key}.')}" for key, value in values.items() if isinstance(value, Mapping)
+    ]
+    return "\n".join(plain) + ("\n" if plain else "") + "".join(sections)
+
+
+def _toml_text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_text(item) for item in value) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)  # JSON strings, integers and booleans are TOML too

@@ -1,0 +1,157 @@
+"""Augmentation of training frames: the random draws are kept apart from applying them.
+
+The chain is the one of the EndoVAE pipeline, in its order: horizontal flip, rotation and zoom about the centre, contrast about
+the frame's mean. Flip, rotation and zoom are one resampling. The same draws give the same picture twice over: `apply` for a batch
+on its own device while training, `apply_one` with MONAI transforms where copies are written to disk.
+
+Invalid pixels (border, boxes, text, highlights, and whatever comes in from outside the frame) never mix into valid ones: a
+resampled pixel is the weighted mean of its valid bilinear sources (normalised convolution, Knutsson and Westin 1993,
+https://doi.org/10.1109/CVPR.1993.341081) and is itself valid where these carry at least half of the weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from medgen.config import Settings
+
+_HALF = 0.5 - 1e-4  # the share of valid weight that makes a pixel valid; the slack is for rounding at exactly one half
+
+
+class AugmentSettings(Settings):
+    """How far a training frame may be changed; False and zeros change nothing.
+
+    Attributes
+    ----------
+    flip : mirror left and right in half of the frames
+    rotation : largest rotation either way, in turns
+    zoom : largest change of size: the factor lies in [1 - zoom, 1 + zoom], above 1 enlarges
+    contrast : largest change of contrast: the factor lies in [1 - contrast, 1 + contrast]
+    """
+
+    flip: bool = True
+    rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a draw can change a frame at all."""
+        return self.flip or self.rotation > 0 or self.zoom > 0 or self.contrast > 0
+
+
+class Draws(NamedTuple):
+    """What chance decided for each of B frames.
+
+    Attributes
+    ----------
+    flip : (B,) bool, mirror left and right, before all else
+    angle : (B,) float64 radians, anticlockwise as the frame is seen
+    zoom : (B,) float64 factor of size, above 1 enlarges
+    contrast : (B,) float64 factor about each channel's mean over the valid pixels
+    """
+
+    flip: NDArray[np.bool_]
+    angle: NDArray[np.float64]
+    zoom: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+
+
+def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
+    """Draw for `n` frames.
+
+    Every draw takes the same amount of randomness, whatever the settings: turning one change off leaves the others as they were.
+    """
+    chance = rng.random((4, n))
+    spread = 2 * chance[1:] - 1  # (3, B) in [-1, 1)
+    return Draws(
+        flip=(chance[0] < 0.5) & settings.flip,
+        angle=spread[0] * settings.rotation * 2 * np.pi,
+        zoom=1 + spread[1] * settings.zoom,
+        contrast=1 + spread[2] * settings.contrast,
+    )
+
+
+def apply(image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Change a whole batch on the device that it lies on.
+
+    Parameters
+    ----------
+    image : (B, C, S, S) float32 in [0, 1]
+    valid : (B, 1, S, S) bool
+    draws : for these B frames
+
+    Returns
+    -------
+    The changed image, again in [0, 1] and 0 where not valid, and the changed valid mask; the inputs stay as they are.
+    """
+    known = valid.to(image.dtype)
+    known, mixed = _move(torch.cat([known, image * known], 1), draws).split([1, image.shape[1]], 1)  # (B, 1, S, S), (B, C, S, S)
+    kept = known >= _HALF
+    factor = torch.as_tensor(draws.contrast, dtype=image.dtype, device=image.device)
+    return _contrast(mixed / known.clamp_min(_HALF), kept, factor.view(-1, 1, 1, 1)), kept
+
+
+def apply_mask(mask: Tensor, draws: Draws) -> Tensor:
+    """Move a truth mask, (B, 1, S, S) bool, as `apply` moves the frames."""
+    return _move(mask.float(), draws) >= _HALF
+
+
+def apply_one(
+    pixels: NDArray[np.uint8], valid: NDArray[np.bool_], draws: Draws, k: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Change one frame with MONAI transforms: the picture of `apply`, rounded to whole grey levels.
+
+    Parameters
+    ----------
+    pixels : (S, S, C) uint8
+    valid : (S, S) bool
+    draws, k : the frame takes draw `k`
+
+    Returns
+    -------
+    The changed pixels, 0 where not valid, and the changed valid mask.
+    """
+    from monai.transforms.compose import Compose  # seconds to import, and only the writing of copies needs it
+    from monai.transforms.spatial.array import Affine, Flip
+
+    size = float(1 / draws.zoom[k])  # MONAI scales the sampling grid, so a finer grid enlarges
+    steps: list[Callable[..., Any]] = [Flip(spatial_axis=1)] if draws.flip[k] else []
+    if draws.angle[k] != 0 or size != 1:
+        turn = float(-draws.angle[k])  # MONAI's axes are (row, column): its positive angle is clockwise as seen
+        steps.append(Affine(rotate_params=turn, scale_params=(size, size), padding_mode="zeros", image_only=True))
+    known = torch.from_numpy(valid[None].astype(np.float32))  # (1, S, S)
+    frame = torch.from_numpy(pixels).movedim(-1, 0) / 255  # (C, S, S)
+    moved = torch.as_tensor(Compose(steps)(torch.cat([known, frame * known])))  # (1 + C, S, S)
+    known, mixed = moved[:1], moved[1:]
+    kept = known >= _HALF
+    changed = _contrast(mixed[None] / known.clamp_min(_HALF), kept[None], float(draws.contrast[k]))[0]  # (C, S, S)
+    return (changed.movedim(0, -1) * 255).round().byte().numpy(), kept[0].numpy()
+
+
+def _move(planes: Tensor, draws: Draws) -> Tensor:
+    """Flip, rotate and zoom (B, C, S, S) about the centre, with zeros around; exact where nothing is resampled."""
+    flip = torch.as_tensor(draws.flip, device=planes.device)
+    if not draws.angle.any() and (draws.zoom == 1).all():
+        return torch.where(flip.view(-1, 1, 1, 1), planes.flip(-1), planes)
+    cosine, sine = np.cos(draws.angle) / draws.zoom, np.sin(draws.angle) / draws.zoom
+    mirror, zero = np.where(draws.flip, -1.0, 1.0), np.zeros_like(cosine)
+    rows = [[mirror * cosine, -mirror * sine, zero], [sine, cosine, zero]]  # from an output's (x, y, 1) to its source's (x, y)
+    theta = torch.as_tensor(np.array(rows).transpose(2, 0, 1), dtype=planes.dtype, device=planes.device)  # (B, 2, 3)
+    grid = functional.affine_grid(theta, list(planes.shape), align_corners=False)  # (B, S, S, 2)
+    return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _contrast(image: Tensor, valid: Tensor, factor: Tensor | float) -> Tensor:
+    """Stretch (B, C, S, S) about each channel's mean over the valid pixels, clip to [0, 1], blank the rest."""
+    seen = image * valid
+    mean = seen.sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp_min(1)  # (B, C, 1, 1)
+    return ((seen - mean) * factor + mean).clamp(0, 1) * valid

@@ -1,0 +1,230 @@
+"""What a study should know of its data before it begins: classes, sizes, unreadable files, duplicates, traps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+from medgen.data.contour import cut, find_field, resize, square_box, to_uint8
+from medgen.data.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
+from medgen.data.image import read_image, read_images
+from medgen.data.layouts import Entry, check_splits, read_source
+from medgen.data.parallel import in_order
+from medgen.errors import DataError, ImageError
+from medgen.files import write_text
+from medgen.types import OnProgress, Progress, silent
+
+COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
+TELLING = 0.1  # a size whose AUROC is this far from 0.5 tells normal from abnormal
+TABLES = ("classes", "sizes", "rejected", "duplicates")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """The statistics of one source; every table is sorted and the same on every machine.
+
+    Attributes
+    ----------
+    source : what was inspected
+    classes : finding, label, split, frames
+    sizes : finding, width, height (pixels), frames; the most frequent size of a finding first
+    rejected : file, reason
+    duplicates : kind (exact, near), file, other, split, other_split, across_splits, distance (bits between the hashes).
+        Of files with several frames, the middle ones are compared.
+    warnings : what may spoil a study, a sentence each; the gravest first
+    """
+
+    source: Path
+    classes: pd.DataFrame
+    sizes: pd.DataFrame
+    rejected: pd.DataFrame
+    duplicates: pd.DataFrame
+    warnings: list[str]
+
+    def write(self, out: Path) -> None:
+        """Write classes.csv, sizes.csv, rejected.csv and duplicates.csv into the folder `out`, each whole or not at all."""
+        for name in TABLES:
+            write_text(out / f"{name}.csv", getattr(self, name).to_csv(index=False, lineterminator="\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is kept of one file."""
+
+    entry: Entry
+    reason: str = ""  # why it cannot be read, or ""
+    sizes: tuple[tuple[int, int, int], ...] = ()  # width, height and channels of each frame
+    digest: str = ""
+    hash: int = 0
+    thumbnail: NDArray[np.uint8] | None = None
+
+
+def inspect_source(source: Path, on_progress: OnProgress = silent, assume: str = "", workers: int | None = None) -> Inspection:
+    """Read every file of a source and its masks, and count.
+
+    Parameters
+    ----------
+    source : as `layouts.read_source`
+    assume : label of the images whose label the source does not say
+    workers : threads; None is one for each core. The result is the same for any.
+
+    Raises
+    ------
+    DataError : if the source holds no images.
+    """
+    entries = read_source(source, assume)
+    looks = []
+    for look in in_order(_look, entries, workers):
+        looks.append(look)
+        on_progress(Progress("inspect", len(looks), len(entries)))
+    good = [look for look in looks if not look.reason]
+    rejected = pd.DataFrame(
+        [(look.entry.file, look.reason) for look in looks if look.reason], columns=["file", "reason"], dtype=str
+    )
+    duplicates = _duplicates(good)
+    warnings = [*_warn_of_files(looks), *_warn_of_labels(good), *_warn_of_duplicates(good, duplicates), *_warn_of_frames(good)]
+    return Inspection(source, _classes(good), _sizes(good), rejected, duplicates, warnings)
+
+
+def _look(entry: Entry) -> _Look:
+    try:
+        sha = digest(entry.path)
+        sizes = []
+        for image in read_images(entry.path):
+            height, width, channels = image.pixels.shape
+            sizes.append((width, height, channels))
+        if len(sizes) > 1:
+            image = read_image(entry.path, len(sizes) // 2)
+        _check_mask(entry, sizes)
+    except ImageError as error:
+        return _Look(entry, str(error))
+    square = cut(to_uint8(image.pixels), square_box(find_field(image.pixels).box))
+    small = resize(square, COMPARED)
+    return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small))
+
+
+def _check_mask(entry: Entry, sizes: Sequence[tuple[int, int, int]]) -> None:
+    if entry.mask is None:
+        return
+    try:
+        height, width = read_image(entry.mask).pixels.shape[:2]
+    except ImageError as error:
+        raise ImageError(f"its mask {entry.mask.name}: {error}") from None
+    if (width, height) != sizes[0][:2]:
+        raise ImageError(f"its mask {entry.mask.name} is {width} x {height}, the frame {sizes[0][0]} x {sizes[0][1]}")
+
+
+def _classes(looks: Sequence[_Look]) -> pd.DataFrame:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for look in looks:
+        counts[look.entry.finding, look.entry.label, look.entry.split] += len(look.sizes)
+    return pd.DataFrame(
+        [(*key, frames) for key, frames in sorted(counts.items())], columns=["finding", "label", "split", "frames"]
+    )
+
+
+def _sizes(looks: Sequence[_Look]) -> pd.DataFrame:
+    counts = Counter((look.entry.finding, width, height) for look in looks for width, height, _ in look.sizes)
+    rows = sorted(((*key, frames) for key, frames in counts.items()), key=lambda row: (row[0], -row[3], row[1:3]))
+    return pd.DataFrame(rows, columns=["finding", "width", "height", "frames"])
+
+
+def _duplicates(looks: Sequence[_Look]) -> pd.DataFrame:
+    digests = [look.digest for look in looks]
+    hashes = np.array([look.hash for look in looks], dtype=np.uint64)
+    rows = [("exact", first, other) for first, other in exact_duplicates(digests)]
+    if looks:
+        thumbnails = np.stack([look.thumbnail for look in looks if look.thumbnail is not None])
+        near = near_duplicates(hashes, thumbnails=thumbnails)
+        rows += [("near", first, other) for first, other in near if digests[first] != digests[other]]
+    columns = ["kind", "file", "other", "split", "other_split", "across_splits", "distance"]
+    return pd.DataFrame([_pair(looks, hashes, *row) for row in rows], columns=columns)
+
+
+def _pair(looks: Sequence[_Look], hashes: NDArray[np.uint64], kind: str, first: int, other: int) -> tuple[object, ...]:
+    a, b = looks[first].entry, looks[other].entry
+    across = bool(a.split and b.split and a.split != b.split)
+    return kind, a.file, b.file, a.split, b.split, across, int(np.bitwise_count(hashes[first] ^ hashes[other]))
+
+
+def _warn_of_files(looks: Sequence[_Look]) -> Iterator[str]:
+    if rejected := sum(bool(look.reason) for look in looks):
+        yield f"{rejected} of {len(looks)} files cannot be used; rejected.csv says why"
+    try:
+        check_splits([look.entry for look in looks])
+    except DataError as error:
+        yield str(error)
+
+
+def _warn_of_labels(looks: Sequence[_Look]) -> Iterator[str]:
+    frames: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    for look in looks:
+        frames[look.entry.label] += len(look.sizes)
+        if not look.entry.label:
+            unknown[look.entry.finding or "no finding"] += len(look.sizes)
+    if not frames["normal"]:
+        yield "no frame is labelled normal, and models learn from normal frames alone"
+    if not frames["abnormal"]:
+        yield "no frame is labelled abnormal: a model can be trained and its threshold set, but not evaluated"
+    if unknown:
+        names = ", ".join(f"{name} {count}" for name, count in unknown.most_common(5))
+        yield f"{frames['']} frames have no label, neither normal nor abnormal ({names})"
+    abnormal = [look for look in looks if look.entry.label == "abnormal"]
+    bare = sum(look.entry.mask is None for look in abnormal)
+    if 0 < bare < len(abnormal):
+        yield f"{bare} of {len(abnormal)} abnormal files have no mask"
+
+
+def _warn_of_duplicates(looks: Sequence[_Look], duplicates: pd.DataFrame) -> Iterator[str]:
+    entries = {look.entry.file: look.entry for look in looks}
+    pairs = [(entries[file], entries[other]) for file, other in zip(duplicates["file"], duplicates["other"], strict=True)]
+    if across := int(duplicates["across_splits"].sum()):
+        yield f"{across} pairs of exact or near duplicates lie in different splits, so that the test is too easy"
+    if apart := sum(not a.group or a.group != b.group for a, b in pairs):
+        yield f"{apart} pairs of exact or near duplicates have no common group; give them one, they are not independent"
+    exact = [pair for pair, kind in zip(pairs, duplicates["kind"], strict=True) if kind == "exact"]
+    if exact:
+        yield f"{len(exact)} files are exact copies of another"
+    torn = [(a.file, b.file) for a, b in exact if a.label != b.label]
+    if torn:
+        yield f"{len(torn)} files are labelled both normal and not, the first '{torn[0][0]}' and '{torn[0][1]}'"
+
+
+def _warn_of_frames(looks: Sequence[_Look]) -> Iterator[str]:
+    sizes: dict[str, list[tuple[int, int, int]]] = {"normal": [], "abnormal": [], "": []}
+    for look in looks:
+        sizes[look.entry.label] += look.sizes
+    if sizes["normal"] and sizes["abnormal"]:
+        yield from _warn_of_sizes(np.array(sizes["normal"]), np.array(sizes["abnormal"]))
+    channels = Counter(size[2] for frames in sizes.values() for size in frames)
+    if len(channels) > 1:
+        yield f"{channels[1]} frames are grey and {channels[3]} in colour: a model can score the camera instead of the finding"
+
+
+def _warn_of_sizes(normal: NDArray[np.int64], abnormal: NDArray[np.int64]) -> Iterator[str]:
+    """Warn where the shape of a frame alone tells its label; normal and abnormal (N, 3): width, height, channels."""
+    measures = {
+        "width": (normal[:, 0], abnormal[:, 0]),
+        "height": (normal[:, 1], abnormal[:, 1]),
+        "aspect ratio": (normal[:, 0] / normal[:, 1], abnormal[:, 0] / abnormal[:, 1]),
+    }
+    telling = {}
+    for name, (low, high) in measures.items():
+        test = mannwhitneyu(high, low)
+        area = test.statistic / (len(low) * len(high))
+        if abs(area - 0.5) >= TELLING and test.pvalue < 0.01:
+            telling[name] = max(area, 1 - area)
+    if telling:
+        name = max(telling, key=lambda key: telling[key])
+        yield (
+            f"sizes differ between classes: the {name} of a frame alone tells normal from abnormal with an AUROC of "
+            f"{telling[name]:.2f}, so that a model can score the camera instead of the finding"
+        )

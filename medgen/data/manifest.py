@@ -1,0 +1,114 @@
+"""manifest.csv -> entries: which columns and words it may hold, and one line of help where it holds others."""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from medgen.data.findings import SPLITS, Entry, finding_of, label_of, split_of
+from medgen.errors import DataError, did_you_mean
+from medgen.types import LABELS
+
+COLUMNS = ("file", "finding", "label", "split", "group", "mask")
+
+
+def read_manifest(path: Path) -> list[Entry]:
+    """Read a table of images, one row a file, in the order of its rows.
+
+    The first line names the columns: `file`, and as many of `finding`, `label`, `split`, `group` and `mask` as there are. Other
+    columns (age, hospital, ...) are ignored, unless their name is nearly one of these. The separator may be a comma, semicolon
+    or tab. Files and masks are relative to the folder of the table and stay inside it. Where there is no column `finding`, the
+    folder of the file names it; where there is no column `label`, the finding says it; where there is no column `split`, the
+    folder does. A cell that is empty says unknown. An image that does not exist stays in, so that it is reported when it is
+    read; a mask that does not exist is an error.
+
+    Raises
+    ------
+    DataError : naming the line.
+    """
+    entries: dict[str, Entry] = {}
+    lines: dict[str, int] = {}
+    for line, row in _rows(path):
+        where = f"{path.name}, line {line}"
+        entry = _entry(path.parent, row, where)
+        if entry.file in entries:
+            raise DataError(f"{where}: '{entry.file}' was already on line {lines[entry.file]}; keep one row for each file")
+        entries[entry.file], lines[entry.file] = entry, line
+    if not entries:
+        raise DataError(f"'{path}' names no files; expected one row for each image below the header")
+    return list(entries.values())
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the line number and the known cells of each row that is not blank."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # a spreadsheet may begin it with a byte order mark
+    except UnicodeDecodeError:
+        raise DataError(f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8'") from None
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {error.strerror or error}") from None
+    first = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    try:
+        names = [name.strip().lower() for name in next(reader, [])]
+        _check_columns(path.name, names)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                if len(cells) != len(names):
+                    raise DataError(
+                        f"{path.name}, line {reader.line_num}: {len(cells)} cells, but the header names {len(names)} columns"
+                    )
+                yield reader.line_num, {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name in COLUMNS}
+    except csv.Error as error:
+        raise DataError(f"{path.name}, line {reader.line_num}: {error}") from None
+
+
+def _check_columns(manifest: str, names: list[str]) -> None:
+    if "file" not in names:
+        raise DataError(f"{manifest}: no column 'file'; {did_you_mean('file', filter(None, names))}")
+    for name in names:
+        near = get_close_matches(name, COLUMNS, n=1, cutoff=0.8)
+        if near and (name not in COLUMNS or names.count(name) > 1):
+            hint = "it is there twice" if name in COLUMNS else f"did you mean '{near[0]}'? rename it if it means something else"
+            raise DataError(f"{manifest}: column '{name}': {hint}")
+
+
+def _entry(folder: Path, row: Mapping[str, str], where: str) -> Entry:
+    file = _inside(row["file"], "file", where)
+    folders = file.split("/")[:-1]
+    finding = row["finding"] if "finding" in row else finding_of(folders)
+    label = _word(row["label"], dict(zip(LABELS, LABELS, strict=True)), "label", where) if "label" in row else label_of(finding)
+    split = _word(row["split"], SPLITS, "split", where) if "split" in row else split_of(folders)
+    mask = folder / _inside(row["mask"], "mask", where) if row.get("mask") else None
+    if mask is not None and not mask.is_file():
+        raise DataError(f"{where}: the mask '{row['mask']}' does not exist{nearest(mask)}")
+    return Entry(folder / file, file, label, finding, split, row.get("group", ""), mask)
+
+
+def _inside(cell: str, column: str, where: str) -> str:
+    """Return a relative path with forward slashes that stays below the manifest's folder."""
+    if not cell:
+        raise DataError(f"{where}: the column '{column}' is empty")
+    file = posixpath.normpath(cell.replace("\\", "/"))
+    if file.startswith(("/", "../")) or file in ("..", ".") or file[1:2] == ":":
+        raise DataError(f"{where}: '{cell}' leads out of the folder of the manifest; expected a relative path inside it")
+    return file
+
+
+def _word(cell: str, known: Mapping[str, str], column: str, where: str) -> str:
+    if cell and cell.lower() not in known:
+        raise DataError(f"{where}: unknown {column} '{cell}'; {did_you_mean(cell.lower(), set(known.values()))}")
+    return known.get(cell.lower(), "")
+
+
+def nearest(path: Path) -> str:
+    """Return the sentence that leads from a path that does not exist to the one most like it that does, or ''."""
+    while not path.parent.exists() and path.parent != path:
+        path = path.parent
+    names = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, names, n=1)
+    return f"; did you mean '{path.parent / close[0]}'?" if close else ""

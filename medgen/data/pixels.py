@@ -1,0 +1,97 @@
+"""What every reader shares: the size limit, and raw arrays -> (H, W, C) uint8 or float32 in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.errors import ImageError
+
+MAX_PIXELS = 100_000_000  # of one frame; a header that asks for more is refused before anything is decoded
+MAX_VOLUME = 10 * MAX_PIXELS  # of everything that has to lie in memory at once (a NIfTI volume)
+TOLERANCE = 1e-6  # how far outside [0, 1] a float may lie by rounding
+
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
+Spacing = tuple[float, float] | None
+Frames = tuple[int, Iterator[tuple[Pixels, Spacing]]]  # how many there are, and each in turn
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse a frame before it is decoded.
+
+    Raises
+    ------
+    ImageError : if the frame has no pixels or more than `MAX_PIXELS`.
+    """
+    if height < 1 or width < 1:
+        raise ImageError(f"has no pixels ({width} x {height})")
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"{width} x {height} is {height * width / 1e6:.0f} megapixels; at most {MAX_PIXELS // 1_000_000} megapixels are read"
+        )
+
+
+def check_finite(values: NDArray[Any]) -> None:
+    """Refuse NaN and infinity.
+
+    Raises
+    ------
+    ImageError : with how many of the pixels are not finite.
+    """
+    if values.dtype.kind == "f" and (bad := values.size - int(np.isfinite(values).sum())):
+        raise ImageError(f"{bad} of {values.size} pixels are NaN or infinite")
+
+
+def standard(raw: NDArray[Any], top: int = 65535) -> Pixels:
+    """Bring one frame as a file stores it into the form that travels.
+
+    Parameters
+    ----------
+    raw : (H, W) or (H, W, C), C 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)
+    top : the value of white in a 16-bit frame
+
+    Returns
+    -------
+    (H, W, C), C 1 or 3. Alpha is laid over black, the colour of the border of an endoscope's field of view. uint8 stays;
+    bool becomes 0 and 255; uint16 is divided by `top`; floats must lie in [0, 1]; other integers must lie in [0, 255].
+
+    Raises
+    ------
+    ImageError : on NaN, infinity, values out of range (nobody can know what was white) or a type that is no number.
+    """
+    pixels = _unit(raw[..., None] if raw.ndim == 2 else raw, top)  # (H, W, C)
+    if pixels.shape[-1] in (2, 4):
+        pixels = _over_black(pixels)
+    return pixels if pixels.flags.c_contiguous and pixels.flags.writeable else pixels.copy(order="C")
+
+
+def _unit(raw: NDArray[Any], top: int) -> Pixels:
+    kind, size = raw.dtype.kind, raw.dtype.itemsize
+    if kind == "b":
+        return raw.astype(np.uint8) * np.uint8(255)
+    if kind == "u" and size == 1:
+        return raw
+    if kind == "u" and size == 2:
+        return np.minimum(raw.astype(np.float32) / np.float32(top), np.float32(1))
+    if kind not in "iuf":
+        raise ImageError(f"pixels are of type {raw.dtype}; expected integers or floats")
+    check_finite(raw)
+    low, high = raw.min(), raw.max()
+    if kind == "f":
+        if low < -TOLERANCE or high > 1 + TOLERANCE:
+            raise ImageError(f"{raw.dtype} pixels from {low:g} to {high:g}; expected 0 to 1 (rescale them before saving)")
+        return np.clip(raw, 0, 1).astype(np.float32)
+    if low < 0 or high > 255:
+        raise ImageError(f"{raw.dtype} pixels from {low} to {high}; expected uint8, uint16, or floats from 0 to 1")
+    return raw.astype(np.uint8)
+
+
+def _over_black(pixels: Pixels) -> Pixels:
+    """Lay grey or colour with alpha over black: (H, W, 2 or 4) -> (H, W, 1 or 3)."""
+    colour, alpha = pixels[..., :-1], pixels[..., -1:]
+    if pixels.dtype == np.uint8:
+        return ((colour.astype(np.uint32) * alpha + 127) // 255).astype(np.uint8)
+    return colour * alpha

@@ -1,0 +1,273 @@
+"""Raw frames to a prepared data set: in parallel, resumable, and the same bytes whatever the number of workers."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medgen import __version__
+from medgen.config import to_toml
+from medgen.data.augment import apply_one, draw
+from medgen.data.contour import crop, cut
+from medgen.data.duplicates import dhash, digest, near_duplicates, thumbnail
+from medgen.data.image import read_image, read_images
+from medgen.data.layouts import Entry, check_splits, read_source
+from medgen.data.parallel import in_order
+from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
+from medgen.data.splits import assign, groups
+from medgen.errors import DataError, ImageError
+from medgen.files import replacing, write_bytes, write_text
+from medgen.types import Box, Image, OnProgress, Progress, silent
+
+CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
+PARTS = ".parts"
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    settings: PrepareSettings | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress = silent,
+) -> Prepared:
+    """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
+
+    Raises
+    ------
+    DataError : if the source holds no image that can be read, or `out` holds something else.
+    """
+    settings = settings or PrepareSettings()
+    entries = read_source(source, settings.assume)
+    check_splits(entries)
+    key = _key(entries, settings)
+    if is_prepared(out):
+        if open_prepared(out).digest == key and not overwrite:
+            return open_prepared(out)
+        if not overwrite:
+            raise DataError(f"'{out}' holds a data set of other frames or settings; choose another --out or pass --overwrite")
+        (out / "prepare.toml").unlink()
+    elif out.exists() and (not out.is_dir() or (any(child.name != PARTS for child in out.iterdir()) and not overwrite)):
+        raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out or pass --overwrite")
+    parts = out / PARTS / key
+    parts.mkdir(parents=True, exist_ok=True)
+    chunks = [(number, entries[start : start + CHUNK]) for number, start in enumerate(range(0, len(entries), CHUNK))]
+    total = len(entries)
+    done = 0
+    for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings), chunks, workers):
+        done += files
+        on_progress(Progress("prepare", done, total))
+    about = {"source": str(source), "digest": key, "medgen": __version__}
+    _assemble(out, parts, len(chunks), about, settings, workers)
+    shutil.rmtree(out / PARTS)
+    return open_prepared(out)
+
+
+def _key(entries: Sequence[Entry], settings: PrepareSettings) -> str:
+    """Return a digest of the settings and of every file's name, label and state on disk."""
+    hashed = sha256(settings.digest().encode())
+    for entry in entries:
+        state = entry.path.stat() if entry.path.exists() else None
+        facts = (entry.file, entry.label, entry.finding, entry.split, entry.group, str(entry.mask or ""))
+        hashed.update(repr((*facts, state and (state.st_size, state.st_mtime_ns))).encode())
+    return hashed.hexdigest()[:16]
+
+
+class Cropped(NamedTuple):
+    """One frame, ready to be stored: its row of the index, (S, S, C) uint8, (S, S) bool, (S, S) bool."""
+
+    row: dict[str, Any]
+    pixels: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+
+
+def _crop_file(entry: Entry, settings: PrepareSettings) -> list[Cropped]:
+    """Read and crop every frame of one file.
+
+    Raises
+    ------
+    ImageError : if the file or its mask cannot be read.
+    """
+    sha = digest(entry.path) if entry.path.is_file() else ""
+    cropped = []
+    for image in read_images(entry.path):
+        found, field = crop(_with_channels(image, settings.channels), settings.size, settings.square)
+        height, width = image.pixels.shape[:2]
+        frame = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
+        row = {
+            "id": sha256(f"{entry.file}{frame}".encode()).hexdigest()[:12],
+            "path": entry.file + frame,
+            "label": entry.label,
+            "finding": entry.finding,
+            "split": entry.split,
+            "group": entry.group,
+            "copy": 0,
+            "annotated": int(entry.mask is not None),
+            "width": width,
+            "height": height,
+            **found.box._asdict(),
+            "digest": sha,
+            "status": "cropped" if field.bordered else "whole",
+        }
+        cropped.append(Cropped(row, found.pixels, found.valid, _cut_mask(entry.mask, found.box, (height, width), settings.size)))
+    return cropped
+
+
+def _with_channels(image: Image, channels: int) -> Image:
+    """Return the image with 1 or 3 channels: grey is repeated, colour becomes its luminance."""
+    pixels = image.pixels
+    if pixels.shape[2] == channels:
+        return image
+    changed = np.repeat(pixels, 3, axis=2) if channels == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+    return Image(changed, image.spacing, image.source)
+
+
+def _cut_mask(path: Path | None, box: Box, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
+    """Return the truth mask below `box`, resized to (size, size) bool; all False without a mask."""
+    if path is None:
+        return np.zeros((size, size), dtype=bool)
+    try:
+        mask = read_image(path).pixels
+    except ImageError as error:
+        raise ImageError(f"its mask {path.name}: {error}") from None
+    if mask.shape[:2] != shape:
+        raise ImageError(f"its mask {path.name} is {mask.shape[1]} x {mask.shape[0]}, the frame {shape[1]} x {shape[0]}")
+    lit = cut((mask.max(axis=2) > (127 if mask.dtype == np.uint8 else 0.5)).astype(np.float32), box)
+    return cv2.resize(lit, (size, size), interpolation=cv2.INTER_AREA) >= 0.5
+
+
+def _read_chunk(parts: Path, number: int, entries: Sequence[Entry], settings: PrepareSettings) -> int:
+    """Crop the frames of a few files into one part file, unless it is there; return how many files it stands for."""
+    path = _part(parts, number)
+    if path.exists():
+        return len(entries)
+    frames: list[Cropped] = []
+    rejected: list[tuple[str, str]] = []
+    for entry in entries:
+        try:
+            frames += _crop_file(entry, settings)
+        except ImageError as error:
+            rejected.append((entry.file, str(error)))
+    buffer = io.BytesIO()
+    size, channels = settings.size, settings.channels
+    np.savez(
+        buffer,
+        table=np.array(json.dumps({"rows": [frame.row for frame in frames], "rejected": rejected})),
+        pixels=np.array([frame.pixels for frame in frames], dtype=np.uint8).reshape(-1, size, size, channels),
+        valid=np.array([frame.valid for frame in frames], dtype=bool).reshape(-1, size, size),
+        mask=np.array([frame.mask for frame in frames], dtype=bool).reshape(-1, size, size),
+    )
+    write_bytes(path, buffer.getvalue())
+    return len(entries)
+
+
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"{number:06}.npz"
+
+
+def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, Any], settings: PrepareSettings, workers: int | None) -> None:
+    """Join the part files, divide them into splits, add the augmented copies and write the data set."""
+    tables = []
+    for number in range(chunks):
+        with np.load(_part(parts, number)) as part:
+            tables.append(json.loads(str(part["table"])))
+    rejected = pd.DataFrame([row for table in tables for row in table["rejected"]], columns=["file", "reason"])
+    rows = [row for table in tables for row in table["rows"]]
+    if not rows:
+        raise DataError(f"none of {len(rejected)} files could be read; the first: {rejected['file'][0]}: {rejected['reason'][0]}")
+    index = pd.DataFrame(rows)
+    alike = _alike(parts, chunks)
+    index["group"] = groups(index["group"].tolist(), index["path"].tolist(), alike)
+    index["split"] = assign(index, settings.val_share, settings.test_share, settings.seed)
+    copied = np.flatnonzero(index["split"] == "train") if settings.copies else np.array([], dtype=np.int64)
+    total = len(index) + len(copied) * settings.copies
+    shape = (settings.size, settings.size)
+    with (
+        _array(out / "frames.npy", np.uint8, (total, *shape, settings.channels)) as frames,
+        _array(out / "valid.npy", np.bool_, (total, *shape)) as valid,
+        _array(out / "masks.npy", np.bool_, (total if index["annotated"].any() else 0, *shape)) as masks,
+    ):
+        start = 0
+        for number in range(chunks):
+            with np.load(_part(parts, number)) as part:
+                stop = start + len(part["pixels"])
+                frames[start:stop], valid[start:stop], masks[start:stop] = (
+                    part["pixels"],
+                    part["valid"],
+                    part["mask"][: len(masks)],
+                )
+                start = stop
+        index = _add_copies(index, copied, frames, valid, settings, workers)
+    if not index["annotated"].any():
+        (out / "masks.npy").unlink()
+    _leaks(index, alike).to_csv(out / "leaks.csv", index=False, lineterminator="\n")
+    rejected.to_csv(out / "rejected.csv", index=False, lineterminator="\n")
+    index[INDEX].to_csv(out / "index.csv", index=False, lineterminator="\n")
+    counts = {"frames": len(index), "copies": total - len(rows), "rejected": len(rejected)}
+    write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings.model_dump(mode="json")}))
+
+
+@contextmanager
+def _array(path: Path, kind: type, shape: tuple[int, ...]) -> Iterator[NDArray]:
+    """Yield a memory-mapped array that takes its name when the block ends well."""
+    with replacing(path) as temporary:
+        if shape[0] == 0:
+            with temporary.open("wb") as file:
+                np.save(file, np.zeros(shape, dtype=kind))
+            yield np.zeros(shape, dtype=kind)
+        else:
+            array = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
+            yield array
+            array.flush()
+
+
+def _add_copies(
+    index: pd.DataFrame,
+    copied: NDArray[np.int64],
+    frames: NDArray,
+    valid: NDArray,
+    settings: PrepareSettings,
+    workers: int | None,
+) -> pd.DataFrame:
+    """Write the augmented copies behind the originals and return the longer index. Each draw depends on its frame alone."""
+    jobs = [(copy, row) for copy in range(1, settings.copies + 1) for row in copied.tolist()]
+
+    def augment(job: tuple[int, int]) -> tuple[NDArray, NDArray]:
+        copy, row = job
+        seed = [settings.seed, copy, int(index["id"][row], 16)]
+        return apply_one(frames[row], valid[row], draw(settings.augment, 1, np.random.default_rng(seed)), 0)
+
+    for place, (pixels, shown) in enumerate(in_order(augment, jobs, workers)):
+        frames[len(index) + place], valid[len(index) + place] = pixels, shown
+    added = index.iloc[[row for _, row in jobs]].assign(copy=[copy for copy, _ in jobs])
+    return pd.concat([index, added], ignore_index=True)
+
+
+def _alike(parts: Path, chunks: int) -> list[tuple[int, int]]:
+    """Return the pairs of rows whose crops are near-duplicates."""
+    hashes: list[int] = []
+    thumbnails: list[NDArray[np.uint8]] = []
+    for number in range(chunks):
+        with np.load(_part(parts, number)) as part:
+            hashes += [dhash(pixels) for pixels in part["pixels"]]
+            thumbnails += [thumbnail(pixels) for pixels in part["pixels"]]
+    return near_duplicates(np.array(hashes, dtype=np.uint64), thumbnails=np.stack(thumbnails))
+
+
+def _leaks(index: pd.DataFrame, alike: list[tuple[int, int]]) -> pd.DataFrame:
+    """Return the pairs of near-duplicate frames that stand in different splits."""
+    paths, splits = index["path"].tolist(), index["split"].tolist()
+    table = [(paths[a], splits[a], paths[b], splits[b]) for a, b in alike if splits[a] != splits[b]]
+    return pd.DataFrame(table, columns=["path", "split", "other", "other_split"])

@@ -1,0 +1,69 @@
+"""Divide frames into train, val and test so that no group is ever divided and training sees normal frames only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from medgen.data.duplicates import join
+from medgen.errors import DataError
+
+
+def groups(frame_groups: Sequence[str], names: Sequence[str], alike: Sequence[tuple[int, int]]) -> list[str]:
+    """Return a group for each frame: its own where the source names one, else one shared by near-duplicates.
+
+    Parameters
+    ----------
+    frame_groups : group of each frame, "" where the source names none
+    names : of the frames; the first of a set of near-duplicates names their group
+    alike : pairs of rows that are near-duplicates
+    """
+    parts = join(len(names), [(a, b) for a, b in alike if not frame_groups[a] and not frame_groups[b]])
+    first = dict(zip(parts[::-1], names[::-1], strict=True))
+    return [group or f"auto:{first[part]}" for group, part in zip(frame_groups, parts, strict=True)]
+
+
+def assign(index: pd.DataFrame, val_share: float, test_share: float, seed: int) -> list[str]:
+    """Return a split for each row of `index` (columns label, finding, split, group); a split that is given stays.
+
+    A group with any frame that is not labelled normal goes to test as a whole. Of the normal groups of each finding,
+    about `test_share` go to test and `val_share` to val. Where the source has train and test but no val, val is taken from train.
+
+    Raises
+    ------
+    DataError : where the given splits divide a group.
+    """
+    given: dict[str, str] = {}
+    for group, split in zip(index["group"], index["split"], strict=True):
+        if split and given.setdefault(group, split) != split:
+            raise DataError(f"group '{group}' is in '{given[group]}' and in '{split}'; a split must not divide a group")
+    normal = index.groupby("group")["label"].agg(lambda labels: bool((labels == "normal").all())).to_dict()
+    finding = index.groupby("group")["finding"].agg("min").to_dict()
+    counts = Counter(index["group"])
+    splits = {group: given.get(group) or ("" if normal[group] else "test") for group in sorted(counts)}
+    carve_val = "train" in given.values() and "val" not in given.values()
+    for kind in sorted(set(finding.values())):
+        members = [group for group in splits if finding[group] == kind]
+        _share_out(
+            splits, [group for group in members if not splits[group]], counts, {"test": test_share, "val": val_share}, seed
+        )
+        if carve_val:
+            trained = [group for group in members if given.get(group) == "train"]
+            _share_out(splits, trained, counts, {"val": val_share}, seed)
+    return [splits[group] for group in index["group"]]
+
+
+def _share_out(splits: dict[str, str], members: list[str], counts: Counter[str], shares: dict[str, float], seed: int) -> None:
+    """Hand the groups `members` in random order to the splits named in `shares`, the rest to train."""
+    total = sum(counts[group] for group in members)
+    order = np.random.default_rng(seed).permutation(len(members))
+    room = {split: share * total for split, share in shares.items()}
+    for place in order:
+        group = members[place]
+        target = next((split for split, left in room.items() if left >= counts[group] / 2 and left > 0), "train")
+        if target != "train":
+            room[target] -= counts[group]
+        splits[group] = target

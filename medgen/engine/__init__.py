@@ -1,0 +1,1 @@
+"""The training loop, the inference loop and checkpoints."""

@@ -1,0 +1,103 @@
+"""Training state on disk: one safetensors file, written whole or not at all, that cannot run code when it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from medgen.errors import RunError
+from medgen.files import replacing
+
+ABOUT = "medgen"
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write named tensors and plain JSON facts."""
+    contiguous = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(contiguous, temporary, metadata={ABOUT: json.dumps(dict(about))})
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote.
+
+    Raises
+    ------
+    RunError : if the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise RunError(f"there is no '{path}'; train the run first with `medgen train`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise RunError(f"'{path}' is damaged ({error}); train again, or restore it from a copy") from None
+
+
+def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:
+    """Put the weights of `path` into `model` and return the facts beside them.
+
+    Raises
+    ------
+    RunError : if names or shapes do not fit.
+    """
+    tensors, about = load(path)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise RunError(
+            f"the weights in '{path}' do not fit the model in run.toml: {str(error).splitlines()[-1].strip()}"
+        ) from None
+    return about
+
+
+def flatten(prefix: str, state: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Move every tensor of a nested state dict into `tensors` under `prefix` and return the rest, fit for JSON."""
+    plain: dict[str, Any] = {}
+    for key, value in state.items():
+        name = f"{prefix}/{key}"
+        if isinstance(value, Tensor):
+            tensors[name] = value
+            plain[str(key)] = {"tensor": name}
+        elif isinstance(value, Mapping):
+            plain[str(key)] = {"mapping": flatten(name, value, tensors), "integers": all(isinstance(k, int) for k in value)}
+        else:
+            plain[str(key)] = {"value": value}
+    return plain
+
+
+def unflatten(plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[Any, Any]:
+    """Undo `flatten`."""
+    state: dict[Any, Any] = {}
+    for key, entry in plain.items():
+        if "tensor" in entry:
+            state[key] = tensors[entry["tensor"]]
+        elif "mapping" in entry:
+            inner = unflatten(entry["mapping"], tensors)
+            state[key] = {int(k): v for k, v in inner.items()} if entry["integers"] else inner
+        else:
+            state[key] = entry["value"]
+    return state
+
+
+def random_states() -> dict[str, Tensor]:
+    """Return the state of every torch generator."""
+    states = {"random/cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random/cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_states(tensors: Mapping[str, Tensor]) -> None:
+    """Undo `random_states`."""
+    torch.set_rng_state(tensors["random/cpu"])
+    if torch.cuda.is_available() and "random/cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random/cuda"])

@@ -1,0 +1,51 @@
+"""Where a model runs and in which precision."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+
+from medgen.errors import RunError
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabric:
+    """Return a Fabric on one device; "auto" takes a GPU where there is one, and bfloat16 where the hardware has it.
+
+    Raises
+    ------
+    RunError : if a GPU is asked for where there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise RunError("--device cuda: no CUDA device is visible to PyTorch; use --device cpu or install a CUDA build of torch")
+    accelerator = "cuda" if has_gpu and device != "cpu" else "cpu"
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16(accelerator) else "float32"
+    return Fabric(accelerator=accelerator, devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
+
+
+def has_bfloat16(accelerator: str) -> bool:
+    """Tell whether the hardware multiplies bfloat16 itself; emulation is slower than float32."""
+    if accelerator == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("bf16"))
+
+
+def precision_name(fabric: Fabric) -> str:
+    """Return "bfloat16" or "float32"."""
+    return "bfloat16" if "bf16" in str(fabric._precision.precision) else "float32"
+
+
+def seed_all(seed: int) -> None:
+    """Seed every generator that a backend may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -1,0 +1,246 @@
+"""The only training loop: over epochs, batches and the turns of a backend."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from pydantic import Field
+from torch import Tensor
+
+from medgen.backends._base import Backend, Diagnoses
+from medgen.config import Settings
+from medgen.engine import checkpoint
+from medgen.engine.device import Precision, seed_all
+from medgen.engine.player import Hand
+from medgen.errors import RunError
+from medgen.types import Batch, OnProgress, Progress, silent
+
+STATE = "last.safetensors"
+WEIGHTS = "model.safetensors"
+SAVE_SECONDS = 60.0  # an interrupted run loses about so much at the most
+
+
+class TrainSettings(Settings):
+    """How long and how a backend is trained."""
+
+    epochs: int = Field(100, ge=1)
+    seed: int = Field(0, ge=0)
+    precision: Precision = "auto"
+    early_stopping: int = Field(50, ge=0)  # epochs without a better validation loss; 0 = never
+    clip: float = Field(0.0, ge=0)  # largest norm of a player's gradient; 0 = any
+    panel_epochs: int = Field(10, ge=0)  # a panel of samples and reconstructions every so many epochs; 0 = none
+
+
+class TrainingData(Protocol):
+    """Training batches, epoch by epoch, from any step on."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]: ...
+
+
+@dataclass
+class Position:
+    """Where a training stands; everything here survives an interruption."""
+
+    epoch: int = 0
+    step: int = 0  # within the epoch
+    best: float = math.inf
+    best_epoch: int = 0
+    seconds: float = 0.0
+    finished: str = ""  # why the training ended, "" while it goes on
+
+
+class Epoch(dict[str, float]):
+    """One row of the log: epoch, seconds, frames_per_second, lr.<player>, train.<loss>, val.<loss>, diagnosis.<name>."""
+
+
+class Fit:
+    """One training. `run` goes from the position on disk, if it is to resume, to the end, or to where it is stopped.
+
+    Parameters
+    ----------
+    model : with fresh weights
+    train, val : batches; `val` may be empty, then the last weights are the ones kept
+    settings : of the training
+    fabric : device and precision
+    folder : where the state and the best weights are written
+    """
+
+    def __init__(
+        self, model: Backend, train: TrainingData, val: Iterable[Batch], settings: TrainSettings, fabric: Fabric, folder: Path
+    ) -> None:
+        self.model, self.train, self.val = model, train, val
+        self.settings, self.fabric, self.folder = settings, fabric, folder
+        self.position = Position()
+        seed_all(settings.seed)
+        model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.hands = {name: Hand(player) for name, player in model.players.items()}
+        self.sums: dict[str, Tensor] = {}
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the state on disk.
+
+        Raises
+        ------
+        RunError : if there is none or it does not fit.
+        """
+        tensors, about = checkpoint.load(self.folder / STATE)
+        weights = {name.removeprefix("model/"): value for name, value in tensors.items() if name.startswith("model/")}
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise RunError(f"'{self.folder / STATE}' does not fit the model: {str(error).splitlines()[-1].strip()}") from None
+        for name, hand in self.hands.items():
+            hand.load_state(checkpoint.unflatten(about["hands"][name], tensors))
+        self.sums = {name.removeprefix("sums/"): value for name, value in tensors.items() if name.startswith("sums/")}
+        self.position = Position(**about["position"])
+        if (
+            self.position.epoch < self.settings.epochs
+            and self.position.epoch - self.position.best_epoch < self.settings.early_stopping
+        ):
+            self.position.finished = ""  # it has been lengthened
+        checkpoint.restore_random_states(tensors)
+
+    def save(self) -> None:
+        """Write everything that `resume` needs."""
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
+        hands = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.hands.items()}
+        tensors |= checkpoint.random_states()
+        checkpoint.save(self.folder / STATE, tensors, {"position": asdict(self.position), "hands": hands})
+        self.saved_at = time.monotonic()
+
+    def run(
+        self,
+        on_epoch: Callable[[Epoch], None],
+        on_progress: OnProgress = silent,
+        stop: Callable[[], bool] = lambda: False,
+        max_minutes: float = math.inf,
+    ) -> Position:
+        """Train to the end; `stop` is asked after every step, and `max_minutes` counts from this call.
+
+        Raises
+        ------
+        RunError : if a loss is no longer a finite number.
+        """
+        deadline = time.monotonic() + 60 * max_minutes
+        while not self.position.finished:
+            if not self._train_epoch(on_progress, lambda: stop() or time.monotonic() > deadline):
+                self.save()
+                return self.position
+            row = self._close_epoch(on_progress)
+            on_epoch(row)
+            if self.position.finished or time.monotonic() - self.saved_at > SAVE_SECONDS:
+                self.save()
+        return self.position
+
+    def _train_epoch(self, on_progress: OnProgress, stop: Callable[[], bool]) -> bool:
+        """Train what is left of the epoch; return False if it was stopped on the way."""
+        self.model.train()
+        place, steps = self.position, len(self.train)
+        started, before, frames = time.monotonic(), place.seconds, 0
+        for batch in self.train.epoch(place.epoch, place.step, self.fabric.device):
+            done = place.epoch * steps + place.step
+            self._step(batch, done / (self.settings.epochs * steps))
+            place.step += 1
+            frames += len(batch)
+            place.seconds = before + time.monotonic() - started
+            rate = frames / max(place.seconds - before, 1e-9)
+            values = {name: float(total) / place.step for name, total in self.sums.items()}
+            if not all(math.isfinite(value) for value in values.values()):
+                raise RunError(
+                    f"{_broken(values)} in epoch {place.epoch + 1}, step {place.step}; try a lower learning rate or train.clip=1"
+                )
+            shown = {"loss": sum(values.values()), "frames/s": rate, "epoch": place.epoch + 1}
+            on_progress(Progress("train", done + 1, self.settings.epochs * steps, shown))
+            if place.step < steps and stop():
+                return False
+            if time.monotonic() - self.saved_at > 5 * SAVE_SECONDS:
+                self.save()
+        return True
+
+    def _step(self, batch: Batch, progress: float) -> None:
+        """Let every player of a batch take its turn."""
+        turns = self.model.turns(batch, progress)
+        while True:
+            with self.fabric.autocast():
+                turn = next(turns, None)
+            if turn is None:
+                return
+            name, losses = turn
+            self.hands[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip)
+            for loss, value in losses.items():
+                self.sums[loss] = self.sums.get(loss, torch.zeros((), device=value.device)) + value.detach().float()
+
+    def _close_epoch(self, on_progress: OnProgress) -> Epoch:
+        """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
+        place, steps = self.position, len(self.train)
+        row = Epoch(epoch=place.epoch + 1, seconds=place.seconds)
+        row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()}
+        row |= {f"train.{name}": float(total) / steps for name, total in self.sums.items()}
+        losses, diagnosis, warning = self.validate()
+        row |= {f"val.{name}": value for name, value in losses.items()}
+        row |= {f"diagnosis.{name}": value for name, value in diagnosis.items()}
+        watched = losses.get(self.model.monitor) if losses and self.model.monitor else None
+        place.epoch, place.step, self.sums = place.epoch + 1, 0, {}
+        if watched is None or watched < place.best:
+            place.best, place.best_epoch = watched if watched is not None else math.inf, place.epoch
+            self.keep()
+        if watched is not None:
+            for hand in self.hands.values():
+                hand.see(watched)
+        waited = place.epoch - place.best_epoch
+        if place.epoch >= self.settings.epochs:
+            place.finished = f"all {place.epoch} epochs done"
+        elif self.settings.early_stopping and waited >= self.settings.early_stopping:
+            place.finished = f"no better validation loss for {waited} epochs"
+        shown = {"loss": losses.get("loss", math.nan), "epoch": place.epoch}
+        on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, warning))
+        return row
+
+    def keep(self) -> None:
+        """Write the weights as the best so far."""
+        about = {"epoch": self.position.epoch, "loss": self.position.best if math.isfinite(self.position.best) else None}
+        checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)
+
+    @torch.no_grad()
+    def validate(self) -> tuple[dict[str, float], dict[str, float], str]:
+        """Return the mean losses on the validation frames, their sum as "loss", the diagnosis and its warning.
+
+        Its random draws are the same every time and leave the training's own untouched.
+        """
+        totals: dict[str, float] = defaultdict(float)
+        frames = 0
+        diagnosis: tuple[Mapping[str, Any], str] = ({}, "")
+        self.model.eval()
+        devices = [self.fabric.device] if self.fabric.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(self.settings.seed)
+            for batch in self.val:
+                moved = batch.to(self.fabric.device)
+                with self.fabric.autocast():
+                    for _, losses in self.model.turns(moved, 1.0) if self.model.monitor else ():
+                        for name, value in losses.items():
+                            totals[name] += float(value) * len(batch)
+                    if frames == 0 and isinstance(self.model, Diagnoses):
+                        diagnosis = self.model.diagnose(moved)
+                frames += len(batch)
+        losses_mean = {name: value / frames for name, value in totals.items()}
+        if losses_mean:
+            losses_mean["loss"] = sum(losses_mean.values())
+        return losses_mean, dict(diagnosis[0]), diagnosis[1]
+
+
+def _broken(values: Mapping[str, float]) -> str:
+    name = next(name for name, value in values.items() if not math.isfinite(value))
+    return f"the loss '{name}' became {values[name]}"

@@ -1,0 +1,48 @@
+"""The only inference loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import NamedTuple, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from medgen.backends._base import Backend, Reconstructs
+from medgen.types import Batch, OnProgress, Progress, Scores, silent
+
+
+class Batches(Sized, Iterable[Batch], Protocol):
+    """Batches that can be counted."""
+
+
+class Scored(NamedTuple):
+    """What is known of a batch, on the CPU; reconstruction is (B, C, S, S) or None."""
+
+    batch: Batch
+    scores: Scores
+    reconstruction: Tensor | None
+
+
+def score_batches(
+    model: Backend, batches: Batches, fabric: Fabric, task: str = "score", on_progress: OnProgress = silent
+) -> Iterator[Scored]:
+    """Yield the scores of each batch, with its reconstruction where the backend makes one.
+
+    Always in float32, so that a score does not depend on the hardware's favourite precision.
+    """
+    model.to(fabric.device).eval()
+    total = len(batches)
+    for done, batch in enumerate(batches, start=1):
+        with torch.inference_mode():
+            moved = batch.to(fabric.device)
+            scores = model.score(moved)
+            drawn = model.reconstruct(moved).clamp(0, 1).cpu() if isinstance(model, Reconstructs) else None
+            local = Scores(
+                scores.score.float().cpu(),
+                None if scores.map is None else scores.map.float().cpu(),
+                {name: part.float().cpu() for name, part in scores.parts.items()},
+            )
+        yield Scored(batch, local, drawn)
+        on_progress(Progress(task, done, total))

@@ -1,0 +1,44 @@
+"""Errors that a user can act on: each message says what came, what was expected and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MedgenError(Exception):
+    """Base of every error that medgen raises on purpose."""
+
+
+class ConfigError(MedgenError):
+    """A setting, recipe or command-line value is wrong."""
+
+
+class DataError(MedgenError):
+    """A data source or prepared data set cannot be used."""
+
+
+class ImageError(DataError):
+    """One image file cannot be read; the message is the reason, without the path."""
+
+
+class RunError(MedgenError):
+    """A run folder is missing, damaged or does not fit what was asked of it."""
+
+
+class BackendError(MedgenError):
+    """A backend does not exist or lacks a capability."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the sentence that leads from a wrong name to the right ones.
+
+    Parameters
+    ----------
+    name : what was given
+    known : the names that exist
+    """
+    options = sorted(known)
+    close = get_close_matches(name, options, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}known: {', '.join(options)}"

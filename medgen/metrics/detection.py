@@ -1,0 +1,212 @@
+"""How well scores tell abnormal frames from normal ones, and how sure that is.
+
+Labels are 0 (normal) and 1 (abnormal); a higher score is more anomalous; a frame is called abnormal if its score exceeds a
+threshold. Every statistic takes weights, (N,) or (D, N) for D weightings at once, so that a bootstrap is a reweighting; it is NaN
+where one of the two classes has no weight.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from medgen.errors import MedgenError
+
+Floats = NDArray[np.float64]
+BLOCK = 2_000_000  # weights of a bootstrap held at once, 16 MB
+
+
+class Interval(NamedTuple):
+    """A statistic and the interval that it lies in at the stated level."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Statistic(Protocol):
+    """What `bootstrap` can be asked for: a function of labels, scores and weights."""
+
+    def __call__(self, labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> float | Floats: ...
+
+
+def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> tuple[Floats, Floats]:
+    """Return the points of the ROC curve, one for each distinct score and (0, 0) before them.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
+    weights : (N,) or (D, N), at least 0; 1 each if not given
+
+    Returns
+    -------
+    False positive rate and true positive rate, (K + 1,) or (D, K + 1) each, rising from 0 to 1; NaN for a class without weight.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or a weight is negative.
+    """
+    false, true = _counts(labels, scores, weights)
+    return _ratio(false, false[..., -1:]), _ratio(true, true[..., -1:])
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the area under the ROC curve: how often an abnormal frame scores above a normal one, ties counting half.
+
+    Parameters and errors as in `roc`.
+
+    Returns
+    -------
+    In [0, 1], 0.5 is chance; () or (D,).
+    """
+    false, true = _counts(labels, scores, weights)
+    return _ratio(np.trapezoid(true, false, axis=-1), false[..., -1] * true[..., -1])
+
+
+def average_precision(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the average precision: the sum over thresholds of precision times the gain in recall, without interpolation.
+
+    Parameters and errors as in `roc`.
+
+    Returns
+    -------
+    In [0, 1], the share of abnormal frames is chance; () or (D,).
+    """
+    false, true = _counts(labels, scores, weights)
+    called = (false + true)[..., 1:]
+    precision = np.divide(true[..., 1:], called, out=np.zeros_like(called), where=called > 0)
+    area = (np.diff(true) * precision).sum(-1) / np.where(true[..., -1] > 0, true[..., -1], 1)
+    return np.where(false[..., -1] * true[..., -1] > 0, area, np.nan)[()]
+
+
+def sensitivity_at_specificity(
+    labels: ArrayLike, scores: ArrayLike, specificity: float, weights: ArrayLike | None = None
+) -> float | Floats:
+    """Return the largest sensitivity among the thresholds whose specificity is at least the one asked for.
+
+    Nothing is interpolated between thresholds, so the value is one that a threshold reaches on these frames. That threshold is
+    chosen by the labels it is measured with; for one that is not, see `medgen.metrics.calibration`.
+
+    Parameters
+    ----------
+    labels, scores, weights : as in `roc`
+    specificity : in [0, 1]
+
+    Returns
+    -------
+    In [0, 1]; () or (D,). Errors as in `roc`.
+    """
+    if not 0 <= specificity <= 1:
+        raise MedgenError(f"specificity is {specificity}; expected a number from 0 to 1")
+    false, true = _counts(labels, scores, weights)
+    normals = false[..., -1:]
+    enough = _ratio(normals - false, normals) >= specificity - 1e-12  # NaN compares as False
+    best = np.where(enough, true, 0).max(-1)
+    return np.where(normals[..., 0] > 0, _ratio(best, true[..., -1]), np.nan)[()]
+
+
+def bootstrap(
+    statistic: Statistic,
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return a statistic with its percentile interval from a bootstrap over groups (Efron and Tibshirani 1993, chapters 8, 13).
+
+    Whole groups are drawn with replacement, because frames of one patient or video are no independent evidence. Groups with
+    normals only, with abnormal frames only and with both are drawn apart, as many of each as there are, so that every draw holds
+    both classes.
+
+    Parameters
+    ----------
+    statistic : such as `auroc`; called with weights (D, N), it returns (D,)
+    labels, scores : (N,), as in `roc`
+    groups : (N,), equal for frames that belong together (patient, video)
+    draws : number of resamples
+    level : coverage that the interval aims at, in (0, 1)
+    seed : the same seed gives the same interval, in whatever order the frames come
+
+    Returns
+    -------
+    Interval; its bounds are NaN where a class comes from fewer than two groups, all of it where a class is missing.
+
+    Raises
+    ------
+    MedgenError : as in `roc`, or if draws or level make no sense.
+    """
+    if draws < 1 or not 0 < level < 1:
+        raise MedgenError(f"a bootstrap got {draws} draws at level {level}; expected at least 1 draw and a level between 0 and 1")
+    truth, ranked, _ = _checked(labels, scores, None)
+    _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    if codes.shape != truth.shape:
+        raise MedgenError(f"got {codes.size} groups for {truth.size} frames; expected one group for each frame")
+    order = np.argsort(-ranked, kind="stable")  # sorted once: each later sort finds its work done
+    truth, ranked, codes = truth[order], ranked[order], codes[order]
+    value = float(statistic(truth, ranked))
+    strata = _strata(truth, codes)
+    if strata is None:
+        return Interval(value, np.nan, np.nan)
+    generator = np.random.default_rng(seed)
+    size = max(1, BLOCK // truth.size)
+    sizes = [min(size, draws - start) for start in range(0, draws, size)]
+    values = [statistic(truth, ranked, weights=_resample(generator, strata, count)[:, codes]) for count in sizes]
+    low, high = np.quantile(np.concatenate(values), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
+
+
+def _strata(labels: NDArray[np.bool_], codes: NDArray[np.intp]) -> list[NDArray[np.intp]] | None:
+    """Return the groups with normals only, abnormals only and both; None where a class has fewer than two groups."""
+    normal = np.bincount(codes[~labels], minlength=codes.max(initial=-1) + 1) > 0
+    abnormal = np.bincount(codes[labels], minlength=normal.size) > 0
+    if normal.sum() < 2 or abnormal.sum() < 2:
+        return None
+    return [np.flatnonzero(kind) for kind in (normal & ~abnormal, abnormal & ~normal, normal & abnormal) if kind.any()]
+
+
+def _resample(generator: np.random.Generator, strata: list[NDArray[np.intp]], draws: int) -> Floats:
+    """Return how often each group was drawn, (D, G)."""
+    counts = np.zeros((draws, sum(len(stratum) for stratum in strata)))
+    for stratum in strata:
+        picks = generator.integers(len(stratum), size=(draws, len(stratum)))
+        picks += np.arange(draws)[:, None] * len(stratum)
+        counts[:, stratum] = np.bincount(picks.ravel(), minlength=picks.size).reshape(picks.shape)
+    return counts
+
+
+def _counts(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+    """Return the weight of normal and of abnormal frames at or above each distinct score, falling, 0 first: (..., K + 1) each."""
+    abnormal, values, load = _checked(labels, scores, weights)
+    order = np.argsort(-values, kind="stable")
+    values, abnormal, load = values[order], abnormal[order], load[..., order]
+    last = np.ones(values.size, dtype=bool)  # last frame of each run of equal scores
+    last[:-1] = values[1:] != values[:-1]
+    start = np.zeros((*load.shape[:-1], 1))
+    false, true = (np.cumsum(np.where(kind, load, 0), axis=-1)[..., last] for kind in (~abnormal, abnormal))  # (..., K)
+    return np.concatenate([start, false], axis=-1), np.concatenate([start, true], axis=-1)
+
+
+def _checked(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Return labels as bool, scores and weights as float64."""
+    truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    load = np.ones(values.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    if truth.ndim != 1 or truth.shape != values.shape or load.shape[-1:] != truth.shape:
+        raise MedgenError(f"labels {truth.shape}, scores {values.shape} and weights {load.shape} do not fit; expected (N,) each")
+    if not np.isin(truth, (0, 1)).all():
+        raise MedgenError("labels must be 0 (normal) or 1 (abnormal); leave out frames whose label is unknown")
+    if missing := int(np.isnan(values).sum()):
+        raise MedgenError(f"{missing} of {values.size} scores are NaN; leave those frames out or find out why they have none")
+    if load.min(initial=0) < 0:
+        raise MedgenError(f"weights must not be negative; the smallest is {load.min()}")
+    return truth == 1, values, load
+
+
+def _ratio(part: Floats | np.float64, whole: Floats | np.float64) -> Floats:
+    """Return part / whole, NaN where whole is 0."""
+    parts, wholes = np.broadcast_arrays(part, whole)
+    return np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=wholes > 0)[()]

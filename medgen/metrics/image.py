@@ -1,0 +1,136 @@
+"""How close a reconstruction comes to its frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+from medgen.errors import MedgenError
+from medgen.losses import SSIM_WINDOW, ssim_map
+
+PSNR_CEILING = 100.0  # dB; equal frames would be infinite, and one infinity spoils a mean
+MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest scale first
+
+
+def blank(image: Tensor, valid: Tensor) -> Tensor:
+    """Return the image with its invalid pixels black.
+
+    Applied to a frame and to its reconstruction, it keeps burned-in overlay out of a comparison of whole crops.
+
+    Parameters
+    ----------
+    image : (B, C, S, S)
+    valid : (B, 1, S, S) bool
+
+    Returns
+    -------
+    (B, C, S, S), 0 outside valid.
+    """
+    return image.masked_fill(~valid, 0.0)
+
+
+def psnr(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Return the peak signal-to-noise ratio of each frame.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1]
+    valid : (B, 1, S, S) bool; the mean squared error is then over the valid pixels alone
+
+    Returns
+    -------
+    (B,) float32 dB, at most `PSNR_CEILING` (equal frames); NaN for a frame without a valid pixel.
+
+    Raises
+    ------
+    MedgenError : if the shapes differ.
+    """
+    _check(image, reconstruction, valid)
+    error = (image.float() - reconstruction.float()).square().mean(1, keepdim=True)  # (B, 1, S, S)
+    squared = _mean(error, torch.ones_like(error, dtype=torch.bool) if valid is None else valid)
+    return -10 * squared.clamp_min(10 ** (-PSNR_CEILING / 10)).log10()
+
+
+def ssim(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Return the mean structural similarity of each frame (Wang et al. 2004; Gaussian window 11 x 11, sigma 1.5).
+
+    As in Wang et al. and scikit-image, the mean is over channels and over the pixels whose whole window lies in the frame, so
+    without the outermost 5. What is drawn outside `valid` does not count: it is made black in both, and is no part of the mean.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1], S at least 11
+    valid : (B, 1, S, S) bool; the mean is then over the valid pixels alone
+
+    Returns
+    -------
+    (B,) float32 in [-1, 1]; NaN for a frame without a valid pixel.
+
+    Raises
+    ------
+    MedgenError : if the shapes differ or the frames are smaller than the window.
+    """
+    _check(image, reconstruction, valid)
+    if min(image.shape[-2:]) < SSIM_WINDOW:
+        raise MedgenError(f"SSIM got frames of {_size(image)} pixels; its window needs at least {SSIM_WINDOW} x {SSIM_WINDOW}")
+    if valid is None:
+        valid = torch.ones_like(image[:, :1], dtype=torch.bool)
+    similarity = ssim_map(blank(image, valid), blank(reconstruction, valid))  # (B, 1, S, S)
+    edge = SSIM_WINDOW // 2
+    inner = (..., slice(edge, -edge), slice(edge, -edge))
+    return _mean(similarity[inner], valid[inner])
+
+
+def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
+    """Return the multi-scale structural similarity of each frame (Wang et al. 2003), as torchmetrics computes it.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1]
+    scales : 1 to 5; the published five need S of at least 176, three need 44. With fewer the exponents are scaled to the same sum
+
+    Returns
+    -------
+    (B,) float32 in [0, 1]; negative similarities count as 0.
+
+    Raises
+    ------
+    MedgenError : if the shapes differ or the frames are too small for so many scales.
+    """
+    _check(image, reconstruction, None)
+    if not 1 <= scales <= len(MS_SSIM_BETAS):
+        raise MedgenError(f"MS-SSIM got {scales} scales; expected 1 to {len(MS_SSIM_BETAS)}")
+    smallest = SSIM_WINDOW * max(2 ** (scales - 1), (scales - 1) ** 2)  # the pyramid's top holds a window; torchmetrics asks more
+    if min(image.shape[-2:]) < smallest:
+        raise MedgenError(
+            f"MS-SSIM with {scales} scales needs {smallest} x {smallest} pixels, got {_size(image)}; take fewer scales"
+        )
+    betas = MS_SSIM_BETAS[:scales]
+    share = sum(MS_SSIM_BETAS) / sum(betas)
+    return multiscale_structural_similarity_index_measure(
+        reconstruction.float(),
+        image.float(),
+        kernel_size=SSIM_WINDOW,
+        reduction="none",
+        data_range=1.0,
+        betas=tuple(beta * share for beta in betas),
+    ).reshape(len(image))
+
+
+def _check(image: Tensor, reconstruction: Tensor, valid: Tensor | None) -> None:
+    if image.ndim != 4 or image.shape != reconstruction.shape:
+        shapes = f"{tuple(image.shape)} and {tuple(reconstruction.shape)}"
+        raise MedgenError(f"frame and reconstruction have shapes {shapes}; expected (B, C, S, S) twice")
+    expected = (image.shape[0], 1, *image.shape[2:])
+    if valid is not None and (tuple(valid.shape) != expected or valid.dtype != torch.bool):
+        raise MedgenError(f"valid is {valid.dtype} {tuple(valid.shape)}; expected bool {expected}")
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-2]} x {image.shape[-1]}"
+
+
+def _mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean of (B, 1, S, S) over valid, (B,); NaN where nothing is valid."""
+    return values.masked_fill(~valid, 0.0).sum((1, 2, 3)) / valid.sum((1, 2, 3))

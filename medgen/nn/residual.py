@@ -1,0 +1,53 @@
+"""Anomaly maps from what a frame and its reconstruction differ in; shared by every backend that reconstructs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from medgen.config import Settings
+from medgen.losses import smooth, ssim_map, valid_mean
+from medgen.types import Scores
+
+
+class ResidualSettings(Settings):
+    """How a residual becomes a map and an image score."""
+
+    map: Literal["squared_error", "ssim", "product"] = "squared_error"
+    sigma: float = Field(2.0, ge=0)  # of the Gaussian that smooths the map, in pixels of a 96 px crop; scales with the size
+    share: float = Field(1.0, gt=0, le=1)  # the image score is the mean over this share of the valid pixels, the highest ones
+
+
+def residual_maps(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[str, Tensor]:
+    """Return the raw maps (B, 1, S, S), 0 outside valid: squared error, averaged over channels, and 1 - SSIM.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1]
+    valid : (B, 1, S, S) bool; what is not valid is blanked in both, so that it makes no edges for SSIM to see
+    """
+    image, reconstruction = image.float() * valid, reconstruction.float() * valid
+    squared = (image - reconstruction).square().mean(1, keepdim=True)  # (B, 1, S, S)
+    return {"squared_error": squared, "ssim": (1 - ssim_map(image, reconstruction)) * valid}
+
+
+def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
+    """Return the mean (B,) over the highest `share` of the valid pixels of each (B, 1, S, S) map; 0 for a frame with none."""
+    if share == 1:
+        return valid_mean(values, valid)
+    flat = values.masked_fill(~valid, -torch.inf).flatten(1).sort(dim=1, descending=True).values  # (B, S * S)
+    count = (valid.flatten(1).sum(1) * share).ceil().long().clamp_min(1)  # (B,)
+    kept = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (B, S * S)
+    return flat.masked_fill(~kept | flat.isinf(), 0).sum(1) / count
+
+
+def residual_scores(image: Tensor, reconstruction: Tensor, valid: Tensor, settings: ResidualSettings) -> Scores:
+    """Return the scores of a reconstruction: parts over all valid pixels, and the map and image score that `settings` name."""
+    raw = residual_maps(image, reconstruction, valid)
+    parts = {name: valid_mean(values, valid) for name, values in raw.items()}
+    chosen = raw["squared_error"] * raw["ssim"] if settings.map == "product" else raw[settings.map]
+    smoothed = smooth(chosen, valid, settings.sigma * image.shape[-1] / 96)
+    return Scores(top_mean(smoothed, valid, settings.share), smoothed, parts)

@@ -1,0 +1,1 @@
+"""Scores and metrics to tables, figures and one self-contained page."""

@@ -1,0 +1,170 @@
+"""From scored test frames to the numbers of the report: the only place where test labels are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medgen.errors import MedgenError
+from medgen.metrics.detection import Statistic, auroc, average_precision, bootstrap, sensitivity_at_specificity
+from medgen.metrics.pixel import PixelHistogram
+from medgen.types import LABELS
+
+LEVEL = 0.95
+QUALITY = ("psnr", "ssim", "psnr_valid", "ssim_valid")
+PART = "part_"
+DETECTION: Mapping[str, Statistic] = {
+    "auroc": auroc,
+    "average_precision": average_precision,
+    "sensitivity_at_90_specificity": partial(sensitivity_at_specificity, specificity=0.9),
+    "sensitivity_at_95_specificity": partial(sensitivity_at_specificity, specificity=0.95),
+}
+PixelMaps = Iterable[tuple[NDArray, NDArray, NDArray]]
+
+
+def evaluate(
+    table: pd.DataFrame,
+    pixel_maps: PixelMaps | None,
+    threshold: Mapping[str, Any] | None,
+    draws: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return every number of the report as plain values, None where one is undefined.
+
+    Parameters
+    ----------
+    table : one row per scored test frame. Needed columns: id, label ("normal", "abnormal" or ""), finding, group ("": the frame
+        is a group of its own), score. Used where present: abnormal (bool, the decision), part_<name>, psnr, ssim, psnr_valid,
+        ssim_valid (empty where undefined)
+    pixel_maps : blocks of (maps (B, S, S), masks (B, S, S), valid (B, S, S)) of the frames with a known mask, empty for normal
+        ones; read once
+    threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
+        frames are decided by it
+    draws, seed : of the bootstrap over groups
+
+    Returns
+    -------
+    "frames", "detection", "parts", "pixel", "quality", "threshold", "findings", "bootstrap". A section is empty where there is
+    nothing to fill it: detection and parts with one class only, pixel without an annotated pixel, threshold if none is given.
+    Standard deviations are those of a sample (n - 1).
+
+    Raises
+    ------
+    MedgenError : if a column is missing, a label is unknown, or a frame has no score.
+    """
+    frames = _tidy(table, threshold)
+    labelled = frames[frames["label"] != ""]
+    return _plain(
+        {
+            "frames": _count(frames),
+            **_detect(labelled, draws, seed),
+            "pixel": _pixel(pixel_maps or ()),
+            "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
+            "threshold": _flag(frames, threshold),
+            "findings": _findings(frames),
+            "bootstrap": {"draws": draws, "level": LEVEL, "by": "group"},
+        }
+    )
+
+
+def _tidy(table: pd.DataFrame, threshold: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Check the table and fill what may be left out: empty texts, own groups, decisions."""
+    if missing := [name for name in ("id", "label", "finding", "group", "score") if name not in table]:
+        raise MedgenError(f"the table of scores has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+    frames = table.reset_index(drop=True)
+    for name in ("label", "finding", "group"):
+        frames[name] = frames[name].astype(object).where(frames[name].notna(), "").astype(str)
+    if unknown := sorted(set(frames["label"]) - {*LABELS, ""}):
+        raise MedgenError(f"the table of scores holds the label '{unknown[0]}'; expected normal, abnormal or nothing")
+    for name in ("score", *_parts(frames)):
+        if (empty := frames[name].isna()).any():
+            first = frames.loc[empty, "id"].iloc[0]
+            raise MedgenError(f"{empty.sum()} frames have no {name}, the first is '{first}'; score them again or leave them out")
+    own = pd.Series([f"frame {row}" for row in frames.index], index=frames.index, dtype=object)
+    frames["group"] = ("group " + frames["group"]).where(frames["group"] != "", own)
+    if "abnormal" in frames and frames["abnormal"].notna().any():
+        if not pd.api.types.is_bool_dtype(frames["abnormal"]):
+            raise MedgenError(f"the column abnormal is {frames['abnormal'].dtype}; expected True or False for each frame")
+    elif threshold is not None:
+        frames["abnormal"] = frames["score"] > threshold["value"]
+    else:
+        frames = frames.drop(columns="abnormal", errors="ignore")
+    return frames
+
+
+def _parts(frames: pd.DataFrame) -> list[str]:
+    return [name for name in frames.columns if str(name).startswith(PART)]
+
+
+def _count(frames: pd.DataFrame) -> dict[str, int]:
+    names = {**{label: label for label in LABELS}, "unlabelled": ""}
+    return {key: (frames["label"] == label).sum() for key, label in names.items()} | {"groups": frames["group"].nunique()}
+
+
+def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
+    """Return the sections detection and parts."""
+    if labelled["label"].nunique() < len(LABELS):
+        return {"detection": {}, "parts": {}}
+    codes = labelled["label"].map(LABELS.index).to_numpy(dtype=int)
+    groups = labelled["group"].to_numpy(dtype=str)
+
+    def interval(statistic: Statistic, column: str) -> dict[str, float]:
+        return bootstrap(statistic, codes, labelled[column].to_numpy(dtype=float), groups, draws, LEVEL, seed)._asdict()
+
+    return {
+        "detection": {name: interval(statistic, "score") for name, statistic in DETECTION.items()},
+        "parts": {name.removeprefix(PART): {"auroc": interval(auroc, name)} for name in _parts(labelled)},
+    }
+
+
+def _pixel(pixel_maps: PixelMaps) -> dict[str, float]:
+    histogram = PixelHistogram()
+    for maps, masks, valid in pixel_maps:
+        histogram.update(maps, masks, valid)
+    return histogram.compute() if histogram.regions else {}
+
+
+def _quality(frames: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return mean, standard deviation and number of each measure of reconstruction."""
+    columns = {name: frames[name].astype(float) for name in QUALITY if name in frames}
+    return {name: {"mean": values.mean(), "std": values.std(), "n": values.count()} for name, values in columns.items()}
+
+
+def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the threshold with how many frames of each class lie above it."""
+    if threshold is None:
+        return {}
+    decided = {label: frames.loc[frames["label"] == label, "abnormal"] for label in LABELS}
+    return dict(threshold) | {f"flagged_{label}": {"count": flags.sum(), "of": len(flags)} for label, flags in decided.items()}
+
+
+def _findings(frames: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return one entry per finding: normal ones first, unlabelled last, each by name."""
+    rank = {**{label: place for place, label in enumerate(LABELS)}, "": len(LABELS)}
+    entries = [
+        {
+            "finding": finding,
+            "label": label,
+            "frames": len(rows),
+            "mean_score": rows["score"].mean(),
+            "flagged": rows["abnormal"].sum() if "abnormal" in rows else None,
+        }
+        for (label, finding), rows in frames.groupby(["label", "finding"])
+    ]
+    return sorted(entries, key=lambda entry: (rank[entry["label"]], entry["finding"]))
+
+
+def _plain(value: Any) -> Any:
+    """Return nested values with nothing in them that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,92 @@
+"""What a report is made of: the findings of one run, gathered, nothing computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medgen.errors import RunError
+
+SCORE_COLUMNS = ("id", "path", "label", "finding", "score")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One frame that the page shows beside its reconstruction and its error map.
+
+    Attributes
+    ----------
+    rank : "best", "median" or "worst" of its label by score; best is the lowest score, the frame that looks most normal
+    label, finding, path : as in the scores
+    score : raw, higher is more anomalous
+    flagged : whether the score is above the threshold; None where there is no threshold
+    original : (S, S, 3) uint8
+    reconstruction : (S, S, 3) uint8; None for a backend that does not reconstruct
+    error : (S, S) float32, higher is more anomalous; None for a backend that does not localise
+    valid : (S, S) bool, True where the pixel shows tissue
+    mask : (S, S) bool, truth of where the finding is; None where nothing is annotated
+    """
+
+    rank: str
+    label: str
+    finding: str
+    path: str
+    score: float
+    flagged: bool | None
+    original: NDArray[np.uint8]
+    reconstruction: NDArray[np.uint8] | None
+    error: NDArray[np.float32] | None
+    valid: NDArray[np.bool_]
+    mask: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything that the page says about one run.
+
+    Attributes
+    ----------
+    name : of the run; runs of one report that share a name are numbered
+    backend : its registered name
+    about : what the backend is, with a link to its paper; plain text, an empty line parts paragraphs
+    dataset : what it was trained on, as it is to be shown: source, size, frames per split and finding, rejected files, ...
+    scores : one row per frame that the metrics speak of; columns id, path, label ("normal", "abnormal" or ""), finding, split,
+        group, score (raw), quantile (among normal validation frames), and where they exist abnormal (the decision), psnr, ssim,
+        psnr_valid, ssim_valid and part_<name>
+    history : one row per epoch: epoch, seconds, lr.<player>, train.<loss>, val.<loss>, diagnosis.<name>; may be empty
+    metrics : as written to ``metrics.json``; any part may be {} and any value None, and the page then says why
+    panels : best, median and worst frames of each label
+    samples : (N, S, S, 3) uint8; None for a backend that does not generate
+    settings : nested plain values (backend, model, train, ...)
+    provenance : versions, device, precision, started, seconds, command
+    warnings : what a reader has to know before any number
+    rejected : files that could not be read; columns file and reason
+
+    Raises
+    ------
+    RunError : if the scores lack a column that the page needs.
+    """
+
+    name: str
+    backend: str
+    about: str
+    dataset: Mapping[str, str | int]
+    scores: pd.DataFrame
+    history: pd.DataFrame
+    metrics: Mapping[str, Any]
+    panels: list[Panel]
+    samples: NDArray[np.uint8] | None
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, str]
+    warnings: list[str]
+    rejected: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        missing = [column for column in SCORE_COLUMNS if column not in self.scores]
+        if missing:
+            raise RunError(f"the scores of '{self.name}' lack {', '.join(missing)}; score the run again with `medgen score`")

@@ -1,0 +1,300 @@
+"""Figures: pure functions from data to SVG or PNG bytes.
+
+Charts are SVG and their text is text. They use a handful of fixed colours that colour-blind readers tell apart (Okabe and Ito
+2008, https://jfly.uni-koeln.de/color/), and line styles beside them; a page may swap these colours for those of its theme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from itertools import cycle
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from medgen.report.evidence import Panel
+
+INK, MUTED, RULE = "#1b2430", "#5a6675", "#ccd3da"
+NORMAL, ABNORMAL, UNKNOWN, GREEN = "#0072b2", "#d55e00", "#7d7d7d", "#009e73"
+LOG_FROM = 20  # a log scale serves where the largest value is at least this many times the smallest
+TILE = 288  # pixels; frames are shown near this side
+_STYLE: Any = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "medgen",
+}
+
+
+def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | None) -> bytes:
+    """Draw how the scores of each label spread, as shares of that label's frames.
+
+    Parameters
+    ----------
+    score : (N,) raw scores; those that are not finite are left out
+    label : N of "normal", "abnormal" or "" (drawn as unlabelled)
+    threshold : drawn as a line; None for none
+
+    Returns
+    -------
+    SVG; the score axis is logarithmic where the scores are positive and span a factor of 100 or more.
+    """
+    raw = np.asarray(score, dtype=float)
+    names, raw = np.asarray(label, dtype=str)[np.isfinite(raw)], raw[np.isfinite(raw)]
+    ratio = raw.max() / raw.min() if raw.size and raw.min() > 0 else 0
+    values = np.log10(raw) if (log := ratio >= 100) else raw
+    edges = np.histogram_bin_edges(values, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
+    drawn = 10**edges if log else edges
+    looks = {"normal": (NORMAL, "-", None), "abnormal": (ABNORMAL, "--", "////"), "": (UNKNOWN, ":", None)}
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _figure(1, (5.6, 3.5))
+        for name, (colour, line, hatch) in looks.items():
+            if count := int((names == name).sum()):
+                share = 100 * np.histogram(values[names == name], edges)[0] / count
+                axes.stairs(share, drawn, fill=True, facecolor=colour, alpha=0.22, edgecolor="none")
+                key = f"{name or 'unlabelled'} ({count})"
+                axes.stairs(share, drawn, color=colour, linestyle=line, linewidth=1.6, hatch=hatch, label=key)
+        if threshold is not None:
+            axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="-.", label=f"threshold {threshold:.4g}")
+        _log(axes, "x", ratio if log else 0)
+        axes.set(xlabel="anomaly score" + (" (log scale)" if log else ""), ylabel="share of the label's frames, %")
+        axes.legend(*axes.get_legend_handles_labels())
+        return _svg(figure)
+
+
+def roc_points(score: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ROC curve: false and true positive rate at each distinct score, from (0, 0) to (1, 1).
+
+    Parameters
+    ----------
+    score : (N,) finite, higher is more anomalous
+    positive : (N,) bool, holding both values
+
+    References
+    ----------
+    Fawcett 2006, An introduction to ROC analysis, Pattern Recognition Letters 27, algorithm 1.
+    """
+    order = np.argsort(-np.asarray(score, dtype=float), kind="stable")
+    ranked, hit = np.asarray(score, dtype=float)[order], np.asarray(positive, dtype=bool)[order]
+    last = np.append(np.diff(ranked) != 0, True)  # equal scores move together
+    found, alarms = np.cumsum(hit)[last], np.cumsum(~hit)[last]
+    return np.append(0, alarms / alarms[-1]), np.append(0, found / found[-1])
+
+
+def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, float] | None = None) -> bytes:
+    """Draw the ROC curve as SVG.
+
+    Parameters
+    ----------
+    score, positive : as in `roc_points`
+    operating : (false alarm rate, sensitivity) at the threshold, drawn as a dot; None for none
+    """
+    alarms, found = roc_points(score, positive)
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _figure(1, (3.9, 3.5))
+        axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1, label="guessing")
+        axes.plot(alarms, found, color=NORMAL, linewidth=1.8, label="this run")
+        if operating:
+            axes.plot(*operating, "o", color=ABNORMAL, markersize=6, label="at the threshold", clip_on=False)
+        axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
+        axes.set(xlabel="normal frames flagged (1 - specificity)", ylabel="abnormal frames found (sensitivity)")
+        axes.legend(loc="lower right")
+        return _svg(figure)
+
+
+def loss_curves(history: pd.DataFrame) -> bytes:
+    """Draw each loss over the epochs, training and validation together, then learning rates and diagnoses.
+
+    `history` has one row per epoch: epoch, and any of train.<loss>, val.<loss>, lr.<player>, diagnosis.<name>. The result is SVG;
+    an axis is logarithmic where its values are positive and span a factor of `LOG_FROM` or more.
+    """
+    panes = _panes(history)
+    with matplotlib.rc_context(_STYLE):
+        figure, all_axes = _figure(len(panes), (3.25, 2.3))
+        for axes, (title, curves) in zip(all_axes, panes.items(), strict=True):
+            looks = cycle([(INK, "-"), (GREEN, "--"), (NORMAL, "-."), (ABNORMAL, ":")])
+            values = np.concatenate([*curves.values()])
+            for curve, (colour, line) in zip(curves.values(), looks, strict=False):
+                marker = "o" if np.isfinite(curve).sum() < 3 else ""
+                axes.plot(history["epoch"], curve, color=colour, linestyle=line, marker=marker, linewidth=1.5)
+            positive = np.isfinite(values).any() and np.nanmin(values) > 0
+            log = _log(axes, "y", np.nanmax(values) / np.nanmin(values) if positive else 0)
+            axes.set(title=_plain(title) + (" (log scale)" if log else ""), xlabel="epoch")
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+            if title != f"diagnosis: {next(iter(curves))}":
+                axes.legend(axes.lines, [*map(_plain, curves)], handlelength=2.4)
+        return _svg(figure)
+
+
+def _panes(history: pd.DataFrame) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return title -> legend -> values of each chart that the columns call for, leaving out empty columns."""
+    panes: dict[str, dict[str, NDArray[np.float64]]] = {}
+    kinds = {"train": "training", "val": "validation", "lr": "learning rate", "diagnosis": "diagnosis"}
+    for kind in kinds:
+        for column in history.columns:
+            prefix, _, name = str(column).partition(".")
+            values = pd.to_numeric(history[column], errors="coerce").to_numpy(dtype=float)
+            if prefix == kind and name and np.isfinite(values).any():
+                title, key = (name, kinds[kind]) if kind in ("train", "val") else (f"diagnosis: {name}", name)
+                panes.setdefault(kinds[kind] if kind == "lr" else title, {})[key] = np.where(np.isfinite(values), values, np.nan)
+    return panes
+
+
+def heat(error: NDArray[np.float32], valid: NDArray[np.bool_], high: float) -> NDArray[np.uint8]:
+    """Colour an error map, (S, S) to (S, S, 3): inferno from 0 (black) to `high` (pale yellow), hatched grey where not valid.
+
+    `high` is > 0 and in the unit of `error`; values outside [0, high] take the colour of the end.
+    """
+    scaled = np.clip(np.nan_to_num(np.asarray(error, dtype=float), posinf=high) / max(high, 1e-30), 0, 1)
+    colours = matplotlib.colormaps["inferno"](scaled, bytes=True)[..., :3]
+    rows, columns = np.indices(valid.shape)
+    hatched = np.where((rows + columns) % 6 < 2, 110, 168)[..., None]
+    return np.where(valid[..., None], colours, hatched).astype(np.uint8)
+
+
+def error_scale(panels: Sequence[Panel]) -> float:
+    """Return the error that the brightest colour stands for: the 99.5th percentile over all valid pixels of all panels."""
+    pooled = [panel.error[panel.valid & np.isfinite(panel.error)] for panel in panels if panel.error is not None]
+    values = np.concatenate([*pooled, np.empty(0)])
+    return float(np.percentile(values, 99.5)) if values.size and values.max() > 0 else 1.0
+
+
+def reconstruction_panel(panel: Panel, high: float) -> dict[str, bytes]:
+    """Return the frame, its reconstruction and its error map as PNG, those that exist, near `TILE` pixels wide.
+
+    The truth contour, where there is a mask, is a white line in a black one around the finding, on frame and error map.
+    """
+    pictures = {"original": panel.original, "reconstruction": panel.reconstruction}
+    if panel.error is not None:
+        pictures["error map"] = heat(panel.error, panel.valid, high)
+    outlined = {"original", "error map"} if panel.mask is not None and panel.mask.any() else set()
+    tiles = {}
+    for name, pixels in pictures.items():
+        if pixels is not None:
+            tile = _tile(pixels, TILE)
+            tiles[name] = _png(Image.fromarray(_outline(tile, panel.mask) if name in outlined else tile))
+    return tiles
+
+
+def colour_bar() -> bytes:
+    """Return the colours of `heat` from 0 on the left to its end on the right, as PNG."""
+    ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (12, 1))
+    return _png(Image.fromarray(heat(ramp, np.ones(ramp.shape, dtype=bool), 1)))
+
+
+def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Sequence[str] = (), side: int = 128) -> bytes:
+    """Lay frames out in rows and columns.
+
+    Parameters
+    ----------
+    rows : of (S, S, 3) or (S, S) uint8; None leaves a gap
+    titles : one per column; () for none
+    side : each frame is shown near this many pixels wide; small frames grow by whole factors, so that their pixels stay visible
+
+    Returns
+    -------
+    PNG, white around the frames where there are titles, else transparent
+    """
+    tiles = [[None if frame is None else _tile(frame, side) for frame in row] for row in rows]
+    width = max((tile.shape[1] for row in tiles for tile in row if tile is not None), default=side)
+    gap, head = 4, 22 if titles else 0
+    columns = max((len(row) for row in rows), default=0)
+    size = (columns * (width + gap) + gap, head + len(rows) * (width + gap) + gap)
+    canvas = Image.new("RGB", size, "white") if titles else Image.new("RGBA", size, (0, 0, 0, 0))
+    font, draw = ImageFont.load_default(13), ImageDraw.Draw(canvas)
+    for column, title in enumerate(titles[:columns]):
+        text = _plain(title)
+        while text and font.getlength(text) > width:
+            text = text[:-1]
+        draw.text((gap + column * (width + gap), gap), text, fill=INK, font=font)
+    for y, row in enumerate(tiles):
+        for x, tile in enumerate(row):
+            if tile is not None:
+                canvas.paste(Image.fromarray(tile), (gap + x * (width + gap), head + gap + y * (width + gap)))
+    return _png(canvas)
+
+
+def sample_grid(samples: NDArray[np.uint8], columns: int = 3) -> bytes:
+    """Lay the first `columns` x `columns` of (N, S, S, 3) uint8 samples out in a square, as PNG."""
+    return image_grid([list(samples[start : start + columns]) for start in range(0, columns**2, columns)], side=144)
+
+
+def _tile(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return (S, S, 3), (S, S, 1) or (S, S) as RGB near `side`: grown by a whole factor, or shrunk by averaging."""
+    pixels = np.repeat(np.atleast_3d(pixels), 3, axis=2) if np.atleast_3d(pixels).shape[2] == 1 else pixels
+    if (factor := round(side / len(pixels))) > 1:
+        return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+    return np.asarray(Image.fromarray(pixels).reduce(max(1, len(pixels) // side)))
+
+
+def _outline(tile: NDArray[np.uint8], mask: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Draw the inner border of `mask` on a tile of any scale: two pixels of white between one of black on either side."""
+    inside = [np.asarray(Image.fromarray(np.asarray(mask)).resize(tile.shape[1::-1], Image.Resampling.NEAREST))]
+    for _ in range(4):
+        wide = np.pad(inside[-1], 1, constant_values=False)
+        inside.append(wide[1:-1, 1:-1] & wide[2:, 1:-1] & wide[:-2, 1:-1] & wide[1:-1, 2:] & wide[1:-1, :-2])
+    tile = np.where((inside[0] & ~inside[4])[..., None], np.uint8(0), tile)
+    return np.where((inside[1] & ~inside[3])[..., None], np.uint8(255), tile).astype(np.uint8)
+
+
+def _figure(panes: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `panes` charts of `size` inches each, three to a row."""
+    columns = min(3, max(1, panes))
+    rows = -(-panes // columns)
+    engine = ConstrainedLayoutEngine(hspace=0.08)
+    figure = Figure(figsize=(size[0] * columns, size[1] * max(1, rows)), layout=engine)
+    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(panes)]
+
+
+def _log(axes: Axes, which: str, ratio: float) -> bool:
+    """Make axis `which` logarithmic, with plain numbers, where its values span a `ratio` of `LOG_FROM` or more."""
+    if ratio < LOG_FROM:
+        return False
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1, 3) if ratio < 10**4 else (1,)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    return True
+
+
+def _plain(text: str, most: int = 40) -> str:
+    """Return a name as printable ASCII, shortened: what any font can draw, on one line."""
+    text = "".join(c if c.isprintable() else " " for c in text).encode("ascii", "backslashreplace").decode()
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _svg(figure: Figure) -> bytes:
+    stream = BytesIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return stream.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = BytesIO()
+    image.save(stream, format="png")
+    return stream.getvalue()

@@ -1,0 +1,222 @@
+"""Evidence to one self-contained page with its numbers beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import unicodedata
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from medgen.errors import RunError
+from medgen.report import figures
+from medgen.report.evidence import Evidence
+
+TOP = 20  # rows of the table of most anomalous frames
+MANY = 200  # rejected files listed; the page says how many more there are
+DASH = "\u2013"  # stands for what is missing
+HERE = Path(__file__).parent
+_THEME = {
+    figures.INK: "ink",
+    figures.MUTED: "muted",
+    figures.RULE: "rule",
+    figures.NORMAL: "normal",
+    figures.ABNORMAL: "abnormal",
+    figures.UNKNOWN: "unknown",
+    figures.GREEN: "green",
+}
+
+
+def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
+    """Write ``report.html``, ``metrics.json`` and ``scores.csv`` into the folder `out` and return the page's path.
+
+    The page opens offline: pictures and styles are inside it and it asks no host for anything. For one run ``metrics.json`` is
+    that run's metrics; for several it is name -> metrics, and ``scores.csv`` has a column ``run``. What is not finite is null.
+
+    Raises
+    ------
+    RunError : if there is no run to report, or `out` cannot be written.
+    """
+    if not evidence:
+        raise RunError("there is no run to report; name at least one run folder")
+    names = _distinct([run.name for run in evidence])
+    metrics = {name: plain(run.metrics) for name, run in zip(names, evidence, strict=True)}
+    scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
+    scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
+    page = render(evidence)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "metrics.json", json.dumps(metrics if len(names) > 1 else metrics[names[0]], indent=2) + "\n")
+        _write(out / "scores.csv", scores.to_csv(index=False))
+        _write(out / "report.html", page)
+    except OSError as error:
+        raise RunError(f"cannot write the report to '{out}': {error.strerror or error}; name another folder") from None
+    return out / "report.html"
+
+
+def render(evidence: Sequence[Evidence]) -> str:
+    """Return the page's HTML."""
+    house = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    house.filters |= {"number": number, "brief": brief, "data_uri": data_uri, "literal": literal}
+    names = _distinct([run.name for run in evidence])
+    runs = [_context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
+    style = Markup((HERE / "page.css").read_text(encoding="utf-8"))
+    return house.get_template("page.html").render(runs=runs, warnings=_warnings(names, evidence), style=style)
+
+
+def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
+    """Return each warning once, behind the names of the runs that it concerns, or behind "" where there is but one run."""
+    concerned: dict[str, list[str]] = {}
+    if len({frozenset(run.scores["path"].astype(str)) for run in evidence}) > 1:
+        concerned["These runs were not scored on the same frames; their numbers cannot be compared directly."] = ["All runs"]
+    for name, run in zip(names, evidence, strict=True):
+        for text in run.warnings:
+            concerned.setdefault(text, []).append(name)
+    return [(", ".join(whose) if len(evidence) > 1 else "", text) for text, whose in concerned.items()]
+
+
+def _context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
+    """Return what the template shows of one run: plain values, finished pictures, the rows of its tables."""
+    scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
+    limit = plain(run.metrics.get("threshold") or {}).get("value")
+    if limit is not None and "abnormal" not in scores:
+        scores = scores.assign(abnormal=scores["score"] > limit)
+    high = figures.error_scale(run.panels)
+    return {
+        "name": name,
+        "anchor": anchor,
+        "run": run,
+        "metrics": plain(run.metrics),
+        "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | plain(run.metrics.get("frames") or {}),
+        "charts": {key: _inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
+        "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
+        "mapped": any(panel.error is not None for panel in run.panels),
+        "outlined": any(panel.mask is not None and panel.mask.any() for panel in run.panels),
+        "high": high,
+        "colour_bar": figures.colour_bar(),
+        "samples": None if run.samples is None or not len(run.samples) else figures.sample_grid(run.samples),
+        "top": [plain(row) for row in scores.to_dict("records")],
+        "total": len(run.scores),
+        "rejected": [plain(row) for row in run.rejected.head(MANY).to_dict("records")],
+    }
+
+
+def _charts(run: Evidence) -> dict[str, bytes]:
+    """Return those charts that the run's data allow."""
+    finite = run.scores[np.isfinite(run.scores["score"].to_numpy(dtype=float))]
+    label = finite["label"].fillna("").astype(str)
+    threshold = plain(run.metrics.get("threshold") or {})
+    charts = {}
+    if len(finite):
+        charts["histogram"] = figures.score_histogram(finite["score"], list(label), threshold.get("value"))
+    known = label.isin(["normal", "abnormal"])
+    if label[known].nunique() == 2:
+        flagged = [threshold.get(f"flagged_{name}") or {} for name in ("normal", "abnormal")]
+        point = (flagged[0]["count"] / flagged[0]["of"], flagged[1]["count"] / flagged[1]["of"]) if _counted(flagged) else None
+        charts["roc"] = figures.roc_curve(finite["score"][known], label[known] == "abnormal", point)
+    if any(str(column).startswith(("train.", "val.")) for column in run.history) and len(run.history):
+        charts["losses"] = figures.loss_curves(run.history)
+    return charts
+
+
+def _counted(flagged: Sequence[Mapping[str, Any]]) -> bool:
+    return all(part.get("of") and part.get("count") is not None for part in flagged)
+
+
+def plain(value: Any) -> Any:
+    """Return nested values as what JSON knows: numpy scalars as numbers, what is not finite or missing as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def shown(value: Any) -> Any:
+    """Return text in which nothing hides: control and direction characters and stray bytes become escapes, None a dash."""
+    if isinstance(value, Markup):
+        return value
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    text = DASH if value is None else str(value)
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in hidden else c for c in text)
+
+
+def number(value: float | None, digits: int = 3) -> Markup:
+    """Return a number with `digits` decimals that carries its full precision along; a dash for None."""
+    return Markup(DASH) if value is None else Markup('<data value="{}">{:.{}f}</data>').format(repr(value), value, digits)
+
+
+def brief(value: float | None) -> Markup:
+    """Return a number of any size with four significant digits that carries its full precision along; a dash for None."""
+    if value is None or value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return Markup(DASH) if value is None else Markup('<data value="{}">{:.3e}</data>').format(repr(value), value)
+    return number(value, max(0, 3 - math.floor(math.log10(abs(value)))))
+
+
+def literal(value: Any) -> str:
+    """Return a setting as TOML writes it; None, which TOML lacks, as none."""
+    return "none" if (value := plain(value)) is None else json.dumps(value, ensure_ascii=False)
+
+
+def data_uri(png: bytes) -> Markup:
+    """Return a PNG as an address that holds the picture itself."""
+    return Markup("data:image/png;base64,") + b64encode(png).decode()
+
+
+def _inline(svg: bytes, prefix: str) -> Markup:
+    """Return a figure's SVG as an element of the page: theme colours, ids that are unique there, no prolog.
+
+    Only tags are rewritten; the text between them matplotlib has escaped already.
+    """
+
+    def retag(match: re.Match[str]) -> str:
+        tag = re.sub(r'<g id="[^"]*"', "<g", match[0])
+        tag = re.sub(r' xmlns(:\w+)?="[^"]*"| version="[^"]*"', "", tag)
+        tag = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}", tag)
+        return re.sub(r"#[0-9a-f]{6}\b", lambda hue: f"var(--{_THEME[hue[0]]})" if hue[0] in _THEME else hue[0], tag)
+
+    text = svg.decode()
+    text = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text[text.index("<svg") :], count=1, flags=re.DOTALL)
+    return Markup(re.sub(r"<[^<>]+>", retag, text).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Number the names that come more than once."""
+    result: list[str] = []
+    for name in names:
+        numbered = (f"{name} ({k})" for k in count(2))
+        result.append(next(numbered) if name in result else name)
+        while result[-1] in result[:-1]:
+            result[-1] = next(numbered)
+    return result
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; stray bytes of file names are written as escapes."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""The nouns that travel between rooms.
+
+Shape letters: B frames in a batch, C channels, H and W source height and width in pixels, S side of a square crop in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+LABELS = ("normal", "abnormal")  # a label's integer code is its place here; "" (unknown) is -1
+
+
+class Box(NamedTuple):
+    """A rectangle in source pixels; right and bottom are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One frame as it was read: upright, never cropped or rescaled in place.
+
+    Attributes
+    ----------
+    pixels : (H, W, C), C 1 or 3; uint8 in [0, 255] or float32 in [0, 1]
+    spacing : (row, column) in mm where the format carries it, else None
+    source : the path, with ``#k`` behind it for frame or slice k of a file that holds several
+    """
+
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
+    spacing: tuple[float, float] | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The field of view of one frame, square.
+
+    Attributes
+    ----------
+    pixels : (S, S, C) uint8 in [0, 255]
+    valid : (S, S) bool, True where the pixel shows tissue
+    box : the square in source pixels; it may reach outside the frame where the crop was padded
+    source : as in `Image`
+    """
+
+    pixels: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    box: Box
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames on their way through a backend.
+
+    Attributes
+    ----------
+    image : (B, C, S, S) float32 in [0, 1]; 0 where not valid
+    valid : (B, 1, S, S) bool, True where the pixel shows tissue
+    index : (B,) int64, rows of the prepared data set
+    label : (B,) int64, places in `LABELS`, -1 unknown; None in training
+    mask : (B, 1, S, S) bool truth of where the finding is; None where nothing is annotated
+    other : (B, C, S, S) float32, the paired or second-domain image; None for single-image sets
+    """
+
+    image: Tensor
+    valid: Tensor
+    index: Tensor
+    label: Tensor | None = None
+    mask: Tensor | None = None
+    other: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on `device`."""
+        names = ("image", "valid", "index", "label", "mask", "other")
+        moved = {name: value.to(device, non_blocking=True) for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a backend thinks of a batch: raw, higher is more anomalous.
+
+    Attributes
+    ----------
+    score : (B,) float32
+    map : (B, 1, S, S) float32, 0 outside valid; None for a backend that cannot localise
+    parts : named (B,) float32, what the score was made of
+    """
+
+    score: Tensor
+    map: Tensor | None = None
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Progress(NamedTuple):
+    """One report of a long job to whoever draws it.
+
+    Attributes
+    ----------
+    task : what is being done ("prepare", "train", "score", ...)
+    done, total : units finished and expected
+    values : numbers worth showing beside the bar (losses, frames per second)
+    message : a line for the user, or ""
+    """
+
+    task: str
+    done: int
+    total: int
+    values: Mapping[str, float] = {}
+    message: str = ""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """The progress callback of a caller that wants none."""

@@ -1,0 +1,184 @@
+"""Gather the evidence of finished runs and write the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from medgen.backends import _base
+from medgen.backends._base import Reconstructs, Samples
+from medgen.data.dataset import make_batch
+from medgen.data.prepared import Prepared, open_prepared
+from medgen.engine.device import Device
+from medgen.errors import DataError
+from medgen.report.evaluate import evaluate
+from medgen.report.evidence import Evidence, Panel
+from medgen.report.page import write_report
+from medgen.types import OnProgress, silent
+from medgen.verbs.run import Run, check_fits, open_run
+from medgen.verbs.score import ScoreTable, draw_samples, score_rows, to_pixels
+
+REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
+BLOCK = 256  # maps read at once
+
+
+def report(
+    runs: Sequence[Path],
+    out: Path | None = None,
+    *,
+    dataset: Path | None = None,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> Path:
+    """Score the test split of each run's data set, where that is not done yet, and write ``report.html``; return its path.
+
+    Parameters
+    ----------
+    runs : run folders
+    out : folder of the page, by default ``reports/runs/NAME``
+    dataset : the prepared data set, where it has moved since the training
+
+    Raises
+    ------
+    RunError, DataError : if a run is not trained or its data set is gone.
+    """
+    opened = [open_run(folder) for folder in runs]
+    evidence = [_gather(run, dataset or Path(run.origin.dataset), device, on_progress) for run in opened]
+    return write_report(evidence, out or REPORTS / "+".join(run.name for run in opened))
+
+
+def _gather(run: Run, dataset: Path, device: Device, on_progress: OnProgress) -> Evidence:
+    """Collect what the page says about one run."""
+    run.weights_digest()
+    data = open_prepared(dataset)
+    check_fits(run, data)
+    rows = data.rows("test")
+    if not len(rows):
+        raise DataError(
+            f"'{data.folder}' has no test frames; prepare it again with --test-share above 0, or `medgen score` other frames"
+        )
+    scored = score_rows(run, data, rows, run.folder / "scores", False, device, on_progress)
+    calibration = run.calibration()
+    threshold = {key: calibration[key] for key in ("value", "false_alarm_rate", "normals")} if calibration.get("value") else None
+    metrics = evaluate(scored.table, _pixel_maps(scored), threshold)
+    model = run.trained()
+    history = run.history()
+    return Evidence(
+        name=run.name,
+        backend=run.settings.backend,
+        about=_base.about(run.settings.backend),
+        dataset=_dataset(run, data),
+        scores=scored.table,
+        history=history,
+        metrics=metrics,
+        panels=_panels(run, model, scored),
+        samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
+        settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
+        provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
+        warnings=_warnings(run, data, metrics, history),
+        rejected=data.rejected(),
+    )
+
+
+def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:
+    """Yield maps, truth masks and valid pixels of the frames whose truth is known everywhere: annotated ones and normals."""
+    data, rows = scored.data, scored.rows
+    if scored.maps is None or data.masks is None:
+        return None
+    maps, masks = scored.maps, data.masks
+    known = (data.index["annotated"].iloc[rows].to_numpy() == 1) | (scored.table["label"].to_numpy() == "normal")
+    places = np.flatnonzero(known)
+    blocks = (places[start : start + BLOCK] for start in range(0, len(places), BLOCK))
+    return ((maps[block], masks[rows[block]], data.valid[rows[block]]) for block in blocks)
+
+
+def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
+    """Return what the run was trained on, in words and counts."""
+    originals = data.index[data.index["copy"] == 0]
+    facts: dict[str, str | int] = {
+        "source": run.origin.source,
+        "crop": f"{data.size} x {data.size} x {data.channels}",
+        "overlay": "masked in input, loss and score" if run.settings.data.overlay == "mask" else "kept",
+    }
+    for (split, finding), frames in originals.groupby(["split", "finding"]):
+        facts[f"{split}: {finding or 'no finding named'}"] = len(frames)
+    facts["groups"] = originals["group"].nunique()
+    facts["augmented copies"] = len(data.index) - len(originals)
+    facts["rejected files"] = len(data.rejected())
+    return facts
+
+
+@torch.inference_mode()
+def _panels(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Panel]:
+    """Return the best, median and worst frames of each label: three of each, by score."""
+    chosen: list[tuple[str, int]] = []
+    for label in ("normal", "abnormal", ""):
+        order = scored.table.index[scored.table["label"] == label].to_numpy()
+        order = order[np.argsort(scored.table["score"].to_numpy()[order], kind="stable")]
+        if len(order) < 3:
+            chosen += [("median", int(place)) for place in order]
+            continue
+        count = min(2, len(order) // 3)
+        middle = (len(order) - count) // 2
+        for rank, places in (("best", order[:count]), ("median", order[middle : middle + count]), ("worst", order[-count:])):
+            chosen += [(rank, int(place)) for place in places]
+    if not chosen:
+        return []
+    rows = scored.rows[[place for _, place in chosen]]
+    batch = make_batch(scored.data, rows, run.settings.data.overlay)
+    drawn = to_pixels(model.cpu().eval().reconstruct(batch)) if isinstance(model, Reconstructs) else None  # type: ignore[operator]
+    return [_panel(scored, rank, place, k, batch.valid[k, 0].numpy(), drawn) for k, (rank, place) in enumerate(chosen)]
+
+
+def _panel(scored: ScoreTable, rank: str, place: int, k: int, valid: NDArray, drawn: NDArray[np.uint8] | None) -> Panel:
+    facts, row, data = scored.table.iloc[place], scored.rows[place], scored.data
+    original = data.frames[row]
+    return Panel(
+        rank=rank,
+        label=facts["label"],
+        finding=facts["finding"],
+        path=facts["path"],
+        score=float(facts["score"]),
+        flagged=bool(facts["abnormal"]) if "abnormal" in facts else None,
+        original=np.repeat(original, 3, axis=2) if original.shape[2] == 1 else original,
+        reconstruction=None if drawn is None else drawn[k],
+        error=None if scored.maps is None else np.asarray(scored.maps[place]),
+        valid=valid,
+        mask=data.masks[row] if data.masks is not None and data.index["annotated"].iloc[row] == 1 else None,
+    )
+
+
+def _warnings(run: Run, data: Prepared, metrics: dict[str, Any], history: pd.DataFrame) -> list[str]:
+    """Return what a reader has to know before any number."""
+    found = []
+    if data.digest != run.origin.data_digest:
+        found.append("The frames scored here are not from the data set that the run was trained on.")
+    leaks = len(data.leaks())
+    if leaks:
+        found.append(
+            f"{leaks} pairs of near-duplicate frames stand in different splits; they are listed in leaks.csv of the data set."
+        )
+    if len(history) and "diagnosis.active_latents" in history and history["diagnosis.active_latents"].iloc[-1] == 0:
+        found.append("Posterior collapse: no latent is in use, so every frame gets the same reconstruction.")
+    calibration = run.calibration()
+    if not calibration.get("value"):
+        found.append(f"No threshold: {calibration.get('reason') or 'there were no normal validation frames'}.")
+    if run.settings.data.overlay == "keep":
+        found.append(
+            "Border, boxes, text and highlights were scored like tissue; a score may see the camera and not the finding."
+        )
+    sizes = data.index.groupby("label")[["width", "height"]].median()
+    if {"normal", "abnormal"} <= set(sizes.index) and (sizes.loc["normal"] != sizes.loc["abnormal"]).any():
+        found.append("Normal and abnormal frames differ in their original size; other traits of the camera may differ as well.")
+    rejected = len(data.rejected())
+    if rejected:
+        found.append(f"{rejected} files could not be read; they are listed below.")
+    if not metrics["detection"]:
+        found.append("Without both normal and abnormal test frames, detection cannot be measured.")
+    return found

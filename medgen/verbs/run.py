@@ -1,0 +1,189 @@
+"""A run folder: everything that training made and that the later verbs read.
+
+``run.toml`` (settings and where the data came from), ``model.safetensors`` (best weights), ``last.safetensors`` (state to resume
+from), ``log.csv`` (one row an epoch), ``calibration.json`` (scores of the normal validation frames and the threshold),
+``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test split, scored).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from medgen import __version__
+from medgen.backends import _base
+from medgen.config import Settings, override, read_toml, to_toml
+from medgen.data.dataset import DataSettings
+from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.engine.checkpoint import load_weights
+from medgen.engine.device import seed_all
+from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
+from medgen.errors import ConfigError, RunError
+from medgen.files import write_text
+
+
+class RunSettings(Settings):
+    """A recipe: sections model (the backend's own), data, train and score."""
+
+    backend: str
+    model: dict[str, Any] = Field(default_factory=dict)
+    data: DataSettings = DataSettings()
+    train: TrainSettings = TrainSettings()
+    false_alarm_rate: float = Field(0.05, gt=0, lt=1)  # of normal frames: where the threshold is put
+
+
+class Origin(Settings):
+    """What a run was trained on."""
+
+    dataset: str
+    source: str
+    data_digest: str
+    prepare: PrepareSettings
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder."""
+
+    folder: Path
+    settings: RunSettings
+    origin: Origin
+    about: dict[str, str]  # versions and the command
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def fresh(self) -> _base.Backend:
+        """Return the backend with fresh weights, the same ones for the same seed."""
+        seed_all(self.settings.train.seed)
+        prepare = self.origin.prepare
+        return _base.create(self.settings.backend, self.settings.model, prepare.size, prepare.channels)
+
+    def write(self) -> Run:
+        """Write ``run.toml``."""
+        sections = {**self.settings.model_dump(mode="json"), "origin": self.origin.model_dump(mode="json"), "about": self.about}
+        write_text(self.folder / "run.toml", to_toml(sections))
+        return self
+
+    def noted(self, **facts: str) -> Run:
+        """Return the run with facts added to what is known about it, on disk too."""
+        return replace(self, about={**self.about, **facts}).write()
+
+    def lengthened(self, epochs: int) -> Run:
+        """Return the run with another number of epochs, on disk too."""
+        train = self.settings.train.model_copy(update={"epochs": epochs})
+        return replace(self, settings=self.settings.model_copy(update={"train": train})).write()
+
+    def trained(self) -> _base.Backend:
+        """Return the backend with the best weights.
+
+        Raises
+        ------
+        RunError : if there are none or they do not fit.
+        """
+        model = self.fresh()
+        load_weights(model, self.folder / WEIGHTS)
+        return model
+
+    def weights_digest(self) -> str:
+        """Return a hash of the best weights and the settings: what scores depend on."""
+        if not (self.folder / WEIGHTS).is_file():
+            raise RunError(f"'{self.folder}' has no trained weights yet; finish it with `medgen train ... --resume`")
+        hashed = sha256((self.folder / WEIGHTS).read_bytes())
+        hashed.update(self.settings.digest().encode())
+        return hashed.hexdigest()[:16]
+
+    def calibration(self) -> dict[str, Any]:
+        """Return the scores of the normal validation frames and the threshold; {} for a run without any."""
+        path = self.folder / "calibration.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def history(self) -> pd.DataFrame:
+        """Return one row an epoch; empty before the first."""
+        path = self.folder / "log.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    def started(self) -> bool:
+        """Tell whether there is a state to resume from."""
+        return (self.folder / STATE).is_file()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    names = ("torch", "lightning", "monai", "numpy", "opencv-python-headless", "scikit-learn", "torchmetrics")
+    return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str) -> Run:
+    """Write ``run.toml`` in a new run folder.
+
+    Raises
+    ------
+    RunError : if the folder holds something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"'{folder}' is not empty; go on with --resume, or choose another --out")
+    model = _base.parse(settings.backend, settings.model)
+    settings = settings.model_copy(update={"model": model.model_dump(mode="json")})
+    origin = Origin(dataset=str(data.folder.resolve()), source=data.source, data_digest=data.digest, prepare=data.settings)
+    about = {**versions(), "platform": platform.platform(), "command": command}
+    run = Run(folder, settings, origin, about)
+    run.fresh()  # a size that does not fit is refused before anything is written
+    return run.write()
+
+
+def open_run(folder: Path) -> Run:
+    """Open a run folder.
+
+    Raises
+    ------
+    RunError : if it is none.
+    """
+    if not (folder / "run.toml").is_file():
+        what = "is not a run folder" if folder.is_dir() else "does not exist"
+        raise RunError(f"'{folder}' {what}; give one made by `medgen train BACKEND DATASET --out RUN`")
+    sections = read_toml(folder / "run.toml")
+    about = {key: str(value) for key, value in sections.pop("about", {}).items()}
+    origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
+    return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)
+
+
+def check_fits(run: Run, data: Prepared) -> None:
+    """Refuse a data set whose frames a run cannot take.
+
+    Raises
+    ------
+    RunError : if size or channels differ.
+    """
+    made, given = run.origin.prepare, data.settings
+    if (made.size, made.channels) != (given.size, given.channels):
+        raise RunError(
+            f"run '{run.folder}' was trained on {made.size} x {made.size} x {made.channels}, data set '{data.folder}' has "
+            f"{given.size} x {given.size} x {given.channels}; prepare it with --size {made.size} or train another run"
+        )
+
+
+def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = ()) -> RunSettings:
+    """Return the settings of a run: a recipe, with each ``key=value`` laid over it.
+
+    Raises
+    ------
+    BackendError, ConfigError : if the backend does not exist or is not the recipe's, or a setting is wrong.
+    """
+    _base.load(backend)
+    values: dict[str, Any] = read_toml(config) if config else {}
+    if values.setdefault("backend", backend) != backend:
+        raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")
+    settings = RunSettings.parse(override(values, assignments), str(config or "settings"))
+    _base.parse(backend, settings.model)
+    return settings

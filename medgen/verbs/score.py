@@ -1,0 +1,265 @@
+"""Score, reconstruct and sample with a trained run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medgen.backends import _base
+from medgen.config import read_toml, to_toml
+from medgen.data.dataset import FixedBatches
+from medgen.data.prepare import prepare
+from medgen.data.prepared import Prepared, is_prepared, open_prepared, read_table
+from medgen.engine.device import Device, make_fabric, seed_all
+from medgen.engine.score import Scored, score_batches
+from medgen.errors import DataError, MedgenError
+from medgen.files import replacing, write_bytes, write_text
+from medgen.metrics.calibration import quantile, threshold
+from medgen.metrics.image import psnr, ssim
+from medgen.report.figures import heat, image_grid
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.run import Run, check_fits, open_run
+
+COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
+Split = Literal["train", "val", "test", "all"]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores on disk: ``scores.csv``, and ``maps.npy`` (N, S, S) float32 where the backend localises; row k belongs to map k."""
+
+    table: pd.DataFrame
+    maps: NDArray[np.float32] | None
+    data: Prepared
+    rows: NDArray[np.int64]  # of the data set
+
+
+def to_pixels(image: Tensor) -> NDArray[np.uint8]:
+    """Return (B, S, S, 3) uint8 of (B, C, S, S) in [0, 1]; grey is repeated."""
+    pixels = (image.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
+
+
+def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
+    """Score the normal validation frames and store their scores, with the threshold for the stated false-alarm rate, in the run.
+
+    Without enough normal frames for that rate there is no threshold, and ``calibration.json`` says why.
+    """
+    rows = data.rows("val")
+    if not len(rows):
+        return
+    batches = FixedBatches(data, rows, run.settings.data)
+    scores = np.concatenate(
+        [scored.scores.score.numpy() for scored in score_batches(run.trained(), batches, fabric, "calibrate")]
+    )
+    rate = run.settings.false_alarm_rate
+    facts: dict[str, Any] = {"false_alarm_rate": rate, "normals": len(scores), "value": None, "reason": ""}
+    try:
+        facts["value"] = float(threshold(scores, rate))
+    except MedgenError as error:
+        facts["reason"] = str(error)
+        on_progress(Progress("calibrate", 1, 1, {}, f"no threshold: {error}"))
+    facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
+    write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
+
+
+def _open_input(run: Run, given: Path, out: Path, on_progress: OnProgress) -> Prepared:
+    """Return the prepared data set `given`, or prepare a folder of raw frames as the run's own were, in ``out/prepared``."""
+    if is_prepared(given):
+        data = open_prepared(given)
+    else:
+        settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": ""})
+        data = prepare(given, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
+    check_fits(run, data)
+    return data
+
+
+def _rows(data: Prepared, split: Split) -> NDArray[np.int64]:
+    rows = data.rows() if split == "all" else data.rows(split)
+    if not len(rows):
+        raise DataError(f"'{data.folder}' has no frames in split '{split}'; choose another --split, or all")
+    return rows
+
+
+def score(
+    run_folder: Path,
+    given: Path,
+    out: Path,
+    *,
+    split: Split | None = None,
+    pictures: bool = True,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> ScoreTable:
+    """Score frames: ``scores.csv``, ``maps.npy`` and a picture of each frame, its reconstruction and its map in `out`.
+
+    Three columns never mean the same: `score` is raw, `quantile` places it among the normal validation frames, `abnormal` is the
+    decision at the threshold.
+
+    Parameters
+    ----------
+    given : a prepared data set (its test split, or `split`) or raw frames (all of them)
+
+    Raises
+    ------
+    RunError, DataError : if the run is not trained, or the frames do not fit it.
+    """
+    run = open_run(run_folder)
+    run.weights_digest()
+    data = _open_input(run, given, out, on_progress)
+    rows = _rows(data, split or ("test" if is_prepared(given) else "all"))
+    return score_rows(run, data, rows, out, pictures, device, on_progress)
+
+
+def score_rows(
+    run: Run, data: Prepared, rows: NDArray[np.int64], out: Path, pictures: bool, device: Device, on_progress: OnProgress = silent
+) -> ScoreTable:
+    """Score the given rows of a data set into `out`; finished scores of the same weights and frames are read again instead."""
+    stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": len(rows), "first": int(rows[0]), "pictures": pictures}
+    if (out / "scores.toml").is_file() and read_toml(out / "scores.toml") == stamp:
+        return _read_scores(data, rows, out)
+    model, fabric = run.trained(), make_fabric(device, "float32")
+    (out / "scores.toml").unlink(missing_ok=True)
+    columns: list[pd.DataFrame] = []
+    with replacing(out / "maps.npy") as temporary:
+        maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(rows), data.size, data.size))
+        start = 0
+        for scored in score_batches(model, FixedBatches(data, rows, run.settings.data), fabric, "score", on_progress):
+            if scored.scores.map is not None:
+                maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
+            columns.append(_measure(scored))
+            start += len(scored.batch)
+            if pictures:
+                _write_pictures(run, data, scored, out / "maps")
+        maps.flush()
+        localises = scored.scores.map is not None
+    if not localises:
+        (out / "maps.npy").unlink()
+    index = data.index.iloc[rows].reset_index(drop=True)
+    table = pd.concat([index[COPIED], _decide(run, pd.concat(columns, ignore_index=True))], axis=1)
+    with replacing(out / "scores.csv") as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    shutil.copyfile(data.folder / "rejected.csv", out / "rejected.csv")
+    write_text(out / "scores.toml", to_toml(stamp))
+    return _read_scores(data, rows, out)
+
+
+def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTable:
+    maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
+    return ScoreTable(read_table(out / "scores.csv"), maps, data, rows)
+
+
+def _measure(scored: Scored) -> pd.DataFrame:
+    """Return the raw score, its parts, and how well each frame was reconstructed."""
+    batch, scores, drawn = scored
+    columns = {"score": scores.score, **{f"part_{name}": part for name, part in scores.parts.items()}}
+    if drawn is not None:
+        image, blanked = batch.image * batch.valid, drawn * batch.valid
+        columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
+        columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
+    return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+
+
+def _decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Add what the calibration makes of the raw score: its quantile among normals, and the decision."""
+    calibration = run.calibration()
+    if not calibration:
+        return table
+    if calibration["weights"] != run.weights_digest():
+        raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
+    table.insert(1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
+    if calibration["value"] is not None:
+        table.insert(2, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
+    return table
+
+
+def map_high(run: Run) -> float:
+    """Return where the colour scale of maps ends: five times the median score of normal validation frames, else 0.05."""
+    scores = run.calibration().get("scores")
+    return 5 * float(np.median(scores)) if scores else 0.05
+
+
+def _write_pictures(run: Run, data: Prepared, scored: Scored, folder: Path) -> None:
+    """Write original, reconstruction and map of each frame, side by side, under its own name."""
+    originals, high = data.frames[scored.batch.index.numpy()], map_high(run)
+    drawn = [None] * len(originals) if scored.reconstruction is None else list(to_pixels(scored.reconstruction))
+    for k, original in enumerate(originals):
+        shown: list[NDArray[np.uint8] | None] = [original, drawn[k]]
+        if scored.scores.map is not None:
+            shown.append(heat(scored.scores.map[k, 0].numpy(), scored.batch.valid[k, 0].numpy(), high))
+        path = data.index["path"].iloc[int(scored.batch.index[k])]
+        write_bytes(folder / picture_name(path), image_grid([shown]))
+
+
+def picture_name(path: str) -> str:
+    """Return the name of a frame's picture: its own with ``.png`` behind it, so that a.jpg and a.bmp do not collide."""
+    return f"{path}.png"
+
+
+def reconstruct(
+    run_folder: Path,
+    given: Path,
+    out: Path,
+    *,
+    split: Split | None = None,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> int:
+    """Write the reconstruction of each frame as PNG, under the frame's own name; return how many.
+
+    Raises
+    ------
+    BackendError : if the backend does not reconstruct.
+    """
+    run = open_run(run_folder)
+    model = run.trained()
+    _base.require(model, "reconstruct")
+    data = _open_input(run, given, out, on_progress)
+    rows = _rows(data, split or ("test" if is_prepared(given) else "all"))
+    batches = FixedBatches(data, rows, run.settings.data)
+    for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
+        assert scored.reconstruction is not None
+        for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
+            write_bytes(out / picture_name(data.index["path"].iloc[row]), image_grid([[pixels]], side=data.size))
+    return len(rows)
+
+
+def draw_samples(run: Run, n: int, seed: int, device: Device = "auto") -> NDArray[np.uint8]:
+    """Return n new frames, (n, S, S, 3) uint8; the same seed draws the same frames."""
+    model = run.trained()
+    _base.require(model, "sample")
+    fabric = make_fabric(device, "float32")
+    model.to(fabric.device).eval()
+    seed_all(seed)
+    with torch.inference_mode():
+        return np.concatenate([to_pixels(model.sample(count)) for count in _portions(n, 64)])  # type: ignore[operator]
+
+
+def _portions(n: int, most: int) -> Iterator[int]:
+    for start in range(0, n, most):
+        yield min(most, n - start)
+
+
+def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, device: Device = "auto") -> Path:
+    """Draw n new frames into one picture, as square as can be.
+
+    Raises
+    ------
+    BackendError : if the backend does not sample.
+    """
+    pixels = draw_samples(open_run(run_folder), n, seed, device)
+    columns = int(np.ceil(np.sqrt(n)))
+    rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]
+    write_bytes(out, image_grid(rows, side=pixels.shape[1]))
+    return out

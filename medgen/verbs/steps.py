@@ -1,0 +1,63 @@
+"""Show how the field of view of single frames was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from medgen.data.contour import crop, find_field, square_box, to_uint8
+from medgen.data.image import read_image
+from medgen.data.layouts import read_source
+from medgen.errors import ImageError
+from medgen.files import write_bytes
+from medgen.report.figures import image_grid
+from medgen.types import Image, OnProgress, Progress, silent
+
+
+def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_progress: OnProgress = silent) -> int:
+    """Write one picture a frame with the steps of its crop: original, grey, mask and threshold, contour, result, valid.
+
+    Parameters
+    ----------
+    source : one frame or a folder
+    limit : frames, taken evenly from a folder
+
+    Returns
+    -------
+    How many pictures were written.
+    """
+    entries = read_source(source)
+    chosen = np.unique(np.linspace(0, len(entries) - 1, min(limit, len(entries))).astype(int))
+    written = 0
+    for done, place in enumerate(chosen, start=1):
+        try:
+            picture = _steps(read_image(entries[place].path), size)
+        except ImageError as error:
+            on_progress(Progress("steps", done, len(chosen), {}, f"{entries[place].file}: {error}"))
+            continue
+        write_bytes(out / f"{entries[place].file}.png", picture)
+        written += 1
+        on_progress(Progress("steps", done, len(chosen)))
+    return written
+
+
+def _steps(image: Image, size: int) -> bytes:
+    pixels = to_uint8(image.pixels)
+    pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    field = find_field(pixels)
+    found, _ = crop(Image(pixels, image.spacing, image.source), size)
+    outline = pixels.copy()
+    width = max(1, round(min(pixels.shape[:2]) / 150))
+    box, square = field.box, square_box(field.box)
+    cv2.drawContours(outline, [field.contour], -1, (0, 255, 255), width)
+    cv2.rectangle(outline, (box.left, box.top), (box.right - 1, box.bottom - 1), (255, 255, 0), width)
+    cv2.rectangle(outline, (square.left, square.top), (square.right - 1, square.bottom - 1), (0, 255, 0), width)
+    shown = found.pixels.copy()
+    shown[~found.valid] = (0, 80, 255)
+    mask = np.repeat((field.mask * 255).astype(np.uint8)[..., None], 3, axis=2)
+    threshold = f"mask > {field.threshold} (Otsu {field.otsu})" if field.bordered else f"no border (Otsu {field.otsu})"
+    titles = ["original", "grey", threshold, "contour", f"{size} x {size}", "valid pixels"]
+    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    return image_grid([[pixels, grey, mask, outline, found.pixels, shown]], titles, side=240)

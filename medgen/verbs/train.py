@@ -1,0 +1,176 @@
+"""Train a backend on a prepared data set, with logs and panels to watch it by, and calibrate it on normal validation frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
+
+from medgen.backends._base import Backend, Reconstructs, Samples
+from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
+from medgen.data.prepared import Prepared, open_prepared
+from medgen.engine.device import Device, make_fabric, precision_name
+from medgen.engine.fit import WEIGHTS, Epoch, Fit
+from medgen.errors import RunError
+from medgen.files import replacing, write_bytes
+from medgen.report.figures import image_grid
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.run import Run, RunSettings, create_run, open_run
+from medgen.verbs.score import calibrate, to_pixels
+
+SHOWN = 8  # frames in a panel
+
+
+def train(
+    dataset: Path,
+    out: Path,
+    settings: RunSettings,
+    *,
+    device: Device = "auto",
+    max_minutes: float = math.inf,
+    command: str = "",
+    on_progress: OnProgress = silent,
+    stop: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Train a backend on the normal training frames of a prepared data set.
+
+    Parameters
+    ----------
+    dataset : a prepared data set
+    out : the run folder, new or empty
+    settings : the recipe
+    device : "auto" takes a GPU where there is one
+    max_minutes : stop after so long; `resume` goes on
+    command : how the run can be repeated; kept in ``run.toml``
+    stop : asked after every step
+
+    Raises
+    ------
+    DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
+    """
+    data = open_prepared(dataset)
+    batches = TrainingBatches(data, settings.data, settings.train.seed)
+    run = create_run(out, settings, data, command)
+    return _train(run, data, batches, False, device, max_minutes, on_progress, stop)
+
+
+def resume(
+    out: Path,
+    *,
+    backend: str = "",
+    dataset: Path | None = None,
+    epochs: int | None = None,
+    device: Device = "auto",
+    max_minutes: float = math.inf,
+    on_progress: OnProgress = silent,
+    stop: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Go on with an interrupted training exactly where it stood; with more `epochs`, lengthen a finished one.
+
+    Raises
+    ------
+    RunError : if the folder is no run, or the data set is not the one that the run began with.
+    """
+    run = open_run(out)
+    if backend and backend != run.settings.backend:
+        raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
+    data = open_prepared(dataset or Path(run.origin.dataset))
+    if data.digest != run.origin.data_digest:
+        raise RunError(
+            f"run '{out}' began on another data set ({run.origin.dataset}); '{data.folder}' has other frames or settings"
+        )
+    if epochs:
+        run = run.lengthened(epochs)
+    batches = TrainingBatches(data, run.settings.data, run.settings.train.seed)
+    return _train(run, data, batches, run.started(), device, max_minutes, on_progress, stop)
+
+
+def _train(
+    run: Run,
+    data: Prepared,
+    batches: TrainingBatches,
+    go_on: bool,
+    device: Device,
+    max_minutes: float,
+    on_progress: OnProgress,
+    stop: Callable[[], bool],
+) -> Run:
+    fabric = make_fabric(device, run.settings.train.precision)
+    normal = data.rows("val")
+    if not len(normal):
+        on_progress(
+            Progress("train", 0, 1, {}, "no normal validation frames: the last weights are kept and there is no threshold")
+        )
+    fit = Fit(run.fresh(), batches, FixedBatches(data, normal, run.settings.data), run.settings.train, fabric, run.folder)
+    if go_on:
+        fit.resume()
+    run = run.noted(device=fabric.device.type, precision=precision_name(fabric))
+    with Watch(run, data, fit.model, fit.position.epoch) as watch:
+        position = fit.run(watch.see, on_progress, stop, max_minutes)
+    if (run.folder / WEIGHTS).is_file():
+        calibrate(run, data, fabric, on_progress)
+    state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}; go on with --resume"
+    best = f"; best validation loss {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
+    on_progress(Progress("train", 1, 1, {}, f"{state}{best}"))
+    return run
+
+
+class Watch:
+    """Writes ``log.csv``, the TensorBoard log and the panels of a run while it trains.
+
+    Parameters
+    ----------
+    epoch : epochs that are done already; rows of the log behind them belong to work that an interruption lost
+    """
+
+    def __init__(self, run: Run, data: Prepared, model: Backend, epoch: int) -> None:
+        self.run, self.model = run, model
+        history = run.history()
+        self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
+        self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
+        rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
+        chosen = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)]
+        self.batch = make_batch(data, chosen, run.settings.data.overlay)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.board.close()
+
+    def see(self, row: Epoch) -> None:
+        """Note one epoch."""
+        epoch = int(row["epoch"])
+        self.rows.append(dict(row))
+        with replacing(self.run.folder / "log.csv") as temporary:
+            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        for name, value in row.items():
+            self.board.add_scalar(name.replace(".", "/"), value, epoch)
+        every = self.run.settings.train.panel_epochs
+        if every and (epoch % every == 0 or epoch == 1):
+            self._panel(epoch)
+
+    @torch.no_grad()
+    def _panel(self, epoch: int) -> None:
+        """Draw validation frames, their reconstructions and samples; the training's random numbers stay untouched."""
+        rows: list[list[NDArray[np.uint8] | None]] = []
+        self.model.eval()
+        device = next(self.model.parameters()).device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(self.run.settings.train.seed)
+            batch = self.batch.to(device)
+            if isinstance(self.model, Reconstructs):
+                rows.append(list(to_pixels(batch.image)))
+                rows.append(list(to_pixels(self.model.reconstruct(batch) * batch.valid)))
+            if isinstance(self.model, Samples):
+                rows.append(list(to_pixels(self.model.sample(len(batch)))))
+        if rows:
+            write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", image_grid(rows))

@@ -1,0 +1,243 @@
+"""Augmentation: draws, the batch path in torch and the single-frame path in MONAI."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.transform import rotate
+
+from medgen.config import ConfigError
+from medgen.data.augment import AugmentSettings, Draws, apply, apply_mask, apply_one, draw
+
+SIDE = 48
+
+
+def frame(seed: int, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Return a frame with fine and coarse detail and a valid mask with an octagon's corners, a box and spots missing."""
+    rng = np.random.default_rng(seed)
+    coarse = cv2.resize(rng.uniform(30, 220, (6, 6, 3)), (side, side), interpolation=cv2.INTER_CUBIC)
+    pixels = np.clip(coarse + rng.normal(0, 12, coarse.shape), 0, 255).astype(np.uint8)
+    row, column = np.mgrid[:side, :side]
+    valid = (abs(row - side / 2) + abs(column - side / 2) < 0.8 * side) & ~((row > 0.7 * side) & (column < 0.3 * side))
+    return pixels, valid & (rng.random((side, side)) > 0.01)
+
+
+def batch(pixels: np.ndarray, valid: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return one frame as a batch of one."""
+    image = torch.from_numpy(pixels).movedim(-1, 0)[None] / 255
+    return image * torch.from_numpy(valid), torch.from_numpy(valid)[None, None]
+
+
+def one(flip: bool = False, angle: float = 0.0, zoom: float = 1.0, contrast: float = 1.0) -> Draws:
+    return Draws(np.array([flip]), np.array([angle]), np.array([zoom]), np.array([contrast]))
+
+
+def disagreement(seed: int, draws: Draws) -> tuple[np.ndarray, float]:
+    """Return the differences in grey levels where both paths are valid, and the share of pixels valid in one path alone."""
+    pixels, valid = frame(seed)
+    image, kept = apply(*batch(pixels, valid), draws)
+    other, other_kept = apply_one(pixels, valid, draws, 0)
+    both = kept[0, 0].numpy() & other_kept
+    levels = image[0].movedim(0, -1).numpy() * 255
+    return abs(levels - other)[both], float((kept[0, 0].numpy() != other_kept).mean())
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 99),
+    flip=st.booleans(),
+    angle=st.floats(-np.pi, np.pi),
+    zoom=st.floats(0.6, 1.6),
+    contrast=st.floats(0.0, 2.0),
+)
+def test_batch_and_monai_give_the_same_picture_for_the_same_draw(seed, flip, angle, zoom, contrast):
+    difference, apart = disagreement(seed, one(flip, angle, zoom, contrast))
+    assert difference.max(initial=0) <= 0.51  # half a grey level is the rounding to uint8
+    assert apart <= 0.001
+
+
+@pytest.mark.parametrize("angle", [np.pi / 2, -np.pi / 2, np.pi, np.pi / 4])
+def test_batch_and_monai_agree_on_right_angles(angle):
+    difference, apart = disagreement(0, one(True, angle))
+    assert difference.max() <= 0.51
+    assert apart == 0
+
+
+def test_a_batch_of_many_draws_equals_its_frames_one_by_one_in_monai():
+    frames = [frame(seed) for seed in range(12)]
+    draws = draw(AugmentSettings(), 12, np.random.default_rng(5))
+    parts = [batch(*item) for item in frames]
+    image, kept = apply(torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]), draws)
+    for k, (pixels, valid) in enumerate(frames):
+        other, other_kept = apply_one(pixels, valid, draws, k)
+        both = kept[k, 0].numpy() & other_kept
+        assert abs(image[k].movedim(0, -1).numpy() * 255 - other)[both].max() <= 0.51
+
+
+def test_zero_draws_change_nothing():
+    image, valid = batch(*frame(1))
+    changed, kept = apply(image, valid, one())
+    torch.testing.assert_close(changed, image, rtol=0, atol=1e-7)
+    assert torch.equal(kept, valid)
+
+
+def test_zero_draws_change_nothing_in_monai():
+    pixels, valid = frame(1)
+    changed, kept = apply_one(pixels, valid, one(), 0)
+    assert np.array_equal(changed, pixels * valid[..., None])
+    assert np.array_equal(kept, valid)
+
+
+def test_a_frame_with_zero_draws_stays_as_it_is_among_turned_ones():
+    pixels, valid = frame(1)
+    image, known = batch(pixels, valid)
+    draws = Draws(np.array([False, True]), np.array([0.0, 0.3]), np.array([1.0, 1.1]), np.array([1.0, 0.9]))
+    changed, kept = apply(image.repeat(2, 1, 1, 1), known.repeat(2, 1, 1, 1), draws)
+    torch.testing.assert_close(changed[0], image[0], rtol=0, atol=1e-4)
+    assert torch.equal(kept[0], known[0])
+
+
+def test_flipping_twice_changes_nothing():
+    image, valid = batch(*frame(2))
+    changed, kept = apply(*apply(image, valid, one(flip=True)), one(flip=True))
+    torch.testing.assert_close(changed, image, rtol=0, atol=1e-7)
+    assert torch.equal(kept, valid)
+
+
+def test_flipping_mirrors_left_and_right():
+    image, valid = batch(*frame(2))
+    torch.testing.assert_close(apply(image, valid, one(flip=True))[0], image.flip(-1), rtol=0, atol=1e-7)
+
+
+def test_a_positive_angle_turns_anticlockwise_as_in_scikit_image():
+    pixels, _ = frame(3)
+    image, valid = batch(pixels, np.ones((SIDE, SIDE), bool))
+    changed, kept = apply(image, valid, one(angle=0.3))
+    expected = rotate(pixels.astype(float) / 255, np.degrees(0.3), order=1)  # (S, S, C)
+    inside = cv2.erode(kept[0, 0].numpy().astype(np.uint8), np.ones((3, 3))) > 0
+    assert abs(changed[0].movedim(0, -1).numpy() - expected)[inside].max() < 1e-3
+
+
+def test_a_positive_angle_turns_anticlockwise_in_monai_too():
+    pixels, _ = frame(3)
+    changed, kept = apply_one(pixels, np.ones((SIDE, SIDE), bool), one(angle=0.3), 0)
+    expected = rotate(pixels.astype(float), np.degrees(0.3), order=1)
+    inside = cv2.erode(kept.astype(np.uint8), np.ones((3, 3))) > 0
+    assert abs(changed - expected)[inside].max() < 0.8
+
+
+def test_zoom_above_one_enlarges_as_in_opencv():
+    pixels, _ = frame(4)
+    image, valid = batch(pixels, np.ones((SIDE, SIDE), bool))
+    changed, _ = apply(image, valid, one(zoom=1.25))
+    middle = (SIDE - 1) / 2
+    matrix = np.array([[1.25, 0, middle * (1 - 1.25)], [0, 1.25, middle * (1 - 1.25)]])
+    expected = cv2.warpAffine(pixels.astype(np.float32) / 255, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    assert abs(changed[0].movedim(0, -1).numpy() - expected).max() < 0.02  # OpenCV rounds positions to 1/32 pixel
+
+
+def test_contrast_stretches_about_the_mean_of_the_valid_pixels_of_each_channel():
+    pixels, valid = frame(5)
+    pixels = (pixels // 3 + 80).astype(np.uint8)  # far from 0 and 255, so that nothing is clipped
+    image, known = batch(pixels, valid)
+    changed, _ = apply(image, known, one(contrast=1.1))
+    inside = pixels[valid].astype(float) / 255  # (pixels, C)
+    expected = (inside - inside.mean(0)) * 1.1 + inside.mean(0)
+    assert np.allclose(changed[0].movedim(0, -1).numpy()[valid], expected, atol=1e-5)
+
+
+def test_contrast_stays_between_zero_and_one():
+    changed, _ = apply(*batch(*frame(6)), one(contrast=2.0))
+    assert float(changed.min()) >= 0
+    assert float(changed.max()) <= 1
+
+
+def test_invalid_pixels_never_leak_into_valid_ones():
+    _, valid = frame(7)
+    grey = np.where(valid[..., None], 128, 255).astype(np.uint8).repeat(3, -1)
+    image, known = torch.from_numpy(grey).movedim(-1, 0)[None] / 255, torch.from_numpy(valid)[None, None]
+    changed, kept = apply(image, known, one(True, 0.25, 0.93))
+    assert (changed.movedim(1, -1)[kept[:, 0]] - 128 / 255).abs().max() < 1e-4
+
+
+def test_pixels_from_outside_the_frame_are_invalid_and_zero():
+    image, valid = batch(np.full((SIDE, SIDE, 3), 200, np.uint8), np.ones((SIDE, SIDE), bool))
+    changed, kept = apply(image, valid, one(zoom=0.5))
+    assert float(kept.float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert (changed.movedim(1, -1)[~kept[:, 0]] == 0).all()
+
+
+def test_augmentation_keeps_the_share_of_valid_pixels_of_a_frame_with_holes():
+    _, valid = frame(8)
+    image, known = batch(np.full((SIDE, SIDE, 3), 90, np.uint8), valid)
+    _, kept = apply(image, known, one(angle=0.2))
+    _, whole = apply(image, torch.ones_like(known), one(angle=0.2))
+    assert float(kept.sum() / whole.sum()) == pytest.approx(float(known.float().mean()), abs=0.06)
+
+
+def test_a_truth_mask_moves_with_its_frame():
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[10:22, 28:40] = True
+    draws = one(True, 0.3, 1.1)
+    image, _ = apply(*batch(np.repeat(mask[..., None] * np.uint8(255), 3, -1), np.ones_like(mask)), draws)
+    moved = apply_mask(torch.from_numpy(mask)[None, None], draws)
+    assert float((moved != (image[:, :1] >= 0.5)).float().mean()) < 0.002
+
+
+def test_a_grey_frame_of_one_channel_is_changed_too():
+    pixels, valid = frame(9)
+    grey, kept = apply_one(pixels[..., :1], valid, one(True, 0.1, 1.05, 0.95), 0)
+    image, _ = apply(*batch(pixels[..., :1], valid), one(True, 0.1, 1.05, 0.95))
+    assert abs(image[0].movedim(0, -1).numpy() * 255 - grey)[kept].max() <= 0.51
+
+
+def test_a_frame_without_a_valid_pixel_stays_blank():
+    pixels, valid = frame(10)
+    changed, kept = apply(*batch(pixels, np.zeros_like(valid)), one(True, 0.1, 1.05, 0.95))
+    assert not changed.any()
+    assert not kept.any()
+
+
+def test_the_inputs_are_left_alone():
+    image, valid = batch(*frame(11))
+    before = image.clone(), valid.clone()
+    apply(image, valid, one(True, 0.1, 1.05, 0.95))
+    assert torch.equal(image, before[0])
+    assert torch.equal(valid, before[1])
+
+
+def test_the_same_seed_gives_the_same_draws():
+    first, second = (draw(AugmentSettings(), 9, np.random.default_rng(3)) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_turning_the_flip_off_leaves_the_other_draws_as_they_were():
+    with_flip, without = (draw(AugmentSettings(flip=flip), 9, np.random.default_rng(3)) for flip in (True, False))
+    assert np.array_equal(with_flip.angle, without.angle)
+    assert not without.flip.any()
+
+
+def test_draws_lie_in_their_ranges_and_reach_their_ends():
+    draws = draw(AugmentSettings(), 5000, np.random.default_rng(0))
+    assert np.degrees(abs(draws.angle).max()) == pytest.approx(18, abs=0.1)
+    assert (draws.zoom.min(), draws.zoom.max()) == pytest.approx((0.9, 1.1), abs=1e-3)
+    assert (draws.contrast.min(), draws.contrast.max()) == pytest.approx((0.9, 1.1), abs=1e-3)
+    assert draws.flip.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_settings_of_zeros_draw_no_change():
+    off = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
+    draws = draw(off, 4, np.random.default_rng(0))
+    assert not off.enabled
+    assert not draws.flip.any() and not draws.angle.any()
+    assert (draws.zoom == 1).all() and (draws.contrast == 1).all()
+
+
+@pytest.mark.parametrize("wrong", [{"rotation": -0.1}, {"rotation": 0.6}, {"zoom": 1.0}, {"contrast": 1.5}, {"turn": 0.1}])
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        AugmentSettings.parse(wrong)

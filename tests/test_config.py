@@ -1,0 +1,74 @@
+"""Settings are strict, recipes are TOML, and a wrong name leads to the right one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from medgen.config import Settings, override, read_toml, to_toml
+from medgen.errors import ConfigError
+
+plain = st.one_of(
+    st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), st.text("aZ0 \"'\\#=[]é漢")
+)
+keys = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1)
+
+
+class Inner(Settings):
+    latents: int = Field(6, ge=1)
+
+
+class Outer(Settings):
+    epochs: int = 3
+    model: Inner = Inner()
+
+
+def test_an_unknown_key_names_the_nearest_known_one() -> None:
+    with pytest.raises(ConfigError, match=r"recipe: unknown setting 'model.latens'; did you mean 'latents'"):
+        Outer.parse({"model": {"latens": 3}}, "recipe")
+
+
+def test_a_value_out_of_range_is_named_with_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"'model.latents' is 0: input should be greater than or equal to 1"):
+        Outer.parse({"model": {"latents": 0}})
+
+
+def test_an_assignment_reaches_a_nested_setting() -> None:
+    assert override({"epochs": 3}, ["model.latents=16", "name=x y"]) == {"epochs": 3, "model": {"latents": 16}, "name": "x y"}
+
+
+def test_an_assignment_leaves_the_given_values_alone() -> None:
+    values = {"model": {"latents": 6}}
+    override(values, ["model.latents=16"])
+    assert values == {"model": {"latents": 6}}
+
+
+@pytest.mark.parametrize("assignment", ["latents", "=3", "epochs.x=3"])
+def test_a_broken_assignment_is_refused(assignment: str) -> None:
+    with pytest.raises(ConfigError):
+        override({"epochs": 3}, [assignment])
+
+
+def test_a_missing_recipe_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        read_toml(tmp_path / "no.toml")
+
+
+def test_a_broken_recipe_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("a = ")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        read_toml(tmp_path / "x.toml")
+
+
+@given(st.dictionaries(keys, st.one_of(plain, st.lists(plain), st.dictionaries(keys, plain))))
+def test_what_is_written_as_toml_is_read_again(values: dict[str, object]) -> None:
+    assert tomllib.loads(to_toml(values)) == values
+
+
+def test_the_digest_depends_on_values_alone() -> None:
+    assert Outer().digest() == Outer.parse({"epochs": 3}).digest() != Outer(epochs=4).digest()

@@ -1,0 +1,214 @@
+"""Figures: the right curves, colours and pixels; names drawn as they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from io import BytesIO
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage.segmentation import find_boundaries
+from sklearn import metrics
+
+from medgen.report import figures
+from medgen.report.evidence import Panel
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(svg: bytes) -> list[str]:
+    return ["".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+
+
+def scored(seed: int = 0, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores, many of them equal, and whether each frame is abnormal."""
+    random = np.random.default_rng(seed)
+    positive = random.random(count) < 0.3
+    return np.round(random.normal(0.4 + 0.2 * positive, 0.2), 2), positive
+
+
+def frame(side: int, lesion: bool, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a pink blob of tissue in a round field of view, its valid pixels and the truth of its lesion."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    folds = 0.12 * np.sin(5 * (x * random.normal() + y * random.normal()) + random.uniform(0, 6))
+    light = np.clip(0.85 - 0.45 * (x**2 + y**2) + folds, 0, 1)[..., None]
+    picture = light * np.array([230, 140, 115]) + random.normal(0, 4, (side, side, 3))
+    cx, cy = random.uniform(-0.4, 0.4, 2)
+    mask = ((x - cx) ** 2 + 1.4 * (y - cy) ** 2 < 0.07) & lesion
+    picture[mask] = 0.6 * picture[mask] + np.array([90, 30, 35])
+    valid = (x**2 + y**2 < 0.92) & ~((x < -0.45) & (y > 0.5))
+    return np.where(valid[..., None], np.clip(picture, 0, 255), 0).astype(np.uint8), valid, mask
+
+
+def make_panels(side: int) -> list[Panel]:
+    panels = []
+    for label in ("normal", "abnormal"):
+        for place, rank in enumerate(("best", "median", "worst")):
+            original, valid, mask = frame(side, label == "abnormal", seed=place + 10 * (label == "abnormal"))
+            smooth, _, _ = frame(side, False, seed=place + 10 * (label == "abnormal"))
+            error = ((original.astype(float) - smooth) ** 2).mean(axis=2).astype(np.float32) / 255**2 + 0.001 * place * valid
+            score, finding = 0.004 + 0.003 * place, "polyps" if label == "abnormal" else "normal-cecum"
+            truth = mask if label == "abnormal" else None
+            panels.append(
+                Panel(rank, label, finding, f"{finding}/{place}.jpg", score, place > 1, original, smooth, error, valid, truth)
+            )
+    return panels
+
+
+def make_history(epochs: int) -> pd.DataFrame:
+    epoch = np.arange(1, epochs + 1)
+    noise = np.random.default_rng(1).normal(0, 0.01, (4, epochs))
+    columns = {"epoch": epoch, "seconds": 3.1 * epoch, "lr.vae": 1e-3 * 0.5 ** (epoch // 12)}
+    for place, kind in enumerate(("train", "val")):
+        columns[f"{kind}.reconstruction"] = 14980 * (1 + np.exp(-epoch / 8) + noise[place] + 0.02 * place)
+        columns[f"{kind}.kl"] = 600 * np.exp(-epoch / 10) + 14 + noise[2 + place]
+    return pd.DataFrame(columns | {"diagnosis.active_latents": np.clip(epoch // 4, 0, 6)})
+
+
+def history(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": [1, 2, 3], "seconds": [1.0, 2.0, 3.0], **columns})
+
+
+def test_roc_points_are_those_of_scikit_learn() -> None:
+    score, positive = scored()
+    alarms, found, _ = metrics.roc_curve(positive, score, drop_intermediate=False)
+    np.testing.assert_allclose(figures.roc_points(score, positive), (alarms, found))
+
+
+def test_area_under_the_roc_points_is_the_auroc_of_scikit_learn() -> None:
+    score, positive = scored(1)
+    alarms, found = figures.roc_points(score, positive)
+    assert np.trapezoid(found, alarms) == pytest.approx(metrics.roc_auc_score(positive, score))
+
+
+def test_charts_are_the_same_bytes_each_time_and_leave_matplotlib_as_it_was() -> None:
+    before = dict(matplotlib.rcParams)
+    score, positive = scored()
+    assert figures.roc_curve(score, positive, (0.1, 0.8)) == figures.roc_curve(score, positive, (0.1, 0.8))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_charts_hold_no_address_but_the_names_of_their_own_language() -> None:
+    root = ElementTree.fromstring(figures.roc_curve(*scored()))
+    assert not [value for node in root.iter() for value in node.attrib.values() if "//" in value]
+
+
+def test_drawing_needs_no_pyplot() -> None:
+    code = "import sys, medgen.report.page; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_histogram_names_its_labels_their_counts_and_the_threshold() -> None:
+    score, positive = scored()
+    drawn = texts(figures.score_histogram(score, np.where(positive, "abnormal", "normal"), 0.512345))
+    assert {f"normal ({(~positive).sum()})", f"abnormal ({positive.sum()})", "threshold 0.5123"} <= set(drawn)
+
+
+def test_histogram_leaves_out_scores_that_are_not_finite() -> None:
+    drawn = texts(figures.score_histogram([0.1, 0.2, np.nan, np.inf], ["normal"] * 4, None))
+    assert "normal (2)" in drawn
+
+
+@pytest.mark.parametrize("score", [[], [0.0], [0.5, 0.5, 0.5], [-1e9, 1e9], [-3.0, -2.0]])
+def test_histogram_of_odd_scores_is_drawn(score: list[float]) -> None:
+    assert "anomaly score" in texts(figures.score_histogram(score, [""] * len(score), None))
+
+
+def test_histogram_of_scores_over_many_magnitudes_has_a_log_axis() -> None:
+    drawn = texts(figures.score_histogram(np.logspace(-4, 3, 100), ["normal"] * 100, None))
+    assert {"anomaly score (log scale)", "0.001", "100"} <= set(drawn)
+
+
+def test_losses_share_a_chart_and_learning_rates_have_their_own() -> None:
+    columns = {"train.kl": [3.0, 2, 1], "val.kl": [3.0, 2, 2], "lr.vae": [1e-3, 1e-3, 1e-6], "diagnosis.active": [0, 3, 6]}
+    drawn = texts(figures.loss_curves(history(**columns)))
+    assert [text for text in drawn if text in {"kl", "learning rate (log scale)", "diagnosis: active"}] == [
+        "kl",
+        "learning rate (log scale)",
+        "diagnosis: active",
+    ]
+    assert {"training", "validation", "vae"} <= set(drawn)
+
+
+def test_losses_that_were_never_measured_have_no_chart() -> None:
+    drawn = texts(figures.loss_curves(history(**{"train.a": [1.0, 2, 3], "val.b": [None, np.nan, np.nan]})))
+    assert "a" in drawn
+    assert "b" not in drawn
+
+
+@pytest.mark.parametrize("name", ["$\\frac{1}{0}$", "<script>&amp;", "a\nb", "\u202eabc", "\u8111", "x" * 300])
+def test_names_of_losses_are_drawn_as_text(name: str) -> None:
+    drawn = texts(figures.loss_curves(history(**{f"train.{name}": [1.0, 2, 3]})))
+    plain = name.replace("\n", " ").replace("\u202e", " ").replace("\u8111", r"\u8111")
+    assert (plain if len(plain) < 41 else "x" * 37 + "...").strip() in drawn
+
+
+def test_heat_is_inferno_inside_and_grey_outside_the_valid_pixels() -> None:
+    error = np.array([[0.0, 0.5, 1.0], [2.0, -1.0, np.nan]], dtype=np.float32)
+    valid = np.array([[True, True, True], [True, True, False]])
+    coloured = figures.heat(error, valid, 1.0)
+    inferno = matplotlib.colormaps["inferno"]([0.0, 0.5, 1.0, 1.0, 0.0], bytes=True)[:, :3]
+    np.testing.assert_array_equal(coloured[valid], inferno)
+    assert np.ptp(coloured[~valid]) == 0
+
+
+def test_error_scale_is_pooled_over_valid_pixels() -> None:
+    panels = [*make_panels(32), *make_panels(48)]
+    pooled = np.concatenate([panel.error[panel.valid] for panel in panels if panel.error is not None])
+    assert figures.error_scale(panels) == pytest.approx(np.percentile(pooled, 99.5))
+
+
+def test_contour_lies_on_the_border_of_the_mask_and_changes_nothing_else() -> None:
+    panel = make_panels(96)[-1]
+    shown = pixels(figures.reconstruction_panel(panel, 1.0)["original"])
+    grown = panel.original.repeat(3, axis=0).repeat(3, axis=1)
+    assert panel.mask is not None
+    mask = panel.mask.repeat(3, axis=0).repeat(3, axis=1)
+    changed = (shown != grown).any(axis=2)
+    assert (changed <= mask).all()
+    assert changed[find_boundaries(mask, mode="inner")].mean() > 0.99
+    assert 3 < changed.sum() / find_boundaries(mask, mode="inner").sum() < 6
+
+
+def test_reconstruction_is_shown_untouched() -> None:
+    panel = make_panels(96)[-1]
+    tiles = figures.reconstruction_panel(panel, 1.0)
+    assert list(tiles) == ["original", "reconstruction", "error map"]
+    np.testing.assert_array_equal(pixels(tiles["reconstruction"])[1::3, 1::3], panel.reconstruction)
+
+
+@pytest.mark.parametrize("side", [8, 28, 64, 200, 256, 500])
+def test_frames_of_any_size_are_shown_at_a_readable_size(side: int) -> None:
+    assert 192 <= pixels(figures.reconstruction_panel(make_panels(side)[0], 1.0)["original"]).shape[0] <= 512
+
+
+def test_grid_holds_each_frame_in_its_place() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
+    grid = pixels(figures.image_grid([[frames[0], frames[1]], [None, frames[3]]], ["original", "reconstruction"]))
+    assert grid.shape == (22 + 2 * 132 + 4, 2 * 132 + 4, 3)
+    np.testing.assert_array_equal(grid[26:154, 136:264], frames[1])
+    np.testing.assert_array_equal(grid[158:286, 136:264], frames[3])
+    assert (grid[158:286, 4:132] == 255).all()
+    assert (grid[:22] < 128).any()
+
+
+@pytest.mark.parametrize("title", ["", "x" * 300, "$a$\n<b>", "\u202e\u8111\udcff"])
+def test_grid_takes_any_title_and_grey_frames(title: str) -> None:
+    grey = np.full((28, 28), 7, dtype=np.uint8)
+    assert (pixels(figures.image_grid([[grey]], [title]))[-20, 20] == 7).all()
+
+
+def test_nine_samples_make_a_square_and_fewer_fit() -> None:
+    samples = np.zeros((12, 48, 48, 3), dtype=np.uint8)
+    assert pixels(figures.sample_grid(samples)).shape == (3 * 148 + 4, 3 * 148 + 4, 3)
+    assert pixels(figures.sample_grid(samples[:2])).shape[1] == 2 * 148 + 4

@@ -1,0 +1,195 @@
+"""The training loop: players, learning rates, stopping, and a resume that nobody can tell from an uninterrupted run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import SIZE, Batches, batch, tiny
+from torch import nn
+
+from medgen.backends._base import Backend, Losses, Optimizer, Player
+from medgen.config import Settings
+from medgen.engine import checkpoint
+from medgen.engine.device import make_fabric
+from medgen.engine.fit import STATE, WEIGHTS, Epoch, Fit, TrainSettings
+from medgen.errors import RunError
+from medgen.types import Batch, Progress, Scores
+
+
+def fit(folder: Path, model: Backend | None = None, steps: int = 3, **settings: Any) -> Fit:
+    chosen = TrainSettings(**({"epochs": 4, "precision": "float32", **settings}))
+    return Fit(model or tiny("endovae"), Batches(steps), Batches(), chosen, make_fabric("cpu", chosen.precision), folder)
+
+
+def after(steps: int) -> Callable[[], bool]:
+    """Return a stop signal that comes after so many steps."""
+    left = iter(range(steps - 1, -1, -1))
+    return lambda: next(left) <= 0
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    tensors, _ = checkpoint.load(folder / STATE)
+    return tensors
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("stops", [(2,), (5,), (1, 2, 3)])
+def test_a_stopped_and_resumed_run_ends_at_the_same_bits(tmp_path: Path, stops: tuple[int, ...], precision: str) -> None:
+    fit(tmp_path / "whole", precision=precision).run(lambda row: None)
+    first = fit(tmp_path / "parts", precision=precision)
+    first.run(lambda row: None, stop=after(stops[0]))
+    for steps in (*stops[1:], 10**6):
+        again = fit(tmp_path / "parts", precision=precision)
+        again.resume()
+        again.run(lambda row: None, stop=after(steps))
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    assert same(checkpoint.load(tmp_path / "whole" / WEIGHTS)[0], checkpoint.load(tmp_path / "parts" / WEIGHTS)[0])
+
+
+KILLED = """
+import sys; sys.path.insert(0, {tests!r})
+import torch; torch.set_num_threads(1)  # the bits depend on how sums are divided
+from pathlib import Path
+import medgen.engine.fit as module
+from test_fit import fit
+module.SAVE_SECONDS = 0.0
+fit(Path({folder!r}), epochs=200).run(lambda row: print("epoch", flush=True))
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "killed"))
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=os.environ)
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    resumed = fit(tmp_path / "killed", epochs=200)
+    resumed.resume()
+    at = resumed.position.epoch
+    assert 0 < at < 100
+    resumed.settings = resumed.settings.model_copy(update={"epochs": 200})
+    resumed.run(lambda row: None, stop=after(3 * 3))
+    whole = fit(tmp_path / "whole", epochs=200)
+    whole.run(
+        lambda row: None,
+        stop=lambda: (whole.position.epoch, whole.position.step) == (resumed.position.epoch, resumed.position.step),
+    )
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+
+
+def test_the_best_weights_are_kept_and_not_the_last(tmp_path: Path) -> None:
+    rows: list[Epoch] = []
+    fit(tmp_path, epochs=6).run(rows.append)
+    best = min(rows, key=lambda row: row["val.loss"])
+    assert checkpoint.load(tmp_path / WEIGHTS)[1]["epoch"] == best["epoch"]
+
+
+class Stubborn(Backend):
+    """Two players of one weight each, whose validation loss never falls."""
+
+    def __init__(self, loss: float = 1.0) -> None:
+        super().__init__(Settings(), SIZE, 3)
+        self.left, self.right = nn.Linear(1, 1), nn.Linear(1, 1)
+        self.loss = loss
+        self.seen: list[tuple[float, float]] = []
+
+    @property
+    def players(self) -> dict[str, Player]:
+        return {
+            "left": Player((self.left,), Optimizer(lr=0.1, plateau_epochs=2, min_lr=0.02)),
+            "right": Player((self.right,), Optimizer(lr=0.1, warmup_steps=4)),
+        }
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
+        if not self.training:
+            yield "left", {"loss": torch.tensor(self.loss)}
+            return
+        both = self.left.weight.sum() + self.right.weight.sum()
+        self.seen.append((self.left.weight.item(), self.right.weight.item()))
+        yield "left", {"both": both * self.loss}
+        self.seen.append((self.left.weight.item(), self.right.weight.item()))
+        yield "right", {"again": self.left.weight.sum().detach() + self.right.weight.sum()}
+        self.seen.append((self.left.weight.item(), self.right.weight.item()))
+
+    def score(self, batch: Batch) -> Scores:
+        return Scores(batch.image.mean((1, 2, 3)))
+
+
+def test_a_turn_moves_its_own_player_only(tmp_path: Path) -> None:
+    model = Stubborn()
+    fit(tmp_path, model, epochs=1, steps=1).run(lambda row: None)
+    before, between, later = model.seen
+    assert before[0] != between[0] and before[1] == between[1] and between[0] == later[0] and between[1] != later[1]
+
+
+def test_the_rate_halves_after_the_stated_epochs_without_a_better_loss(tmp_path: Path) -> None:
+    rows: list[Epoch] = []
+    fit(tmp_path, Stubborn(), epochs=7, steps=1).run(rows.append)
+    assert [round(row["lr.left"], 3) for row in rows] == [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
+
+
+def test_the_rate_rises_over_the_warm_up(tmp_path: Path) -> None:
+    rows: list[Epoch] = []
+    fit(tmp_path, Stubborn(), epochs=5, steps=1).run(rows.append)
+    assert [round(row["lr.right"], 4) for row in rows] == [0.0438, 0.0625, 0.0813, 0.1, 0.1]
+
+
+def test_training_stops_early_and_says_so(tmp_path: Path) -> None:
+    position = fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3).run(lambda row: None)
+    assert position.epoch == 4 and position.finished == "no better validation loss for 3 epochs"
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="the loss 'both' became nan in epoch 1, step 1"):
+        fit(tmp_path, Stubborn(float("nan"))).run(lambda row: None)
+
+
+def test_a_minute_budget_stops_the_training(tmp_path: Path) -> None:
+    position = fit(tmp_path, epochs=10**6).run(lambda row: None, max_minutes=0.005)
+    assert not position.finished and (tmp_path / STATE).is_file()
+
+
+def test_validation_leaves_the_random_numbers_of_training_alone(tmp_path: Path) -> None:
+    training = fit(tmp_path)
+    before = torch.get_rng_state()
+    assert training.validate()[0] == training.validate()[0]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_progress_reports_loss_speed_and_position(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    fit(tmp_path, epochs=1).run(lambda row: None, seen.append)
+    assert {"loss", "frames/s", "epoch"} <= set(seen[0].values) and (seen[-1].done, seen[-1].total) == (3, 3)
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    rows: list[Epoch] = []
+    fit(tmp_path, epochs=8).run(rows.append)
+    assert rows[-1]["train.reconstruction"] < rows[0]["train.reconstruction"]
+
+
+def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / STATE).write_bytes(b"no state")
+    with pytest.raises(RunError, match="damaged"):
+        fit(tmp_path).resume()
+
+
+def test_a_lone_batch_is_enough(tmp_path: Path) -> None:
+    assert len(batch(1)) == 1 and fit(tmp_path, steps=1, epochs=1).run(lambda row: None).epoch == 1

@@ -1,0 +1,90 @@
+"""What is not tissue is marked; tissue is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from medgen.data.contour import crop
+from medgen.data.overlay import find_overlay, green_box, highlights, reduce_valid
+from medgen.types import Image
+
+SIDE = 400
+
+
+@pytest.fixture
+def mucosa() -> NDArray[np.uint8]:
+    """Smooth reddish tissue with a dark lumen."""
+    rng = np.random.default_rng(0)
+    grain = cv2.GaussianBlur(rng.normal(0, 60, (SIDE, SIDE)).astype(np.float32), (0, 0), 8)
+    frame = np.clip(np.array([170, 90, 75]) + grain[..., None], 40, 220).astype(np.uint8)
+    cv2.circle(frame, (200, 180), 45, (12, 6, 5), -1)
+    return cv2.GaussianBlur(frame, (0, 0), 2)
+
+
+def test_plain_tissue_is_left_alone(mucosa: NDArray[np.uint8]) -> None:
+    assert not find_overlay(mucosa, 15).any.any()
+
+
+def test_a_dark_lumen_is_no_black_box(mucosa: NDArray[np.uint8]) -> None:
+    assert not find_overlay(mucosa, 15).black_box.any()
+
+
+def test_a_free_standing_black_box_is_found(mucosa: NDArray[np.uint8]) -> None:
+    mucosa[300:360, 40:140] = 0
+    found = find_overlay(mucosa, 15).black_box
+    assert found[300:360, 40:140].all() and found.sum() < 1.2 * 60 * 100
+
+
+def test_a_black_box_at_the_edge_counts_as_border(mucosa: NDArray[np.uint8]) -> None:
+    mucosa[300:, :120] = 0
+    assert find_overlay(mucosa, 15).border[300:, :120].all()
+
+
+def test_a_green_box_is_filled_with_what_is_drawn_in_it(mucosa: NDArray[np.uint8]) -> None:
+    mucosa[280:380, 20:130] = (16, 163, 133)
+    cv2.line(mucosa, (40, 300), (110, 360), (20, 20, 20), 3)
+    found = green_box(mucosa)
+    assert found[280:380, 20:130].all() and found.sum() < 1.2 * 100 * 110
+
+
+def test_burned_in_text_is_covered(mucosa: NDArray[np.uint8]) -> None:
+    clean = mucosa.copy()
+    cv2.putText(mucosa, "08/10/2013", (10, 60), cv2.FONT_HERSHEY_PLAIN, 1.2, (235, 235, 235), 1)
+    glyphs = (mucosa.min(axis=2).astype(int) - clean.min(axis=2)) > 60
+    assert highlights(mucosa)[glyphs].mean() > 0.98
+
+
+def test_a_specular_spot_is_covered_and_little_else(mucosa: NDArray[np.uint8]) -> None:
+    cv2.circle(mucosa, (300, 100), 4, (250, 248, 245), -1)
+    found = highlights(mucosa)
+    assert found[96:105, 296:305].all() and found.sum() < 250
+
+
+def test_half_covered_pixels_are_invalid_after_reduction() -> None:
+    valid = np.ones((8, 8), bool)
+    valid[:, 1] = False  # the first reduced column is half covered
+    assert not reduce_valid(valid, 4)[:, 0].any() and reduce_valid(valid, 4)[:, 1:].all()
+
+
+def test_real_green_boxes_are_found_and_real_frames_without_have_none(real_data: Path) -> None:
+    folder = real_data / "hyperkvasir"
+    with_box = [np.array(Picture.open(path).convert("RGB")) for path in sorted((folder / "green-overlay").glob("*.jpg"))]
+    without = [np.array(Picture.open(path).convert("RGB")) for path in sorted((folder / "normal-cecum").glob("*.jpg"))[:30]]
+    assert all(0.02 < green_box(pixels).mean() < 0.2 for pixels in with_box)
+    assert not any(green_box(pixels).any() for pixels in without)
+
+
+def test_the_black_box_of_real_normal_frames_is_invalid(real_data: Path) -> None:
+    paths = sorted((real_data / "hyperkvasir" / "bbps-2-3").glob("*.jpg"))[:30]
+    corner = []
+    for path in paths:
+        found, _ = crop(Image(np.array(Picture.open(path).convert("RGB")), None, path.name), 96)
+        dark = found.pixels[76:90, 6:20].max(axis=2) < 12
+        corner.append(found.valid[76:90, 6:20][dark].mean() if dark.any() else 0.0)
+    assert max(corner) < 0.02

@@ -1,0 +1,285 @@
+"""The page: whole, offline, honest about what is missing, and safe against what file names hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from test_figures import frame, make_history, make_panels
+
+from medgen.errors import RunError
+from medgen.report.evaluate import evaluate
+from medgen.report.evidence import Evidence
+from medgen.report.page import brief, plain, shown, write_report
+
+HOSTILE = [
+    "<script>alert(1)</script>.png",
+    "\"'><img src=x onerror=alert(2)>.png",
+    "two\nlines\ttab.png",
+    "right\u202egnp.exe",
+    "$\\frac{1}{0}$ {{ 7*7 }} {% raw %}.png",
+    "stray\udcff.png",
+    "x" * 251 + ".png",
+    "ملف.png",
+]
+
+
+class Page(HTMLParser):
+    """A page taken apart: its tags with their attributes, the text between them, the text of each table row."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.rows: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.rows += [""] * (tag == "tr")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.rows:
+            self.rows[-1] += data
+
+
+def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epochs: int = 3, **changes: Any) -> Evidence:
+    """A run that looks like a real one."""
+    random = np.random.default_rng(0)
+    label = np.array(["normal"] * normals + ["abnormal"] * abnormals)
+    score = np.where(label == "normal", random.gamma(6, 0.001, label.size), random.gamma(10, 0.00125, label.size))
+    finding = np.where(label == "normal", np.where(np.arange(label.size) % 2, "normal-cecum", "bbps-2-3"), "polyps")
+    scores = pd.DataFrame({"id": [f"{n:05d}" for n in range(label.size)], "label": label, "finding": finding, "split": "test"})
+    scores["path"] = [f"{kind}/{n:05d}.jpg" for n, kind in enumerate(finding)]
+    scores["group"], scores["score"], scores["abnormal"] = scores.index // 2, score, score > 0.0098765
+    scores["quantile"] = [float((score[:normals] < value).mean()) if normals else None for value in score]
+    columns = {
+        "psnr": (22, -300),
+        "ssim": (0.65, -5),
+        "psnr_valid": (21.6, -280),
+        "ssim_valid": (0.63, -5),
+        "part_structure": (0, 1),
+    }
+    scores = scores.assign(**{name: start + slope * score for name, (start, slope) in columns.items()})
+    panels = make_panels(side)
+    maps = tuple(np.stack([getattr(panel, name) for panel in panels[3:]]) for name in ("error", "mask", "valid"))
+    threshold = {"value": 0.0098765, "false_alarm_rate": 0.05, "normals": 93}
+    fields: dict[str, Any] = {
+        "name": "endovae-hyperkvasir",
+        "backend": "endovae",
+        "about": "EndoVAE: a convolutional variational autoencoder. https://doi.org/10.1109/EXAMPLE\n\nIts score is the error.",
+        "dataset": {"source": "../data/hyperkvasir", "size": "96 x 96", "train": "279 frames", "val": 93, "rejected": 3},
+        "scores": scores,
+        "history": make_history(epochs),
+        "metrics": evaluate(scores, [maps], threshold, draws=20),
+        "panels": panels,
+        "samples": np.stack([frame(side, False, seed)[0] for seed in range(9)]),
+        "settings": {"backend": "endovae", "model": {"latents": 6, "weight": None}, "train": {"lr": 1e-3, "ema": {"on": False}}},
+        "provenance": {"medgen": "0.1.0", "torch": "2.13.0", "device": "cpu", "command": "medgen report RUN --out R"},
+        "warnings": ["The black box stands in 98 % of the normal frames but in 55 % of the polyp frames."],
+        "rejected": pd.DataFrame({"file": ["a.txt", "b.jpg", "c.png"], "reason": ["not an image", "truncated", "empty file"]}),
+    }
+    return Evidence(**(fields | changes))
+
+
+def read(evidence: list[Evidence], out: Path) -> str:
+    return write_report(evidence, out).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report([make_evidence()], tmp_path_factory.mktemp("report")).parent
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_page_loads_nothing_from_any_host(page: str) -> None:
+    loads = {"src", "srcset", "poster", "data", "action", "background", "xlink:href"}
+    for tag, attributes in Page(page).tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video"}
+        assert all((attributes[name] or "").startswith(("data:image/png;base64,", "#")) for name in loads & attributes.keys())
+        assert tag == "a" or "href" not in attributes
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert "default-src 'none'" in page
+
+
+def test_parts_come_in_the_order_of_the_argument(page: str) -> None:
+    order = ["never be used for diagnosis", "The black box", "trained on what", "AUROC", "threshold?", "error map point", "PSNR"]
+    order += ["Scores, ROC", "Losses per epoch", "Frames, reconstructions", "Samples", "Findings", "Most anomalous", "Rejected"]
+    places = [Page(page).text.index(part) for part in [*order, "Settings", "Versions"]]
+    assert places == sorted(places)
+
+
+def test_numbers_on_the_page_are_those_of_the_metrics_file(folder: Path, page: str) -> None:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    cells = re.findall(r'data-metric="([^"]*?)">\s*<data value="([^"]*)">([^<]*)</data>', page)
+    assert len(cells) == 4 + 1 + 3 + 8
+    for place, value, text in cells:
+        found: Any = metrics
+        for key in re.split(r"\.(?!3)", place):
+            found = found[key]
+        while isinstance(found, dict):
+            found = found.get("value", found.get("mean", found.get("auroc")))
+        assert (float(value), text) == (found, f"{found:.3f}")
+
+
+def test_auroc_on_the_page_is_that_of_scikit_learn(page: str) -> None:
+    scores = make_evidence().scores
+    value = roc_auc_score(scores["label"] == "abnormal", scores["score"])
+    assert re.search(rf'"detection.auroc">\s*<data value="[^"]*">{value:.3f}<', page)
+
+
+def test_intervals_stand_beside_their_values(folder: Path, page: str) -> None:
+    auroc = json.loads((folder / "metrics.json").read_text())["detection"]["auroc"]
+    assert any(
+        f"{auroc['value']:.3f}{auroc['low']:.3f} to {auroc['high']:.3f}" in "".join(row.split("\n")) for row in Page(page).rows
+    )
+
+
+def test_score_table_beside_the_page_holds_every_frame(folder: Path) -> None:
+    pd.testing.assert_frame_equal(
+        pd.read_csv(folder / "scores.csv", dtype={"id": str}), make_evidence().scores, check_dtype=False
+    )
+
+
+def test_every_picture_has_a_text_and_every_id_is_unique(page: str) -> None:
+    tags = Page(page).tags
+    ids = Counter(attributes["id"] for _, attributes in tags if "id" in attributes)
+    assert max(ids.values()) == 1
+    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
+    assert sum(attributes.get("role") == "img" for _, attributes in tags) == 3
+
+
+def test_charts_take_the_colours_of_the_theme(page: str) -> None:
+    charts = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert not re.search(r"(fill|stroke): #", charts)
+    assert set(re.findall(r"var\((--\w+)\)", charts)) <= set(re.findall(r"(--\w+):", page))
+
+
+def test_hostile_names_change_text_and_no_tag(page: str, tmp_path: Path) -> None:
+    run, name = make_evidence(), "".join(HOSTILE)
+    metrics = run.metrics | {"findings": [entry | {"finding": name} for entry in run.metrics["findings"]]}
+    hostile = make_evidence(
+        name=name,
+        scores=run.scores.assign(path=name + run.scores["path"], finding=name, group=name),
+        metrics=metrics | {"parts": {name: run.metrics["parts"]["structure"]}},
+        history=run.history.rename(columns={"val.kl": f"val.{name}", "train.kl": f"train.{name}"}),
+        panels=[replace(panel, path=name, finding=name) for panel in run.panels],
+        rejected=run.rejected.assign(file=name, reason=name),
+        warnings=[name],
+        dataset=dict(run.dataset) | {"source": name},
+        settings={"backend": name, "model": {name: 6, "weight": None}, "train": run.settings["train"]},
+        provenance=dict(run.provenance) | {"command": name},
+    )
+    made, harmless = Page(read([hostile], tmp_path)), Page(page)
+    in_charts = {"g", "path", "use", "text", "defs"}
+    counts = [Counter(tag for tag, _ in one.tags if tag not in in_charts) for one in (made, harmless)]
+    attributes = [{key for _, pairs in one.tags for key in pairs} for one in (made, harmless)]
+    assert counts[0] == counts[1]
+    assert attributes[0] == attributes[1]
+    assert made.text.count(shown(name)) >= 2 * 20 + 2 * 6 + 2 * 3 + 3 + 5
+    assert not set(made.text) & {"\u202e", "\udcff"}
+    assert len(pd.read_csv(tmp_path / "scores.csv")) == len(run.scores)
+
+
+def test_bidirectional_and_control_characters_become_visible() -> None:
+    assert shown("a\u202eb\nc\udcff\x00") == r"a\u202eb\nc\udcff\x00"
+
+
+def test_numbers_of_any_size_keep_four_digits() -> None:
+    sizes = [0.00001234567, 0.01234567, 1.0, 12345.678, 1.5e9]
+    assert [re.sub("<.*?>", "", brief(value)) for value in sizes] == ["1.235e-05", "0.01235", "1.000", "12346", "1.500e+09"]
+
+
+def test_values_that_json_lacks_become_null() -> None:
+    assert plain({"a": np.float32("nan"), "b": [np.int64(2), float("inf")], "c": None}) == {"a": None, "b": [2, None], "c": None}
+
+
+@pytest.mark.parametrize("missing", ["normal", "abnormal"])
+def test_one_class_alone_is_reported_with_the_reason(missing: str, tmp_path: Path) -> None:
+    text = " ".join(Page(read([make_evidence(**{f"{missing}s": 0})], tmp_path)).text.split())
+    assert f"No AUROC, average precision or sensitivity: no {missing} frames" in text
+    assert f"No ROC curve: no {missing} frames" in text
+
+
+def test_a_run_with_nothing_but_scores_is_reported_with_reasons(tmp_path: Path) -> None:
+    run = make_evidence()
+    bare = run.scores[["id", "path", "finding", "score"]].assign(label="", finding=None)
+    nothing: dict[str, Any] = {"panels": [], "samples": None, "settings": {}, "provenance": {}, "warnings": [], "dataset": {}}
+    nothing |= {"scores": bare, "history": pd.DataFrame(), "rejected": pd.DataFrame(), "metrics": {}}
+    text = " ".join(Page(read([make_evidence(**nothing)], tmp_path)).text.split())
+    reasons = ["no frame has a label", "No threshold", "no scored frame has a truth mask", "does not reconstruct"]
+    reasons += ["No frames are shown", "no training history", "does not generate", "No table of findings"]
+    reasons += ["No file was rejected", "was not recorded"]
+    assert [reason for reason in reasons if reason not in text] == []
+
+
+def test_a_run_without_frames_is_reported(tmp_path: Path) -> None:
+    text = Page(read([make_evidence(scores=make_evidence().scores.head(0), metrics={}, panels=[])], tmp_path)).text
+    assert "No frame was scored." in text
+    assert "No histogram" in text
+
+
+def test_a_backend_that_neither_reconstructs_nor_localises_shows_its_frames(tmp_path: Path) -> None:
+    panels = [replace(panel, reconstruction=None, error=None, mask=None, flagged=None) for panel in make_panels(24)]
+    made = Page(read([make_evidence(panels=panels, samples=None)], tmp_path))
+    assert sum(tag == "img" for tag, _ in made.tags) == 6
+    assert "colour scale" not in made.text
+
+
+def test_decisions_follow_the_threshold_where_the_scores_carry_none(page: str, tmp_path: Path) -> None:
+    run = make_evidence()
+    assert Page(read([replace(run, scores=run.scores.drop(columns="abnormal"))], tmp_path)).rows == Page(page).rows
+
+
+def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
+    text = read([make_evidence(), make_evidence(), make_evidence(name="wae", warnings=[])], tmp_path)
+    names = ["endovae-hyperkvasir", "endovae-hyperkvasir (2)", "wae"]
+    assert list(json.loads((tmp_path / "metrics.json").read_text())) == names
+    assert list(pd.read_csv(tmp_path / "scores.csv")["run"].unique()) == names
+    assert text.index(">Summary<") < text.index('id="run-1"') < text.index('id="run-2"') < text.index('id="run-3"')
+    assert "not scored on the same frames" not in text
+    assert text.count("The black box") == 1
+    assert max(Counter(re.findall(r' id="([^"]*)"', text)).values()) == 1
+
+
+def test_runs_on_different_frames_are_not_compared_silently(tmp_path: Path) -> None:
+    assert "not scored on the same frames" in read([make_evidence(), make_evidence(abnormals=30)], tmp_path)
+
+
+def test_ten_thousand_frames_fill_no_more_of_the_page(page: str, tmp_path: Path) -> None:
+    many = read([make_evidence(normals=6000, abnormals=4000)], tmp_path)
+    assert len(Page(many).rows) == len(Page(page).rows)
+    assert len(many) < 1.2 * len(page)
+
+
+def test_a_failed_write_keeps_the_old_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.html").write_text("old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(RunError, match="No space left on device"):
+        write_report([make_evidence()], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_report_of_no_run_or_with_half_a_score_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run to report"):
+        write_report([], tmp_path)
+    with pytest.raises(RunError, match="lack score"):
+        make_evidence(scores=make_evidence().scores.drop(columns="score"))

@@ -1,0 +1,166 @@
+"""NIfTI against MONAI and nibabel, arrays against NumPy."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from writers import DEEP, DRAW, GREY, RGB, nifti, rejected, save, write_dicom
+
+from medgen.data.image import read_image, read_images
+
+
+@pytest.mark.parametrize(
+    ("shape", "frames"),
+    [
+        ((5, 6), [(5, 6, 1)]),
+        ((5, 6, 3), [(5, 6, 3)]),
+        ((5, 6, 1), [(5, 6, 1)]),
+        ((4, 5, 6, 3), [(5, 6, 3)] * 4),
+        ((4, 5, 6), [(5, 6, 1)] * 4),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "fortran.npy"])
+def test_arrays_hold_frames(tmp_path: Path, shape: tuple[int, ...], frames: list[tuple[int, ...]], name: str) -> None:
+    array = DRAW.integers(0, 256, shape, dtype=np.uint8)
+    if name == "a.npz":
+        np.savez_compressed(tmp_path / name, array)
+    else:
+        np.save(tmp_path / name, np.asfortranarray(array) if name == "fortran.npy" else array)
+    images = list(read_images(tmp_path / name))
+    assert [image.pixels.shape for image in images] == frames
+    np.testing.assert_array_equal(np.stack([image.pixels for image in images]).ravel(), array.ravel())
+    assert images[-1].source.endswith(f"#{len(frames) - 1}" if len(frames) > 1 else name)
+
+
+def test_pixels_can_be_written_to(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", RGB)
+    assert read_image(tmp_path / "a.npy").pixels.flags.writeable
+    assert read_image(save(tmp_path / "a.png", RGB)).pixels.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (DEEP, DEEP / 65535),
+        (GREY.astype(np.int64), GREY),
+        (GREY > 9, (GREY > 9) * 255),
+        (GREY / 255, GREY / 255),
+        ((GREY / 255).astype(">f4"), GREY / 255),
+    ],
+    ids=["uint16", "small int64", "bool", "float64", "big-endian"],
+)
+def test_array_values_become_8_bit_or_unit_range(tmp_path: Path, array: NDArray[Any], expected: NDArray[Any]) -> None:
+    np.save(tmp_path / "a.npy", array)
+    pixels = read_image(tmp_path / "a.npy").pixels
+    assert pixels.dtype in (np.uint8, np.float32)
+    np.testing.assert_allclose(pixels.reshape(expected.shape), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.array([[0.5, np.nan], [0, np.inf]]), "2 of 4 pixels are NaN or infinite"),
+        (np.array([[0.0, 255.0]]), "from 0 to 255; expected 0 to 1"),
+        (np.array([[-1000, 3000]]), "from -1000 to 3000"),
+        (np.zeros((3, 8, 9)), "colour first, or three grey frames"),
+        (np.zeros((2, 3, 8, 9)), "has shape 2 x 3 x 8 x 9"),
+        (np.zeros(7), "has shape 7"),
+        (np.zeros((0, 5)), "has no pixels"),
+        (np.zeros((2, 2), dtype=complex), "complex128"),
+        (np.array([{}, {}]), "never loaded"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_arrays_that_are_no_pictures_are_rejected(tmp_path: Path, array: NDArray[Any], reason: str) -> None:
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    assert reason in rejected(tmp_path / "a.npy")
+
+
+def test_npz_with_labels_beside_the_images(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=RGB, labels=np.arange(3))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.npz").pixels, RGB)
+    np.savez(tmp_path / "b.npz", train_images=RGB, val_images=RGB)
+    assert "2 arrays (train_images, val_images)" in rejected(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_nifti_slices_are_upright_as_monai_orients_them(tmp_path: Path, name: str) -> None:
+    from monai.transforms import Orientation
+
+    voxels = DRAW.normal(size=(6, 7, 4)).astype(np.float32)
+    path = nifti(tmp_path / name, voxels, np.array([[0, 2.0, 0, 0], [-3.0, 0, 0, 0], [0, 0, 5.0, 0], [0, 0, 0, 1]]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from monai.transforms import LoadImage
+
+        volume = LoadImage(reader="NibabelReader", image_only=True, ensure_channel_first=True)(path)
+        lps = Orientation(axcodes="LPS", labels=None)(volume)[0].numpy()  # columns to the left, rows to the back, as in DICOM
+    images = list(read_images(path))
+    scaled = (lps - lps.min()) / (lps.max() - lps.min())
+    np.testing.assert_allclose(np.stack([image.pixels[..., 0] for image in images]), scaled.transpose(2, 1, 0), atol=1e-6)
+    assert images[0].spacing == (3.0, 2.0) and images[3].source == f"{path}#3"
+
+
+@pytest.mark.parametrize(
+    ("plane", "codes"),
+    [("axial", codes) for codes in ("RAS", "LPS", "LAS", "ARS", "PLS", "RPI")]
+    + [("coronal", codes) for codes in ("RSA", "LIA", "LSP", "IRA")]
+    + [("sagittal", codes) for codes in ("ASR", "PIL", "SAR", "AIL")],
+)
+def test_slices_are_upright_however_the_volume_is_stored(tmp_path: Path, plane: str, codes: str) -> None:
+    body = DRAW.integers(0, 256, (6, 7, 4), dtype=np.uint8)  # index grows to the patient's right, to the front, to the head
+    ras = nib.Nifti1Image(body, np.diag([2.0, 3.0, 5.0, 1.0]))
+    wanted = nib.orientations.axcodes2ornt(codes)
+    nib.save(ras.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(ras.affine), wanted)), tmp_path / "a.nii")
+    shown = body[::-1, ::-1, ::-1]  # from the patient's right, from the front, from the head
+    axis = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
+    slices = [np.take(shown, k, axis).T for k in range(shown.shape[axis])]  # rows down from head or front
+    frames = [image.pixels[..., 0] for image in read_images(tmp_path / "a.nii")]
+    np.testing.assert_array_equal(frames, slices if codes[2] in "LPI" else slices[::-1])
+
+
+def test_nifti_agrees_with_the_dicom_slice_it_was_made_of(tmp_path: Path) -> None:
+    plane = DRAW.integers(0, 256, (8, 9), dtype=np.uint8)  # (rows to the back, columns to the left)
+    dicom = read_image(write_dicom(tmp_path / "a.dcm", plane, "MONOCHROME2"))
+    volume = read_image(
+        nifti(tmp_path / "a.nii", plane.T[..., None], np.diag([-1.0, -1.0, 1.0, 1.0]))
+    )  # ITK's and dcm2niix's axes
+    np.testing.assert_array_equal(dicom.pixels, volume.pixels)
+
+
+def test_nifti_is_stretched_over_the_whole_volume(tmp_path: Path) -> None:
+    voxels = np.zeros((2, 2, 2), dtype=np.int16)
+    voxels[..., 0], voxels[..., 1] = 100, 300
+    voxels[0, 0, 0] = -100
+    first, second = read_images(nifti(tmp_path / "a.nii", voxels))
+    assert set(first.pixels.ravel()) == {0.0, 0.5} and set(second.pixels.ravel()) == {1.0}
+
+
+def test_constant_nifti_is_black(tmp_path: Path) -> None:
+    assert not read_image(nifti(tmp_path / "a.nii", np.full((3, 3, 1), 7, dtype=np.int16))).pixels.any()
+
+
+def test_8_bit_and_rgb_nifti_stay_8_bit(tmp_path: Path) -> None:
+    voxels = DRAW.integers(0, 256, (6, 7, 2, 3), dtype=np.uint8)
+    grey = read_image(nifti(tmp_path / "a.nii", voxels[..., 0]))
+    np.testing.assert_array_equal(grey.pixels[..., 0], voxels[:, :, 0, 0].T)
+    rgb = voxels.view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
+    np.testing.assert_array_equal(read_image(nifti(tmp_path / "b.nii", rgb)).pixels, voxels[:, :, 0].swapaxes(0, 1))
+
+
+def test_nifti_2_is_read(tmp_path: Path) -> None:
+    nib.save(nib.Nifti2Image(GREY[..., None], np.eye(4)), tmp_path / "a.nii.gz")
+    assert read_image(tmp_path / "a.nii.gz").pixels.shape == (34, 22, 1)
+
+
+def test_nifti_with_nan_or_time_is_rejected(tmp_path: Path) -> None:
+    voxels = np.zeros((4, 4, 2), dtype=np.float32)
+    voxels[0, 0, 0] = np.nan
+    assert "1 of 32 pixels are NaN" in rejected(nifti(tmp_path / "a.nii", voxels))
+    assert "2 x 2 x 2 x 5" in rejected(nifti(tmp_path / "b.nii", np.zeros((2, 2, 2, 5), dtype=np.float32)))

@@ -1,0 +1,49 @@
+"""The smallest settings of each backend that still do what the backend does, and batches to try them on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from medgen.backends import _base
+from medgen.types import Batch
+
+SIZE = 32
+
+
+def tiny(name: str, **settings: object) -> _base.Backend:
+    """Return a backend with fresh weights for frames of SIZE x SIZE x 3."""
+    torch.manual_seed(0)
+    return _base.create(name, settings, SIZE, 3)
+
+
+def batch(n: int = 4, seed: int = 0) -> Batch:
+    """Return random smooth frames, a tenth of the pixels not valid."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(n, 3, 4, 4, generator=generator)
+    image = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear")
+    valid = torch.rand(n, 1, SIZE, SIZE, generator=generator) > 0.1
+    return Batch(image * valid, valid, torch.arange(n))
+
+
+def pick(whole: Batch, k: int) -> Batch:
+    """Return frame k alone."""
+    return Batch(whole.image[k : k + 1], whole.valid[k : k + 1], whole.index[k : k + 1])
+
+
+class Batches:
+    """Training and validation batches without a data set."""
+
+    def __init__(self, steps: int = 3) -> None:
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def epoch(self, number: int, start: int = 0, device: object = "cpu") -> Iterator[Batch]:
+        for step in range(start, self.steps):
+            yield batch(seed=1000 * number + step)
+
+    def __iter__(self) -> Iterator[Batch]:
+        yield batch(seed=7)
