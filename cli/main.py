@@ -137,10 +137,7 @@ def prepare(source: Path, out: Path, workers: int | None, overwrite: bool, **val
 
     from .tables import prepared_table
 
-    contour = {"square": values.pop("square")}
-    settings = PrepareSettings.parse(
-        {key: value for key, value in values.items() if value is not None} | {"contour": contour}, "prepare"
-    )
+    settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")
     with Display() as display:
         data = api.prepare(source, out, settings, workers, overwrite, display)
     click.echo(prepared_table(data))

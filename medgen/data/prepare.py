@@ -130,7 +130,7 @@ def _with_channels(image: Image, channels: int) -> Image:
     pixels = image.pixels
     if pixels.shape[2] == channels:
         return image
-    changed = np.repeat(pixels, 3, axis=2) if channels == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+    changed: Any = np.repeat(pixels, 3, axis=2) if channels == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
     return Image(changed, image.spacing, image.source)
 
 
