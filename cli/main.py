@@ -41,7 +41,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it announces its precision
+        logging.getLogger("lightning.fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces its precision
         debug = ctx.params.get("debug", False)
         try:
             return super().invoke(ctx)

@@ -1,0 +1,164 @@
+"""The prepared data set: the same bytes for any number of workers, resumable, and strict about what it is handed."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from medgen.data import prepare as module
+from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.prepare import prepare
+from medgen.data.prepared import PrepareSettings, open_prepared
+from medgen.errors import DataError
+
+SMALL = PrepareSettings(size=32, copies=1)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A phantom set with one file that is no image."""
+    settings = PhantomSettings(train=40, val=16, test_normal=8, test_abnormal=8, width=180, height=160)
+    folder = make_phantom(tmp_path_factory.mktemp("phantom") / "source", settings)
+    lines = (folder / "manifest.csv").read_text().splitlines()
+    (folder / "normal" / "broken.jpg").write_bytes(b"")
+    row = dict.fromkeys(lines[0].split(","), "") | {
+        "file": "normal/broken.jpg",
+        "finding": "normal",
+        "label": "normal",
+        "split": "train",
+    }
+    (folder / "manifest.csv").write_text("\n".join([*lines, ",".join(row.values())]) + "\n")
+    return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_workers(source: Path, tmp_path: Path) -> None:
+    for workers in (1, 4):
+        prepare(source, tmp_path / str(workers), SMALL, workers)
+    assert digests(tmp_path / "1") == digests(tmp_path / "4")
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 8)
+    prepare(source, tmp_path / "whole", SMALL, 1)
+    seen: list[str] = []
+    crop_file = module._crop_file
+
+    def crop(entry: object, settings: object, stop: int) -> object:
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+        seen.append(entry.file)  # type: ignore[attr-defined]
+        return crop_file(entry, settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_crop_file", lambda entry, settings: crop(entry, settings, 30))
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, tmp_path / "parts", SMALL, 1)
+    done, first = len(seen), list(seen)
+    monkeypatch.setattr(module, "_crop_file", lambda entry, settings: crop(entry, settings, -1))
+    prepare(source, tmp_path / "parts", SMALL, 1)
+    assert len(set(first) & set(seen[done:])) < 8 and digests(tmp_path / "parts") == digests(tmp_path / "whole")
+
+
+def test_an_unreadable_file_is_a_row_of_rejected_and_the_run_goes_on(source: Path, tmp_path: Path) -> None:
+    data = prepare(source, tmp_path / "d", SMALL)
+    assert data.rejected().to_dict("records") == [{"file": "normal/broken.jpg", "reason": data.rejected()["reason"][0]}]
+    assert data.rejected()["reason"][0] and len(data.rows()) == 72
+
+
+def test_copies_are_training_frames_only_and_behind_the_originals(source: Path, tmp_path: Path) -> None:
+    data = prepare(source, tmp_path / "d", SMALL)
+    copied = data.index[data.index["copy"] == 1]
+    assert len(copied) == 40 and set(copied["split"]) == {"train"} and copied.index.min() == 72
+
+
+def test_two_copies_make_three_frames_of_each(source: Path, tmp_path: Path) -> None:
+    data = prepare(source, tmp_path / "d", SMALL.model_copy(update={"copies": 2}))
+    assert len(data.rows("train", originals=False)) == 3 * len(data.rows("train"))
+
+
+def test_masks_lie_where_the_finding_is(source: Path, tmp_path: Path) -> None:
+    data = prepare(source, tmp_path / "d", SMALL)
+    assert data.masks is not None
+    abnormal = data.rows("test")[data.index.loc[data.rows("test"), "label"] == "abnormal"]
+    assert data.masks[abnormal].any((1, 2)).all() and not data.masks[data.rows("train")].any()
+
+
+def test_preparing_again_changes_nothing(source: Path, tmp_path: Path) -> None:
+    prepare(source, tmp_path / "d", SMALL)
+    before = (tmp_path / "d" / "frames.npy").stat().st_mtime_ns
+    prepare(source, tmp_path / "d", SMALL)
+    assert (tmp_path / "d" / "frames.npy").stat().st_mtime_ns == before
+
+
+def test_other_settings_in_the_same_folder_are_refused_unless_told(source: Path, tmp_path: Path) -> None:
+    prepare(source, tmp_path / "d", SMALL)
+    other = SMALL.model_copy(update={"size": 40})
+    with pytest.raises(DataError, match="--overwrite"):
+        prepare(source, tmp_path / "d", other)
+    assert prepare(source, tmp_path / "d", other, overwrite=True).frames.shape[1:] == (40, 40, 3)
+
+
+def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_text("precious")
+    with pytest.raises(DataError, match="not empty"):
+        prepare(source, tmp_path, SMALL)
+
+
+def test_a_plain_folder_has_no_training_frames_until_they_are_assumed_normal(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        Picture.fromarray(rng.integers(40, 200, (40, 40, 3)).astype(np.uint8)).save(tmp_path / "frames" / f"{k}.png")
+    plain = prepare(tmp_path / "frames", tmp_path / "plain", SMALL)
+    assert set(plain.index["split"]) == {"test"} and set(plain.index["label"]) == {""}
+    assumed = prepare(tmp_path / "frames", tmp_path / "assumed", SMALL.model_copy(update={"assume": "normal"}))
+    assert {"train", "val", "test"} == set(assumed.index["split"])
+
+
+def test_near_duplicates_without_groups_stay_together(tmp_path: Path) -> None:
+    (tmp_path / "normal").mkdir()
+    rng = np.random.default_rng(0)
+    for scene in range(8):
+        coarse = rng.integers(40, 200, (8, 8, 3)).astype(np.uint8)
+        for k in range(4):
+            frame = np.array(Picture.fromarray(coarse).resize((96, 96), Picture.Resampling.BICUBIC)).astype(int)
+            Picture.fromarray(np.clip(frame + rng.integers(-3, 4, frame.shape), 0, 255).astype(np.uint8)).save(
+                tmp_path / "normal" / f"{scene}-{k}.png"
+            )
+    index = prepare(tmp_path, tmp_path.parent / "near", PrepareSettings(size=32)).index
+    scenes = index["path"].str.extract(r"/(\d)-")[0]
+    assert index.groupby(scenes)["group"].nunique().eq(1).all() and index["group"].nunique() == 8
+
+
+def test_a_truncated_data_set_is_called_damaged(source: Path, tmp_path: Path) -> None:
+    prepare(source, tmp_path / "d", SMALL)
+    (tmp_path / "d" / "frames.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(DataError, match="damaged"):
+        open_prepared(tmp_path / "d")
+
+
+def test_a_folder_of_raw_frames_is_no_prepared_data_set(source: Path) -> None:
+    with pytest.raises(DataError, match="medgen prepare"):
+        open_prepared(source)
+
+
+def test_the_real_frames_are_all_read_and_keep_their_splits(real_data: Path, tmp_path: Path) -> None:
+    lines = (real_data / "hyperkvasir" / "manifest.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    folder = real_data / "hyperkvasir"
+    chosen = [row for split in ("train", "val", "test") for row in [row for row in rows if row[3] == split][:6]]
+    for row in chosen:
+        for name in (row[0], row[5]):
+            if name:
+                (tmp_path / "some" / name).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / "some" / name).symlink_to(folder / name)
+    (tmp_path / "some" / "manifest.csv").write_text("\n".join([lines[0], *(",".join(row) for row in chosen)]) + "\n")
+    data = prepare(tmp_path / "some", tmp_path / "d", PrepareSettings())
+    assert [len(data.rows(split)) for split in ("train", "val", "test")] == [6, 6, 6] and not len(data.rejected())

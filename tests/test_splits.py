@@ -1,0 +1,71 @@
+"""Splits never divide a group, and training and validation hold normal frames only."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medgen.data.splits import assign, groups
+from medgen.errors import DataError
+
+rows = st.lists(
+    st.tuples(st.integers(0, 15), st.sampled_from(["normal", "abnormal", ""]), st.sampled_from(["a", "b"])),
+    min_size=1,
+    max_size=60,
+)
+
+
+def table(drawn: list[tuple[int, str, str]]) -> pd.DataFrame:
+    index = pd.DataFrame(drawn, columns=["group", "label", "finding"])
+    return index.assign(group=index["group"].map("g{}".format), split="")
+
+
+@given(rows, st.integers(0, 5))
+def test_a_group_is_never_divided(drawn: list[tuple[int, str, str]], seed: int) -> None:
+    index = table(drawn)
+    index["split"] = assign(index, 0.2, 0.3, seed)
+    assert (index.groupby("group")["split"].nunique() == 1).all()
+
+
+@given(rows, st.integers(0, 5))
+def test_training_and_validation_hold_normal_frames_only(drawn: list[tuple[int, str, str]], seed: int) -> None:
+    index = table(drawn)
+    index["split"] = assign(index, 0.2, 0.3, seed)
+    assert set(index.loc[index["split"] != "test", "label"]) <= {"normal"}
+
+
+def normals(count: int) -> pd.DataFrame:
+    return pd.DataFrame({"group": [f"g{k:04}" for k in range(count)], "label": "normal", "finding": "cecum", "split": ""})
+
+
+def test_the_shares_are_kept() -> None:
+    counts = pd.Series(assign(normals(1000), 0.15, 0.25, 0)).value_counts()
+    assert counts.to_dict() == {"train": 600, "test": 250, "val": 150}
+
+
+def test_the_same_seed_gives_the_same_splits_and_another_one_others() -> None:
+    assert assign(normals(50), 0.2, 0.2, 1) == assign(normals(50), 0.2, 0.2, 1) != assign(normals(50), 0.2, 0.2, 2)
+
+
+def test_a_given_split_stays() -> None:
+    index = normals(20)
+    index.loc[:4, "split"] = "test"
+    assert assign(index, 0.2, 0.0, 0)[:5] == ["test"] * 5
+
+
+def test_validation_is_taken_from_a_given_training_split_where_there_is_none() -> None:
+    index = normals(100).assign(split=["train"] * 80 + ["test"] * 20)
+    splits = pd.Series(assign(index, 0.25, 0.25, 0))
+    assert splits[80:].eq("test").all() and splits[:80].value_counts().to_dict() == {"train": 60, "val": 20}
+
+
+def test_a_given_split_that_divides_a_group_is_refused() -> None:
+    index = normals(2).assign(group="g", split=["train", "test"])
+    with pytest.raises(DataError, match="group 'g' is in 'train' and in 'test'"):
+        assign(index, 0.2, 0.2, 0)
+
+
+def test_near_duplicates_without_a_group_share_one_and_named_groups_stay() -> None:
+    assert groups(["", "", "p1", ""], ["a", "b", "c", "d"], [(0, 1), (1, 2)]) == ["auto:a", "auto:a", "p1", "auto:d"]
