@@ -23,6 +23,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) ->
     contiguous = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
         save_file(contiguous, temporary, metadata={ABOUT: json.dumps(dict(about))})
+        temporary.chmod(0o644)  # safetensors lets the owner alone read
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pandas as pd
 import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
+from PIL import Image as Picture
 from torch import Tensor
 
 from medgen.backends import _base
@@ -49,6 +51,13 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:
     """Return (B, S, S, 3) uint8 of (B, C, S, S) in [0, 1]; grey is repeated."""
     pixels = (image.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return (S, S, 3) uint8 pixels as a PNG of just that size."""
+    buffer = io.BytesIO()
+    Picture.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
@@ -231,7 +240,7 @@ def reconstruct(
     for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
         assert scored.reconstruction is not None
         for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
-            write_bytes(out / picture_name(data.index["path"].iloc[row]), image_grid([[pixels]], side=data.size))
+            write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
     return len(rows)
 
 
