@@ -41,7 +41,8 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        logging.getLogger("lightning.fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces its precision
+        for name in ("fabric", "pytorch"):  # they announce the precision
+            logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
         debug = ctx.params.get("debug", False)
         try:
             return super().invoke(ctx)
@@ -82,15 +83,18 @@ def main(debug: bool) -> None:
 @main.command()
 @click.option("--out", type=PATH, default=Path("demo"), show_default=True, help="New folder for frames, run and report.")
 @click.option("--epochs", type=click.IntRange(1), help="Train for so many epochs.")
+@click.option(
+    "--difficulty", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Of the lesions: 1 is nearly invisible."
+)
 @device_option
-def demo(out: Path, epochs: int | None, device: Any) -> None:
+def demo(out: Path, epochs: int | None, difficulty: float, device: Any) -> None:
     """Run the whole chain on synthetic endoscopy frames; a few minutes."""
     from medgen import api
 
     from .tables import metrics_table
 
     with Display() as display:
-        made = api.demo(out, device=device, epochs=epochs, on_progress=display)
+        made = api.demo(out, device=device, epochs=epochs, difficulty=difficulty, on_progress=display)
     click.echo(metrics_table(made.metrics))
     click.echo(f"report: {made.page}")
 

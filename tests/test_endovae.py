@@ -48,6 +48,6 @@ def test_a_decoder_that_ignores_its_latents_is_called_collapsed() -> None:
 def test_latents_that_differ_between_frames_are_not_called_collapsed() -> None:
     model = tiny("endovae", latents=3)
     with torch.no_grad():
-        model.mean.weight.mul_(5)  # type: ignore[union-attr,operator]
+        model.mean.weight.mul_(50)  # type: ignore[union-attr,operator]
         numbers, warning = model.diagnose(batch())  # type: ignore[operator]
     assert numbers["active_latents"] == 3 and warning == ""

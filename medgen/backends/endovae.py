@@ -24,7 +24,7 @@ ENCODER = ((16, 1), (32, 1), (32, 2), (64, 2), (128, 1), (256, 2))  # channels a
 DECODER = ((256, 2), (128, 1), (64, 2), (64, 1), (32, 2), (32, 1))  # stride 2 is a transposed convolution
 SHRINK = 8  # what the strides come to
 HIDDEN = 256
-COLLAPSED = 0.02  # share of the frames' variance below which the reconstructions are one mean frame
+COLLAPSED = 0.05  # share of the frames' variance below which the reconstructions are one mean frame
 
 
 class Config(Settings):

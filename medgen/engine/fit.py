@@ -25,6 +25,7 @@ from medgen.types import Batch, OnProgress, Progress, silent
 
 STATE = "last.safetensors"
 WEIGHTS = "model.safetensors"
+EARLY = 0.2  # share of the training in which an ailing model is no news: most begin so
 SAVE_SECONDS = 60.0  # an interrupted run loses about so much at the most
 
 
@@ -57,6 +58,8 @@ class Position:
     best_epoch: int = 0
     seconds: float = 0.0
     finished: str = ""  # why the training ended, "" while it goes on
+    warning: str = ""  # what the backend's diagnosis said of the best weights
+    ailing: bool = False  # whether the user has been warned and it is not over
 
 
 class Epoch(dict[str, float]):
@@ -195,6 +198,7 @@ class Fit:
         place.epoch, place.step, self.sums = place.epoch + 1, 0, {}
         if watched is None or watched < place.best:
             place.best, place.best_epoch = watched if watched is not None else math.inf, place.epoch
+            place.warning = warning
             self.keep()
         if watched is not None:
             for hand in self.hands.values():
@@ -205,7 +209,10 @@ class Fit:
         elif self.settings.early_stopping and waited >= self.settings.early_stopping:
             place.finished = f"no better validation loss for {waited} epochs"
         shown = {"loss": losses.get("loss", math.nan), "epoch": place.epoch}
-        on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, warning))
+        ailing = bool(warning) and place.epoch > EARLY * self.settings.epochs
+        news = "" if ailing == place.ailing else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
+        place.ailing = ailing
+        on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, news))
         return row
 
     def keep(self) -> None:

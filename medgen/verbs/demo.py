@@ -31,7 +31,14 @@ class Demo(NamedTuple):
     metrics: Path
 
 
-def demo(out: Path, *, device: Device = "auto", epochs: int | None = None, on_progress: OnProgress = silent) -> Demo:
+def demo(
+    out: Path,
+    *,
+    device: Device = "auto",
+    epochs: int | None = None,
+    difficulty: float = 0.3,
+    on_progress: OnProgress = silent,
+) -> Demo:
     """Run the whole chain in `out`: ``source/`` (frames), ``prepared/``, ``run/`` and ``report/``.
 
     Raises
@@ -43,7 +50,7 @@ def demo(out: Path, *, device: Device = "auto", epochs: int | None = None, on_pr
     recipe = RunSettings.parse(RECIPE)
     if epochs:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": epochs})})
-    source = make_phantom(out / "source", PhantomSettings(), on_progress)
+    source = make_phantom(out / "source", PhantomSettings(difficulty=difficulty), on_progress)
     data = prepare(source, out / "prepared", PrepareSettings(size=SIZE), on_progress=on_progress)
     run = train(data.folder, out / "run", recipe, device=device, command="medgen demo", on_progress=on_progress)
     page = report([run.folder], out / "report", device=device, on_progress=on_progress)

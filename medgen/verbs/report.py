@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -81,7 +80,7 @@ def _gather(run: Run, dataset: Path, device: Device, on_progress: OnProgress) ->
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
-        warnings=_warnings(run, data, metrics, history),
+        warnings=_warnings(run, data, metrics),
         rejected=data.rejected(),
     )
 
@@ -154,7 +153,7 @@ def _panel(scored: ScoreTable, rank: str, place: int, k: int, valid: NDArray, dr
     )
 
 
-def _warnings(run: Run, data: Prepared, metrics: dict[str, Any], history: pd.DataFrame) -> list[str]:
+def _warnings(run: Run, data: Prepared, metrics: dict[str, Any]) -> list[str]:
     """Return what a reader has to know before any number."""
     found = []
     if data.digest != run.origin.data_digest:
@@ -164,8 +163,8 @@ def _warnings(run: Run, data: Prepared, metrics: dict[str, Any], history: pd.Dat
         found.append(
             f"{leaks} pairs of near-duplicate frames stand in different splits; they are listed in leaks.csv of the data set."
         )
-    if len(history) and "diagnosis.active_latents" in history and history["diagnosis.active_latents"].iloc[-1] == 0:
-        found.append("Posterior collapse: no latent is in use, so every frame gets the same reconstruction.")
+    if run.about.get("warning"):
+        found.append(f"The training ended with a warning: {run.about['warning']}.")
     calibration = run.calibration()
     if not calibration.get("value"):
         found.append(f"No threshold: {calibration.get('reason') or 'there were no normal validation frames'}.")

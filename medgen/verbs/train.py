@@ -115,6 +115,7 @@ def _train(
     run = run.noted(device=fabric.device.type, precision=precision_name(fabric))
     with Watch(run, data, fit.model, fit.position.epoch) as watch:
         position = fit.run(watch.see, on_progress, stop, max_minutes)
+    run = run.noted(warning=position.warning)
     if (run.folder / WEIGHTS).is_file():
         calibrate(run, data, fabric, on_progress)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}; go on with --resume"

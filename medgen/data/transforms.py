@@ -1,0 +1,63 @@
+"""Reader and contour crop as MONAI dictionary transforms, for use inside a `monai.transforms.Compose`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.config.type_definitions import KeysCollection
+from monai.transforms.transform import MapTransform
+
+from medgen.data.contour import crop
+from medgen.data.image import read_image
+from medgen.types import Image
+
+
+class LoadFramed(MapTransform):
+    """Read each path as a frame: (C, H, W) float32 in [0, 1], upright.
+
+    MONAI's own LoadImage gives PNG and JPEG transposed and MONOCHROME1 inverted.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        found = dict(data)
+        for key in self.key_iterator(found):
+            pixels = read_image(Path(found[key])).pixels
+            scaled = pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
+            found[key] = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32))
+        return found
+
+
+class ContourCropd(MapTransform):
+    """Cut each frame to the square in its field of view and resize it.
+
+    Parameters
+    ----------
+    keys : of frames (C, H, W), C 1 or 3, uint8 or float32 in [0, 1]; they become (C, size, size) float32 in [0, 1]
+    size : side of the crop in pixels
+    square : the centre square of the field of view, or the square around it
+    valid_suffix : each key with this behind it gets (1, size, size) bool, True where the pixel shows tissue
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        size: int = 96,
+        square: Literal["crop", "pad"] = "crop",
+        valid_suffix: str = "_valid",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.size, self.square, self.valid_suffix = size, square, valid_suffix
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        found = dict(data)
+        for key in self.key_iterator(found):
+            pixels = np.ascontiguousarray(np.asarray(found[key]).transpose(1, 2, 0))  # (H, W, C)
+            cut, _ = crop(Image(pixels, None, str(key)), self.size, self.square)
+            found[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)
+            found[f"{key}{self.valid_suffix}"] = torch.from_numpy(cut.valid[None])  # (1, S, S)
+        return found

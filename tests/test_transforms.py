@@ -1,0 +1,39 @@
+"""Reader and crop work inside a MONAI Compose and agree with the functions behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.transforms import Compose, ScaleIntensityRanged
+from PIL import Image as Picture
+
+from medgen.data.contour import crop
+from medgen.data.transforms import ContourCropd, LoadFramed
+from medgen.types import Image
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Path:
+    pixels = np.zeros((120, 200, 3), np.uint8)
+    pixels[10:110, 30:170] = np.random.default_rng(0).integers(90, 140, (100, 140, 3))
+    Picture.fromarray(pixels).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_the_chain_in_a_compose_equals_the_functions(frame: Path) -> None:
+    chain = Compose([LoadFramed("image"), ContourCropd("image", size=32), ScaleIntensityRanged("image", 0, 1, 0, 2)])
+    found = chain({"image": frame, "label": 1})
+    expected, _ = crop(Image(np.array(Picture.open(frame)), None, "a"), 32)
+    assert torch.equal(found["image"], torch.from_numpy(expected.pixels.transpose(2, 0, 1).astype(np.float32) / 255) * 2)
+    assert torch.equal(found["image_valid"][0], torch.from_numpy(expected.valid)) and found["label"] == 1
+
+
+def test_frames_are_read_upright(frame: Path) -> None:
+    assert LoadFramed("image")({"image": frame})["image"].shape == (3, 120, 200)
+
+
+def test_a_missing_key_can_be_allowed() -> None:
+    assert ContourCropd("image", allow_missing_keys=True)({"label": 1}) == {"label": 1}
