@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 from skimage.segmentation import find_boundaries
-from sklearn import metrics
 
 from medgen.report import figures
 from medgen.report.evidence import Panel
@@ -77,18 +76,6 @@ def make_history(epochs: int) -> pd.DataFrame:
 
 def history(**columns: object) -> pd.DataFrame:
     return pd.DataFrame({"epoch": [1, 2, 3], "seconds": [1.0, 2.0, 3.0], **columns})
-
-
-def test_roc_points_are_those_of_scikit_learn() -> None:
-    score, positive = scored()
-    alarms, found, _ = metrics.roc_curve(positive, score, drop_intermediate=False)
-    np.testing.assert_allclose(figures.roc_points(score, positive), (alarms, found))
-
-
-def test_area_under_the_roc_points_is_the_auroc_of_scikit_learn() -> None:
-    score, positive = scored(1)
-    alarms, found = figures.roc_points(score, positive)
-    assert np.trapezoid(found, alarms) == pytest.approx(metrics.roc_auc_score(positive, score))
 
 
 def test_charts_are_the_same_bytes_each_time_and_leave_matplotlib_as_it_was() -> None:

@@ -16,7 +16,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from test_figures import frame, make_history, make_panels
 
-from medgen.errors import RunError
+from medgen.errors import MedgenError, RunError
 from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence
 from medgen.report.page import brief, plain, shown, write_report
@@ -273,7 +273,7 @@ def test_a_failed_write_keeps_the_old_page(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(RunError, match="No space left on device"):
+    with pytest.raises(MedgenError, match="No space left on device"):
         write_report([make_evidence()], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.overlay import Mask, brightness, find_overlay, green_box, reduce_valid
+from medgen.data.pixels import to_uint8
 from medgen.types import Box, Crop, Image
 
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels
@@ -42,11 +43,6 @@ class Field(NamedTuple):
     otsu: int
     mask: Mask
     contour: NDArray[np.int32]
-
-
-def to_uint8(pixels: NDArray) -> NDArray[np.uint8]:
-    """Return uint8 pixels in [0, 255] of uint8 pixels or of float32 pixels in [0, 1]."""
-    return pixels if pixels.dtype == np.uint8 else np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
 
 
 def _border_level(bright: NDArray[np.uint8]) -> int | None:

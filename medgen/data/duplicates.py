@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from medgen.data.pixels import to_uint8
 from medgen.errors import ImageError
 
 SIDE = 16  # of a thumbnail, in pixels
@@ -78,7 +79,7 @@ def thumbnail(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _picture(pixels: NDArray[Any]) -> PIL.Image.Image:
-    eight = pixels if pixels.dtype == np.uint8 else np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    eight = to_uint8(pixels)
     return PIL.Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
 
 

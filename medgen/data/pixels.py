@@ -95,3 +95,8 @@ def _over_black(pixels: Pixels) -> Pixels:
     if pixels.dtype == np.uint8:
         return ((colour.astype(np.uint32) * alpha + 127) // 255).astype(np.uint8)
     return colour * alpha
+
+
+def to_uint8(pixels: NDArray) -> NDArray[np.uint8]:
+    """Return uint8 pixels in [0, 255] of uint8 pixels or of float32 pixels in [0, 1]."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)

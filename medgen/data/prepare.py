@@ -212,9 +212,8 @@ def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, Any], settin
         index = _add_copies(index, copied, frames, valid, settings, workers)
     if not index["annotated"].any():
         (out / "masks.npy").unlink()
-    _leaks(index, alike).to_csv(out / "leaks.csv", index=False, lineterminator="\n")
-    rejected.to_csv(out / "rejected.csv", index=False, lineterminator="\n")
-    index[INDEX].to_csv(out / "index.csv", index=False, lineterminator="\n")
+    for name, table in (("leaks", _leaks(index, alike)), ("rejected", rejected), ("index", index[INDEX])):
+        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     counts = {"frames": len(index), "copies": total - len(rows), "rejected": len(rejected)}
     write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings.model_dump(mode="json")}))
 

@@ -21,6 +21,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from medgen.metrics.detection import roc
 from medgen.report.evidence import Panel
 
 INK, MUTED, RULE = "#1b2430", "#5a6675", "#ccd3da"
@@ -86,34 +87,16 @@ def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | N
         return _svg(figure)
 
 
-def roc_points(score: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ROC curve: false and true positive rate at each distinct score, from (0, 0) to (1, 1).
-
-    Parameters
-    ----------
-    score : (N,) finite, higher is more anomalous
-    positive : (N,) bool, holding both values
-
-    References
-    ----------
-    Fawcett 2006, An introduction to ROC analysis, Pattern Recognition Letters 27, algorithm 1.
-    """
-    order = np.argsort(-np.asarray(score, dtype=float), kind="stable")
-    ranked, hit = np.asarray(score, dtype=float)[order], np.asarray(positive, dtype=bool)[order]
-    last = np.append(np.diff(ranked) != 0, True)  # equal scores move together
-    found, alarms = np.cumsum(hit)[last], np.cumsum(~hit)[last]
-    return np.append(0, alarms / alarms[-1]), np.append(0, found / found[-1])
-
-
 def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, float] | None = None) -> bytes:
     """Draw the ROC curve as SVG.
 
     Parameters
     ----------
-    score, positive : as in `roc_points`
+    score : (N,) finite, higher is more anomalous
+    positive : (N,) bool, holding both values
     operating : (false alarm rate, sensitivity) at the threshold, drawn as a dot; None for none
     """
-    alarms, found = roc_points(score, positive)
+    alarms, found = roc(np.asarray(positive, dtype=int), score)
     with matplotlib.rc_context(_STYLE):
         figure, (axes,) = _figure(1, (3.9, 3.5))
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1, label="guessing")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import unicodedata
 from base64 import b64encode
@@ -19,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medgen.errors import RunError
+from medgen.files import write_bytes, write_text
 from medgen.report import figures
 from medgen.report.evidence import Evidence
 
@@ -38,14 +38,15 @@ _THEME = {
 
 
 def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
-    """Write ``report.html``, ``metrics.json`` and ``scores.csv`` into the folder `out` and return the page's path.
+    """Write ``report.html``, ``metrics.json``, ``scores.csv`` and ``figures/`` into the folder `out`; return the page's path.
 
     The page opens offline: pictures and styles are inside it and it asks no host for anything. For one run ``metrics.json`` is
     that run's metrics; for several it is name -> metrics, and ``scores.csv`` has a column ``run``. What is not finite is null.
 
     Raises
     ------
-    RunError : if there is no run to report, or `out` cannot be written.
+    RunError : if there is no run to report.
+    MedgenError : if `out` cannot be written.
     """
     if not evidence:
         raise RunError("there is no run to report; name at least one run folder")
@@ -54,13 +55,12 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
     scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
     page = render(evidence)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _write(out / "metrics.json", json.dumps(metrics if len(names) > 1 else metrics[names[0]], indent=2) + "\n")
-        _write(out / "scores.csv", scores.to_csv(index=False))
-        _write(out / "report.html", page)
-    except OSError as error:
-        raise RunError(f"cannot write the report to '{out}': {error.strerror or error}; name another folder") from None
+    write_text(out / "metrics.json", json.dumps(metrics if len(names) > 1 else metrics[names[0]], indent=2) + "\n")
+    write_text(out / "scores.csv", scores.to_csv(index=False, lineterminator="\n"))
+    for place, run in enumerate(evidence, 1):
+        for key, svg in _charts(run).items():
+            write_bytes(out / "figures" / (f"{key}.svg" if len(names) == 1 else f"{place}-{key}.svg"), svg)
+    write_text(out / "report.html", page)
     return out / "report.html"
 
 
@@ -210,13 +210,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
         while result[-1] in result[:-1]:
             result[-1] = next(numbered)
     return result
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all; stray bytes of file names are written as escapes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -120,7 +120,7 @@ class Run:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    names = ("torch", "lightning", "monai", "numpy", "opencv-python-headless", "scikit-learn", "torchmetrics")
+    names = ("torch", "lightning", "monai", "numpy", "opencv-python-headless", "torchmetrics")
     return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 

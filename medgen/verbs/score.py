@@ -157,8 +157,7 @@ def score_rows(
         (out / "maps.npy").unlink()
     index = data.index.iloc[rows].reset_index(drop=True)
     table = pd.concat([index[COPIED], _decide(run, pd.concat(columns, ignore_index=True))], axis=1)
-    with replacing(out / "scores.csv") as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
     shutil.copyfile(data.folder / "rejected.csv", out / "rejected.csv")
     write_text(out / "scores.toml", to_toml(stamp))
     return _read_scores(data, rows, out)

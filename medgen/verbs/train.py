@@ -20,7 +20,7 @@ from medgen.data.prepared import Prepared, open_prepared
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import WEIGHTS, Epoch, Fit
 from medgen.errors import RunError
-from medgen.files import replacing, write_bytes
+from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.run import Run, RunSettings, create_run, open_run
@@ -151,8 +151,7 @@ class Watch:
         """Note one epoch."""
         epoch = int(row["epoch"])
         self.rows.append(dict(row))
-        with replacing(self.run.folder / "log.csv") as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        write_text(self.run.folder / "log.csv", pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n"))
         for name, value in row.items():
             self.board.add_scalar(name.replace(".", "/"), value, epoch)
         every = self.run.settings.train.panel_epochs

@@ -1,0 +1,64 @@
+"""The commands of the README run as they stand there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from medgen_cli.main import main
+
+from medgen import api
+from medgen.data.phantom import PhantomSettings, make_phantom
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICK = {"prepare": ["--size", "32"], "train": ["--epochs", "1"]}  # all that is added to a command
+
+
+def block(heading: str, language: str) -> str:
+    """Return the first code block below a heading."""
+    found = re.search(rf"^## {heading}$.*?^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def run(line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    result = CliRunner().invoke(main, [*words, *QUICK.get(words[0], [])])
+    assert result.exit_code == 0, f"{line}\n{result.output}"
+
+
+def test_the_commands_for_ones_own_frames_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_phantom(Path("FRAMES"), PhantomSettings(train=16, val=20, test_normal=8, test_abnormal=8, width=160, height=160))
+    Path("NEW").symlink_to("FRAMES/polyp")
+    for line in block("Your own frames", "sh").splitlines():
+        run(line)
+    assert Path("reports/runs/RUN/report.html").is_file()
+
+
+def test_the_recipe_of_the_measured_run_is_there_and_valid() -> None:
+    line = next(line for line in block("Measured on real frames", "sh").splitlines() if " train " in line)
+    words = shlex.split(line)
+    assert api.recipe(words[2], ROOT / words[words.index("--config") + 1]).backend == "endovae"
+
+
+def test_the_python_example_names_what_exists() -> None:
+    names = {node.attr for node in ast.walk(ast.parse(block("In Python", "python"))) if isinstance(node, ast.Attribute)}
+    assert names and all(hasattr(api, name) for name in names)
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_says_its_command(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    backend = re.search(r'^backend = "(\w+)"', text, re.MULTILINE)
+    assert backend and api.recipe(backend[1], recipe) and text.startswith("# medgen ")
+
+
+def test_the_documents_speak_of_no_machine() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *(ROOT / "reports").rglob("*.md")]]
+    assert not any(re.search(r"/work/|/root/|/home/\w|/tmp/", text) for text in texts)
