@@ -80,9 +80,10 @@ def prepared_table(data: Prepared) -> str:
 
 def inspection_tables(found: Inspection) -> str:
     """Return what an inspection found."""
-    parts = [found.classes.to_string(index=False), found.sizes.head(20).to_string(index=False)]
-    if len(found.sizes) > 20:
-        parts.append(f"... {len(found.sizes) - 20} more sizes; --out writes them all")
+    common = found.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
+    parts = [found.classes.to_string(index=False), common.to_string(index=False)]
+    if more := len(found.sizes) - len(common):
+        parts.append(f"and {more} rarer sizes; --out writes them all")
     if len(found.rejected):
         parts.append(f"{len(found.rejected)} files could not be read:\n{found.rejected.head(10).to_string(index=False)}")
     exact = int((found.duplicates["kind"] == "exact").sum())

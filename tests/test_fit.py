@@ -156,6 +156,21 @@ def test_training_stops_early_and_says_so(tmp_path: Path) -> None:
     assert position.epoch == 4 and position.finished == "no better validation loss for 3 epochs"
 
 
+@pytest.mark.parametrize("early_stopping", [0, 50])
+def test_a_finished_training_can_be_lengthened(tmp_path: Path, early_stopping: int) -> None:
+    fit(tmp_path, epochs=2, early_stopping=early_stopping).run(lambda row: None)
+    longer = fit(tmp_path, epochs=3, early_stopping=early_stopping)
+    longer.resume()
+    assert longer.run(lambda row: None).epoch == 3
+
+
+def test_a_training_that_stopped_early_stays_stopped(tmp_path: Path) -> None:
+    fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3).run(lambda row: None)
+    again = fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3)
+    again.resume()
+    assert again.run(lambda row: None).epoch == 4
+
+
 def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the loss 'both' became nan in epoch 1, step 1"):
         fit(tmp_path, Stubborn(float("nan"))).run(lambda row: None)

@@ -107,11 +107,7 @@ class Fit:
             hand.load_state(checkpoint.unflatten(about["hands"][name], tensors))
         self.sums = {name.removeprefix("sums/"): value for name, value in tensors.items() if name.startswith("sums/")}
         self.position = Position(**about["position"])
-        if (
-            self.position.epoch < self.settings.epochs
-            and self.position.epoch - self.position.best_epoch < self.settings.early_stopping
-        ):
-            self.position.finished = ""  # it has been lengthened
+        self.position.finished = self._finished()  # it may have been lengthened
         checkpoint.restore_random_states(tensors)
 
     def save(self) -> None:
@@ -203,17 +199,23 @@ class Fit:
         if watched is not None:
             for hand in self.hands.values():
                 hand.see(watched)
-        waited = place.epoch - place.best_epoch
-        if place.epoch >= self.settings.epochs:
-            place.finished = f"all {place.epoch} epochs done"
-        elif self.settings.early_stopping and waited >= self.settings.early_stopping:
-            place.finished = f"no better validation loss for {waited} epochs"
+        place.finished = self._finished()
         shown = {"loss": losses.get("loss", math.nan), "epoch": place.epoch}
         ailing = bool(warning) and place.epoch > EARLY * self.settings.epochs
         news = "" if ailing == place.ailing else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
         place.ailing = ailing
         on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, news))
         return row
+
+    def _finished(self) -> str:
+        """Return why the training has ended, or "" if it has not."""
+        place = self.position
+        waited = place.epoch - place.best_epoch
+        if place.epoch >= self.settings.epochs:
+            return f"all {place.epoch} epochs done"
+        if self.settings.early_stopping and waited >= self.settings.early_stopping:
+            return f"no better validation loss for {waited} epochs"
+        return ""
 
     def keep(self) -> None:
         """Write the weights as the best so far."""

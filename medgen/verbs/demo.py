@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from medgen.data.prepare import prepare
 from medgen.data.prepared import PrepareSettings
 from medgen.engine.device import Device
 from medgen.errors import RunError
+from medgen.files import write_text
 from medgen.types import OnProgress, silent
 from medgen.verbs.report import report
 from medgen.verbs.run import RunSettings
@@ -17,6 +19,7 @@ from medgen.verbs.train import train
 
 # The architecture of endovae at a quarter of the pixels, long enough for lesions to stand out.
 SIZE = 48
+MARK = "demo.txt"  # the folder is a demo and may be replaced
 RECIPE: dict[str, Any] = {
     "backend": "endovae",
     "model": {"latents": 16, "kl_warmup": 0.5},
@@ -43,10 +46,12 @@ def demo(
 
     Raises
     ------
-    RunError : if `out` holds something already.
+    RunError : if `out` holds anything but an earlier demo, which is replaced.
     """
-    if out.exists() and any(out.iterdir()):
-        raise RunError(f"'{out}' is not empty; remove it or choose another --out")
+    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise RunError(f"'{out}' holds something else than a demo; choose another --out")
+    shutil.rmtree(out, ignore_errors=True)
+    write_text(out / MARK, "Made by `medgen demo`, which replaces this folder when it runs again.\n")
     recipe = RunSettings.parse(RECIPE)
     if epochs:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": epochs})})

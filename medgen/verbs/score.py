@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,7 +136,8 @@ def score_rows(
     run: Run, data: Prepared, rows: NDArray[np.int64], out: Path, pictures: bool, device: Device, on_progress: OnProgress = silent
 ) -> ScoreTable:
     """Score the given rows of a data set into `out`; finished scores of the same weights and frames are read again instead."""
-    stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": len(rows), "first": int(rows[0]), "pictures": pictures}
+    chosen = sha256(rows.tobytes()).hexdigest()[:16]
+    stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": chosen, "pictures": pictures}
     if (out / "scores.toml").is_file() and read_toml(out / "scores.toml") == stamp:
         return _read_scores(data, rows, out)
     model, fabric = run.trained(), make_fabric(device, "float32")
