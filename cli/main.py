@@ -181,7 +181,7 @@ def train(
         if resume:
             if config or assignments:
                 raise MedgenError("--resume goes on with the run's own settings; leave --config and --set away")
-            api.resume(
+            run = api.resume(
                 out,
                 backend=backend,
                 dataset=dataset,
@@ -195,7 +195,7 @@ def train(
             extra = (f"train.epochs={epochs}",) if epochs else ()
             settings = api.recipe(backend, config, (*assignments, *extra))
             command = display.command()
-            api.train(
+            run = api.train(
                 dataset,
                 out,
                 settings,
@@ -205,7 +205,9 @@ def train(
                 on_progress=display,
                 stop=display.stop,
             )
-    click.echo(f"run: {out}\nnext: medgen report {out}")
+    click.echo(f"run: {out}")
+    if run.has_weights():
+        click.echo(f"next: medgen report {out}")
 
 
 @main.command()

@@ -51,6 +51,8 @@ class Display:
         values = "  ".join(f"{name} {_short(value)}" for name, value in progress.values.items())
         if progress.message:
             self._say(progress.message)
+        if not progress.total:
+            return
         if self.interactive:
             if progress.task not in self.tasks:
                 self.tasks[progress.task] = self.bars.add_task(progress.task, total=progress.total, values="")

@@ -123,7 +123,7 @@ class Progress(NamedTuple):
     Attributes
     ----------
     task : what is being done ("prepare", "train", "score", ...)
-    done, total : units finished and expected
+    done, total : units finished and expected; a total of 0 says that only the message counts
     values : numbers worth showing beside the bar (losses, frames per second)
     message : a line for the user, or ""
     """

@@ -97,7 +97,7 @@ class Run:
 
     def weights_digest(self) -> str:
         """Return a hash of the best weights and the settings: what scores depend on."""
-        if not (self.folder / WEIGHTS).is_file():
+        if not self.has_weights():
             raise RunError(f"'{self.folder}' has no trained weights yet; finish it with `medgen train ... --resume`")
         hashed = sha256((self.folder / WEIGHTS).read_bytes())
         hashed.update(self.settings.digest().encode())
@@ -112,6 +112,10 @@ class Run:
         """Return one row an epoch; empty before the first."""
         path = self.folder / "log.csv"
         return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    def has_weights(self) -> bool:
+        """Tell whether there are weights to score with."""
+        return (self.folder / WEIGHTS).is_file()
 
     def started(self) -> bool:
         """Tell whether there is a state to resume from."""

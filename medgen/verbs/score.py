@@ -79,7 +79,7 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
         facts["value"] = float(threshold(scores, rate))
     except MedgenError as error:
         facts["reason"] = str(error)
-        on_progress(Progress("calibrate", 1, 1, {}, f"no threshold: {error}"))
+        on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
     facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
     write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
 

@@ -18,7 +18,7 @@ from medgen.backends._base import Backend, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
 from medgen.data.prepared import Prepared, open_prepared
 from medgen.engine.device import Device, make_fabric, precision_name
-from medgen.engine.fit import WEIGHTS, Epoch, Fit
+from medgen.engine.fit import Epoch, Fit
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
@@ -107,7 +107,7 @@ def _train(
     normal = data.rows("val")
     if not len(normal):
         on_progress(
-            Progress("train", 0, 1, {}, "no normal validation frames: the last weights are kept and there is no threshold")
+            Progress("train", 0, 0, {}, "no normal validation frames: the last weights are kept and there is no threshold")
         )
     fit = Fit(run.fresh(), batches, FixedBatches(data, normal, run.settings.data), run.settings.train, fabric, run.folder)
     if go_on:
@@ -116,11 +116,11 @@ def _train(
     with Watch(run, data, fit.model, fit.position.epoch) as watch:
         position = fit.run(watch.see, on_progress, stop, max_minutes)
     run = run.noted(warning=position.warning)
-    if (run.folder / WEIGHTS).is_file():
+    if run.has_weights():
         calibrate(run, data, fabric, on_progress)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}; go on with --resume"
     best = f"; best validation loss {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
-    on_progress(Progress("train", 1, 1, {}, f"{state}{best}"))
+    on_progress(Progress("train", 0, 0, {}, f"{state}{best}"))
     return run
 
 
