@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,13 @@ def test_capabilities_do_what_they_say(name: str) -> None:
         if isinstance(model, _base.Diagnoses):
             numbers, warning = model.diagnose(frames)
             assert all(math.isfinite(number) for number in numbers.values()) and isinstance(warning, str)
+
+
+@every
+def test_a_backend_imports_no_other_backend(name: str) -> None:
+    tree = ast.parse(Path(str(sys.modules[_base.load(name).__module__].__file__)).read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    assert not {f"medgen.backends.{other}" for other in _base.names()} & imported
 
 
 @every
