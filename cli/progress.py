@@ -81,7 +81,7 @@ class Display:
 
     def stop(self) -> bool:
         """Tell whether Ctrl-C was pressed; the first call begins to listen."""
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if not self.stopped and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._interrupt)
         return self.stopped
 
