@@ -35,7 +35,7 @@ def has_bfloat16(accelerator: str) -> bool:
     """Tell whether the hardware multiplies bfloat16 itself; emulation is slower than float32."""
     if accelerator == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
-    features = getattr(torch.cpu, "get_capabilities", dict)()  # newer than the oldest PyTorch that will do
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # newer than PyTorch 2.6
     return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("bf16"))
 
 
