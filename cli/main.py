@@ -12,7 +12,7 @@ import click
 from medgen import __version__
 from medgen.errors import MedgenError
 
-from .options import dataset_options, device_option, input_options
+from .options import dataset_options, device_option, input_options, label_option
 from .progress import Display
 
 PATH = click.Path(path_type=Path)
@@ -170,7 +170,10 @@ def train(
     max_minutes: float | None,
     device: Any,
 ) -> None:
-    """Train BACKEND on the normal training frames of the prepared DATASET.
+    """Train BACKEND on the normal training frames of DATASET.
+
+    DATASET is a prepared data set, or one that needs no crop: mnist:DIR, dsprites:FILE.npz, medmnist:FILE.npz, folder:DIR (class
+    folders of square frames of one size). `--set data.normal='["NAME"]'` says which classes are normal, "*" all.
 
     Ctrl-C stops after the current step and keeps everything; --resume goes on.
     """
@@ -215,26 +218,27 @@ def train(
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
 @input_options
-def reconstruct(run: Path, source: Path, out: Path, split: Any, device: Any) -> None:
-    """Write what RUN makes of each frame of INPUT (raw frames or a prepared data set)."""
+def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
+    """Write what RUN makes of each frame of INPUT (raw frames or a data set)."""
     from medgen import api
 
     with Display() as display:
-        count = api.reconstruct(run, source, out, split=split, device=device, on_progress=display)
+        count = api.reconstruct(run, source, out, on_progress=display, **chosen)
     click.echo(f"{count} reconstructions: {out}")
 
 
 @main.command()
 @click.argument("run", type=PATH)
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Frames to draw.")
-@click.option("--out", type=PATH, required=True, help="Picture (PNG).")
+@click.option("--out", type=PATH, required=True, help="Picture (PNG) of all, or a folder for a file each.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@label_option
 @device_option
-def sample(run: Path, count: int, out: Path, seed: int, device: Any) -> None:
-    """Draw new frames from RUN into one picture."""
+def sample(run: Path, count: int, out: Path, **chosen: Any) -> None:
+    """Draw new frames from RUN into one picture, or into a folder."""
     from medgen import api
 
-    click.echo(f"{count} samples: {api.sample(run, out, count, seed=seed, device=device)}")
+    click.echo(f"{count} samples: {api.sample(run, out, count, **chosen)}")
 
 
 @main.command()
@@ -245,14 +249,14 @@ def sample(run: Path, count: int, out: Path, seed: int, device: Any) -> None:
     "--pictures/--no-pictures", default=True, help="Write original, reconstruction and map of each frame.  [default: on]"
 )
 @input_options
-def score(run: Path, source: Path, out: Path, pictures: bool, split: Any, device: Any) -> None:
-    """Score each frame of INPUT (raw frames or a prepared data set): raw score, quantile among normals, decision."""
+def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
+    """Score each frame of INPUT (raw frames or a data set): raw score, quantile among normals, decision."""
     from medgen import api
 
     from .tables import score_table
 
     with Display() as display:
-        scored = api.score(run, source, out, split=split, pictures=pictures, device=device, on_progress=display)
+        scored = api.score(run, source, out, on_progress=display, **chosen)
     click.echo(score_table(scored.table))
     click.echo(f"scores: {out / 'scores.csv'}")
     if rejected := len(scored.data.rejected()):

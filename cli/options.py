@@ -18,6 +18,11 @@ device_option = click.option(
 )
 
 
+label_option = click.option(
+    "--label", default="", help="Class that a conditional backend is told.  [default: it chooses; samples: all in turn]"
+)
+
+
 def input_options(command: Command) -> Command:
     """Add what commands that read frames with a run have in common."""
     split = click.option(
@@ -25,7 +30,7 @@ def input_options(command: Command) -> Command:
         type=click.Choice(["train", "val", "test", "all"]),
         help="Of a prepared INPUT.  [default: test; raw frames: all]",
     )
-    return split(device_option(command))
+    return split(label_option(device_option(command)))
 
 
 def dataset_options(command: Command) -> Command:

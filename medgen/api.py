@@ -8,9 +8,10 @@ from medgen.backends._base import summaries as backends
 from medgen.data.inspect import inspect_source as inspect
 from medgen.data.prepare import prepare
 from medgen.verbs.demo import demo
+from medgen.verbs.draw import reconstruct, sample
 from medgen.verbs.report import report
 from medgen.verbs.run import recipe
-from medgen.verbs.score import reconstruct, sample, score
+from medgen.verbs.score import score
 from medgen.verbs.steps import crop_steps
 from medgen.verbs.train import resume, train
 

@@ -80,6 +80,8 @@ class Batch:
     valid : (B, 1, S, S) bool, True where the pixel shows tissue
     index : (B,) int64, rows of the prepared data set
     label : (B,) int64, places in `LABELS`, -1 unknown; None in training
+    finding : (B,) int64, places in a conditional backend's classes, -1 for one that it does not know; None where a frame's class
+        is not to be used, as in every scoring that a report measures: there it would give the answer away
     mask : (B, 1, S, S) bool truth of where the finding is; None where nothing is annotated
     other : (B, C, S, S) float32, the paired or second-domain image; None for single-image sets
     """
@@ -90,13 +92,14 @@ class Batch:
     label: Tensor | None = None
     mask: Tensor | None = None
     other: Tensor | None = None
+    finding: Tensor | None = None
 
     def __len__(self) -> int:
         return self.image.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on `device`."""
-        names = ("image", "valid", "index", "label", "mask", "other")
+        names = ("image", "valid", "index", "label", "mask", "other", "finding")
         moved = {name: value.to(device, non_blocking=True) for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **moved)
 

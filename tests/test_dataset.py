@@ -58,7 +58,7 @@ def test_every_epoch_has_its_own_order(data: Prepared) -> None:
 
 
 def test_augmentation_changes_training_frames_and_can_be_switched_off(data: Prepared) -> None:
-    moved = next(TrainingBatches(data, DataSettings(), 0).epoch(0))
+    moved = next(TrainingBatches(data, DataSettings(augment=AugmentSettings()), 0).epoch(0))
     still = next(TrainingBatches(data, DataSettings(augment=STILL), 0).epoch(0))
     assert torch.equal(still.image, make_batch(data, moved.index.numpy()).image) and not torch.equal(moved.image, still.image)
 

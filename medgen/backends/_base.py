@@ -47,6 +47,19 @@ class Player(NamedTuple):
         return [weight for module in self.weights for weight in module.parameters() if weight.requires_grad]
 
 
+class Stage(NamedTuple):
+    """A part of the training with its own best weights: the next stage starts from them.
+
+    Attributes
+    ----------
+    until : progress at which the stage ends; the last one ends at 1
+    monitor : as `Backend.monitor`, of this stage
+    """
+
+    until: float
+    monitor: str
+
+
 class Backend(nn.Module, ABC):
     """A generative model that can be trained and that scores frames.
 
@@ -60,15 +73,29 @@ class Backend(nn.Module, ABC):
     ----------
     monitor : name of the validation loss by which the best weights are chosen, the rate falls and training stops early;
         "loss" is the sum of what `turns` yields, "" says that no loss tells a better model from a worse one
+    notes : numbers of the last training step that belong in the log and are not minimised (a controller's weight, the KL
+        before it is weighted); `turns` writes them, scalars, always the same names
     """
 
     monitor: ClassVar[str] = "loss"
+    notes: dict[str, Tensor]
 
     def __init__(self, config: Settings, size: int, channels: int) -> None:
         super().__init__()
         self.config = config
         self.size = size
         self.channels = channels
+        self.notes = {}
+
+    @classmethod
+    def wants_classes(cls, config: Settings) -> bool:
+        """Tell whether the settings call for the names of the training frames' classes in their field `classes`."""
+        return False
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The parts of the training, in order: one for most."""
+        return (Stage(1.0, self.monitor),)
 
     @property
     @abstractmethod
@@ -85,7 +112,8 @@ class Backend(nn.Module, ABC):
         Parameters
         ----------
         batch : frames on the training device
-        progress : share of the training that is done, 0 to 1: the only clock. Validation runs at 1.
+        progress : share of the training that is done, 0 to 1: the only clock. A stage begins at the progress where the one before
+            it ends; validation runs at the last progress of the stage.
         """
 
     @abstractmethod
@@ -99,6 +127,22 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, batch: Batch) -> Tensor:
         """Return (B, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """Knows the classes of its training frames and can draw frames of one.
+
+    `classes` are the names in the order of `Batch.finding`, () where this model was built without; `sample` takes the place of
+    the class to draw, None for any.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def sample(self, n: int, label: int | None = None) -> Tensor:
+        """Return (n, C, S, S) in [0, 1]."""
         ...
 
 
@@ -121,6 +165,15 @@ class Embeds(Protocol):
 
 
 @runtime_checkable
+class Decodes(Protocol):
+    """Can draw the frame that belongs to a place in its latent space, one where N(0, I) says how likely a place is."""
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
+        ...
+
+
+@runtime_checkable
 class Diagnoses(Protocol):
     """Can tell from validation frames whether its training goes wrong in a way that its loss hides."""
 
@@ -129,7 +182,14 @@ class Diagnoses(Protocol):
         ...
 
 
-CAPABILITIES: Mapping[str, type] = {"reconstruct": Reconstructs, "sample": Samples, "embed": Embeds, "diagnose": Diagnoses}
+CAPABILITIES: Mapping[str, type] = {
+    "reconstruct": Reconstructs,
+    "sample": Samples,
+    "embed": Embeds,
+    "decode": Decodes,
+    "diagnose": Diagnoses,
+    "classes": Conditional,
+}
 
 
 def names() -> list[str]:
@@ -191,4 +251,5 @@ def require(model: Backend, capability: str) -> None:
     protocol = CAPABILITIES[capability]
     if not isinstance(model, protocol):
         able = [name for name in names() if hasattr(load(name), capability)]
-        raise BackendError(f"{type(model).__module__.rpartition('.')[2]} cannot {capability}; these can: {', '.join(able)}")
+        does = "be told a class" if capability == "classes" else capability
+        raise BackendError(f"{type(model).__module__.rpartition('.')[2]} cannot {does}; these can: {', '.join(able)}")

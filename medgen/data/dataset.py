@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,23 +19,30 @@ from medgen.types import LABELS, Batch
 
 
 class DataSettings(Settings):
-    """What of a prepared data set a run sees."""
+    """What of a data set a run sees."""
 
     batch_size: int = Field(16, ge=1)
     overlay: Literal["mask", "keep"] = "mask"  # "keep" shows and scores border, boxes, text and highlights like tissue
     copies: bool = True  # use the augmented copies that were written out, where there are some
-    augment: AugmentSettings = AugmentSettings()  # drawn anew for every batch
+    augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
+    normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
+    per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
-def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Literal["mask", "keep"] = "mask") -> Batch:
-    """Return the frames in `rows` as one batch, overlay blanked to 0."""
+def make_batch(
+    data: Prepared, rows: NDArray[np.int64], overlay: Literal["mask", "keep"] = "mask", classes: Sequence[str] = ()
+) -> Batch:
+    """Return the frames in `rows` as one batch, overlay blanked to 0, with the places of their findings in `classes`."""
     image = torch.from_numpy(data.frames[rows]).permute(0, 3, 1, 2).float() / 255  # (B, C, S, S)
     valid = torch.from_numpy(data.valid[rows])[:, None]  # (B, 1, S, S)
     valid = valid if overlay == "mask" else torch.ones_like(valid)
     mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
     codes = {label: code for code, label in enumerate(LABELS)}
     label = torch.tensor([codes.get(label, -1) for label in data.index["label"].iloc[rows]])
-    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask)
+    places = {name: place for place, name in enumerate(classes)}
+    findings = [places.get(name, -1) for name in data.index["finding"].iloc[rows]] if classes else None
+    finding = None if findings is None else torch.tensor(findings)
+    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, finding=finding)
 
 
 class TrainingBatches:
@@ -45,16 +53,35 @@ class TrainingBatches:
     data : the prepared data set
     settings : batch size, overlay and augmentation
     seed : of order and draws
+    classes : names by which the batches tell each frame's finding; () for batches that do not
+
+    Raises
+    ------
+    DataError : if there are no frames to train on, or too few of a finding.
     """
 
-    def __init__(self, data: Prepared, settings: DataSettings, seed: int) -> None:
-        self.data, self.settings, self.seed = data, settings, seed
+    def __init__(self, data: Prepared, settings: DataSettings, seed: int, classes: Sequence[str] = ()) -> None:
+        self.data, self.settings, self.seed, self.classes = data, settings, seed, classes
+        self.augment = settings.augment or AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
         self.rows = data.rows("train", originals=not settings.copies)
         if not len(self.rows):
-            raise DataError(
-                f"'{data.folder}' has no normal training frames; if the frames in its source have no labels and all are normal, "
-                "prepare it again with --assume normal"
-            )
+            remedy = 'say which findings are normal with --set \'data.normal=["NAME"]\', or "*" for all'
+            if not data.kind:
+                remedy = "if the frames in its source have no labels and all are normal, prepare it again with --assume normal"
+            raise DataError(f"'{data.address}' has no normal training frames; {remedy}")
+        if settings.per_class:
+            self.rows = self._even(settings.per_class)
+
+    def _even(self, count: int) -> NDArray[np.int64]:
+        """Return `count` rows of each finding."""
+        findings = self.data.index["finding"].to_numpy()[self.rows]
+        chosen = []
+        for place, name in enumerate(sorted(set(findings))):
+            rows = self.rows[findings == name]
+            if len(rows) < count:
+                raise DataError(f"data.per_class is {count}, but there are {len(rows)} training frames of '{name}'")
+            chosen.append(np.random.default_rng([self.seed, 3, place]).permutation(rows)[:count])
+        return np.sort(np.concatenate(chosen))
 
     def __len__(self) -> int:
         """Return the batches in an epoch; a rest smaller than a batch is left for another epoch's order."""
@@ -65,23 +92,41 @@ class TrainingBatches:
         order = np.random.default_rng([self.seed, 1, number]).permutation(self.rows)
         size = self.settings.batch_size
         for step in range(start, len(self)):
-            whole = make_batch(self.data, order[step * size : (step + 1) * size], self.settings.overlay).to(device)
+            rows = order[step * size : (step + 1) * size]
+            whole = make_batch(self.data, rows, self.settings.overlay, self.classes).to(device)
             image, valid = whole.image, whole.valid
-            if self.settings.augment.enabled:
-                draws = draw(self.settings.augment, len(whole), np.random.default_rng([self.seed, 2, number, step]))
+            if self.augment.enabled:
+                draws = draw(self.augment, len(whole), np.random.default_rng([self.seed, 2, number, step]))
                 image, valid = apply(image, valid, draws)
-            yield Batch(image, valid, whole.index)
+            yield Batch(image, valid, whole.index, finding=whole.finding)
 
 
 class FixedBatches:
-    """Given rows in their own order, again and again the same."""
+    """Given rows in their own order, again and again the same.
 
-    def __init__(self, data: Prepared, rows: NDArray[np.int64], settings: DataSettings, batch_size: int = 64) -> None:
+    Parameters
+    ----------
+    classes : names by which the batches tell each frame's finding; () for batches that do not
+    told : place of the class that every frame is said to be of, whatever it is; None for none
+    """
+
+    def __init__(
+        self,
+        data: Prepared,
+        rows: NDArray[np.int64],
+        settings: DataSettings,
+        classes: Sequence[str] = (),
+        told: int | None = None,
+        batch_size: int = 64,
+    ) -> None:
         self.data, self.rows, self.settings, self.batch_size = data, rows, settings, batch_size
+        self.classes, self.told = classes, told
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.rows), self.batch_size):
-            yield make_batch(self.data, self.rows[start : start + self.batch_size], self.settings.overlay)
+            rows = self.rows[start : start + self.batch_size]
+            batch = make_batch(self.data, rows, self.settings.overlay, self.classes)
+            yield batch if self.told is None else replace(batch, finding=torch.full((len(rows),), self.told))

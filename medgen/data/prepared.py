@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -40,18 +40,30 @@ class PrepareSettings(Settings):
     assume: Literal["", "normal"] = ""  # label of frames that the source leaves unlabelled
 
 
+class Frames(Protocol):
+    """Frames (N, S, S, C) uint8 in [0, 255]: an array, or what reads them when they are asked for as of an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]: ...
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """An opened prepared data set.
+    """An opened data set: a prepared one, or an archive or folder that is read as it is (`sources.open_dataset`).
 
     Attributes
     ----------
-    folder : where it lies
-    settings : how it was made
-    source : the folder of raw frames as it was given
+    folder : where it lies; a file where it is one archive
+    settings : how it was made; of one that was not prepared: size, channels, shares and seed of the splits
+    source : the folder of raw frames, or the address, as it was given
     digest : of the settings and of every source file
     index : one row a frame, columns `INDEX`; row k belongs to ``frames[k]``
-    frames, valid, masks : memory-mapped; masks is None where nothing is annotated
+    frames, valid, masks : memory-mapped or read when asked for; masks is None where nothing is annotated
+    kind : how it is read, a key of `sources.KINDS`; "" for a prepared one
     """
 
     folder: Path
@@ -59,9 +71,16 @@ class Prepared:
     source: str
     digest: str
     index: pd.DataFrame
-    frames: NDArray[np.uint8]
+    frames: Frames
     valid: NDArray[np.bool_]
     masks: NDArray[np.bool_] | None
+    kind: str = ""
+
+    @property
+    def address(self) -> str:
+        """What `sources.open_dataset` opens again, from any working folder (with the same `normal` and `seed`)."""
+        place = self.folder.resolve()
+        return f"{self.kind}:{place}" if self.kind else str(place)
 
     @property
     def size(self) -> int:
@@ -80,10 +99,12 @@ class Prepared:
 
     def rejected(self) -> pd.DataFrame:
         """Return file and reason of every file that could not be read."""
-        return read_table(self.folder / "rejected.csv")
+        return pd.DataFrame(columns=["file", "reason"]) if self.kind else read_table(self.folder / "rejected.csv")
 
     def leaks(self) -> pd.DataFrame:
         """Return the pairs of near-duplicate frames that stand in different splits."""
+        if self.kind:  # nobody has looked for any
+            return pd.DataFrame(columns=["path", "split", "other", "other_split"])
         return read_table(self.folder / "leaks.csv")
 
 

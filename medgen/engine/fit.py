@@ -13,13 +13,14 @@ from typing import Any, Protocol
 import torch
 from lightning.fabric import Fabric
 from pydantic import Field
-from torch import Tensor
 
 from medgen.backends._base import Backend, Diagnoses
 from medgen.config import Settings
 from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
+from medgen.engine.means import Epoch, Means
 from medgen.engine.player import Hand
+from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, silent
 
@@ -37,7 +38,9 @@ class TrainSettings(Settings):
     precision: Precision = "auto"
     early_stopping: int = Field(50, ge=0)  # epochs without a better validation loss; 0 = never
     clip: float = Field(0.0, ge=0)  # largest norm of a player's gradient; 0 = any
+    log_steps: int = Field(0, ge=0)  # a row in steps.csv with means over so many optimizer steps; 0 = none
     panel_epochs: int = Field(10, ge=0)  # a panel of samples and reconstructions every so many epochs; 0 = none
+    panel_frames: int = Field(8, ge=1, le=400)  # validation frames in a panel
 
 
 class TrainingData(Protocol):
@@ -62,10 +65,6 @@ class Position:
     ailing: bool = False  # whether the user has been warned and it is not over
 
 
-class Epoch(dict[str, float]):
-    """One row of the log: epoch, seconds, frames_per_second, lr.<player>, train.<loss>, val.<loss>, diagnosis.<name>."""
-
-
 class Fit:
     """One training. `run` goes from the position on disk, if it is to resume, to the end, or to where it is stopped.
 
@@ -87,7 +86,9 @@ class Fit:
         seed_all(settings.seed)
         model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.hands = {name: Hand(player) for name, player in model.players.items()}
-        self.sums: dict[str, Tensor] = {}
+        self.schedule = Schedule(model.stages, settings.epochs)
+        self.means = {"epoch": Means(), "steps": Means()}  # of this epoch, and since the last row of steps.csv
+        self.moved: set[str] = set()  # players that had a turn in this epoch
         self.saved_at = time.monotonic()
 
     def resume(self) -> None:
@@ -105,7 +106,9 @@ class Fit:
             raise RunError(f"'{self.folder / STATE}' does not fit the model: {str(error).splitlines()[-1].strip()}") from None
         for name, hand in self.hands.items():
             hand.load_state(checkpoint.unflatten(about["hands"][name], tensors))
-        self.sums = {name.removeprefix("sums/"): value for name, value in tensors.items() if name.startswith("sums/")}
+        for kind, means in self.means.items():
+            means.load(kind, tensors)
+        self.moved = {name for name in self.hands if name in about["moved"]}
         self.position = Position(**about["position"])
         self.position.finished = self._finished()  # it may have been lengthened
         checkpoint.restore_random_states(tensors)
@@ -113,10 +116,13 @@ class Fit:
     def save(self) -> None:
         """Write everything that `resume` needs."""
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
+        for kind, means in self.means.items():
+            means.save(kind, tensors)
         hands = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.hands.items()}
         tensors |= checkpoint.random_states()
-        checkpoint.save(self.folder / STATE, tensors, {"position": asdict(self.position), "hands": hands})
+        checkpoint.save(
+            self.folder / STATE, tensors, {"position": asdict(self.position), "hands": hands, "moved": sorted(self.moved)}
+        )
         self.saved_at = time.monotonic()
 
     def run(
@@ -125,8 +131,11 @@ class Fit:
         on_progress: OnProgress = silent,
         stop: Callable[[], bool] = lambda: False,
         max_minutes: float = math.inf,
+        on_steps: Callable[[Epoch], None] = lambda row: None,
     ) -> Position:
         """Train to the end; `stop` is asked after every step, and `max_minutes` counts from this call.
+
+        `on_epoch` gets a row after each epoch, `on_steps` one after each `log_steps` steps.
 
         Raises
         ------
@@ -134,7 +143,7 @@ class Fit:
         """
         deadline = time.monotonic() + 60 * max_minutes
         while not self.position.finished:
-            if not self._train_epoch(on_progress, lambda: stop() or time.monotonic() > deadline):
+            if not self._train_epoch(on_progress, on_steps, lambda: stop() or time.monotonic() > deadline):
                 self.save()
                 return self.position
             row = self._close_epoch(on_progress)
@@ -143,19 +152,22 @@ class Fit:
                 self.save()
         return self.position
 
-    def _train_epoch(self, on_progress: OnProgress, stop: Callable[[], bool]) -> bool:
+    def _train_epoch(self, on_progress: OnProgress, on_steps: Callable[[Epoch], None], stop: Callable[[], bool]) -> bool:
         """Train what is left of the epoch; return False if it was stopped on the way."""
         self.model.train()
         place, steps = self.position, len(self.train)
         started, before, frames = time.monotonic(), place.seconds, 0
         for batch in self.train.epoch(place.epoch, place.step, self.fabric.device):
             done = place.epoch * steps + place.step
-            self._step(batch, done / (self.settings.epochs * steps))
+            self._step(batch, self.schedule.progress(done / steps))
             place.step += 1
+            if self.settings.log_steps and (done + 1) % self.settings.log_steps == 0:
+                on_steps(Epoch(step=done + 1, **self.means["steps"].row()))
+                self.means["steps"].clear()
             frames += len(batch)
             place.seconds = before + time.monotonic() - started
             rate = frames / max(place.seconds - before, 1e-9)
-            values = {name: float(total) / place.step for name, total in self.sums.items()}
+            values = {name: value for name, value in self.means["epoch"].row().items() if name.startswith("train.")}
             if not all(math.isfinite(value) for value in values.values()):
                 raise RunError(
                     f"{_broken(values)} in epoch {place.epoch + 1}, step {place.step}; try a lower learning rate or train.clip=1"
@@ -175,30 +187,39 @@ class Fit:
             with self.fabric.autocast():
                 turn = next(turns, None)
             if turn is None:
-                return
+                break
             name, losses = turn
             self.hands[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip)
-            for loss, value in losses.items():
-                self.sums[loss] = self.sums.get(loss, torch.zeros((), device=value.device)) + value.detach().float()
+            self.moved.add(name)
+            for means in self.means.values():
+                means.add({f"train.{loss}": value for loss, value in losses.items()})
+        for means in self.means.values():
+            means.add({f"note.{note}": value for note, value in self.model.notes.items()})
+            means.steps += 1
 
     def _close_epoch(self, on_progress: OnProgress) -> Epoch:
         """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
         place, steps = self.position, len(self.train)
+        stage = self.schedule.place(place.epoch)
+        monitor = self.schedule.stages[stage].monitor
         row = Epoch(epoch=place.epoch + 1, seconds=place.seconds)
         row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()}
-        row |= {f"train.{name}": float(total) / steps for name, total in self.sums.items()}
-        losses, diagnosis, warning = self.validate()
+        row |= self.means["epoch"].row()
+        self.means["epoch"].clear()
+        losses, diagnosis, warning = self.validate(self.schedule.last_progress(stage), bool(monitor))
         row |= {f"val.{name}": value for name, value in losses.items()}
         row |= {f"diagnosis.{name}": value for name, value in diagnosis.items()}
-        watched = losses.get(self.model.monitor) if losses and self.model.monitor else None
-        place.epoch, place.step, self.sums = place.epoch + 1, 0, {}
+        watched = losses.get(monitor) if losses and monitor else None
+        place.epoch, place.step = place.epoch + 1, 0
         if watched is None or watched < place.best:
             place.best, place.best_epoch = watched if watched is not None else math.inf, place.epoch
             place.warning = warning
             self.keep()
         if watched is not None:
-            for hand in self.hands.values():
-                hand.see(watched)
+            for name in self.moved:
+                self.hands[name].see(watched)
+        self.moved = set()
+        self._end_stage(stage)
         place.finished = self._finished()
         shown = {"loss": losses.get("loss", math.nan), "epoch": place.epoch}
         ailing = bool(warning) and place.epoch > EARLY * self.settings.epochs
@@ -206,6 +227,18 @@ class Fit:
         place.ailing = ailing
         on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, news))
         return row
+
+    def _end_stage(self, stage: int) -> None:
+        """Where a stage that is not the last one ends, or waits in vain, go on with its best weights in the next one."""
+        place, last = self.position, stage == len(self.schedule.stages) - 1
+        patience = self.settings.early_stopping
+        in_vain = patience > 0 and place.epoch - place.best_epoch >= patience
+        if last or (place.epoch < self.schedule.ends[stage] and not in_vain):
+            return
+        checkpoint.load_weights(self.model, self.folder / WEIGHTS)
+        place.epoch = place.best_epoch = self.schedule.ends[stage]
+        place.best = math.inf
+        self.saved_at = -math.inf  # the next stage writes over the weights that this one would begin with again
 
     def _finished(self) -> str:
         """Return why the training has ended, or "" if it has not."""
@@ -223,10 +256,11 @@ class Fit:
         checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)
 
     @torch.no_grad()
-    def validate(self) -> tuple[dict[str, float], dict[str, float], str]:
+    def validate(self, progress: float = 1.0, losses_too: bool = True) -> tuple[dict[str, float], dict[str, float], str]:
         """Return the mean losses on the validation frames, their sum as "loss", the diagnosis and its warning.
 
-        Its random draws are the same every time and leave the training's own untouched.
+        Losses are those of the turns at `progress`; there are none where not `losses_too`. The random draws are the same every
+        time and leave the training's own untouched.
         """
         totals: dict[str, float] = defaultdict(float)
         frames = 0
@@ -238,7 +272,7 @@ class Fit:
             for batch in self.val:
                 moved = batch.to(self.fabric.device)
                 with self.fabric.autocast():
-                    for _, losses in self.model.turns(moved, 1.0) if self.model.monitor else ():
+                    for _, losses in self.model.turns(moved, progress) if losses_too else ():
                         for name, value in losses.items():
                             totals[name] += float(value) * len(batch)
                     if frames == 0 and isinstance(self.model, Diagnoses):
@@ -252,4 +286,4 @@ class Fit:
 
 def _broken(values: Mapping[str, float]) -> str:
     name = next(name for name, value in values.items() if not math.isfinite(value))
-    return f"the loss '{name}' became {values[name]}"
+    return f"the loss '{name.removeprefix('train.')}' became {values[name]}"

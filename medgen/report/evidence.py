@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,29 @@ class Panel:
 
 
 @dataclass(frozen=True, eq=False)
+class Extra:
+    """A figure that only some backends allow: a latent space, samples of each class, a controller at work.
+
+    Attributes
+    ----------
+    key : its file's name, unique within a run
+    title, alt, caption : plain text
+    picture : SVG or PNG
+    """
+
+    key: str
+    title: str
+    alt: str
+    caption: str
+    picture: bytes
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its file."""
+        return "png" if self.picture.startswith(b"\x89PNG") else "svg"
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Everything that the page says about one run.
 
@@ -66,6 +89,7 @@ class Evidence:
     provenance : versions, device, precision, started, seconds, command
     warnings : what a reader has to know before any number
     rejected : files that could not be read; columns file and reason
+    extras : figures that only some backends allow
 
     Raises
     ------
@@ -85,6 +109,7 @@ class Evidence:
     provenance: Mapping[str, str]
     warnings: list[str]
     rejected: pd.DataFrame
+    extras: list[Extra] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         missing = [column for column in SCORE_COLUMNS if column not in self.scores]

@@ -1,54 +1,22 @@
-"""Figures: pure functions from data to SVG or PNG bytes.
-
-Charts are SVG and their text is text. They use a handful of fixed colours that colour-blind readers tell apart (Okabe and Ito
-2008, https://jfly.uni-koeln.de/color/), and line styles beside them; a page may swap these colours for those of its theme.
-"""
+"""Figures: pure functions from data to SVG or PNG bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from itertools import cycle
-from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from medgen.metrics.detection import roc
+from medgen.report.canvas import ABNORMAL, GREEN, INK, MUTED, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plain, to_png, to_svg
 from medgen.report.evidence import Panel
 
-INK, MUTED, RULE = "#1b2430", "#5a6675", "#ccd3da"
-NORMAL, ABNORMAL, UNKNOWN, GREEN = "#0072b2", "#d55e00", "#7d7d7d", "#009e73"
-LOG_FROM = 20  # a log scale serves where the largest value is at least this many times the smallest
 TILE = 288  # pixels; frames are shown near this side
-_STYLE: Any = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9,
-    "text.parse_math": False,  # a dollar in a name is a dollar
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "legend.frameon": False,
-    "hatch.linewidth": 0.6,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "medgen",
-}
 
 
 def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | None) -> bytes:
@@ -71,8 +39,8 @@ def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | N
     edges = np.histogram_bin_edges(values, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
     drawn = 10**edges if log else edges
     looks = {"normal": (NORMAL, "-", None), "abnormal": (ABNORMAL, "--", "////"), "": (UNKNOWN, ":", None)}
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _figure(1, (5.6, 3.5))
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = new_figure(1, (5.6, 3.5))
         for name, (colour, line, hatch) in looks.items():
             if count := int((names == name).sum()):
                 share = 100 * np.histogram(values[names == name], edges)[0] / count
@@ -81,10 +49,10 @@ def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | N
                 axes.stairs(share, drawn, color=colour, linestyle=line, linewidth=1.6, hatch=hatch, label=key)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="-.", label=f"threshold {threshold:.4g}")
-        _log(axes, "x", ratio if log else 0)
+        log_axis(axes, "x", ratio if log else 0)
         axes.set(xlabel="anomaly score" + (" (log scale)" if log else ""), ylabel="share of the label's frames, %")
         axes.legend(*axes.get_legend_handles_labels())
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, float] | None = None) -> bytes:
@@ -97,8 +65,8 @@ def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, flo
     operating : (false alarm rate, sensitivity) at the threshold, drawn as a dot; None for none
     """
     alarms, found = roc(np.asarray(positive, dtype=int), score)
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _figure(1, (3.9, 3.5))
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = new_figure(1, (3.9, 3.5))
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1, label="guessing")
         axes.plot(alarms, found, color=NORMAL, linewidth=1.8, label="this run")
         if operating:
@@ -106,18 +74,18 @@ def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, flo
         axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
         axes.set(xlabel="normal frames flagged (1 - specificity)", ylabel="abnormal frames found (sensitivity)")
         axes.legend(loc="lower right")
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def loss_curves(history: pd.DataFrame) -> bytes:
-    """Draw each loss over the epochs, training and validation together, then learning rates and diagnoses.
+    """Draw each loss over the epochs, training and validation together, then notes, learning rates and diagnoses.
 
-    `history` has one row per epoch: epoch, and any of train.<loss>, val.<loss>, lr.<player>, diagnosis.<name>. The result is SVG;
-    an axis is logarithmic where its values are positive and span a factor of `LOG_FROM` or more.
+    `history` has one row per epoch: epoch, and any of train.<loss>, val.<loss>, note.<name>, lr.<player>, diagnosis.<name>. The
+    result is SVG; an axis is logarithmic where its values are positive and span a factor of `canvas.LOG_FROM` or more.
     """
     panes = _panes(history)
-    with matplotlib.rc_context(_STYLE):
-        figure, all_axes = _figure(len(panes), (3.25, 2.3))
+    with matplotlib.rc_context(STYLE):
+        figure, all_axes = new_figure(len(panes), (3.25, 2.3))
         for axes, (title, curves) in zip(all_axes, panes.items(), strict=True):
             looks = cycle([(INK, "-"), (GREEN, "--"), (NORMAL, "-."), (ABNORMAL, ":")])
             values = np.concatenate([*curves.values()])
@@ -125,24 +93,24 @@ def loss_curves(history: pd.DataFrame) -> bytes:
                 marker = "o" if np.isfinite(curve).sum() < 3 else ""
                 axes.plot(history["epoch"], curve, color=colour, linestyle=line, marker=marker, linewidth=1.5)
             positive = np.isfinite(values).any() and np.nanmin(values) > 0
-            log = _log(axes, "y", np.nanmax(values) / np.nanmin(values) if positive else 0)
-            axes.set(title=_plain(title) + (" (log scale)" if log else ""), xlabel="epoch")
+            log = log_axis(axes, "y", np.nanmax(values) / np.nanmin(values) if positive else 0)
+            axes.set(title=plain(title) + (" (log scale)" if log else ""), xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-            if title != f"diagnosis: {next(iter(curves))}":
-                axes.legend(axes.lines, [*map(_plain, curves)], handlelength=2.4)
-        return _svg(figure)
+            if not title.endswith(f": {next(iter(curves))}"):
+                axes.legend(axes.lines, [*map(plain, curves)], handlelength=2.4)
+        return to_svg(figure)
 
 
 def _panes(history: pd.DataFrame) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Return title -> legend -> values of each chart that the columns call for, leaving out empty columns."""
     panes: dict[str, dict[str, NDArray[np.float64]]] = {}
-    kinds = {"train": "training", "val": "validation", "lr": "learning rate", "diagnosis": "diagnosis"}
+    kinds = {"train": "training", "val": "validation", "note": "note", "lr": "learning rate", "diagnosis": "diagnosis"}
     for kind in kinds:
         for column in history.columns:
             prefix, _, name = str(column).partition(".")
             values = pd.to_numeric(history[column], errors="coerce").to_numpy(dtype=float)
             if prefix == kind and name and np.isfinite(values).any():
-                title, key = (name, kinds[kind]) if kind in ("train", "val") else (f"diagnosis: {name}", name)
+                title, key = (name, kinds[kind]) if kind in ("train", "val") else (f"{kind}: {name}", name)
                 panes.setdefault(kinds[kind] if kind == "lr" else title, {})[key] = np.where(np.isfinite(values), values, np.nan)
     return panes
 
@@ -179,14 +147,14 @@ def reconstruction_panel(panel: Panel, high: float) -> dict[str, bytes]:
     for name, pixels in pictures.items():
         if pixels is not None:
             tile = _tile(pixels, TILE)
-            tiles[name] = _png(Image.fromarray(_outline(tile, panel.mask) if name in outlined else tile))
+            tiles[name] = to_png(Image.fromarray(_outline(tile, panel.mask) if name in outlined else tile))
     return tiles
 
 
 def colour_bar() -> bytes:
     """Return the colours of `heat` from 0 on the left to its end on the right, as PNG."""
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (12, 1))
-    return _png(Image.fromarray(heat(ramp, np.ones(ramp.shape, dtype=bool), 1)))
+    return to_png(Image.fromarray(heat(ramp, np.ones(ramp.shape, dtype=bool), 1)))
 
 
 def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Sequence[str] = (), side: int = 128) -> bytes:
@@ -210,7 +178,7 @@ def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Seque
     canvas = Image.new("RGB", size, "white") if titles else Image.new("RGBA", size, (0, 0, 0, 0))
     font, draw = ImageFont.load_default(13), ImageDraw.Draw(canvas)
     for column, title in enumerate(titles[:columns]):
-        text = _plain(title)
+        text = plain(title)
         while text and font.getlength(text) > width:
             text = text[:-1]
         draw.text((gap + column * (width + gap), gap), text, fill=INK, font=font)
@@ -218,7 +186,7 @@ def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Seque
         for x, tile in enumerate(row):
             if tile is not None:
                 canvas.paste(Image.fromarray(tile), (gap + x * (width + gap), head + gap + y * (width + gap)))
-    return _png(canvas)
+    return to_png(canvas)
 
 
 def sample_grid(samples: NDArray[np.uint8], columns: int = 3) -> bytes:
@@ -242,42 +210,3 @@ def _outline(tile: NDArray[np.uint8], mask: NDArray[np.bool_] | None) -> NDArray
         inside.append(wide[1:-1, 1:-1] & wide[2:, 1:-1] & wide[:-2, 1:-1] & wide[1:-1, 2:] & wide[1:-1, :-2])
     tile = np.where((inside[0] & ~inside[4])[..., None], np.uint8(0), tile)
     return np.where((inside[1] & ~inside[3])[..., None], np.uint8(255), tile).astype(np.uint8)
-
-
-def _figure(panes: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `panes` charts of `size` inches each, three to a row."""
-    columns = min(3, max(1, panes))
-    rows = -(-panes // columns)
-    engine = ConstrainedLayoutEngine(hspace=0.08)
-    figure = Figure(figsize=(size[0] * columns, size[1] * max(1, rows)), layout=engine)
-    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(panes)]
-
-
-def _log(axes: Axes, which: str, ratio: float) -> bool:
-    """Make axis `which` logarithmic, with plain numbers, where its values span a `ratio` of `LOG_FROM` or more."""
-    if ratio < LOG_FROM:
-        return False
-    axes.set(**{f"{which}scale": "log"})
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1, 3) if ratio < 10**4 else (1,)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())
-    return True
-
-
-def _plain(text: str, most: int = 40) -> str:
-    """Return a name as printable ASCII, shortened: what any font can draw, on one line."""
-    text = "".join(c if c.isprintable() else " " for c in text).encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def _svg(figure: Figure) -> bytes:
-    stream = BytesIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return stream.getvalue()
-
-
-def _png(image: Image.Image) -> bytes:
-    stream = BytesIO()
-    image.save(stream, format="png")
-    return stream.getvalue()

@@ -19,21 +19,21 @@ from markupsafe import Markup
 
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
-from medgen.report import figures
-from medgen.report.evidence import Evidence
+from medgen.report import canvas, figures
+from medgen.report.evidence import Evidence, Extra
 
 TOP = 20  # rows of the table of most anomalous frames
 MANY = 200  # rejected files listed; the page says how many more there are
 DASH = "\u2013"  # stands for what is missing
 HERE = Path(__file__).parent
 _THEME = {
-    figures.INK: "ink",
-    figures.MUTED: "muted",
-    figures.RULE: "rule",
-    figures.NORMAL: "normal",
-    figures.ABNORMAL: "abnormal",
-    figures.UNKNOWN: "unknown",
-    figures.GREEN: "green",
+    canvas.INK: "ink",
+    canvas.MUTED: "muted",
+    canvas.RULE: "rule",
+    canvas.NORMAL: "normal",
+    canvas.ABNORMAL: "abnormal",
+    canvas.UNKNOWN: "unknown",
+    canvas.GREEN: "green",
 }
 
 
@@ -60,6 +60,9 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
     for place, run in enumerate(evidence, 1):
         for key, svg in _charts(run).items():
             write_bytes(out / "figures" / (f"{key}.svg" if len(names) == 1 else f"{place}-{key}.svg"), svg)
+        for extra in run.extras:
+            name = f"{extra.key}.{extra.suffix}"
+            write_bytes(out / "figures" / (name if len(names) == 1 else f"{place}-{name}"), extra.picture)
     write_text(out / "report.html", page)
     return out / "report.html"
 
@@ -106,6 +109,7 @@ def _context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
         "metrics": plain(run.metrics),
         "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | plain(run.metrics.get("frames") or {}),
         "charts": {key: _inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
+        "extras": [(extra, _shown_picture(extra, f"{anchor}-{extra.key}-")) for extra in run.extras],
         "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
         "mapped": any(panel.error is not None for panel in run.panels),
         "outlined": any(panel.mask is not None and panel.mask.any() for panel in run.panels),
@@ -134,6 +138,13 @@ def _charts(run: Evidence) -> dict[str, bytes]:
     if any(str(column).startswith(("train.", "val.")) for column in run.history) and len(run.history):
         charts["losses"] = figures.loss_curves(run.history)
     return charts
+
+
+def _shown_picture(extra: Extra, prefix: str) -> Markup:
+    """Return a figure as an element of the page."""
+    if extra.suffix == "svg":
+        return _inline(extra.picture, prefix)
+    return Markup('<img src="{}" alt="">').format(data_uri(extra.picture))
 
 
 def _counted(flagged: Sequence[Mapping[str, Any]]) -> bool:

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from medgen.backends import _base
 from medgen.backends._base import Reconstructs, Samples
 from medgen.data.dataset import make_batch
-from medgen.data.prepared import Prepared, open_prepared
+from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence, Panel
 from medgen.report.page import write_report
 from medgen.types import OnProgress, silent
-from medgen.verbs.run import Run, check_fits, open_run
-from medgen.verbs.score import ScoreTable, draw_samples, score_rows, to_pixels
+from medgen.verbs.draw import draw_samples
+from medgen.verbs.extras import control, extras
+from medgen.verbs.pixels import to_pixels
+from medgen.verbs.run import Run, check_fits, open_run, open_trained_on
+from medgen.verbs.score import ScoreTable, score_rows
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 BLOCK = 256  # maps read at once
@@ -48,14 +51,14 @@ def report(
     RunError, DataError : if a run is not trained or its data set is gone.
     """
     opened = [open_run(folder) for folder in runs]
-    evidence = [_gather(run, dataset or Path(run.origin.dataset), device, on_progress) for run in opened]
+    evidence = [_gather(run, dataset, device, on_progress) for run in opened]
     return write_report(evidence, out or REPORTS / "+".join(run.name for run in opened))
 
 
-def _gather(run: Run, dataset: Path, device: Device, on_progress: OnProgress) -> Evidence:
+def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgress) -> Evidence:
     """Collect what the page says about one run."""
     run.weights_digest()
-    data = open_prepared(dataset)
+    data = open_trained_on(run, dataset)
     check_fits(run, data)
     rows = data.rows("test")
     if not len(rows):
@@ -66,6 +69,7 @@ def _gather(run: Run, dataset: Path, device: Device, on_progress: OnProgress) ->
     calibration = run.calibration()
     threshold = {key: calibration[key] for key in ("value", "false_alarm_rate", "normals")} if calibration.get("value") else None
     metrics = evaluate(scored.table, _pixel_maps(scored), threshold)
+    metrics |= {"control": held} if (held := control(run)) else {}
     model = run.trained()
     history = run.history()
     return Evidence(
@@ -82,6 +86,7 @@ def _gather(run: Run, dataset: Path, device: Device, on_progress: OnProgress) ->
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
         warnings=_warnings(run, data, metrics),
         rejected=data.rejected(),
+        extras=extras(run, model, scored),
     )
 
 

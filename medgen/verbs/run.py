@@ -1,8 +1,9 @@
 """A run folder: everything that training made and that the later verbs read.
 
 ``run.toml`` (settings and where the data came from), ``model.safetensors`` (best weights), ``last.safetensors`` (state to resume
-from), ``log.csv`` (one row an epoch), ``calibration.json`` (scores of the normal validation frames and the threshold),
-``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test split, scored).
+from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
+of the normal validation frames and the threshold), ``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test
+split, scored).
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from pydantic import Field
 from medgen import __version__
 from medgen.backends import _base
 from medgen.config import Settings, override, read_toml, to_toml
-from medgen.data.dataset import DataSettings
+from medgen.data.archives import EVERY
+from medgen.data.augment import AugmentSettings
+from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.sources import open_dataset
 from medgen.engine.checkpoint import load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
@@ -40,11 +44,17 @@ class RunSettings(Settings):
     train: TrainSettings = TrainSettings()
     false_alarm_rate: float = Field(0.05, gt=0, lt=1)  # of normal frames: where the threshold is put
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the backend is told of, in their order; () for one that is told of none."""
+        return tuple(self.model.get("classes", ()))
+
 
 class Origin(Settings):
-    """What a run was trained on."""
+    """What a run was trained on; `kind` is "" for a prepared data set."""
 
     dataset: str
+    kind: str = ""
     source: str
     data_digest: str
     prepare: PrepareSettings
@@ -108,9 +118,9 @@ class Run:
         path = self.folder / "calibration.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def history(self) -> pd.DataFrame:
-        """Return one row an epoch; empty before the first."""
-        path = self.folder / "log.csv"
+    def history(self, name: str = "log.csv") -> pd.DataFrame:
+        """Return one row an epoch, or, of ``steps.csv``, one every so many steps; empty before the first."""
+        path = self.folder / name
         return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
     def has_weights(self) -> bool:
@@ -128,6 +138,45 @@ def versions() -> dict[str, str]:
     return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 
+def complete(settings: RunSettings, data: Prepared) -> RunSettings:
+    """Return the settings with every default written out, those too that depend on the data: augmentation and classes.
+
+    Raises
+    ------
+    BackendError, ConfigError, DataError : if the backend does not exist, a setting is wrong, or there is nothing to train on.
+    """
+    model = _base.parse(settings.backend, settings.model)
+    classes = getattr(model, "classes", None)
+    if not classes and _base.load(settings.backend).wants_classes(model):
+        rows = TrainingBatches(data, settings.data, settings.train.seed).rows
+        model = model.model_copy(update={"classes": tuple(sorted(set(data.index["finding"].iloc[rows])))})
+    still = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
+    chosen = settings.data.augment or (still if data.kind else AugmentSettings())
+    return settings.model_copy(
+        update={"model": model.model_dump(mode="json"), "data": settings.data.model_copy(update={"augment": chosen})}
+    )
+
+
+def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
+    """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
+    return open_dataset(moved or run.origin.dataset, run.settings.data.normal, run.settings.train.seed)
+
+
+def open_for(run: Run, given: str | Path) -> Prepared:
+    """Open a data set that a run is to look at: a prepared one, or an archive or folder at native size.
+
+    Raises
+    ------
+    DataError, RunError : if it cannot be opened or its frames do not fit the run.
+    """
+    seed, normal = run.settings.train.seed, run.settings.data.normal
+    data = open_dataset(given, (), seed)
+    if data.kind and normal and {*normal} <= {*data.index["finding"], EVERY}:  # other frames keep the labels of their source
+        data = open_dataset(given, normal, seed)
+    check_fits(run, data)
+    return data
+
+
 def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str) -> Run:
     """Write ``run.toml`` in a new run folder.
 
@@ -137,9 +186,7 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"'{folder}' is not empty; go on with --resume, or choose another --out")
-    model = _base.parse(settings.backend, settings.model)
-    settings = settings.model_copy(update={"model": model.model_dump(mode="json")})
-    origin = Origin(dataset=str(data.folder.resolve()), source=data.source, data_digest=data.digest, prepare=data.settings)
+    origin = Origin(dataset=data.address, kind=data.kind, source=data.source, data_digest=data.digest, prepare=data.settings)
     about = {**versions(), "platform": platform.platform(), "command": command}
     run = Run(folder, settings, origin, about)
     run.fresh()  # a size that does not fit is refused before anything is written

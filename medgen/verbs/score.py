@@ -1,11 +1,8 @@
-"""Score, reconstruct and sample with a trained run."""
+"""Score frames with a trained run."""
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,26 +10,25 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
-from PIL import Image as Picture
-from torch import Tensor
 
 from medgen.backends import _base
 from medgen.config import read_toml, to_toml
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepare import prepare
-from medgen.data.prepared import Prepared, is_prepared, open_prepared, read_table
-from medgen.engine.device import Device, make_fabric, seed_all
+from medgen.data.prepared import Prepared, is_prepared, read_table
+from medgen.data.sources import is_address
+from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, score_batches
-from medgen.errors import DataError, MedgenError
+from medgen.errors import BackendError, DataError, MedgenError, did_you_mean
 from medgen.files import replacing, write_bytes, write_text
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.run import Run, check_fits, open_run
+from medgen.verbs.pixels import to_pixels
+from medgen.verbs.run import Run, check_fits, open_for, open_run
 
 COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
 Split = Literal["train", "val", "test", "all"]
@@ -48,17 +44,22 @@ class ScoreTable:
     rows: NDArray[np.int64]  # of the data set
 
 
-def to_pixels(image: Tensor) -> NDArray[np.uint8]:
-    """Return (B, S, S, 3) uint8 of (B, C, S, S) in [0, 1]; grey is repeated."""
-    pixels = (image.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
+def class_place(model: _base.Backend, label: str) -> int | None:
+    """Return the place of a class in a conditional backend's own order; None for "".
 
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return (S, S, 3) uint8 pixels as a PNG of just that size."""
-    buffer = io.BytesIO()
-    Picture.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    Raises
+    ------
+    BackendError : if the backend is told of no classes, or not of this one.
+    """
+    if not label:
+        return None
+    _base.require(model, "classes")
+    assert isinstance(model, _base.Conditional)
+    classes = model.classes
+    if label not in classes:
+        hint = did_you_mean(label, classes) if classes else "it was trained without classes"
+        raise BackendError(f"this run knows no class '{label}'; {hint}")
+    return classes.index(label)
 
 
 def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
@@ -84,18 +85,21 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
     write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
 
 
-def _open_input(run: Run, given: Path, out: Path, on_progress: OnProgress) -> Prepared:
-    """Return the prepared data set `given`, or prepare a folder of raw frames as the run's own were, in ``out/prepared``."""
-    if is_prepared(given):
-        data = open_prepared(given)
-    else:
-        settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": ""})
-        data = prepare(given, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
+def open_input(run: Run, given: Path, out: Path, on_progress: OnProgress) -> Prepared:
+    """Return the data set `given`, or raw frames: as they are, or prepared in ``out/prepared``, as the run's own were."""
+    if is_prepared(given) or is_address(given):
+        return open_for(run, given)
+    if run.origin.kind:
+        return open_for(run, f"folder:{given}")
+    settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": ""})
+    data = prepare(given, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
     check_fits(run, data)
     return data
 
 
-def _rows(data: Prepared, split: Split) -> NDArray[np.int64]:
+def chosen_rows(data: Prepared, given: Path, split: Split | None) -> NDArray[np.int64]:
+    """Return the rows of a split; by default test frames, and all of a folder of raw frames."""
+    split = split or ("test" if is_prepared(given) or is_address(given) else "all")
     rows = data.rows() if split == "all" else data.rows(split)
     if not len(rows):
         raise DataError(f"'{data.folder}' has no frames in split '{split}'; choose another --split, or all")
@@ -108,6 +112,7 @@ def score(
     out: Path,
     *,
     split: Split | None = None,
+    label: str = "",
     pictures: bool = True,
     device: Device = "auto",
     on_progress: OnProgress = silent,
@@ -119,7 +124,8 @@ def score(
 
     Parameters
     ----------
-    given : a prepared data set (its test split, or `split`) or raw frames (all of them)
+    given : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
+    label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
 
     Raises
     ------
@@ -127,26 +133,34 @@ def score(
     """
     run = open_run(run_folder)
     run.weights_digest()
-    data = _open_input(run, given, out, on_progress)
-    rows = _rows(data, split or ("test" if is_prepared(given) else "all"))
-    return score_rows(run, data, rows, out, pictures, device, on_progress)
+    data = open_input(run, given, out, on_progress)
+    rows = chosen_rows(data, given, split)
+    return score_rows(run, data, rows, out, pictures, device, on_progress, label)
 
 
 def score_rows(
-    run: Run, data: Prepared, rows: NDArray[np.int64], out: Path, pictures: bool, device: Device, on_progress: OnProgress = silent
+    run: Run,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    out: Path,
+    pictures: bool,
+    device: Device,
+    on_progress: OnProgress = silent,
+    label: str = "",
 ) -> ScoreTable:
     """Score the given rows of a data set into `out`; finished scores of the same weights and frames are read again instead."""
     chosen = sha256(rows.tobytes()).hexdigest()[:16]
-    stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": chosen, "pictures": pictures}
+    stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": chosen, "pictures": pictures, "label": label}
     if (out / "scores.toml").is_file() and read_toml(out / "scores.toml") == stamp:
         return _read_scores(data, rows, out)
     model, fabric = run.trained(), make_fabric(device, "float32")
+    batches = FixedBatches(data, rows, run.settings.data, told=class_place(model, label))
     (out / "scores.toml").unlink(missing_ok=True)
     columns: list[pd.DataFrame] = []
     with replacing(out / "maps.npy") as temporary:
         maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(rows), data.size, data.size))
         start = 0
-        for scored in score_batches(model, FixedBatches(data, rows, run.settings.data), fabric, "score", on_progress):
+        for scored in score_batches(model, batches, fabric, "score", on_progress):
             if scored.scores.map is not None:
                 maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
             columns.append(_measure(scored))
@@ -160,7 +174,7 @@ def score_rows(
     index = data.index.iloc[rows].reset_index(drop=True)
     table = pd.concat([index[COPIED], _decide(run, pd.concat(columns, ignore_index=True))], axis=1)
     write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
-    shutil.copyfile(data.folder / "rejected.csv", out / "rejected.csv")
+    write_text(out / "rejected.csv", data.rejected().to_csv(index=False, lineterminator="\n"))
     write_text(out / "scores.toml", to_toml(stamp))
     return _read_scores(data, rows, out)
 
@@ -215,61 +229,3 @@ def _write_pictures(run: Run, data: Prepared, scored: Scored, folder: Path) -> N
 def picture_name(path: str) -> str:
     """Return the name of a frame's picture: its own with ``.png`` behind it, so that a.jpg and a.bmp do not collide."""
     return f"{path}.png"
-
-
-def reconstruct(
-    run_folder: Path,
-    given: Path,
-    out: Path,
-    *,
-    split: Split | None = None,
-    device: Device = "auto",
-    on_progress: OnProgress = silent,
-) -> int:
-    """Write the reconstruction of each frame as PNG, under the frame's own name; return how many.
-
-    Raises
-    ------
-    BackendError : if the backend does not reconstruct.
-    """
-    run = open_run(run_folder)
-    model = run.trained()
-    _base.require(model, "reconstruct")
-    data = _open_input(run, given, out, on_progress)
-    rows = _rows(data, split or ("test" if is_prepared(given) else "all"))
-    batches = FixedBatches(data, rows, run.settings.data)
-    for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
-        assert scored.reconstruction is not None
-        for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
-            write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
-    return len(rows)
-
-
-def draw_samples(run: Run, n: int, seed: int, device: Device = "auto") -> NDArray[np.uint8]:
-    """Return n new frames, (n, S, S, 3) uint8; the same seed draws the same frames."""
-    model = run.trained()
-    _base.require(model, "sample")
-    fabric = make_fabric(device, "float32")
-    model.to(fabric.device).eval()
-    seed_all(seed)
-    with torch.inference_mode():
-        return np.concatenate([to_pixels(model.sample(count)) for count in _portions(n, 64)])  # type: ignore[operator]
-
-
-def _portions(n: int, most: int) -> Iterator[int]:
-    for start in range(0, n, most):
-        yield min(most, n - start)
-
-
-def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, device: Device = "auto") -> Path:
-    """Draw n new frames into one picture, as square as can be.
-
-    Raises
-    ------
-    BackendError : if the backend does not sample.
-    """
-    pixels = draw_samples(open_run(run_folder), n, seed, device)
-    columns = int(np.ceil(np.sqrt(n)))
-    rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]
-    write_bytes(out, image_grid(rows, side=pixels.shape[1]))
-    return out

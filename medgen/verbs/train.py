@@ -1,4 +1,4 @@
-"""Train a backend on a prepared data set, with logs and panels to watch it by, and calibrate it on normal validation frames."""
+"""Train a backend on a data set, with logs and panels to watch it by, and calibrate it on normal validation frames."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from medgen.backends._base import Backend, Reconstructs, Samples
+from medgen.backends._base import Reconstructs, Samples
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
-from medgen.data.prepared import Prepared, open_prepared
+from medgen.data.prepared import Prepared
+from medgen.data.sources import open_dataset
 from medgen.engine.device import Device, make_fabric, precision_name
-from medgen.engine.fit import Epoch, Fit
+from medgen.engine.fit import Fit
+from medgen.engine.means import Epoch
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.run import Run, RunSettings, create_run, open_run
-from medgen.verbs.score import calibrate, to_pixels
+from medgen.verbs.pixels import to_pixels
+from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run, open_trained_on
+from medgen.verbs.score import calibrate
 
-SHOWN = 8  # frames in a panel
+ROW = 16  # frames in one row of a panel; more make a block
 
 
 def train(
@@ -40,11 +43,11 @@ def train(
     on_progress: OnProgress = silent,
     stop: Callable[[], bool] = lambda: False,
 ) -> Run:
-    """Train a backend on the normal training frames of a prepared data set.
+    """Train a backend on the normal training frames of a data set.
 
     Parameters
     ----------
-    dataset : a prepared data set
+    dataset : a prepared data set, or an archive or folder at native size: ``mnist:PATH``, ``folder:PATH`` (data/sources.py)
     out : the run folder, new or empty
     settings : the recipe
     device : "auto" takes a GPU where there is one
@@ -56,8 +59,9 @@ def train(
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
     """
-    data = open_prepared(dataset)
-    batches = TrainingBatches(data, settings.data, settings.train.seed)
+    data = open_dataset(dataset, settings.data.normal, settings.train.seed)
+    settings = complete(settings, data)
+    batches = TrainingBatches(data, settings.data, settings.train.seed, settings.classes)
     run = create_run(out, settings, data, command)
     return _train(run, data, batches, False, device, max_minutes, on_progress, stop)
 
@@ -82,14 +86,14 @@ def resume(
     run = open_run(out)
     if backend and backend != run.settings.backend:
         raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
-    data = open_prepared(dataset or Path(run.origin.dataset))
+    data = open_trained_on(run, dataset)
     if data.digest != run.origin.data_digest:
         raise RunError(
-            f"run '{out}' began on another data set ({run.origin.dataset}); '{data.folder}' has other frames or settings"
+            f"run '{out}' began on another data set ({run.origin.dataset}); '{data.address}' has other frames or settings"
         )
     if epochs:
         run = run.lengthened(epochs)
-    batches = TrainingBatches(data, run.settings.data, run.settings.train.seed)
+    batches = TrainingBatches(data, run.settings.data, run.settings.train.seed, run.settings.classes)
     return _train(run, data, batches, run.started(), device, max_minutes, on_progress, stop)
 
 
@@ -109,12 +113,13 @@ def _train(
         on_progress(
             Progress("train", 0, 0, {}, "no normal validation frames: the last weights are kept and there is no threshold")
         )
-    fit = Fit(run.fresh(), batches, FixedBatches(data, normal, run.settings.data), run.settings.train, fabric, run.folder)
+    validation = FixedBatches(data, normal, run.settings.data, run.settings.classes)
+    fit = Fit(run.fresh(), batches, validation, run.settings.train, fabric, run.folder)
     if go_on:
         fit.resume()
     run = run.noted(device=fabric.device.type, precision=precision_name(fabric))
-    with Watch(run, data, fit.model, fit.position.epoch) as watch:
-        position = fit.run(watch.see, on_progress, stop, max_minutes)
+    with Watch(run, data, fit) as watch:
+        position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
     run = run.noted(warning=position.warning)
     if run.has_weights():
         calibrate(run, data, fabric, on_progress)
@@ -125,21 +130,22 @@ def _train(
 
 
 class Watch:
-    """Writes ``log.csv``, the TensorBoard log and the panels of a run while it trains.
+    """Writes ``log.csv``, ``steps.csv``, the TensorBoard log and the panels of a run while it trains.
 
-    Parameters
-    ----------
-    epoch : epochs that are done already; rows of the log behind them belong to work that an interruption lost
+    Rows that are on disk already but lie behind the position of `fit` belong to work that an interruption lost.
     """
 
-    def __init__(self, run: Run, data: Prepared, model: Backend, epoch: int) -> None:
-        self.run, self.model = run, model
-        history = run.history()
+    def __init__(self, run: Run, data: Prepared, fit: Fit) -> None:
+        self.run, self.model = run, fit.model
+        epoch, history = fit.position.epoch, run.history()
         self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
+        if len(steps := run.history("steps.csv")):
+            done = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
+            write_text(run.folder / "steps.csv", done.to_csv(index=False, lineterminator="\n"))
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
-        chosen = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)]
-        self.batch = make_batch(data, chosen, run.settings.data.overlay)
+        chosen = rows[np.linspace(0, len(rows) - 1, min(run.settings.train.panel_frames, len(rows))).astype(int)]
+        self.batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)
 
     def __enter__(self) -> Self:
         return self
@@ -158,19 +164,37 @@ class Watch:
         if every and (epoch % every == 0 or epoch == 1):
             self._panel(epoch)
 
+    def step(self, row: Epoch) -> None:
+        """Note some optimizer steps."""
+        path = self.run.folder / "steps.csv"
+        with path.open("a", encoding="utf-8", newline="") as file:
+            pd.DataFrame([row]).to_csv(file, index=False, header=file.tell() == 0, lineterminator="\n")
+
     @torch.no_grad()
     def _panel(self, epoch: int) -> None:
         """Draw validation frames, their reconstructions and samples; the training's random numbers stay untouched."""
-        rows: list[list[NDArray[np.uint8] | None]] = []
+        blocks: list[NDArray[np.uint8]] = []
         self.model.eval()
         device = next(self.model.parameters()).device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self.run.settings.train.seed)
             batch = self.batch.to(device)
             if isinstance(self.model, Reconstructs):
-                rows.append(list(to_pixels(batch.image)))
-                rows.append(list(to_pixels(self.model.reconstruct(batch) * batch.valid)))
+                blocks += [to_pixels(batch.image), to_pixels(self.model.reconstruct(batch) * batch.valid)]
             if isinstance(self.model, Samples):
-                rows.append(list(to_pixels(self.model.sample(len(batch)))))
-        if rows:
-            write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", image_grid(rows))
+                blocks.append(to_pixels(self.model.sample(len(batch))))
+        if blocks:
+            write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", _panel_of(blocks))
+
+
+def _panel_of(blocks: list[NDArray[np.uint8]]) -> bytes:
+    """Lay frames, reconstructions and samples out below each other, or, where they are many, as squares side by side."""
+    count = len(blocks[0])
+    if count <= ROW:
+        return image_grid([list(block) for block in blocks])
+    columns = math.isqrt(count - 1) + 1
+    rows: list[list[NDArray[np.uint8] | None]] = []
+    for start in range(0, count, columns):
+        parts = [[*block[start : start + columns], *[None] * columns][:columns] for block in blocks]
+        rows.append([frame for part in parts for frame in (*part, None)][:-1])
+    return image_grid(rows, side=blocks[0].shape[1])

@@ -1,0 +1,126 @@
+"""What every variational autoencoder has in common: its loss, its latents and its score. The nets are each backend's own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from medgen.backends._base import Backend, Losses, Optimizer, Stage
+from medgen.config import Settings
+from medgen.losses import binary_cross_entropy, gaussian_kl, squared_error
+from medgen.nn.controller import Controller, ControllerSettings
+from medgen.nn.residual import ResidualSettings, residual_scores
+from medgen.types import Batch, Scores
+
+COLLAPSED = 0.05  # share of the frames' variance below which the reconstructions are one mean frame
+
+
+class VariationalConfig(Settings):
+    """Settings of every variational autoencoder."""
+
+    latents: int = Field(6, ge=1)
+    loss: Literal["binary_cross_entropy", "squared_error"] = "binary_cross_entropy"  # each summed over the pixels of a frame
+    reconstruction_weight: float = Field(1.0, gt=0)  # of a squared error: 1 / (2 variance) of the Gaussian it stands for
+    kl_weight: float = Field(1.0, ge=0)
+    kl_warmup: float = Field(0.0, ge=0, le=1)  # share of the training over which the KL weight rises from 0: keeps latents alive
+    kl_target: float = Field(0.0, ge=0)  # nats; above 0 a controller chooses the KL weight so that the KL term comes to this
+    control: ControllerSettings = ControllerSettings()
+    optimizer: Optimizer = Optimizer()
+    score: ResidualSettings = ResidualSettings()
+
+
+class Variational(Backend):
+    """A variational autoencoder with Gaussian latents; a subclass adds `encode`, `logits` and its players."""
+
+    config: VariationalConfig
+
+    def __init__(self, config: VariationalConfig, size: int, channels: int) -> None:
+        super().__init__(config, size, channels)
+        self.controller = Controller(config.control, config.kl_target) if config.kl_target else None
+
+    @abstractmethod
+    def encode(self, image: Tensor, finding: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance, (B, Z) float32 each, of frames (B, C, S, S); `finding` is as in `Batch`."""
+
+    @abstractmethod
+    def logits(self, latent: Tensor, finding: Tensor | None) -> Tensor:
+        """Return (B, C, S, S), before the sigmoid, of latents (B, Z)."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        # under a controller the KL and its weight change together: only the reconstruction compares epochs
+        return (Stage(1.0, "reconstruction" if self.controller else "loss"),)
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
+        mean, log_variance = self.encode(batch.image, batch.finding)
+        latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        kl = gaussian_kl(mean, log_variance).sum(1).mean()
+        self.notes = {"kl_target": torch.tensor(self.controller.set_point)} if self.controller else {}
+        beta = self._beta(kl, progress)
+        self.notes |= {"kl": kl.detach(), "beta": torch.tensor(beta)}
+        drawn = self.logits(latent, batch.finding)
+        yield (
+            next(iter(self.players)),
+            {"reconstruction": self._reconstruction_loss(drawn, batch.image, batch.valid).mean(), "kl": beta * kl},
+        )
+
+    def _beta(self, kl: Tensor, progress: float) -> float:
+        """Return the weight of the KL term; while training, the controller, where there is one, moves it."""
+        if self.controller:
+            return self.controller.step(float(kl.detach())) if self.training else self.controller.beta
+        warmup = self.config.kl_warmup
+        return self.config.kl_weight * min(1.0, progress / warmup if warmup else 1.0)
+
+    def _reconstruction_loss(self, logits: Tensor, image: Tensor, valid: Tensor) -> Tensor:
+        """Return the weighted loss of each frame, (B,)."""
+        if self.config.loss == "squared_error":
+            return self.config.reconstruction_weight * squared_error(logits.float().sigmoid(), image, valid)
+        return self.config.reconstruction_weight * binary_cross_entropy(logits, image, valid)
+
+    def reconstruct(self, batch: Batch) -> Tensor:
+        """Return (B, C, S, S) in [0, 1], decoded from the mean of the latents."""
+        return self.logits(self.encode(batch.image, batch.finding)[0], batch.finding).float().sigmoid()
+
+    def sample(self, n: int) -> Tensor:
+        """Return (n, C, S, S) in [0, 1], decoded from N(0, I)."""
+        return self.decode(self._prior(n))
+
+    def _prior(self, n: int) -> Tensor:
+        return torch.randn(n, self.config.latents, device=next(self.parameters()).device)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
+        return self.logits(latent, None).float().sigmoid()
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return the mean of the latents, (B, Z)."""
+        return self.encode(batch.image, batch.finding)[0]
+
+    def score(self, batch: Batch) -> Scores:
+        mean, log_variance = self.encode(batch.image, batch.finding)
+        drawn = self.logits(mean, batch.finding).float().sigmoid()
+        scores = residual_scores(batch.image, drawn, batch.valid, self.config.score)
+        return Scores(scores.score, scores.map, {**scores.parts, "kl": gaussian_kl(mean, log_variance).sum(1)})
+
+    def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
+        """Measure how many latents carry something (over 0.01 nats) and how much reconstructions differ between frames."""
+        mean, log_variance = self.encode(batch.image, batch.finding)
+        active = int((gaussian_kl(mean, log_variance).mean(0) > 0.01).sum())
+        weight = batch.valid.float()  # (B, 1, S, S)
+        centre = (batch.image * weight).sum(0) / weight.sum(0).clamp_min(1)  # (C, S, S), the mean frame
+        drawn = self.logits(mean, batch.finding).float().sigmoid()
+        spread = float(
+            ((drawn - drawn.mean(0)).square() * weight).sum() / ((batch.image - centre).square() * weight).sum().clamp_min(1e-6)
+        )
+        collapsed = len(batch) > 1 and (active == 0 or spread < COLLAPSED)
+        warning = (
+            f"posterior collapse: {active} of {self.config.latents} latents are in use and frames get nearly the same "
+            "reconstruction; if it lasts, try a longer --set model.kl_warmup, a smaller model.kl_weight, a model.kl_target or "
+            "more model.optimizer.warmup_steps"
+        )
+        return {"active_latents": active, "spread": spread}, warning if collapsed else ""

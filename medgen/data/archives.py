@@ -1,0 +1,266 @@
+"""Archives of small square frames, read as they are published: MNIST idx files, dSprites and MedMNIST npz files.
+
+Frames that lie uncompressed on disk are memory-mapped. What is compressed is unpacked once, when the archive is opened, and lies
+in memory from then on: 55 MB for MNIST, 3 GB for the published dSprites, up to 16 GB for the largest MedMNIST set at 224 px.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medgen.data.prepared import Frames
+from medgen.errors import DataError
+
+EVERY = "*"  # stands for every finding
+MNIST_FOLDERS = (".", "MNIST/raw", "raw")  # as they are published, and as torchvision unpacks them
+MNIST_SPLITS = MappingProxyType({"train": "train", "test": "t10k"})
+UBYTE = 8  # type code of unsigned bytes in an idx file
+SHAPES = np.array(["square", "ellipse", "heart"])
+MEDMNIST_NORMAL = MappingProxyType({"pneumoniamnist": "0", "breastmnist": "1", "octmnist": "3"})
+"""The class that the authors call normal ("normal, benign" in BreastMNIST), for the 2D sets that have one (Yang et al. 2023,
+https://doi.org/10.1038/s41597-022-01721-8). Of the others the user has to say what is normal."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What a source holds, before anybody has said what of it is normal and what is for training.
+
+    Attributes
+    ----------
+    frames : (N, S, S, C) uint8
+    table : one row a frame: path (a name that could be a file's), finding, label, split, group; "" where nothing is said
+    files : name and size in bytes of every file that was read
+    normal : the findings that are normal, `EVERY` for all; () where the column label says it
+    """
+
+    frames: Frames
+    table: pd.DataFrame
+    files: list[tuple[str, int]]
+    normal: tuple[str, ...] = ()
+
+
+class Lazy(ABC):
+    """Frames that are read when they are asked for, with any index that an array takes along its first axis.
+
+    Parameters
+    ----------
+    shape : (N, S, S, C)
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._rows = np.arange(shape[0])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]:
+        picked = self._rows[rows]
+        return self._read(np.ravel(picked)).reshape(*np.shape(picked), *self.shape[1:])
+
+    @abstractmethod
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the frames of rows (n,), each in [0, N), as (n, S, S, C)."""
+
+
+class Stacked(Lazy):
+    """Arrays one behind the other, without a copy of them.
+
+    Parameters
+    ----------
+    parts : (n, S, S) or (n, S, S, C) uint8, alike but for n
+    factor : what every pixel is multiplied with
+    """
+
+    def __init__(self, parts: Sequence[NDArray[np.uint8]], factor: int = 1) -> None:
+        channels = parts[0].shape[3] if parts[0].ndim == 4 else 1
+        super().__init__((sum(map(len, parts)), *parts[0].shape[1:3], channels))
+        self._parts, self._factor = parts, np.uint8(factor)
+        self._stops = np.cumsum([len(part) for part in parts])
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        frames = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        where = np.searchsorted(self._stops, rows, side="right")  # (n,) the part of each row
+        for k, (part, stop) in enumerate(zip(self._parts, self._stops, strict=True)):
+            mine = where == k
+            frames[mine] = part[rows[mine] - stop + len(part)].reshape(-1, *self.shape[1:])  # (n, S, S) -> (n, S, S, 1)
+        frames *= self._factor
+        return frames
+
+
+def read_mnist(folder: Path) -> Archive:
+    """Open the four idx files of MNIST, or of a set made like it. Every digit is normal: none is a disease.
+
+    Raises
+    ------
+    DataError : naming the file that is missing, damaged or does not fit the others.
+    """
+    parts: list[NDArray[np.uint8]] = []
+    findings, files = [], []
+    for name in MNIST_SPLITS.values():
+        images, labels = _idx_file(folder, name, "images", 3), _idx_file(folder, name, "labels", 1)
+        frames, digits = read_idx(images, 3), read_idx(labels, 1)
+        if len(frames) != len(digits):
+            raise DataError(f"'{images}' holds {len(frames)} frames, but '{labels}' {len(digits)} labels; fetch both again")
+        _check_frames(images, frames, parts)
+        parts.append(frames)
+        findings.append(digits)
+        files += [(file.name, file.stat().st_size) for file in (images, labels)]
+    return Archive(Stacked(parts), _table(tuple(MNIST_SPLITS), findings), files, (EVERY,))
+
+
+def _idx_file(folder: Path, split: str, what: str, axes: int) -> Path:
+    """Return the first file that is there: uncompressed ones first, as they need no unpacking."""
+    names = [f"{split}-{what}{mark}idx{axes}-ubyte{suffix}" for suffix in ("", ".gz") for mark in "-."]
+    for path in (folder / below / name for below in MNIST_FOLDERS for name in names):
+        if path.is_file():
+            return path
+    raise DataError(
+        f"'{folder}' has no '{names[0]}' (.gz or not); expected the four files of MNIST in it: "
+        "images and labels, of train and of t10k"
+    )
+
+
+def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
+    """Read an idx file of unsigned bytes (http://yann.lecun.com/exdb/mnist), memory-mapped unless it is gzipped; read-only.
+
+    Parameters
+    ----------
+    axes : how many it must have
+
+    Raises
+    ------
+    DataError : if it is none, of another type or number of axes, or has not the bytes that its header promises.
+    """
+    offset = 4 + 4 * axes
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            head = file.read(offset)
+            if len(head) < offset or head[:4] != bytes((0, 0, UBYTE, axes)):
+                raise DataError(
+                    f"'{path}' begins with {head[:4].hex(' ') or 'nothing'}; expected 00 00 08 0{axes}, an idx file of unsigned "
+                    f"bytes with {axes} axes: fetch it again"
+                )
+            shape = struct.unpack(f">{axes}I", head[4:])
+            wanted = math.prod(shape)
+            data = file.read(wanted + 1) if packed else b""  # a byte more than there should be
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read '{path}': {error}; fetch it again") from None
+    found = len(data) if packed else path.stat().st_size - offset
+    if found != wanted or not wanted:
+        held = f"more than {wanted}" if found > wanted else found
+        raise DataError(f"'{path}' holds {held} bytes of data, its header says {wanted}: fetch it again")
+    if packed:
+        return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+    return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape)
+
+
+def read_dsprites(path: Path) -> Archive:
+    """Open a dSprites npz (https://github.com/google-deepmind/dsprites-dataset): its 0 and 1 become 0 and 255 on reading.
+
+    A finding is a shape; every shape is normal.
+
+    Raises
+    ------
+    DataError : if it is damaged or no dSprites.
+    """
+    frames, latents = _npz(path, "imgs", "latents_classes")
+    _check_frames(path, frames, [])
+    if latents.ndim != 2 or latents.shape[1] < 2 or len(latents) != len(frames) or not np.isin(latents[:, 1], range(3)).all():
+        raise DataError(f"'{path}': latents_classes {latents.shape} are not the six factors of each of {len(frames)} frames")
+    if frames.ndim != 3 or frames.max() > 1:
+        raise DataError(f"'{path}': imgs {frames.shape} reach {frames.max()}; expected (N, S, S) of 0 and 1")
+    table = _table(("",), [SHAPES[latents[:, 1]]])
+    return Archive(Stacked([frames], factor=255), table, [(path.name, path.stat().st_size)], (EVERY,))
+
+
+def factors(path: Path) -> NDArray[np.int64]:
+    """Return what dSprites was drawn from, (N, 6): places of colour, shape, scale, orientation, x and y; row k is frame k.
+
+    Raises
+    ------
+    DataError : if the file is damaged or no dSprites.
+    """
+    (latents,) = _npz(path, "latents_classes")
+    return latents.astype(np.int64)
+
+
+def read_medmnist(path: Path) -> Archive:
+    """Open a 2D MedMNIST npz (https://medmnist.com). A finding is the number of a class; what is normal, `MEDMNIST_NORMAL` says.
+
+    Raises
+    ------
+    DataError : if it is damaged, three-dimensional, or gives a frame several labels.
+    """
+    splits = ("train", "val", "test")
+    arrays = _npz(path, *(f"{split}_{what}" for split in splits for what in ("images", "labels")))
+    parts: list[NDArray[np.uint8]] = []
+    findings = []
+    for split, frames, labels in zip(splits, arrays[::2], arrays[1::2], strict=True):
+        _check_frames(path, frames, parts)
+        if labels.shape not in ((len(frames), 1), (len(frames),)):
+            raise DataError(
+                f"'{path}': {split}_labels are {labels.shape} for {len(frames)} frames; expected one label for each: "
+                "sets with several cannot be read"
+            )
+        parts.append(frames)
+        findings.append(labels.ravel())  # (n, 1) -> (n,)
+    stated = MEDMNIST_NORMAL.get(path.stem.lower().partition("_")[0])  # pneumoniamnist_64.npz too
+    files = [(path.name, path.stat().st_size)]
+    return Archive(Stacked(parts), _table(splits, findings), files, (stated,) if stated else ())
+
+
+def _npz(path: Path, *names: str) -> list[NDArray[Any]]:
+    """Read arrays of an npz file, and nothing else in it."""
+    if path.is_dir():
+        inside = sorted(path.glob("*.npz"))
+        raise DataError(f"'{path}' is a folder; expected an .npz file" + (f"; did you mean '{inside[0]}'?" if inside else ""))
+    try:
+        with path.open("rb") as file:  # np.load would leave a damaged one open
+            if file.read(2) != b"PK":
+                raise DataError(f"'{path}' is not an .npz file")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                if missing := [name for name in names if name not in archive]:
+                    raise DataError(
+                        f"'{path}' holds {', '.join(archive.files)}, but no {missing[0]}; expected {', '.join(names)}"
+                    )
+                return [archive[name] for name in names]
+    except (OSError, EOFError, ValueError, zlib.error, BadZipFile) as error:
+        raise DataError(f"cannot read '{path}': {error}; fetch it again") from None
+
+
+def _check_frames(path: Path, frames: NDArray[Any], others: Sequence[NDArray[np.uint8]]) -> None:
+    """Refuse what are no square uint8 frames with 1 or 3 channels, or are not like the others."""
+    if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[1] != frames.shape[2] or not len(frames):
+        raise DataError(f"'{path}' holds frames {frames.shape} of {frames.dtype}; expected (N, S, S) or (N, S, S, 3) of uint8")
+    if frames.ndim == 4 and frames.shape[3] not in (1, 3):
+        raise DataError(f"'{path}' holds frames {frames.shape}, volumes or frames of {frames.shape[3]} channels; expected 1 or 3")
+    if others and others[0].shape[1:] != frames.shape[1:]:
+        raise DataError(f"'{path}' holds frames of {others[0].shape[1:]} and of {frames.shape[1:]}; expected one size")
+
+
+def _table(splits: Sequence[str], findings: Sequence[NDArray[Any]]) -> pd.DataFrame:
+    """Return the table of an archive: frames are numbered in each split, or in all where there are none."""
+    places = [
+        (split, k, str(name)) for split, names in zip(splits, findings, strict=True) for k, name in enumerate(names.tolist())
+    ]
+    paths = [f"{split}/{k:05}.png" if split else f"{k:05}.png" for split, k, _ in places]
+    columns = {"path": paths, "finding": [name for _, _, name in places], "split": [split for split, _, _ in places]}
+    return pd.DataFrame(columns).assign(label="", group="")

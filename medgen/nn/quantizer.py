@@ -1,0 +1,158 @@
+"""Vector quantisation with a straight-through gradient, and the residual block of the nets around it.
+
+Source: van den Oord, Vinyals and Kavukcuoglu 2017, https://arxiv.org/abs/1711.00937 (moving averages: its appendix A.1).
+Shape letters: K codes, D their width, h and w sides of the grid of codes, N = B * h * w vectors.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medgen.config import Settings
+
+
+class QuantizerSettings(Settings):
+    """Settings of one codebook."""
+
+    codes: int = Field(512, ge=2)
+    width: int = Field(64, ge=1)  # numbers in a code
+    commitment: float = Field(0.25, ge=0)  # weight of what pulls the encoder to its codes
+    ema: bool = True  # codes follow a moving average of the encoder's outputs; otherwise the codebook loss moves them
+    ema_decay: float = Field(0.99, ge=0, lt=1)
+    standardise: bool = True  # bring each channel to mean 0 and variance 1 before: else the codes lag behind a net that moves
+    normalise: bool = False  # vectors and codes have length 1 (Yu et al. 2021, https://arxiv.org/abs/2110.04627)
+    revive_after: int = Field(
+        100, ge=0
+    )  # training steps without use after which a code moves to a random encoder output; 0 = never
+
+
+class Quantized(NamedTuple):
+    """What a quantiser makes of features.
+
+    Attributes
+    ----------
+    vectors : (B, D, h, w) float32, the codes; their gradient goes straight to the features
+    codes : (B, h, w) int64 in [0, K)
+    losses : scalars: "commitment" (weighted), and "codebook" where there is no moving average
+    """
+
+    vectors: Tensor
+    codes: Tensor
+    losses: dict[str, Tensor]
+
+
+class Quantizer(nn.Module):
+    """A codebook. It learns in training mode with gradients enabled and never otherwise; it computes in float32.
+
+    The codebook is a buffer with `ema` and a weight without. Revival also starts it: until a code is used it counts as dead, so the
+    first step of training puts all codes on encoder outputs.
+    """
+
+    codebook: Tensor
+    sums: Tensor
+    counts: Tensor
+    idle: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, settings: QuantizerSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        start = torch.empty(settings.codes, settings.width).uniform_(-1 / settings.codes, 1 / settings.codes)
+        start = F.normalize(start, dim=1) if settings.normalise else start
+        if settings.ema:
+            self.register_buffer("codebook", start)
+            self.register_buffer("sums", start.clone())  # (K, D), moving average of the sum of the vectors of each code
+            self.register_buffer("counts", torch.ones(settings.codes))  # (K,), and of their number
+        else:
+            self.codebook = nn.Parameter(start)
+        self.register_buffer("mean", torch.zeros(settings.width))  # (D,), of the features
+        self.register_buffer("variance", torch.ones(settings.width))
+        self.register_buffer("idle", torch.full((settings.codes,), settings.revive_after))  # (K,) steps without use
+
+    def forward(self, features: Tensor) -> Quantized:
+        """Quantise features (B, D, h, w)."""
+        with torch.autocast(features.device.type, enabled=False):
+            learning = self.training and torch.is_grad_enabled()
+            vectors = features.float()
+            if self.settings.standardise:
+                vectors = F.batch_norm(vectors, self.mean, self.variance, training=learning and vectors[:, 0].numel() > 1)
+            if self.settings.normalise:
+                vectors = F.normalize(vectors, dim=1)
+            flat = vectors.detach().permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
+            if learning:
+                self._revive(flat)
+            nearest = self._nearest(flat)  # (N,)
+            codes = nearest.view(len(vectors), *vectors.shape[2:])  # (B, h, w)
+            found = self.lookup(codes)  # (B, D, h, w)
+            losses = {"commitment": self.settings.commitment * F.mse_loss(vectors, found.detach())}
+            if not self.settings.ema:
+                losses["codebook"] = F.mse_loss(found, vectors.detach())
+            if learning:
+                self._learn(flat, nearest)
+            return Quantized(vectors + (found - vectors).detach(), codes, losses)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        """Return the vectors (B, D, h, w) of codes (B, h, w)."""
+        return F.embedding(codes, self._table()).permute(0, 3, 1, 2)  # (B, D, h, w)
+
+    def _table(self) -> Tensor:
+        return F.normalize(self.codebook, dim=1) if self.settings.normalise else self.codebook
+
+    @torch.no_grad()
+    def _nearest(self, flat: Tensor) -> Tensor:
+        """Return the nearest code (N,) of each vector (N, D); the vector's own length is the same for all codes and left out."""
+        table = self._table()
+        return torch.addmm(table.square().sum(1), flat, table.T, alpha=-2).argmin(1)  # (N, K) -> (N,)
+
+    @torch.no_grad()
+    def _revive(self, flat: Tensor) -> None:
+        """Put codes that were idle too long on random vectors of (N, D)."""
+        if not self.settings.revive_after:
+            return
+        dead = (self.idle >= self.settings.revive_after).nonzero()[:, 0]  # (dead,)
+        chosen = flat[torch.randint(len(flat), (len(dead),), device=flat.device)]  # (dead, D)
+        self.codebook[dead] = chosen
+        self.idle[dead] = 0
+        if self.settings.ema:
+            self.sums[dead] = chosen
+            self.counts[dead] = 1
+
+    @torch.no_grad()
+    def _learn(self, flat: Tensor, nearest: Tensor) -> None:
+        """Count the use of each code and, with `ema`, move the codes that were used; the mean of the others stays what it is."""
+        use = torch.bincount(nearest, minlength=self.settings.codes)  # (K,)
+        used = use > 0
+        self.idle.add_(1).masked_fill_(used, 0)
+        if self.settings.ema:
+            step = 1 - self.settings.ema_decay
+            self.counts.lerp_(use.float(), step)
+            self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, nearest, flat), step)
+            self.codebook[used] = self.sums[used] / self.counts[used, None]
+
+
+def perplexity(codes: Tensor, n_codes: int) -> Tensor:
+    """Return how many of `n_codes` codes are in use, as exp of the entropy in nats of their frequencies: a scalar in [1, n_codes].
+
+    Parameters
+    ----------
+    codes : int64 of any shape
+    """
+    share = torch.bincount(codes.flatten(), minlength=n_codes).float() / codes.numel()  # (K,)
+    return torch.special.entr(share).sum().exp()
+
+
+class ResidualBlock(nn.Module):
+    """x + a 3 x 3 and a 1 x 1 convolution of x, (B, width, h, w) in and out (van den Oord et al. 2017, section 4.1)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.ReLU(), nn.Conv2d(width, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, width, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.body(features)

@@ -1,0 +1,157 @@
+"""Figures of a latent space, of what is decoded from it, and of the controller that keeps it in use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from medgen.errors import MedgenError
+from medgen.report.canvas import GREEN, INK, NORMAL, STYLE, UNKNOWN, new_figure, plain, to_svg
+
+Floats = NDArray[np.float32]
+DRAWN = 4000  # points of a scatter; more would make a page heavy
+BINS = 600  # points of a curve over training
+CUT = 3  # a KL chart ends at so many times the highest set point, so that the approach to it can be seen
+TRAVERSED = tuple(np.linspace(-3, 3, 9).tolist())
+# ten colours that stay apart under the three kinds of colour blindness, beside ten marks; but for the ink none is of the page's
+# theme, whose dark variants would be less far apart
+LOOKS = (
+    ("#0173b2", "o"),
+    ("#d45e00", "^"),
+    ("#029e73", "s"),
+    ("#cc79a7", "D"),
+    (INK, "+"),
+    ("#e69f00", "v"),
+    ("#56b4e9", "x"),
+    ("#882255", "*"),
+    ("#999933", "<"),
+    ("#117733", ">"),
+)
+
+
+def latent_scatter(latents: ArrayLike, names: Sequence[str]) -> bytes:
+    """Draw where frames lie in a latent space, coloured and marked by class, as SVG.
+
+    Parameters
+    ----------
+    latents : (N, Z), Z at least 2; rows that are not finite are left out. The axes are the latents themselves for Z = 2, else the
+        first two principal components of the points drawn
+    names : N classes. The ten largest have looks of their own, the rest are grey; the legend counts all frames, and of more than
+        `DRAWN` a fixed random choice is drawn
+
+    Raises
+    ------
+    MedgenError : if the shapes do not fit.
+    """
+    points, labels = np.asarray(latents, dtype=np.float64), np.asarray(names, dtype=object)
+    if points.ndim != 2 or points.shape[1] < 2 or labels.shape != points.shape[:1]:
+        raise MedgenError(f"latent_scatter got latents {points.shape} and names {labels.shape}; expected (N, Z), Z > 1, and (N,)")
+    finite = np.isfinite(points).all(axis=1)
+    points, labels = points[finite], labels[finite]
+    count = Counter(labels.tolist())
+    kept = np.sort(np.random.default_rng(0).permutation(len(points))[:DRAWN])
+    flat, axis_names = _flat(points[kept])  # (M, 2)
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = new_figure(1, (6.2, 4.4))
+        for key, chosen, colour, mark in _classes(count):
+            inside = np.isin(labels[kept], chosen)
+            total = sum(count[name] for name in chosen)
+            edge, layer = (0.8 if mark in "+x" else 0), (1.9 if mark == "." else 2)
+            (line,) = axes.plot(*flat[inside].T, mark, color=colour, markersize=3.2, label=f"{key} ({total})")
+            line.set(markeredgewidth=edge, zorder=layer)
+        cut = f"{len(kept)} of {len(points)} frames drawn" if len(kept) < len(points) else ""
+        axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=cut)
+        if count:
+            figure.legend(loc="outside right upper", markerscale=2)
+        return to_svg(figure)
+
+
+def _classes(count: Counter[str]) -> list[tuple[str, list[str], str, str]]:
+    """Return key, names, colour and mark of each class to draw, in the order of the legend."""
+    first = sorted(name for name, _ in sorted(count.items(), key=lambda item: (-item[1], item[0]))[: len(LOOKS)])
+    rest = [name for name in count if name not in first]
+    other = [(f"other: {len(rest)} classes", rest, UNKNOWN, ".")] if rest else []
+    return [(plain(name) or "unknown", [name], *look) for name, look in zip(first, LOOKS, strict=False)] + other
+
+
+def _flat(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+    """Return (M, Z) points as (M, 2), and what the two axes are."""
+    if points.shape[1] == 2 or len(points) < 2:
+        return points[:, :2], ["latent 1", "latent 2"]
+    _, spread, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]  # the sign of a component is arbitrary
+    share = 100 * spread**2 / max((spread**2).sum(), 1e-300)
+    return points @ axes[:2].T, [f"principal component {k + 1} ({share[k]:.0f} % of the variance)" for k in (0, 1)]
+
+
+def latent_plane(side: int) -> Floats:
+    """Return a grid of latents that covers a plane with an N(0, I) prior, row by row as the frames are to be laid out.
+
+    (side * side, 2): the normal quantiles from 5 to 95 % (Kingma and Welling 2013, figure 4). As in a chart, the first latent
+    rises to the right and the second one upwards, so the first row has the highest second latent.
+    """
+    quantiles = ndtri(np.linspace(0.05, 0.95, side))
+    right, up = np.meshgrid(quantiles, quantiles[::-1])
+    return np.stack([right.ravel(), up.ravel()], axis=1).astype(np.float32)
+
+
+def traversals(latent: ArrayLike, values: ArrayLike = TRAVERSED) -> Floats:
+    """Return latents that each differ from one frame's in one dimension.
+
+    Parameters
+    ----------
+    latent : (Z,) the mean embedding of a frame
+    values : (V,) what each dimension is set to in turn; -3 to 3 standard deviations of an N(0, I) prior
+
+    Returns
+    -------
+    (Z * V, Z): V latents for the first dimension, then V for the second, and so on.
+    """
+    centre, steps = np.asarray(latent, dtype=np.float32), np.asarray(values, dtype=np.float32)
+    rows = np.tile(centre, (centre.size, steps.size, 1))  # (Z, V, Z)
+    rows[np.arange(centre.size), :, np.arange(centre.size)] = steps
+    return rows.reshape(-1, centre.size)
+
+
+def control_chart(steps: ArrayLike, kl: ArrayLike, set_points: ArrayLike, beta: ArrayLike) -> bytes:
+    """Draw the KL and its set point over the training, and the weight of the KL term below, as SVG.
+
+    Parameters
+    ----------
+    steps : (N,) training steps, rising
+    kl, set_points : (N,) nats; samples whose KL is not finite are left out
+    beta : (N,) weight
+
+    Where there are more than `BINS` samples the lines are means of neighbours and a band spans their least and largest KL. The
+    axis of the KL ends at `CUT` times the highest set point; its title then says how far the KL went.
+    """
+    columns = np.stack([np.asarray(part, dtype=np.float64) for part in (steps, kl, set_points, beta)])  # (4, N)
+    columns = columns[:, np.isfinite(columns[1])]
+    starts = np.unique(np.linspace(0, columns.shape[1], min(BINS, columns.shape[1]), endpoint=False).astype(int))
+    at, mean, wanted, weight = _binned(np.add, columns, starts) / np.diff(starts, append=columns.shape[1])  # (4, bins)
+    low, high = (_binned(pick, columns[1:2], starts)[0] for pick in (np.minimum, np.maximum))
+    with matplotlib.rc_context(STYLE):
+        figure, (above, below) = new_figure(2, (6.2, 2.1), columns=1)
+        above.sharex(below)
+        above.tick_params(labelbottom=False)
+        if len(starts) < columns.shape[1]:
+            above.fill_between(at, low, high, color=NORMAL, alpha=0.22, linewidth=0, label="least to largest")
+        above.plot(at, mean, color=NORMAL, linewidth=1.3, label="KL")
+        above.plot(at, wanted, color=INK, linewidth=1.2, linestyle="--", drawstyle="steps-post", label="set point")
+        if len(starts) and high.max() > (top := CUT * wanted.max()) > 0:
+            above.set(ylim=(0, top), title=f"the KL went up to {high.max():.4g} nats, above this chart")
+        above.set(ylabel="KL, nats")
+        above.legend()
+        below.plot(at, weight, color=GREEN, linewidth=1.3)
+        below.set(xlabel="training step", ylabel="weight of the KL term")
+        return to_svg(figure)
+
+
+def _binned(pick: np.ufunc, columns: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Reduce (K, N) to (K, bins) by `pick`, each bin from its start to the next one's."""
+    return pick.reduceat(columns, starts, axis=1) if len(starts) else columns

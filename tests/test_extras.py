@@ -1,0 +1,117 @@
+"""Figures and numbers that a run has because of what its backend can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from medgen import api
+from medgen.errors import MedgenError
+from medgen.verbs.extras import control
+from medgen.verbs.run import open_run
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of 16 px frames, red and blue, in train and test."""
+    root, rng = tmp_path_factory.mktemp("frames"), np.random.default_rng(0)
+    for split, count in (("train", 24), ("test", 6)):
+        for place, name in enumerate(("red", "blue")):
+            (root / split / name).mkdir(parents=True)
+            for k in range(count):
+                pixels = rng.integers(0, 60, (16, 16, 3), dtype=np.uint8)
+                pixels[..., 2 * place] += 150
+                Image.fromarray(pixels).save(root / split / name / f"{k}.png")
+    return root
+
+
+def trained(root: Path, out: Path, backend: str, *assignments: str) -> Path:
+    """Train for two epochs and return the report."""
+    small = ("model.latents=2", "data.batch_size=8", 'data.normal=["*"]', "train.epochs=2", "train.log_steps=2", *assignments)
+    api.train(Path(f"folder:{root}"), out / "run", api.recipe(backend, None, small))
+    return api.report([out / "run"], out / "report")
+
+
+@pytest.fixture(scope="module")
+def conditional(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("conditional")
+    trained(folders, out, "cvae", "model.kl_target=3.0")
+    return out
+
+
+def test_a_run_straight_from_a_folder_is_reported_with_every_figure_it_allows(conditional: Path) -> None:
+    made = {path.name for path in (conditional / "report" / "figures").iterdir()}
+    assert {"classes.png", "latent-plane.png", "latent-scatter.svg", "control.svg", "losses.svg"} <= made
+
+
+def test_the_page_shows_the_figures(conditional: Path) -> None:
+    page = (conditional / "report" / "report.html").read_text()
+    titles = ("Samples of each class", "The latent plane", "Latent space", "The controller and the KL divergence")
+    assert all(f"<h3>{title}</h3>" in page for title in titles)
+
+
+def test_a_conditional_backend_learns_the_names_of_the_classes_from_the_training_frames(conditional: Path) -> None:
+    assert open_run(conditional / "run").settings.classes == ("blue", "red")
+
+
+def test_more_than_two_latents_are_traversed(folders: Path, tmp_path: Path) -> None:
+    trained(folders, tmp_path, "vae", "model.latents=3")
+    assert (tmp_path / "report" / "figures" / "traversals.png").is_file()
+
+
+def test_the_controller_is_measured_in_optimizer_steps(conditional: Path) -> None:
+    run = open_run(conditional / "run")
+    steps = pd.read_csv(run.folder / "steps.csv")
+    held = control(run)
+    assert held["mean_last_tenth"] == pytest.approx(steps["note.kl"].iloc[-1]) and list(steps["step"]) == [2, 4, 6, 8, 10]
+    assert held["target"] == pytest.approx(0.5)  # so early the set point has not begun to climb
+
+
+def test_a_run_without_a_controller_has_no_numbers_of_one(folders: Path, tmp_path: Path) -> None:
+    trained(folders, tmp_path, "vae")
+    assert control(open_run(tmp_path / "run")) == {}
+
+
+def test_samples_of_a_class_differ_from_those_of_another(conditional: Path, tmp_path: Path) -> None:
+    drawn = [api.sample(conditional / "run", tmp_path / f"{label}.png", 2, label=label).read_bytes() for label in ("red", "blue")]
+    assert drawn[0] != drawn[1]
+
+
+def test_a_class_that_a_run_does_not_know_gets_the_nearest_one(conditional: Path, tmp_path: Path) -> None:
+    with pytest.raises(MedgenError, match="no class 'blu'; did you mean 'blue'"):
+        api.sample(conditional / "run", tmp_path / "x.png", 2, label="blu")
+
+
+def test_a_backend_without_classes_refuses_a_label(folders: Path, tmp_path: Path) -> None:
+    trained(folders, tmp_path, "vae")
+    with pytest.raises(MedgenError, match="cannot be told a class; these can: cvae"):
+        api.sample(tmp_path / "run", tmp_path / "x.png", 2, label="red")
+
+
+def test_scores_never_use_the_class_of_a_frame_unless_it_is_given(conditional: Path, folders: Path, tmp_path: Path) -> None:
+    chosen = api.score(conditional / "run", Path(f"folder:{folders}"), tmp_path / "a", pictures=False).table["score"]
+    told = api.score(conditional / "run", Path(f"folder:{folders}"), tmp_path / "b", pictures=False, label="red").table["score"]
+    assert len(chosen) == len(told) == 12 and (chosen - told).abs().max() > 0
+
+
+def test_raw_frames_are_scored_at_native_size_by_a_run_that_was_trained_so(
+    conditional: Path, folders: Path, tmp_path: Path
+) -> None:
+    table = api.score(conditional / "run", folders / "test", tmp_path / "a", pictures=False).table
+    assert len(table) == 12 and not (tmp_path / "a" / "prepared").exists()
+
+
+def test_samples_in_a_folder_are_frames_that_can_be_reconstructed(conditional: Path, tmp_path: Path) -> None:
+    api.sample(conditional / "run", tmp_path / "drawn", 3)
+    assert api.reconstruct(conditional / "run", tmp_path / "drawn", tmp_path / "again") == 3
+    assert Image.open(tmp_path / "again" / "00000.png.png").size == (16, 16)
+
+
+def test_frames_without_the_findings_of_the_training_keep_the_labels_of_their_source(folders: Path, tmp_path: Path) -> None:
+    api.train(Path(f"folder:{folders}"), tmp_path / "run", api.recipe("vae", None, ('data.normal=["red"]', "train.epochs=1")))
+    table = api.score(tmp_path / "run", folders / "test" / "blue", tmp_path / "a", pictures=False).table
+    assert set(table["label"]) == {""}
