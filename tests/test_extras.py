@@ -108,7 +108,8 @@ def test_raw_frames_are_scored_at_native_size_by_a_run_that_was_trained_so(
 def test_samples_in_a_folder_are_frames_that_can_be_reconstructed(conditional: Path, tmp_path: Path) -> None:
     api.sample(conditional / "run", tmp_path / "drawn", 3)
     assert api.reconstruct(conditional / "run", tmp_path / "drawn", tmp_path / "again") == 3
-    assert Image.open(tmp_path / "again" / "00000.png.png").size == (16, 16)
+    with Image.open(tmp_path / "again" / "00000.png.png") as drawn:
+        assert drawn.size == (16, 16)
 
 
 def test_frames_without_the_findings_of_the_training_keep_the_labels_of_their_source(folders: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from medgen.backends._base import Backend, Optimizer, Player, Stage
 from medgen.nn.codeprior import CodeModel, CodeSettings, pad
+from medgen.nn.coders import down, up
 from medgen.nn.quantizer import Quantized, Quantizer, ResidualBlock
 
 
@@ -57,12 +58,9 @@ class Model(CodeModel, Backend):
 
 
 def _encoder(config: Config, channels: int) -> Iterator[nn.Module]:
-    for width in config.widths:
-        yield nn.Conv2d(channels, width, 3, 2, padding=1)
-        yield nn.ReLU()
-        channels = width
+    yield from down(channels, config.widths)
     yield from _residual(config)
-    yield nn.Conv2d(channels, config.quantizer.width, 1)
+    yield nn.Conv2d(config.widths[-1], config.quantizer.width, 1)
 
 
 def _decoder(config: Config, channels: int) -> Iterator[nn.Module]:
@@ -71,11 +69,8 @@ def _decoder(config: Config, channels: int) -> Iterator[nn.Module]:
         yield nn.Conv2d(width, config.widths[-1], 3, padding=1)
         yield from _residual(config)
         width = config.widths[-1]
-    for wider in reversed(config.widths):
-        yield nn.ConvTranspose2d(width, wider, 3, 2, padding=1, output_padding=1)
-        yield nn.ReLU()
-        width = wider
-    yield nn.Conv2d(width, channels, 3, padding=1)
+    yield from up(width, config.widths[::-1])
+    yield nn.Conv2d(config.widths[0], channels, 3, padding=1)
 
 
 def _residual(config: Config) -> Iterator[nn.Module]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from medgen.backends._base import Backend, Optimizer, Player, Stage
 from medgen.nn.codeprior import CodeModel, CodeSettings, pad
+from medgen.nn.coders import down, up
 from medgen.nn.quantizer import Quantized, Quantizer, ResidualBlock
 
 
@@ -66,13 +67,12 @@ class Model(CodeModel, Backend):
         finest, width = 2 ** len(config.widths), config.widths[-1]
         strides = [finest * 2**level for level in reversed(range(config.levels))]
         self.stride = strides[0]
-        coarser = [
-            Level(config, [nn.Conv2d(width, width, 4, 2, padding=1)], [nn.ConvTranspose2d(width, width, 4, 2, padding=1)], k == 0)
-            for k in range(config.levels - 1)
-        ]
-        bottom = Level(config, list(_shrink(config.widths, channels)), list(_grow(config.widths, channels)), False)
-        self.levels = nn.ModuleList([*coarser, bottom])
-        self.quantizers = [level.quantizer for level in (*coarser, bottom)]
+        coarser = [Level(config, down(width, (width,)), up(width, (width,)), top=k == 0) for k in range(config.levels - 1)]
+        to_image = nn.ConvTranspose2d(config.widths[0], channels, 4, 2, padding=1)
+        bottom = Level(config, down(channels, config.widths), [*up(width, config.widths[-2::-1]), to_image], top=False)
+        self.levels = [*coarser, bottom]
+        self.nets = nn.ModuleList(self.levels)
+        self.quantizers = [level.quantizer for level in self.levels]
         self.prior = self.make_prior(strides)
 
     @property
@@ -81,23 +81,20 @@ class Model(CodeModel, Backend):
 
     @property
     def players(self) -> dict[str, Player]:
-        players = {"vqvae": Player((self.levels,), self.config.optimizer)}
+        players = {"vqvae": Player((self.nets,), self.config.optimizer)}
         return players if self.prior is None else players | {"prior": Player((self.prior,), self.config.prior_optimizer)}
-
-    def _levels(self) -> list[Level]:
-        return [level for level in self.levels if isinstance(level, Level)]
 
     def _encode(self, image: Tensor) -> tuple[list[Quantized], Tensor | None]:
         """Return what each level's quantiser makes of the image, and what is drawn from all levels but the finest."""
         features = [pad(image - 0.5, self.stride)]
-        for level in reversed(self._levels()):
+        for level in reversed(self.levels):
             features.append(level.down(features[-1]))  # (B, W, h, w), half the grid each time
         found: list[Quantized] = []
         above: Tensor | None = None
-        for level, finer, seen in zip(self._levels(), [*self._levels()[1:], None], reversed(features[1:]), strict=True):
-            found.append(level.quantise(seen, above))
-            if finer is not None:
-                above = level.draw(found[-1].vectors, above)
+        for k, level in enumerate(self.levels):
+            if k:
+                above = self.levels[k - 1].draw(found[-1].vectors, above)  # (B, W, h, w) of level k
+            found.append(level.quantise(features[-1 - k], above))
         return found, above
 
     def encode(self, image: Tensor) -> list[Quantized]:
@@ -105,11 +102,11 @@ class Model(CodeModel, Backend):
 
     def autoencode(self, image: Tensor) -> tuple[Tensor, list[Quantized]]:
         found, above = self._encode(image)
-        return self._finish(self._levels()[-1].draw(found[-1].vectors, above)), found
+        return self._finish(self.levels[-1].draw(found[-1].vectors, above)), found
 
     def draw(self, vectors: Sequence[Tensor]) -> Tensor:
         drawn: Tensor | None = None
-        for level, part in zip(self._levels(), vectors, strict=True):
+        for level, part in zip(self.levels, vectors, strict=True):
             drawn = level.draw(part, drawn)  # (B, W, 2 h, 2 w), at last (B, C, padded, padded)
         assert drawn is not None
         return self._finish(drawn)
@@ -120,22 +117,6 @@ class Model(CodeModel, Backend):
 
 def _join(features: Tensor, above: Tensor | None) -> Tensor:
     return features if above is None else torch.cat([features, above], 1)
-
-
-def _shrink(widths: Sequence[int], channels: int) -> Iterator[nn.Module]:
-    for width in widths:
-        yield nn.Conv2d(channels, width, 4, 2, padding=1)
-        yield nn.ReLU()
-        channels = width
-
-
-def _grow(widths: Sequence[int], channels: int) -> Iterator[nn.Module]:
-    *rest, width = widths
-    for wider in reversed(rest):
-        yield nn.ConvTranspose2d(width, wider, 4, 2, padding=1)
-        yield nn.ReLU()
-        width = wider
-    yield nn.ConvTranspose2d(width, channels, 4, 2, padding=1)
 
 
 def _residual(config: Config) -> Iterator[nn.Module]:

@@ -33,7 +33,7 @@ class PriorSettings(Settings):
 
     share: float = Field(0.3, ge=0, lt=1)  # of the training, at its end, that trains the prior; 0 = no prior
     width: int = Field(64, ge=1)
-    layers: int = Field(6, ge=1)
+    layers: int = Field(5, ge=1)  # the net sees so many codes and one more up and to the left
     dropout: float = Field(0.1, ge=0, lt=1)
     conditional: bool = False  # on the class of a frame
     map: Literal["residual", "code_nll", "product"] = "residual"  # what the image score and the map are made of

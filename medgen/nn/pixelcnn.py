@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FIRST_KERNEL = 7
+FIRST_KERNEL = 5
 KERNEL = 3
 
 
@@ -65,7 +65,7 @@ class PixelCNN(nn.Module):
     Parameters
     ----------
     codes : K
-    width, layers : of the net; it sees `layers` + 2 rows up and columns to the left
+    width, layers : of the net; it sees `layers` + 1 rows up and columns to the left
     classes : L, 0 for a net without
     above : number of coarser grids that are given
     dropout : share of the horizontal stack's features that are dropped in training

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from medgen.config import Settings
 
+MEAN_STEP = 0.5  # of the moving average of the features' mean: quick, as the features move quickly
+
 
 class QuantizerSettings(Settings):
     """Settings of one codebook."""
@@ -24,11 +26,9 @@ class QuantizerSettings(Settings):
     commitment: float = Field(0.25, ge=0)  # weight of what pulls the encoder to its codes
     ema: bool = True  # codes follow a moving average of the encoder's outputs; otherwise the codebook loss moves them
     ema_decay: float = Field(0.99, ge=0, lt=1)
-    standardise: bool = True  # bring each channel to mean 0 and variance 1 before: else the codes lag behind a net that moves
-    normalise: bool = False  # vectors and codes have length 1 (Yu et al. 2021, https://arxiv.org/abs/2110.04627)
-    revive_after: int = Field(
-        100, ge=0
-    )  # training steps without use after which a code moves to a random encoder output; 0 = never
+    centre: bool = True  # take the features' mean off first: without it a coarse level easily falls to one code
+    normalise: bool = True  # vectors and codes have length 1 (Yu et al. 2021, https://arxiv.org/abs/2110.04627)
+    revive_after: int = Field(100, ge=0)  # steps without use after which a code moves to a random encoder output; 0 = never
 
 
 class Quantized(NamedTuple):
@@ -49,8 +49,8 @@ class Quantized(NamedTuple):
 class Quantizer(nn.Module):
     """A codebook. It learns in training mode with gradients enabled and never otherwise; it computes in float32.
 
-    The codebook is a buffer with `ema` and a weight without. Revival also starts it: until a code is used it counts as dead, so the
-    first step of training puts all codes on encoder outputs.
+    The codebook is a buffer with `ema` and a weight without. Revival also starts it: until it is used a code counts as dead, so
+    the first step of training puts all codes on encoder outputs.
     """
 
     codebook: Tensor
@@ -58,7 +58,6 @@ class Quantizer(nn.Module):
     counts: Tensor
     idle: Tensor
     mean: Tensor
-    variance: Tensor
 
     def __init__(self, settings: QuantizerSettings) -> None:
         super().__init__()
@@ -71,17 +70,16 @@ class Quantizer(nn.Module):
             self.register_buffer("counts", torch.ones(settings.codes))  # (K,), and of their number
         else:
             self.codebook = nn.Parameter(start)
-        self.register_buffer("mean", torch.zeros(settings.width))  # (D,), of the features
-        self.register_buffer("variance", torch.ones(settings.width))
+        self.register_buffer("mean", torch.zeros(settings.width))  # (D,), moving average of the features' mean
         self.register_buffer("idle", torch.full((settings.codes,), settings.revive_after))  # (K,) steps without use
 
     def forward(self, features: Tensor) -> Quantized:
         """Quantise features (B, D, h, w)."""
         with torch.autocast(features.device.type, enabled=False):
-            learning = self.training and torch.is_grad_enabled()
             vectors = features.float()
-            if self.settings.standardise:
-                vectors = F.batch_norm(vectors, self.mean, self.variance, training=learning and vectors[:, 0].numel() > 1)
+            learning = self.training and torch.is_grad_enabled()
+            if self.settings.centre:
+                vectors = self._centred(vectors, learning)
             if self.settings.normalise:
                 vectors = F.normalize(vectors, dim=1)
             flat = vectors.detach().permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
@@ -100,6 +98,17 @@ class Quantizer(nn.Module):
     def lookup(self, codes: Tensor) -> Tensor:
         """Return the vectors (B, D, h, w) of codes (B, h, w)."""
         return F.embedding(codes, self._table()).permute(0, 3, 1, 2)  # (B, D, h, w)
+
+    def _centred(self, vectors: Tensor, learning: bool) -> Tensor:
+        """Return (B, D, h, w) less the mean of the batch while learning, else less its moving average.
+
+        Early in training all features drift the same way, faster than codes can follow, and end up at the one code furthest out.
+        """
+        if not learning:
+            return vectors - self.mean[:, None, None]
+        mean = vectors.mean((0, 2, 3))  # (D,)
+        self.mean.lerp_(mean.detach(), MEAN_STEP)
+        return vectors - mean[:, None, None]
 
     def _table(self) -> Tensor:
         return F.normalize(self.codebook, dim=1) if self.settings.normalise else self.codebook
@@ -137,7 +146,7 @@ class Quantizer(nn.Module):
 
 
 def perplexity(codes: Tensor, n_codes: int) -> Tensor:
-    """Return how many of `n_codes` codes are in use, as exp of the entropy in nats of their frequencies: a scalar in [1, n_codes].
+    """Return how many codes are in use, as exp of the entropy in nats of their frequencies: a scalar in [1, n_codes].
 
     Parameters
     ----------
