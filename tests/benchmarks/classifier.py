@@ -37,7 +37,7 @@ class Classifier(nn.Module):
         return self.head(self.features(image))
 
 
-def train_classifier(data: Prepared, classes: tuple[str, ...], epochs: int = 6, seed: int = 0) -> tuple[Classifier, float]:
+def train_classifier(data: Prepared, classes: tuple[str, ...], epochs: int = 14, seed: int = 0) -> tuple[Classifier, float]:
     """Return a classifier of the findings `classes`, trained on the training frames, and its accuracy on the test frames."""
     torch.manual_seed(seed)
     model = Classifier(data.channels, len(classes))
