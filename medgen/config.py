@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from medgen.errors import ConfigError, did_you_mean
 
@@ -18,6 +18,18 @@ class Settings(BaseModel):
     """Base of all settings: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_defaults(cls, values: Any) -> Any:
+        """Lay a section that is given in part over its default, which may differ from the defaults of the section's own class."""
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(values)
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Settings) and isinstance(given.get(name), Mapping):
+                given[name] = {**field.default.model_dump(), **given[name]}
+        return given
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "settings") -> Self:

@@ -72,3 +72,23 @@ def test_what_is_written_as_toml_is_read_again(values: dict[str, object]) -> Non
 
 def test_the_digest_depends_on_values_alone() -> None:
     assert Outer().digest() == Outer.parse({"epochs": 3}).digest() != Outer(epochs=4).digest()
+
+
+class Part(Settings):
+    rate: float = 0.1
+    steps: int = 1
+
+
+class Whole(Settings):
+    part: Part = Part(rate=0.5)
+
+
+def test_a_section_given_in_part_keeps_the_rest_of_its_default() -> None:
+    assert Whole.parse({"part": {"steps": 7}}).part == Part(rate=0.5, steps=7)
+
+
+def test_an_optimizer_setting_of_endovae_leaves_the_others_as_they_are() -> None:
+    from medgen.backends import _base
+
+    config = _base.parse("endovae", {"optimizer": {"lr": 5e-4}})
+    assert (config.optimizer.lr, config.optimizer.warmup_steps, config.optimizer.plateau_epochs) == (5e-4, 100, 10)  # type: ignore[attr-defined]

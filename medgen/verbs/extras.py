@@ -113,7 +113,8 @@ def _decoded(model: Decodes, latents: NDArray[np.float32]) -> Iterator[Extra]:
             image_grid([list(drawn[start : start + SIDE]) for start in range(0, SIDE**2, SIDE)], side=64),
         )
         return
-    start = np.median(latents, axis=0)
+    centre = np.median(latents, axis=0)
+    start = latents[np.square(latents - centre).sum(axis=1).argmin()]
     most = np.argsort(-latents.var(axis=0), kind="stable")[:SHOWN]
     steps = len(TRAVERSED)
     chosen = traversals(start).reshape(latents.shape[1], steps, -1)[most].reshape(-1, latents.shape[1])
@@ -122,8 +123,8 @@ def _decoded(model: Decodes, latents: NDArray[np.float32]) -> Iterator[Extra]:
         "traversals",
         "Latent traversals",
         "Frames decoded while one latent at a time is changed",
-        "Each row changes one latent from -3 to 3 and keeps the others at the median of the test frames; the latents whose means "
-        "vary most between frames come first.",
+        "Each row changes one latent of the test frame nearest to the median from -3 to 3 and keeps the others; the latents "
+        "whose means vary most between frames come first.",
         image_grid([list(drawn[row : row + steps]) for row in range(0, len(drawn), steps)], side=64),
     )
 
