@@ -26,7 +26,6 @@ class Config(CodeSettings):
     widths: tuple[int, ...] = Field((64, 96), min_length=1)  # channels down to the finest grid of codes; each halves the image
     residual_blocks: int = Field(2, ge=0)  # at each level, in the encoder and in the decoder
     residual_width: int = Field(48, ge=1)  # between the two convolutions of a block
-    full_size: bool = False  # end on a 3 x 3 convolution at the size of the image: finer detail at about twice the time
     optimizer: Optimizer = Optimizer(lr=1e-3)
     prior_optimizer: Optimizer = Optimizer(lr=1e-3)
 
@@ -69,7 +68,8 @@ class Model(CodeModel, Backend):
         strides = [finest * 2**level for level in reversed(range(config.levels))]
         self.stride = strides[0]
         coarser = [Level(config, down(width, (width,)), up(width, (width,)), top=k == 0) for k in range(config.levels - 1)]
-        bottom = Level(config, down(channels, config.widths), _to_image(config.widths, channels, config.full_size), top=False)
+        to_image = nn.ConvTranspose2d(config.widths[0], channels, 4, 2, padding=1)
+        bottom = Level(config, down(channels, config.widths), [*up(width, config.widths[-2::-1]), to_image], top=False)
         self.levels = [*coarser, bottom]
         self.nets = nn.ModuleList(self.levels)
         self.quantizers = [level.quantizer for level in self.levels]
@@ -113,13 +113,6 @@ class Model(CodeModel, Backend):
 
     def _finish(self, drawn: Tensor) -> Tensor:
         return drawn[:, :, : self.size, : self.size] + 0.5  # (B, C, S, S)
-
-
-def _to_image(widths: Sequence[int], channels: int, full_size: bool) -> list[nn.Module]:
-    """Return the layers from the finest grid (B, widths[-1], h, w) to the image (B, C, S, S)."""
-    if full_size:
-        return [*up(widths[-1], widths[::-1]), nn.Conv2d(widths[0], channels, 3, padding=1)]
-    return [*up(widths[-1], widths[-2::-1]), nn.ConvTranspose2d(widths[0], channels, 4, 2, padding=1)]
 
 
 def _join(features: Tensor, above: Tensor | None) -> Tensor:
