@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from medgen.data.augment import AugmentSettings
+from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, FixedBatches, TrainingBatches, make_batch
 from medgen.data.phantom import PhantomSettings, make_phantom
 from medgen.data.prepare import prepare
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.errors import DataError
-
-STILL = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ def test_the_page_shows_the_figures(conditional: Path) -> None:
     page = (conditional / "report" / "report.html").read_text()
     titles = ("Samples of each class", "The latent plane", "Latent space", "The controller and the KL divergence")
     assert all(f"<h3>{title}</h3>" in page for title in titles)
+    assert "steady-state error" in page and "overshoot" in page
 
 
 def test_a_conditional_backend_learns_the_names_of_the_classes_from_the_training_frames(conditional: Path) -> None:
@@ -116,3 +117,10 @@ def test_frames_without_the_findings_of_the_training_keep_the_labels_of_their_so
     api.train(Path(f"folder:{folders}"), tmp_path / "run", api.recipe("vae", None, ('data.normal=["red"]', "train.epochs=1")))
     table = api.score(tmp_path / "run", folders / "test" / "blue", tmp_path / "a", pictures=False).table
     assert set(table["label"]) == {""}
+
+
+def test_another_seed_of_the_training_leaves_the_splits_as_they_are(folders: Path, tmp_path: Path) -> None:
+    trained(folders, tmp_path / "a", "vae")
+    trained(folders, tmp_path / "b", "vae", "train.seed=1")
+    digests = {open_run(tmp_path / name / "run").origin.data_digest for name in "ab"}
+    assert len(digests) == 1

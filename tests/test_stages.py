@@ -124,3 +124,11 @@ def test_means_survive_a_checkpoint() -> None:
     means.save("epoch", tensors)
     other.load("epoch", tensors)
     assert other.row() == {"a": 2.5} == means.row()
+
+
+def test_a_lengthened_run_that_is_back_in_its_first_stage_compares_losses_of_that_stage_alone(tmp_path: Path) -> None:
+    two_stages(tmp_path)
+    chosen = TrainSettings(epochs=40, precision="float32", early_stopping=0)
+    again = Fit(TwoStages(), Batches(1), Batches(), chosen, make_fabric("cpu", "float32"), tmp_path)
+    again.resume()
+    assert (again.position.stage, again.position.best, again.position.best_epoch) == (0, float("inf"), 8)

@@ -48,6 +48,10 @@ class AugmentSettings(Settings):
         return self.flip or self.rotation > 0 or self.zoom > 0 or self.contrast > 0
 
 
+STILL = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
+"""Frames stay as they are."""
+
+
 class Draws(NamedTuple):
     """What chance decided for each of B frames.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from medgen.config import Settings
-from medgen.data.augment import AugmentSettings, apply, draw
+from medgen.data.augment import STILL, AugmentSettings, apply, draw
 from medgen.data.prepared import Prepared
 from medgen.errors import DataError
 from medgen.types import LABELS, Batch
@@ -26,6 +26,7 @@ class DataSettings(Settings):
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
+    split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
@@ -62,7 +63,7 @@ class TrainingBatches:
 
     def __init__(self, data: Prepared, settings: DataSettings, seed: int, classes: Sequence[str] = ()) -> None:
         self.data, self.settings, self.seed, self.classes = data, settings, seed, classes
-        self.augment = settings.augment or AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
+        self.augment = settings.augment or STILL
         self.rows = data.rows("train", originals=not settings.copies)
         if not len(self.rows):
             remedy = 'say which findings are normal with --set \'data.normal=["NAME"]\', or "*" for all'

@@ -57,6 +57,7 @@ class Position:
 
     epoch: int = 0
     step: int = 0  # within the epoch
+    stage: int = 0  # that `best` is of
     best: float = math.inf
     best_epoch: int = 0
     seconds: float = 0.0
@@ -110,6 +111,8 @@ class Fit:
             means.load(kind, tensors)
         self.moved = {name for name in self.hands if name in about["moved"]}
         self.position = Position(**about["position"])
+        if (stage := self.schedule.place(self.position.epoch)) != self.position.stage:  # lengthened: another loss is watched
+            self._begin_stage(stage)
         self.position.finished = self._finished()  # it may have been lengthened
         checkpoint.restore_random_states(tensors)
 
@@ -236,9 +239,12 @@ class Fit:
         if last or (place.epoch < self.schedule.ends[stage] and not in_vain):
             return
         checkpoint.load_weights(self.model, self.folder / WEIGHTS)
-        place.epoch = place.best_epoch = self.schedule.ends[stage]
-        place.best = math.inf
+        place.epoch = self.schedule.ends[stage]
+        self._begin_stage(stage + 1)
         self.saved_at = -math.inf  # the next stage writes over the weights that this one would begin with again
+
+    def _begin_stage(self, stage: int) -> None:
+        self.position.stage, self.position.best, self.position.best_epoch = stage, math.inf, self.position.epoch
 
     def _finished(self) -> str:
         """Return why the training has ended, or "" if it has not."""

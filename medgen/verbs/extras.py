@@ -56,6 +56,15 @@ def control(run: Run) -> dict[str, Any]:
     return {**response, **times, "target": float(rows["note.kl_target"].iloc[-1]), "mean_last_tenth": _last_tenth(rows)}
 
 
+def _in_words(held: dict[str, Any]) -> str:
+    settled = "not settled" if held["settling_step"] is None else f"settled within 2 % from step {held['settling_step']:.0f}"
+    return (
+        f"Target {held['target']:.4g} nats, reached by the set point at step {held['final_from']:.0f}; mean KL over the last "
+        f"tenth {held['mean_last_tenth']:.3f}, steady-state error {held['steady_state_error']:+.3f} nats, "
+        f"overshoot {100 * held['overshoot']:.1f} %, {settled}."
+    )
+
+
 def _last_tenth(rows: pd.DataFrame) -> float:
     return float(rows["note.kl"].tail(max(1, len(rows) // 10)).mean())
 
@@ -78,7 +87,7 @@ def _control(run: Run) -> Iterator[Extra]:
             "The controller and the KL divergence",
             "KL divergence against its set point, and the weight of the KL term, over the training",
             "Above: the KL divergence of the training batches and the set point that the controller steers to. Below: the weight "
-            "(beta) of the KL term that it chose. metrics.json has the steady-state error, the overshoot and the settling time.",
+            f"(beta) of the KL term that it chose. {_in_words(control(run))}",
             control_chart(*columns),
         )
 

@@ -24,7 +24,7 @@ from medgen import __version__
 from medgen.backends import _base
 from medgen.config import Settings, override, read_toml, to_toml
 from medgen.data.archives import EVERY
-from medgen.data.augment import AugmentSettings
+from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.sources import open_dataset
@@ -150,8 +150,7 @@ def complete(settings: RunSettings, data: Prepared) -> RunSettings:
     if not classes and _base.load(settings.backend).wants_classes(model):
         rows = TrainingBatches(data, settings.data, settings.train.seed).rows
         model = model.model_copy(update={"classes": tuple(sorted(set(data.index["finding"].iloc[rows])))})
-    still = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
-    chosen = settings.data.augment or (still if data.kind else AugmentSettings())
+    chosen = settings.data.augment or (STILL if data.kind else AugmentSettings())
     return settings.model_copy(
         update={"model": model.model_dump(mode="json"), "data": settings.data.model_copy(update={"augment": chosen})}
     )
@@ -159,7 +158,7 @@ def complete(settings: RunSettings, data: Prepared) -> RunSettings:
 
 def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
     """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
-    return open_dataset(moved or run.origin.dataset, run.settings.data.normal, run.settings.train.seed)
+    return open_dataset(moved or run.origin.dataset, run.settings.data.normal, run.settings.data.split_seed)
 
 
 def open_for(run: Run, given: str | Path) -> Prepared:
@@ -169,7 +168,7 @@ def open_for(run: Run, given: str | Path) -> Prepared:
     ------
     DataError, RunError : if it cannot be opened or its frames do not fit the run.
     """
-    seed, normal = run.settings.train.seed, run.settings.data.normal
+    seed, normal = run.settings.data.split_seed, run.settings.data.normal
     data = open_dataset(given, (), seed)
     if data.kind and normal and {*normal} <= {*data.index["finding"], EVERY}:  # other frames keep the labels of their source
         data = open_dataset(given, normal, seed)

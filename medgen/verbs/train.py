@@ -59,7 +59,7 @@ def train(
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
     """
-    data = open_dataset(dataset, settings.data.normal, settings.train.seed)
+    data = open_dataset(dataset, settings.data.normal, settings.data.split_seed)
     settings = complete(settings, data)
     batches = TrainingBatches(data, settings.data, settings.train.seed, settings.classes)
     run = create_run(out, settings, data, command)
