@@ -21,6 +21,7 @@ from medgen.config import Settings
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import STATE, WEIGHTS, Epoch, Fit, TrainSettings
+from medgen.engine.validate import validate
 from medgen.errors import RunError
 from medgen.types import Batch, Progress, Scores
 
@@ -184,7 +185,8 @@ def test_a_minute_budget_stops_the_training(tmp_path: Path) -> None:
 def test_validation_leaves_the_random_numbers_of_training_alone(tmp_path: Path) -> None:
     training = fit(tmp_path)
     before = torch.get_rng_state()
-    assert training.validate()[0] == training.validate()[0]
+    first, again = (validate(training.model, training.val, training.fabric)[0] for _ in range(2))
+    assert first == again
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -208,3 +210,57 @@ def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
 
 def test_a_lone_batch_is_enough(tmp_path: Path) -> None:
     assert len(batch(1)) == 1 and fit(tmp_path, steps=1, epochs=1).run(lambda row: None).epoch == 1
+
+
+class Line(Backend):
+    """One weight that rises by 1 with each step at a learning rate of 1."""
+
+    def __init__(self, **optimizer: Any) -> None:
+        super().__init__(Settings(), SIZE, 3)
+        self.line = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.line.weight)
+        self.optimizer = Optimizer(name="sgd", lr=1.0, **optimizer)
+
+    @property
+    def players(self) -> dict[str, Player]:
+        return {"line": Player((self.line,), self.optimizer)}
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
+        yield "line", {"height": -self.line.weight.sum()}
+
+    def score(self, batch: Batch) -> Scores:
+        return Scores(torch.zeros(len(batch)))
+
+
+def test_weights_that_are_kept_are_their_moving_average_where_a_player_has_one(tmp_path: Path) -> None:
+    plain, averaged = Line(ema=0.0), Line(ema=0.5)
+    for name, model in (("plain", plain), ("averaged", averaged)):
+        training = Fit(model, Batches(3), [], TrainSettings(epochs=1), make_fabric("cpu", "float32"), tmp_path / name)
+        training.run(lambda row: None)
+    # the weight goes 1, 2, 3; the average starts at 0 and keeps 1/11, 2/12 and 3/13 of itself
+    expected = 0.0
+    for weight, kept in ((1, 1 / 11), (2, 2 / 12), (3, 3 / 13)):
+        expected = kept * expected + (1 - kept) * weight
+    assert checkpoint.load(tmp_path / "plain" / WEIGHTS)[0]["line.weight"].item() == pytest.approx(3.0)
+    assert checkpoint.load(tmp_path / "averaged" / WEIGHTS)[0]["line.weight"].item() == pytest.approx(expected, rel=1e-6)
+    assert averaged.line.weight.item() == pytest.approx(3.0)
+
+
+def test_the_learning_rate_falls_linearly_to_its_least_over_the_end_of_a_stage(tmp_path: Path) -> None:
+    rates: list[float] = []
+    training = Fit(
+        Line(decay_from=0.5, min_lr=0.1), Batches(1), [], TrainSettings(epochs=4), make_fabric("cpu", "float32"), tmp_path
+    )
+    training.run(lambda row: rates.append(row["lr.line"]))
+    assert rates == pytest.approx([1.0, 1.0, 1.0, 0.5])
+
+
+def test_a_resumed_run_has_the_same_moving_average(tmp_path: Path) -> None:
+    averaged = {"optimizer": {"ema": 0.9}}
+    fit(tmp_path / "whole", tiny("endovae", **averaged)).run(lambda row: None)
+    fit(tmp_path / "parts", tiny("endovae", **averaged)).run(lambda row: None, stop=after(4))
+    again = fit(tmp_path / "parts", tiny("endovae", **averaged))
+    again.resume()
+    again.run(lambda row: None)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    assert same(checkpoint.load(tmp_path / "whole" / WEIGHTS)[0], checkpoint.load(tmp_path / "parts" / WEIGHTS)[0])

@@ -119,7 +119,6 @@ def test_means_survive_a_checkpoint() -> None:
     means, other = Means(), Means()
     for value in (1.0, 4.0):
         means.add({"a": torch.tensor(value)})
-        means.steps += 1
     tensors: dict[str, torch.Tensor] = {}
     means.save("epoch", tensors)
     other.load("epoch", tensors)

@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from medgen.config import Settings
@@ -34,6 +34,14 @@ class Optimizer(Settings):
     plateau_epochs: int = Field(0, ge=0)  # epochs without a better validation loss before the rate falls; 0 = never
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     min_lr: float = Field(1e-6, ge=0)
+    decay_from: float = Field(1.0, ge=0, le=1)  # share of a stage from which the rate falls linearly to min_lr; 1 = it stays
+    ema: float = Field(0.0, ge=0, lt=1)  # decay of a moving average of the weights, which is what is kept and scored; 0 = none
+
+    @model_validator(mode="after")
+    def _one_reason_to_fall(self) -> Self:
+        if self.plateau_epochs and self.decay_from < 1:
+            raise ValueError("plateau_epochs and decay_from both lower the learning rate; set one of them")
+        return self
 
 
 class Player(NamedTuple):

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from lightning.fabric import Fabric
 from pydantic import Field
 
-from medgen.backends._base import Backend, Diagnoses
+from medgen.backends._base import Backend
 from medgen.config import Settings
 from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
 from medgen.engine.means import Epoch, Means
 from medgen.engine.player import Hand
 from medgen.engine.stages import Schedule
+from medgen.engine.validate import validate
 from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, silent
 
@@ -162,7 +163,7 @@ class Fit:
         started, before, frames = time.monotonic(), place.seconds, 0
         for batch in self.train.epoch(place.epoch, place.step, self.fabric.device):
             done = place.epoch * steps + place.step
-            self._step(batch, self.schedule.progress(done / steps))
+            self._step(batch, done / steps)
             place.step += 1
             if self.settings.log_steps and (done + 1) % self.settings.log_steps == 0:
                 on_steps(Epoch(step=done + 1, **self.means["steps"].row()))
@@ -183,22 +184,22 @@ class Fit:
                 self.save()
         return True
 
-    def _step(self, batch: Batch, progress: float) -> None:
-        """Let every player of a batch take its turn."""
-        turns = self.model.turns(batch, progress)
+    def _step(self, batch: Batch, epochs: float) -> None:
+        """Let every player of a batch take its turn, so many epochs after the start."""
+        turns = self.model.turns(batch, self.schedule.progress(epochs))
+        share = self.schedule.share(epochs)
         while True:
             with self.fabric.autocast():
                 turn = next(turns, None)
             if turn is None:
                 break
             name, losses = turn
-            self.hands[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip)
+            self.hands[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip, share)
             self.moved.add(name)
             for means in self.means.values():
                 means.add({f"train.{loss}": value for loss, value in losses.items()})
         for means in self.means.values():
             means.add({f"note.{note}": value for note, value in self.model.notes.items()})
-            means.steps += 1
 
     def _close_epoch(self, on_progress: OnProgress) -> Epoch:
         """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
@@ -209,7 +210,10 @@ class Fit:
         row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()}
         row |= self.means["epoch"].row()
         self.means["epoch"].clear()
-        losses, diagnosis, warning = self.validate(self.schedule.last_progress(stage), bool(monitor))
+        with self.averaged():
+            losses, diagnosis, warning = validate(
+                self.model, self.val, self.fabric, self.settings.seed, self.schedule.last_progress(stage), bool(monitor)
+            )
         row |= {f"val.{name}": value for name, value in losses.items()}
         row |= {f"diagnosis.{name}": value for name, value in diagnosis.items()}
         watched = losses.get(monitor) if losses and monitor else None
@@ -239,6 +243,8 @@ class Fit:
         if last or (place.epoch < self.schedule.ends[stage] and not in_vain):
             return
         checkpoint.load_weights(self.model, self.folder / WEIGHTS)
+        for hand in self.hands.values():
+            hand.average_anew()
         place.epoch = self.schedule.ends[stage]
         self._begin_stage(stage + 1)
         self.saved_at = -math.inf  # the next stage writes over the weights that this one would begin with again
@@ -259,35 +265,19 @@ class Fit:
     def keep(self) -> None:
         """Write the weights as the best so far."""
         about = {"epoch": self.position.epoch, "loss": self.position.best if math.isfinite(self.position.best) else None}
-        checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)
+        with self.averaged():
+            checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)
 
-    @torch.no_grad()
-    def validate(self, progress: float = 1.0, losses_too: bool = True) -> tuple[dict[str, float], dict[str, float], str]:
-        """Return the mean losses on the validation frames, their sum as "loss", the diagnosis and its warning.
-
-        Losses are those of the turns at `progress`; there are none where not `losses_too`. The random draws are the same every
-        time and leave the training's own untouched.
-        """
-        totals: dict[str, float] = defaultdict(float)
-        frames = 0
-        diagnosis: tuple[Mapping[str, Any], str] = ({}, "")
-        self.model.eval()
-        devices = [self.fabric.device] if self.fabric.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(self.settings.seed)
-            for batch in self.val:
-                moved = batch.to(self.fabric.device)
-                with self.fabric.autocast():
-                    for _, losses in self.model.turns(moved, progress) if losses_too else ():
-                        for name, value in losses.items():
-                            totals[name] += float(value) * len(batch)
-                    if frames == 0 and isinstance(self.model, Diagnoses):
-                        diagnosis = self.model.diagnose(moved)
-                frames += len(batch)
-        losses_mean = {name: value / frames for name, value in totals.items()}
-        if losses_mean:
-            losses_mean["loss"] = sum(losses_mean.values())
-        return losses_mean, dict(diagnosis[0]), diagnosis[1]
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the model have the moving averages of its weights for a while, of those players that have one."""
+        for hand in self.hands.values():
+            hand.swap()
+        try:
+            yield
+        finally:
+            for hand in self.hands.values():
+                hand.swap()
 
 
 def _broken(values: Mapping[str, float]) -> str:

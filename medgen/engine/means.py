@@ -16,30 +16,30 @@ class Epoch(dict[str, float]):
 
 
 class Means:
-    """Means of named scalars over the steps since the last `clear`; where a step lacks a name, it counts as 0."""
+    """Means of named scalars since the last `clear`, each over the turns that had it."""
 
     def __init__(self) -> None:
-        self.steps, self.sums = 0, dict[str, Tensor]()
+        self.sums: dict[str, Tensor] = {}  # (2,): total and number of turns
 
     def add(self, columns: Mapping[str, Tensor]) -> None:
-        """Add to the sums."""
+        """Add one turn."""
         for name, value in columns.items():
-            self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
+            total = value.detach().float()
+            one = torch.stack([total, torch.ones_like(total)])  # (2,)
+            self.sums[name] = self.sums[name] + one if name in self.sums else one
 
     def row(self) -> dict[str, float]:
         """Return the means."""
-        return {name: float(total) / max(self.steps, 1) for name, total in self.sums.items()}
+        return {name: float(total / turns) for name, (total, turns) in self.sums.items()}
 
     def clear(self) -> None:
         """Begin again."""
-        self.steps, self.sums = 0, {}
+        self.sums = {}
 
     def save(self, prefix: str, tensors: dict[str, Tensor]) -> None:
         """Put the state into `tensors`, below `prefix`."""
-        tensors[f"{prefix}.steps"] = torch.tensor(self.steps)
         tensors |= {f"{prefix}/{name}": value for name, value in self.sums.items()}
 
     def load(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
         """Undo `save`."""
-        self.steps = int(tensors[f"{prefix}.steps"])
         self.sums = {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}

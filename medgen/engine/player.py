@@ -23,7 +23,7 @@ class Hand:
     """Moves the weights of one player and nobody else's."""
 
     def __init__(self, player: Player) -> None:
-        settings = player.optimizer
+        self.settings = settings = player.optimizer
         self.weights = player.parameters()
         self.optimizer = MAKE[settings.name](self.weights, settings)
         self.schedules: dict[str, LinearLR | ReduceLROnPlateau] = {}
@@ -37,20 +37,51 @@ class Hand:
             )
         if settings.warmup_steps:
             self.schedules["warmup"] = LinearLR(self.optimizer, 1 / settings.warmup_steps, total_iters=settings.warmup_steps)
+        self.followed = _floats(player) if settings.ema else []
+        self.average = [value.detach().clone() for value in self.followed]
+        self.steps = 0  # that the average has followed
 
     @property
     def lr(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def move(self, fabric: Fabric, loss: Tensor, clip: float) -> None:
-        """Take one step down `loss`; the gradients of other players stay as they are."""
+    def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0) -> None:
+        """Take one step down `loss`; the gradients of other players stay as they are. `done` is the share of the stage that is."""
+        if done > self.settings.decay_from:
+            left = (1 - done) / (1 - self.settings.decay_from)
+            for group in self.optimizer.param_groups:
+                group["lr"] = max(self.settings.min_lr, left * self.settings.lr)
         self.optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss, inputs=self.weights)
         if clip:
             torch.nn.utils.clip_grad_norm_(self.weights, clip)
         self.optimizer.step()
+        self._follow()
         if "warmup" in self.schedules:
             self.schedules["warmup"].step()  # type: ignore[call-arg]
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Let the moving average follow; at first it forgets faster, or it would keep the weights of the start."""
+        if self.average:
+            self.steps += 1
+            decay = min(self.settings.ema, self.steps / (self.steps + 10))
+            torch._foreach_lerp_(self.average, [value.detach() for value in self.followed], 1 - decay)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the weights and their moving average, where there is one."""
+        for kept, value in zip(self.average, self.followed, strict=True):
+            held = value.detach().clone()
+            value.copy_(kept)
+            kept.copy_(held)
+
+    @torch.no_grad()
+    def average_anew(self) -> None:
+        """Begin the moving average again, at the weights as they are."""
+        self.steps = 0
+        for kept, value in zip(self.average, self.followed, strict=True):
+            kept.copy_(value)
 
     def see(self, loss: float) -> None:
         """Hear the validation loss of an epoch."""
@@ -63,14 +94,25 @@ class Hand:
         return {
             "moments": optimizer["state"],
             "groups": optimizer["param_groups"],
+            "average": dict(enumerate(self.average)),
+            "steps": self.steps,
             "schedules": {name: _plain(schedule.state_dict()) for name, schedule in self.schedules.items()},
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Undo `state`."""
         self.optimizer.load_state_dict({"state": state["moments"], "param_groups": state["groups"]})
+        self.steps = state["steps"]
+        for place, kept in enumerate(self.average):
+            kept.copy_(state["average"][place])
         for name, schedule in self.schedules.items():
             schedule.load_state_dict(dict(state["schedules"][name]))
+
+
+def _floats(player: Player) -> list[Tensor]:
+    """Return the weights of a player and the statistics beside them (of batch norm): what an average can be taken of."""
+    tensors = [value for module in player.weights for value in (*module.parameters(), *module.buffers())]
+    return [value for value in tensors if value.is_floating_point()]
 
 
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,12 @@ class Schedule:
         """Return the share of the training after so many epochs, stretched so that stages begin with an epoch."""
         return float(np.interp(done, [0, *self.ends], [0.0, *(stage.until for stage in self.stages)]))
 
+    def share(self, done: float) -> float:
+        """Return the share of its own stage that is done after so many epochs."""
+        place = self.place(int(done))
+        begin = self.ends[place - 1] if place else 0
+        return (done - begin) / (self.ends[place] - begin)
+
     def last_progress(self, place: int) -> float:
         """Return the progress at which a stage is validated: the last that belongs to it."""
         last = place == len(self.stages) - 1

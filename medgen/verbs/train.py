@@ -136,7 +136,7 @@ class Watch:
     """
 
     def __init__(self, run: Run, data: Prepared, fit: Fit) -> None:
-        self.run, self.model = run, fit.model
+        self.run, self.fit, self.model = run, fit, fit.model
         epoch, history = fit.position.epoch, run.history()
         self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
         if len(steps := run.history("steps.csv")):
@@ -161,8 +161,9 @@ class Watch:
         for name, value in row.items():
             self.board.add_scalar(name.replace(".", "/"), value, epoch)
         every = self.run.settings.train.panel_epochs
-        if every and (epoch % every == 0 or epoch == 1):
-            self._panel(epoch)
+        if every and (epoch % every == 0 or epoch == 1 or self.fit.position.finished):
+            with self.fit.averaged():
+                self._panel(epoch)
 
     def step(self, row: Epoch) -> None:
         """Note some optimizer steps."""

@@ -1,0 +1,44 @@
+"""What a training hears of its validation frames after each epoch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from medgen.backends._base import Backend, Diagnoses
+from medgen.types import Batch
+
+
+@torch.no_grad()
+def validate(
+    model: Backend, batches: Iterable[Batch], fabric: Fabric, seed: int = 0, progress: float = 1.0, losses_too: bool = True
+) -> tuple[dict[str, float], dict[str, float], str]:
+    """Return the mean losses on the validation frames, their sum as "loss", the diagnosis and its warning.
+
+    Losses are those of the turns at `progress`; there are none where not `losses_too`. The random draws are the same every
+    time and leave the training's own untouched.
+    """
+    totals: dict[str, float] = defaultdict(float)
+    frames = 0
+    diagnosis: tuple[Mapping[str, Any], str] = ({}, "")
+    model.eval()
+    devices = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        for batch in batches:
+            moved = batch.to(fabric.device)
+            with fabric.autocast():
+                for _, losses in model.turns(moved, progress) if losses_too else ():
+                    for name, value in losses.items():
+                        totals[name] += float(value) * len(batch)
+                if frames == 0 and isinstance(model, Diagnoses):
+                    diagnosis = model.diagnose(moved)
+            frames += len(batch)
+    losses_mean = {name: value / frames for name, value in totals.items()}
+    if losses_mean:
+        losses_mean["loss"] = sum(losses_mean.values())
+    return losses_mean, dict(diagnosis[0]), diagnosis[1]
