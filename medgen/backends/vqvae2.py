@@ -68,8 +68,8 @@ class Model(CodeModel, Backend):
         strides = [finest * 2**level for level in reversed(range(config.levels))]
         self.stride = strides[0]
         coarser = [Level(config, down(width, (width,)), up(width, (width,)), top=k == 0) for k in range(config.levels - 1)]
-        to_image = nn.ConvTranspose2d(config.widths[0], channels, 4, 2, padding=1)
-        bottom = Level(config, down(channels, config.widths), [*up(width, config.widths[-2::-1]), to_image], top=False)
+        to_image = [*up(width, config.widths[::-1]), nn.Conv2d(config.widths[0], channels, 3, padding=1)]
+        bottom = Level(config, down(channels, config.widths), to_image, top=False)
         self.levels = [*coarser, bottom]
         self.nets = nn.ModuleList(self.levels)
         self.quantizers = [level.quantizer for level in self.levels]

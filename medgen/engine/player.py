@@ -46,7 +46,7 @@ class Hand:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0) -> None:
-        """Take one step down `loss`; the gradients of other players stay as they are. `done` is the share of the stage that is."""
+        """Take one step down `loss`, with `done` of the stage behind it; the gradients of other players stay as they are."""
         if done > self.settings.decay_from:
             left = (1 - done) / (1 - self.settings.decay_from)
             for group in self.optimizer.param_groups:
