@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -94,3 +97,66 @@ def smooth(values: Tensor, valid: Tensor, sigma: float) -> Tensor:
         return F.conv2d(field, kernel.view(1, 1, -1, 1), padding=(reach, 0))
 
     return blur(values * weight) / blur(weight).clamp_min(1e-6) * weight
+
+
+AdversarialLoss = Literal["non_saturating", "hinge", "wasserstein", "least_squares"]
+
+
+def critic_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Tensor:
+    """Return what a critic minimises, a scalar.
+
+    Parameters
+    ----------
+    real, fake : (B,) the critic's outputs, before any sigmoid, for training frames and for generated ones
+    kind : "non_saturating" (Goodfellow et al. 2014), "hinge" (Lim and Ye 2017), "wasserstein" (Arjovsky et al. 2017; minus the
+        estimated distance) or "least_squares" (Mao et al. 2017)
+    """
+    real, fake = real.float(), fake.float()
+    if kind == "non_saturating":
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+    if kind == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    if kind == "wasserstein":
+        return fake.mean() - real.mean()
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+
+
+def generator_loss(fake: Tensor, kind: AdversarialLoss) -> Tensor:
+    """Return what a generator minimises, a scalar; arguments as in `critic_loss`."""
+    fake = fake.float()
+    if kind == "non_saturating":
+        return F.softplus(-fake).mean()
+    if kind == "least_squares":
+        return 0.5 * (fake - 1).square().mean()
+    return -fake.mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Return the mean of (length of the critic's gradient - 1)^2 at random points between real and fake frames.
+
+    Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, equation 3, without its weight.
+
+    Parameters
+    ----------
+    critic : (B, C, S, S) to (B,)
+    real, fake : (B, C, S, S)
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(fake.detach().float(), real.detach().float(), share)
+    return (_slopes(critic, between).norm(dim=1) - 1).square().mean()
+
+
+def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Return half the mean squared length of the critic's gradient at real frames.
+
+    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9, without its weight; arguments as in `gradient_penalty`.
+    """
+    return 0.5 * _slopes(critic, real.detach().float()).square().sum(1).mean()
+
+
+def _slopes(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return the critic's gradient (B, C * S * S) with respect to images, in float32: squares of small numbers are at stake."""
+    with torch.autocast(images.device.type, enabled=False), torch.enable_grad():
+        images = images.requires_grad_()
+        (slopes,) = torch.autograd.grad(critic(images).float().sum(), images, create_graph=True)
+    return slopes.flatten(1)

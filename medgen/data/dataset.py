@@ -27,6 +27,7 @@ class DataSettings(Settings):
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
     split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
+    pad_to: int = Field(0, ge=0)  # side to which frames at native size are filled up with black; 0 = as they are
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 

@@ -8,6 +8,7 @@ joined and no masks are read: a camera's frames are prepared first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -23,14 +24,14 @@ from medgen.data.image import read_image
 from medgen.data.layouts import read_source
 from medgen.data.manifest import nearest
 from medgen.data.pixels import to_uint8
-from medgen.data.prepared import INDEX, Prepared, PrepareSettings, open_prepared
+from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.errors import DataError, ImageError, did_you_mean
 
 SHARE = 0.05  # of normal frames, for val and for test each, where the source does not say
 KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read
 
 
-def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0) -> Prepared:
+def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0, pad_to: int = 0) -> Prepared:
     """Open a data set; of a folder no more than the first image is decoded.
 
     Splits stay as the source has them. Frames that it names none for are divided: what is not normal goes to test, of the normal
@@ -43,6 +44,7 @@ def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0)
     normal : the findings that are normal, "*" for all; every other one is then abnormal, and what has no finding stays as the
         source labels it. () leaves all to the source: MNIST and dSprites are all normal, of a folder its names say it
     seed : of the division
+    pad_to : side in pixels to which smaller frames are filled up with black on all sides alike; 0 leaves them as they are
 
     Returns
     -------
@@ -56,10 +58,13 @@ def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0)
     if not kind:
         if normal:
             raise DataError(f"what is normal in '{path}' was fixed when it was prepared; give it for {', '.join(KINDS)} alone")
+        if pad_to:
+            raise DataError(f"the size of '{path}' was fixed when it was prepared; leave data.pad_to at 0")
         return open_prepared(path)
     if not path.exists():
         raise DataError(f"there is no file or folder '{path}'{nearest(path)}")
     archive = KINDS[kind](path)
+    archive = replace(archive, frames=Filled(archive.frames, pad_to)) if pad_to else archive
     count, size, _, channels = archive.frames.shape
     values = {"size": size, "channels": channels, "val_share": SHARE, "test_share": SHARE, "seed": seed}
     settings = PrepareSettings.parse(values, str(address))
@@ -70,6 +75,28 @@ def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0)
     digest = _digest(kind, settings, archive, index)
     valid = np.broadcast_to(np.True_, (count, size, size))
     return Prepared(path, settings, str(address), digest, index, archive.frames, valid, None, kind)
+
+
+class Filled(Lazy):
+    """Frames with a black border around them.
+
+    Raises
+    ------
+    DataError : if the frames are larger than `side`.
+    """
+
+    def __init__(self, frames: Frames, side: int) -> None:
+        count, size, _, channels = frames.shape
+        if size > side:
+            raise DataError(
+                f"data.pad_to is {side}, but the frames have a side of {size} already; set it to 0 or {size} and more"
+            )
+        super().__init__((count, side, side, channels))
+        self._frames = frames
+        self._border = ((side - size) // 2, side - size - (side - size) // 2)
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.pad(self._frames[rows], ((0, 0), self._border, self._border, (0, 0)))  # (n, side, side, C)
 
 
 def is_address(given: str | Path) -> bool:

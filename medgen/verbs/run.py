@@ -27,7 +27,7 @@ from medgen.data.archives import EVERY
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.sources import open_dataset
+from medgen.data.sources import is_address, open_dataset
 from medgen.engine.checkpoint import load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
@@ -158,7 +158,8 @@ def complete(settings: RunSettings, data: Prepared) -> RunSettings:
 
 def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
     """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
-    return open_dataset(moved or run.origin.dataset, run.settings.data.normal, run.settings.data.split_seed)
+    chosen = run.settings.data
+    return open_dataset(moved or run.origin.dataset, chosen.normal, chosen.split_seed, chosen.pad_to)
 
 
 def open_for(run: Run, given: str | Path) -> Prepared:
@@ -169,9 +170,10 @@ def open_for(run: Run, given: str | Path) -> Prepared:
     DataError, RunError : if it cannot be opened or its frames do not fit the run.
     """
     seed, normal = run.settings.data.split_seed, run.settings.data.normal
-    data = open_dataset(given, (), seed)
+    pad_to = run.settings.data.pad_to if is_address(given) else 0
+    data = open_dataset(given, (), seed, pad_to)
     if data.kind and normal and {*normal} <= {*data.index["finding"], EVERY}:  # other frames keep the labels of their source
-        data = open_dataset(given, normal, seed)
+        data = open_dataset(given, normal, seed, pad_to)
     check_fits(run, data)
     return data
 

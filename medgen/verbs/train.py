@@ -59,7 +59,8 @@ def train(
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
     """
-    data = open_dataset(dataset, settings.data.normal, settings.data.split_seed)
+    chosen = settings.data
+    data = open_dataset(dataset, chosen.normal, chosen.split_seed, chosen.pad_to)
     settings = complete(settings, data)
     batches = TrainingBatches(data, settings.data, settings.train.seed, settings.classes)
     run = create_run(out, settings, data, command)
@@ -142,6 +143,7 @@ class Watch:
         if len(steps := run.history("steps.csv")):
             done = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
             write_text(run.folder / "steps.csv", done.to_csv(index=False, lineterminator="\n"))
+        self.columns: list[str] = []  # of steps.csv
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
         chosen = rows[np.linspace(0, len(rows) - 1, min(run.settings.train.panel_frames, len(rows))).astype(int)]
@@ -166,10 +168,18 @@ class Watch:
                 self._panel(epoch)
 
     def step(self, row: Epoch) -> None:
-        """Note some optimizer steps."""
+        """Note some optimizer steps; another stage may bring other columns, for which the file is written anew."""
         path = self.run.folder / "steps.csv"
-        with path.open("a", encoding="utf-8", newline="") as file:
-            pd.DataFrame([row]).to_csv(file, index=False, header=file.tell() == 0, lineterminator="\n")
+        if not self.columns and path.is_file():
+            self.columns = pd.read_csv(path, nrows=0).columns.tolist()
+        new = [name for name in row if name not in self.columns]
+        if new and self.columns:
+            write_text(path, pd.concat([pd.read_csv(path), pd.DataFrame([row])]).to_csv(index=False, lineterminator="\n"))
+        else:
+            with path.open("a", encoding="utf-8", newline="") as file:
+                columns = self.columns or list(row)
+                pd.DataFrame([row], columns=columns).to_csv(file, index=False, header=file.tell() == 0, lineterminator="\n")
+        self.columns += new
 
     @torch.no_grad()
     def _panel(self, epoch: int) -> None:
