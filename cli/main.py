@@ -1,83 +1,18 @@
-"""The `medgen` command. Nothing here imports torch before a command runs."""
+"""The `medgen` command: the commands of the chain from frames to a report."""
 
 from __future__ import annotations
 
-import logging
-import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
-from medgen import __version__
 from medgen.errors import MedgenError
 
-from .options import dataset_options, device_option, input_options, label_option
+from . import drawing as drawing  # its commands register themselves
+from .group import PATH, main
+from .options import dataset_options, device_option, input_options
 from .progress import Display
-
-PATH = click.Path(path_type=Path)
-
-
-class Group(click.Group):
-    """Answers a misspelt command with the nearest one, and every known error with one line."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["standalone_mode"] = False
-        try:
-            code = super().main(*args, **kwargs)
-        except click.ClickException as error:
-            click.echo(f"medgen: {error.format_message()}", err=True)
-            code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("medgen: stopped", err=True)
-            code = 130
-        raise SystemExit(code if isinstance(code, int) else 0)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        from medgen.errors import did_you_mean
-
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"there is no command '{args[0]}'; {did_you_mean(args[0], self.list_commands(ctx))}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        for name in ("fabric", "pytorch"):  # they announce the precision
-            logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
-        debug = ctx.params.get("debug", False)
-        try:
-            return super().invoke(ctx)
-        except MedgenError as error:
-            _fail(str(error), debug)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
-            raise
-        except MemoryError:
-            _fail("out of memory; try a smaller --set data.batch_size or --size", debug)
-        except Exception as error:
-            if "out of memory" in str(error).lower():
-                _fail("the GPU is out of memory; try a smaller --set data.batch_size, or --device cpu", debug)
-            text = " ".join(str(error).split())
-            _fail(f"this is a bug in medgen: {type(error).__name__}: {text} (`medgen --debug ...` shows more)", debug)
-
-
-def _fail(message: str, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    click.echo(f"medgen: {message}", err=True)
-    raise SystemExit(1)
-
-
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="medgen")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
-    """Generative anomaly detection for medical images, from raw frames to a report. For research, never for diagnosis.
-
-    \b
-    medgen inspect FRAMES                        what is there
-    medgen prepare FRAMES --out DATA             crop, split, store
-    medgen train endovae DATA --out RUN          learn what is normal
-    medgen report RUN                            score, measure, show
-    """
 
 
 @main.command()
@@ -211,34 +146,6 @@ def train(
     click.echo(f"run: {out}")
     if run.has_weights():
         click.echo(f"next: medgen report {out}")
-
-
-@main.command()
-@click.argument("run", type=PATH)
-@click.argument("source", metavar="INPUT", type=PATH)
-@click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
-@input_options
-def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
-    """Write what RUN makes of each frame of INPUT (raw frames or a data set)."""
-    from medgen import api
-
-    with Display() as display:
-        count = api.reconstruct(run, source, out, on_progress=display, **chosen)
-    click.echo(f"{count} reconstructions: {out}")
-
-
-@main.command()
-@click.argument("run", type=PATH)
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Frames to draw.")
-@click.option("--out", type=PATH, required=True, help="Picture (PNG) of all, or a folder for a file each.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@label_option
-@device_option
-def sample(run: Path, count: int, out: Path, **chosen: Any) -> None:
-    """Draw new frames from RUN into one picture, or into a folder."""
-    from medgen import api
-
-    click.echo(f"{count} samples: {api.sample(run, out, count, **chosen)}")
 
 
 @main.command()

@@ -91,3 +91,14 @@ def inspection_tables(found: Inspection) -> str:
     parts.append(f"{exact} exact and {len(found.duplicates) - exact} near duplicates, {across} across splits")
     parts += [f"warning: {warning}" for warning in found.warnings]
     return "\n\n".join(parts)
+
+
+def distance_table(found: dict[str, Any]) -> str:
+    """Return what `fid` measured."""
+    name = found["extractor"]
+    frechet = ("FID", found["fid"]) if "fid" in found else (f"FD ({name})", found["fd"])
+    rows: list[tuple[str, ...]] = [("measure", "value"), (frechet[0], _number(frechet[1]))]
+    rows.append(("KID x 1000", f"{_number(1000 * found['kid'])} +- {_number(1000 * found['kid_std'])}"))
+    rows += [(measure, _number(found[measure])) for measure in ("precision", "recall", "density", "coverage")]
+    sizes = f"{found['n_generated']:,} generated against {found['n_real']:,} real frames of split {found['split']}, by {name}"
+    return "\n".join([_align(rows), sizes, *([f"warning: {found['warning']}"] if found["warning"] else [])])

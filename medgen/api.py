@@ -1,13 +1,15 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``reconstruct`` and ``sample`` a run; ``demo`` does it all on synthetic frames. Progress goes to a callback; nothing is printed.
+``reconstruct``, ``sample`` and ``fid`` a run; ``demo`` does it all on synthetic frames. Progress goes to a callback; nothing is
+printed.
 """
 
 from medgen.backends._base import summaries as backends
 from medgen.data.inspect import inspect_source as inspect
 from medgen.data.prepare import prepare
 from medgen.verbs.demo import demo
+from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
 from medgen.verbs.report import report
 from medgen.verbs.run import recipe
@@ -19,6 +21,7 @@ __all__ = [
     "backends",
     "crop_steps",
     "demo",
+    "fid",
     "inspect",
     "prepare",
     "recipe",

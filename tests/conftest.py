@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,12 @@ def real_data() -> Path:
     if not (folder / "hyperkvasir" / "manifest.csv").is_file():
         pytest.skip(f"real frames are not at {folder}; name their folder in MEDGEN_TEST_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let reports measure a few samples only, and keep features of real frames out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medgen.verbs.report.QUICK", 8)
+        patch.setenv("MEDGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield

@@ -182,6 +182,26 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class Styles(Protocol):
+    """Draws a frame from styles, one for each of its `layers`, coarse ones first, and from noise."""
+
+    @property
+    def layers(self) -> int: ...
+
+    def styles(self, n: int) -> Tensor:
+        """Draw n styles (n, Z)."""
+        ...
+
+    def truncate(self, styles: Tensor, psi: float) -> Tensor:
+        """Return styles (n, Z) at psi of their distance from the mean style."""
+        ...
+
+    def draw_styles(self, styles: Tensor, noise: Literal["random", "fixed", "none"] = "fixed") -> Tensor:
+        """Return (n, C, S, S) in [0, 1] of styles (n, Z), or (n, L, Z) with one for each layer."""
+        ...
+
+
+@runtime_checkable
 class Diagnoses(Protocol):
     """Can tell from validation frames whether its training goes wrong in a way that its loss hides."""
 
@@ -195,6 +215,7 @@ CAPABILITIES: Mapping[str, type] = {
     "sample": Samples,
     "embed": Embeds,
     "decode": Decodes,
+    "styles": Styles,
     "diagnose": Diagnoses,
     "classes": Conditional,
 }

@@ -151,7 +151,8 @@ class Adversarial(Backend):
         """Descend from the encoder's latents to better ones, each frame for itself."""
         settings = self.config.inversion
         with torch.inference_mode(False), torch.enable_grad():
-            latent, image, valid = found.clone().requires_grad_(), signed(batch.image).clone(), batch.valid.clone()
+            latent, image = found.detach().float().clone().requires_grad_(), signed(batch.image).clone()
+            valid = batch.valid.clone()
             optimizer = torch.optim.Adam([latent], settings.refine_lr)
             for _ in range(settings.refine_steps):
                 pixels, features = self._residuals(image, self.draw(latent), valid)

@@ -8,6 +8,8 @@ https://doi.org/10.1016/j.media.2019.01.010).
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from torch import Tensor
 
@@ -15,7 +17,7 @@ from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import Adversarial, AdversarialConfig, unsigned
 from medgen.losses import r1_penalty
 from medgen.nn.stylecritic import Critic
-from medgen.nn.stylegan import Generator, Noise, StyleSettings
+from medgen.nn.stylegan import Generator, StyleSettings
 
 
 class Config(AdversarialConfig):
@@ -74,6 +76,6 @@ class Model(Adversarial):
         """Layers L that a style reaches."""
         return self.generator.synthesis.n_layers
 
-    def draw_styles(self, styles: Tensor, noise: Noise = "fixed") -> Tensor:
+    def draw_styles(self, styles: Tensor, noise: Literal["random", "fixed", "none"] = "fixed") -> Tensor:
         """Return (n, C, S, S) in [0, 1] of styles (n, Z), or (n, L, Z) with one for each layer."""
         return unsigned(self.generator.draw(styles, noise))

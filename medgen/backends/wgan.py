@@ -41,8 +41,7 @@ class Config(PlainConfig):
     def _optimizers_of_the_paper(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        chosen = OPTIMIZERS[given["lipschitz"]] if given.get("lipschitz") in OPTIMIZERS else OPTIMIZERS["gradient_penalty"]
-        of = chosen.model_dump()
+        of = OPTIMIZERS.get(str(given.get("lipschitz")), OPTIMIZERS["gradient_penalty"]).model_dump()
         names = ("generator_optimizer", "critic_optimizer")
         return {**given, **{name: {**of, **given.get(name, {})} for name in names if isinstance(given.get(name, {}), dict)}}
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.backends import _base
-from medgen.backends._base import Conditional, Decodes, Embeds
+from medgen.backends._base import Conditional, Decodes, Embeds, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
@@ -21,6 +21,7 @@ from medgen.report.latent import TRAVERSED, control_chart, latent_plane, latent_
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run
 from medgen.verbs.score import ScoreTable
+from medgen.verbs.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter
 SIDE = 10  # frames along each side of a latent plane
@@ -42,6 +43,8 @@ def extras(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Extra]:
             found += _decoded(model, latents)
     if isinstance(model, Conditional) and model.classes:
         found.append(_each_class(model))
+    if isinstance(model, Styles):
+        found += style_figures(model)
     return found
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.backends import _base
-from medgen.backends._base import Reconstructs, Samples
+from medgen.backends._base import Reconstructs, Samples, Styles
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
@@ -20,14 +20,17 @@ from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence, Panel
 from medgen.report.page import write_report
 from medgen.types import OnProgress, silent
+from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.extras import control, extras
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, check_fits, open_run, open_trained_on
 from medgen.verbs.score import ScoreTable, score_rows
+from medgen.verbs.styles import path_length
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 BLOCK = 256  # maps read at once
+QUICK = 500  # samples that a report measures of its own accord
 
 
 def report(
@@ -71,6 +74,10 @@ def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgr
     metrics = evaluate(scored.table, _pixel_maps(scored), threshold)
     metrics |= {"control": held} if (held := control(run)) else {}
     model = run.trained()
+    unmeasured = quick(run, data, QUICK, device, on_progress) if isinstance(model, Samples) else ""
+    metrics["distribution"] = measured(run)
+    if isinstance(model, Styles):
+        metrics["path_length"] = path_length(model.cpu().eval())
     history = run.history()
     return Evidence(
         name=run.name,
@@ -84,7 +91,7 @@ def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgr
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
-        warnings=_warnings(run, data, metrics),
+        warnings=[*_warnings(run, data, metrics), *([f"Samples were not measured: {unmeasured}."] if unmeasured else [])],
         rejected=data.rejected(),
         extras=extras(run, model, scored),
     )
@@ -166,7 +173,8 @@ def _warnings(run: Run, data: Prepared, metrics: dict[str, Any]) -> list[str]:
     leaks = len(data.leaks())
     if leaks:
         found.append(
-            f"{leaks} pairs of near-duplicate frames stand in different splits; they are listed in leaks.csv of the data set."
+            f"Near-duplicate frames stand in different splits ({leaks} {'pair' if leaks == 1 else 'pairs'}); they are listed in "
+            "leaks.csv of the data set."
         )
     if run.about.get("warning"):
         found.append(f"The training ended with a warning: {run.about['warning']}.")

@@ -35,13 +35,22 @@ from medgen.errors import ConfigError, RunError
 from medgen.files import write_text
 
 
+class WatchSettings(Settings):
+    """How the samples of a model in training are watched: their Fréchet distance from normal training frames, in the log."""
+
+    every: int = Field(0, ge=0)  # epochs between two measurements; 0 = none
+    extractor: str = "efficientnet-lite0"  # or "inception-2015", then it is an FID
+    frames: int = Field(1000, ge=2)  # drawn, and real ones at the most
+
+
 class RunSettings(Settings):
-    """A recipe: sections model (the backend's own), data, train and score."""
+    """A recipe: sections model (the backend's own), data, train and watch."""
 
     backend: str
     model: dict[str, Any] = Field(default_factory=dict)
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()
+    watch: WatchSettings = WatchSettings()
     false_alarm_rate: float = Field(0.05, gt=0, lt=1)  # of normal frames: where the threshold is put
 
     @property

