@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 from torch.distributions import Normal, kl_divergence
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from medgen.losses import binary_cross_entropy, gaussian_kl, smooth, ssim_map, valid_mean
+from medgen.losses import (
+    AdversarialLoss,
+    binary_cross_entropy,
+    critic_loss,
+    gaussian_kl,
+    generator_loss,
+    gradient_penalty,
+    r1_penalty,
+    smooth,
+    ssim_map,
+    valid_mean,
+)
 
 EVERYWHERE = torch.ones(2, 1, 24, 24, dtype=torch.bool)
 
@@ -82,3 +96,79 @@ def test_the_valid_mean_is_the_mean_over_valid_pixels() -> None:
 
 def test_a_frame_without_valid_pixels_has_mean_zero() -> None:
     assert valid_mean(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.bool)).item() == 0
+
+
+def test_the_non_saturating_losses_are_cross_entropies_of_real_and_generated() -> None:
+    real, fake = torch.randn(6), torch.randn(6)
+    entropy = binary_cross_entropy_with_logits
+    expected = entropy(real, torch.ones(6)) + entropy(fake, torch.zeros(6))
+    torch.testing.assert_close(critic_loss(real, fake, "non_saturating"), expected)
+    torch.testing.assert_close(generator_loss(fake, "non_saturating"), entropy(fake, torch.ones(6)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "critic", "generator"),
+    [("hinge", 0.25 + 0.5, 1.5), ("wasserstein", -1.5 - 1.25, 1.5), ("least_squares", 0.3125 + 2.25, 3.625 + 0.625)],
+)
+def test_the_other_adversarial_losses_are_those_by_hand(kind: AdversarialLoss, critic: float, generator: float) -> None:
+    real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.0])
+    assert critic_loss(real, fake, kind).item() == pytest.approx(critic)
+    assert generator_loss(fake, kind).item() == pytest.approx(generator)
+
+
+def linear(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the critic of frames (B, 3, 2, 2) that is a scalar product with `weight` (12,)."""
+    return lambda images: images.flatten(1) @ weight
+
+
+def half_square(images: torch.Tensor) -> torch.Tensor:
+    """A critic whose gradient is the frame itself."""
+    return 0.5 * images.square().flatten(1).sum(1)
+
+
+def test_the_penalties_of_a_linear_critic_are_those_of_its_slope() -> None:
+    weight, real, fake = torch.randn(12), torch.randn(5, 3, 2, 2), torch.randn(5, 3, 2, 2)
+    torch.testing.assert_close(gradient_penalty(linear(weight), real, fake), (weight.norm() - 1) ** 2)
+    torch.testing.assert_close(r1_penalty(linear(weight), real), weight.square().sum() / 2)
+
+
+def test_the_penalties_pull_the_weights_of_a_critic_along_their_derivative() -> None:
+    weight, frames = torch.randn(12, requires_grad=True), torch.randn(5, 3, 2, 2)
+    (pulled,) = torch.autograd.grad(gradient_penalty(linear(weight), frames, -frames), weight)
+    torch.testing.assert_close(pulled, (2 * (weight.norm() - 1) * weight / weight.norm()).detach())
+    (pulled,) = torch.autograd.grad(r1_penalty(linear(weight), frames), weight)
+    torch.testing.assert_close(pulled, weight.detach())
+
+
+def test_r1_is_measured_at_real_frames_and_averaged_over_them() -> None:
+    real = torch.randn(5, 3, 2, 2)
+    torch.testing.assert_close(r1_penalty(half_square, real), real.square().sum() / 2 / 5)
+
+
+def test_the_gradient_penalty_is_measured_somewhere_between_for_each_frame() -> None:
+    torch.manual_seed(0)
+    seen: list[torch.Tensor] = []
+
+    def critic(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.detach())
+        return half_square(images)
+
+    penalty = gradient_penalty(critic, torch.full((64, 3, 2, 2), 3.0), torch.full((64, 3, 2, 2), 1.0))
+    share = (seen[0] - 1) / 2  # 0 at the generated frame, 1 at the real one
+    assert share.min() >= 0 and share.max() <= 1 and share[:, 0, 0, 0].std().item() == pytest.approx(12**-0.5, rel=0.2)
+    assert torch.equal(share, share[:, :1, :1, :1].expand_as(share))
+    torch.testing.assert_close(penalty, (seen[0].flatten(1).norm(dim=1) - 1).square().mean())
+
+
+def test_penalties_are_measured_in_float32_even_where_the_rest_is_not() -> None:
+    weight, frames = torch.randn(12), torch.randn(5, 3, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        assert r1_penalty(linear(weight), frames).item() == pytest.approx(weight.square().sum().item() / 2, rel=1e-6)
+        expected = (weight.norm().item() - 1) ** 2
+        assert gradient_penalty(linear(weight), frames, -frames).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_penalties_leave_the_frames_as_they_are() -> None:
+    real, fake = torch.randn(2, 3, 2, 2), torch.randn(2, 3, 2, 2)
+    gradient_penalty(half_square, real, fake), r1_penalty(half_square, real)
+    assert not real.requires_grad and not fake.requires_grad
