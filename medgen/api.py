@@ -1,8 +1,8 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``reconstruct``, ``sample`` and ``fid`` a run; ``demo`` does it all on synthetic frames. Progress goes to a callback; nothing is
-printed.
+``reconstruct``, ``sample``, ``edit`` and ``fid`` a run; ``demo`` does it all on synthetic frames. Progress goes to a callback;
+nothing is printed.
 """
 
 from medgen.backends._base import summaries as backends
@@ -11,6 +11,7 @@ from medgen.data.prepare import prepare
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
+from medgen.verbs.edit import edit
 from medgen.verbs.report import report
 from medgen.verbs.run import recipe
 from medgen.verbs.score import score
@@ -21,6 +22,7 @@ __all__ = [
     "backends",
     "crop_steps",
     "demo",
+    "edit",
     "fid",
     "inspect",
     "prepare",

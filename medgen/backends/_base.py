@@ -182,6 +182,15 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class Redraws(Protocol):
+    """Can draw the frame that belongs to what `embed` gives, in a latent space whose prior is not N(0, I)."""
+
+    def redraw(self, latent: Tensor) -> Tensor:
+        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
+        ...
+
+
+@runtime_checkable
 class Styles(Protocol):
     """Draws a frame from styles, one for each of its `layers`, coarse ones first, and from noise."""
 
@@ -215,6 +224,7 @@ CAPABILITIES: Mapping[str, type] = {
     "sample": Samples,
     "embed": Embeds,
     "decode": Decodes,
+    "redraw": Redraws,
     "styles": Styles,
     "diagnose": Diagnoses,
     "classes": Conditional,

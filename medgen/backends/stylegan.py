@@ -59,6 +59,10 @@ class Model(Adversarial):
     def draw(self, latent: Tensor) -> Tensor:
         return self.generator.draw(latent, "fixed")
 
+    def redraw(self, latent: Tensor) -> Tensor:
+        """Return (N, C, S, S) in [0, 1] of styles (N, Z)."""
+        return self.draw_styles(latent)
+
     def sample(self, n: int) -> Tensor:
         """Return (n, C, S, S) in [0, 1], drawn from N(0, I), the styles truncated as the settings say."""
         return self.draw_styles(self.truncate(self.styles(n), self.config.truncation), "random")

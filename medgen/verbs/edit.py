@@ -1,0 +1,121 @@
+"""Change frames along the direction in which two findings differ in a model's latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medgen.backends import _base
+from medgen.data.dataset import FixedBatches
+from medgen.data.prepared import Prepared
+from medgen.engine.device import Device, make_fabric
+from medgen.errors import BackendError, DataError, did_you_mean
+from medgen.files import write_bytes
+from medgen.metrics.detection import auroc
+from medgen.report.figures import image_grid
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.pixels import to_pixels
+from medgen.verbs.run import Run, open_for, open_run
+
+STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5)
+FEWEST = 4  # frames of each finding: half of them learn the direction, half try it
+MOST = 2000  # frames of each finding that are looked at
+
+
+class Edited(NamedTuple):
+    """The picture that was written, the frames that the direction was learned from, and how well it tells the others apart."""
+
+    picture: Path
+    learned_from: int
+    auroc: float
+
+
+def edit(
+    run_folder: Path,
+    given: Path,
+    out: Path,
+    *,
+    source: str,
+    target: str,
+    n: int = 6,
+    strengths: Sequence[float] = STRENGTHS,
+    with_test: bool = False,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> Edited:
+    """Write a picture of frames of one finding, each moved towards another finding by several steps.
+
+    The direction is the difference between the mean latents of the two findings (Larsen et al. 2016,
+    https://arxiv.org/abs/1512.09300, section 3.2), learned on every second frame; the others say how well it tells them apart.
+
+    Parameters
+    ----------
+    given : a prepared data set or an archive that has frames of both findings
+    out : the picture (PNG): a row for each frame, the frame first, then what the model draws at each strength
+    source, target : findings
+    n : frames of the source in the picture
+    strengths : 0 is the frame as the model sees it, 1 is as far away as the target's mean is from the source's
+    with_test : look at frames of the test split, too; then nothing may be measured with them by what is learned here
+
+    Raises
+    ------
+    BackendError : if the backend cannot draw what it embeds.
+    DataError : if there are too few frames of a finding.
+    """
+    run = open_run(run_folder)
+    model, data = run.trained(), open_for(run, given)
+    _base.require(model, "embed")
+    model.to(make_fabric(device, "float32").device).eval()
+    rows = {name: _rows(data, name, with_test) for name in (source, target)}
+    with torch.inference_mode():
+        latents = {name: _embed(run, model, data, found, on_progress) for name, found in rows.items()}
+        direction = latents[target][::2].mean(0) - latents[source][::2].mean(0)  # (Z,)
+        held = [latents[name][1::2] @ direction for name in (source, target)]
+        shown = latents[source][:n]
+        drawn = [to_pixels(_redraw(model, shown + strength * direction)) for strength in strengths]
+    originals = data.frames[rows[source][:n]]
+    originals = np.repeat(originals, 3, axis=3) if originals.shape[3] == 1 else originals
+    write_bytes(out, image_grid([[originals[k], *(column[k] for column in drawn)] for k in range(len(originals))]))
+    told = auroc(np.repeat([0, 1], [len(part) for part in held]), torch.cat(held).cpu().numpy())
+    return Edited(out, sum(len(found[::2]) for found in latents.values()), float(told))
+
+
+def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
+    """Return up to `MOST` rows of a finding, evenly spread."""
+    index = data.index
+    known = set(index["finding"]) - {""}
+    if finding not in known:
+        raise DataError(f"'{data.address}' has no finding '{finding}'; {did_you_mean(finding, known)}")
+    mine = (index["finding"] == finding) & (index["copy"] == 0)
+    rows = np.flatnonzero(mine if with_test else mine & (index["split"] != "test"))
+    if len(rows) < FEWEST:
+        hint = "" if with_test else "; --with-test takes test frames too, which must then not measure what is learned from them"
+        raise DataError(
+            f"'{data.address}' has {len(rows)} frames of '{finding}' outside the test split, {FEWEST} are needed{hint}"
+        )
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).astype(np.int64))]
+
+
+def _embed(run: Run, model: _base.Backend, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress) -> Tensor:
+    batches, found = FixedBatches(data, rows, run.settings.data), []
+    device = next(model.parameters()).device
+    for done, batch in enumerate(batches, 1):
+        found.append(model.embed(batch.to(device)).float())  # type: ignore[operator]
+        on_progress(Progress("embed", done, len(batches)))
+    return torch.cat(found)  # (N, Z)
+
+
+def _redraw(model: _base.Backend, latents: Tensor) -> Tensor:
+    """Return the frames (N, C, S, S) in [0, 1] of latents as `embed` gives them."""
+    if isinstance(model, _base.Redraws):
+        return model.redraw(latents)
+    if isinstance(model, _base.Decodes):
+        return model.decode(latents)
+    able = [name for name in _base.names() if hasattr(_base.load(name), "redraw") or hasattr(_base.load(name), "decode")]
+    raise BackendError(f"this backend cannot draw what it embeds; these can: {', '.join(able)}")

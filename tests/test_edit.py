@@ -1,0 +1,91 @@
+"""Moving frames from one finding towards another in a model's latent space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from medgen_cli.main import main
+from PIL import Image
+
+from medgen import api
+from medgen.backends import _base
+from medgen.errors import BackendError, DataError
+from medgen.types import Batch
+from medgen.verbs.edit import _redraw, edit
+from medgen.verbs.run import Run
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of dark and of bright frames for training, and of striped ones for the test alone."""
+    folder, random = tmp_path_factory.mktemp("frames"), np.random.default_rng(0)
+    for split, name, low in (("train", "dark", 0), ("train", "bright", 128), ("test", "striped", 60)):
+        (folder / split / name).mkdir(parents=True)
+        for k in range(10):
+            Image.fromarray(random.integers(low, low + 100, (16, 16, 3), dtype=np.uint8)).save(folder / split / name / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "vae"
+    chosen = ("train.epochs=1", "model.latents=2", 'data.normal=["dark"]', "train.precision=float32")
+    api.train(Path(f"folder:{frames}"), out, api.recipe("vae", None, chosen))
+    return out
+
+
+class Channels(torch.nn.Module):
+    """Embeds a frame as the mean of each channel and draws a frame of one colour."""
+
+    def embed(self, batch: Batch) -> torch.Tensor:
+        return batch.image.mean((2, 3))
+
+    def redraw(self, latent: torch.Tensor) -> torch.Tensor:
+        return latent[:, :, None, None].expand(-1, -1, 16, 16).clamp(0, 1)
+
+
+@pytest.fixture
+def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Channels()
+    model.weight = torch.nn.Parameter(torch.zeros(1))
+    monkeypatch.setattr(Run, "trained", lambda self: model)
+
+
+@pytest.mark.usefixtures("_colours")
+def test_a_frame_reaches_the_mean_of_the_target_at_strength_one(run: Path, frames: Path, tmp_path: Path) -> None:
+    address = Path(f"folder:{frames}")
+    made = edit(run, address, tmp_path / "e.png", source="dark", target="bright", n=1, strengths=(0.0, 1.0))
+    pixels = np.asarray(Image.open(made.picture).convert("RGB")).astype(float)
+    thirds = [part[pixels.shape[0] // 4 : -pixels.shape[0] // 4, 20:-20].mean() for part in np.array_split(pixels, 3, axis=1)]
+    assert abs(thirds[1] - 50) < 6 and abs(thirds[2] - 178) < 8  # means of 0 to 99 and of 128 to 227
+    assert made.auroc == 1.0 and made.learned_from == 10
+
+
+def test_test_frames_are_left_alone_unless_they_are_asked_for(run: Path, frames: Path, tmp_path: Path) -> None:
+    address = Path(f"folder:{frames}")
+    with pytest.raises(DataError, match="0 frames of 'striped' outside the test split"):
+        edit(run, address, tmp_path / "e.png", source="dark", target="striped")
+    assert edit(run, address, tmp_path / "e.png", source="dark", target="striped", with_test=True).picture.is_file()
+
+
+def test_a_misspelt_finding_leads_to_the_right_one(run: Path, frames: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        main, ["edit", str(run), f"folder:{frames}", "--from", "darc", "--to", "bright", "--out", str(tmp_path / "e.png")]
+    )
+    assert result.exit_code == 1 and "did you mean 'dark'" in result.output
+
+
+def test_the_command_says_how_well_the_direction_tells_the_findings_apart(run: Path, frames: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        main, ["edit", str(run), f"folder:{frames}", "--from", "dark", "--to", "bright", "--out", str(tmp_path / "e.png")]
+    )
+    assert result.exit_code == 0 and "learned from 10 frames; AUROC" in result.output and (tmp_path / "e.png").is_file()
+
+
+def test_a_backend_that_cannot_draw_what_it_embeds_names_those_that_can() -> None:
+    with pytest.raises(BackendError, match=r"cannot draw what it embeds; these can: .*stylegan"):
+        _redraw(_base.create("vqvae", {}, 32, 3), torch.zeros(1, 64))
