@@ -142,4 +142,4 @@ def test_a_report_shows_the_samples_distance_and_says_why_not(run: Path, tmp_pat
     monkeypatch.setattr(distance, "available", lambda: ["efficientnet-lite0"])
     page = api.report([run], tmp_path / "with").read_text()
     assert 'data-metric="distribution.fd"' in page and "not measured" not in page
-    assert json.loads((tmp_path / "with" / "metrics.json").read_text())["distribution"][0]["n_generated"] == 8
+    assert json.loads((tmp_path / "with" / "metrics.json").read_text())["distribution"]["measured"][0]["n_generated"] == 8

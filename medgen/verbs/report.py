@@ -74,8 +74,9 @@ def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgr
     metrics = evaluate(scored.table, _pixel_maps(scored), threshold)
     metrics |= {"control": held} if (held := control(run)) else {}
     model = run.trained()
-    unmeasured = quick(run, data, QUICK, device, on_progress) if isinstance(model, Samples) else ""
-    metrics["distribution"] = measured(run)
+    if isinstance(model, Samples):
+        reason = quick(run, data, QUICK, device, on_progress)
+        metrics["distribution"] = {"measured": measured(run), "reason": reason}
     if isinstance(model, Styles):
         metrics["path_length"] = path_length(model.cpu().eval())
     history = run.history()
@@ -91,7 +92,7 @@ def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgr
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
-        warnings=[*_warnings(run, data, metrics), *([f"Samples were not measured: {unmeasured}."] if unmeasured else [])],
+        warnings=_warnings(run, data, metrics),
         rejected=data.rejected(),
         extras=extras(run, model, scored),
     )
