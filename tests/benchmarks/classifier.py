@@ -6,6 +6,7 @@ sharpness, and not what a frame shows, decides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
+from medgen.metrics.moments import Moments, frechet_distance
+from medgen.types import Batch
 
 FEATURES = 64
 
@@ -37,7 +40,9 @@ class Classifier(nn.Module):
         return self.head(self.features(image))
 
 
-def train_classifier(data: Prepared, classes: tuple[str, ...], epochs: int = 14, seed: int = 0) -> tuple[Classifier, float]:
+def train_classifier(
+    data: Prepared, classes: tuple[str, ...], epochs: int = 14, seed: int = 0, blurs: Sequence[int] = (1, 2, 4)
+) -> tuple[Classifier, float]:
     """Return a classifier of the findings `classes`, trained on the training frames, and its accuracy on the test frames."""
     torch.manual_seed(seed)
     model = Classifier(data.channels, len(classes))
@@ -49,15 +54,20 @@ def train_classifier(data: Prepared, classes: tuple[str, ...], epochs: int = 14,
         for start in range(0, len(order) - 63, 64):
             batch = make_batch(data, order[start : start + 64], classes=classes)
             assert batch.finding is not None
-            blur = int(np.random.default_rng([seed, epoch, start]).choice([1, 2, 4]))
+            blur = int(np.random.default_rng([seed, epoch, start]).choice(blurs))
             loss = F.cross_entropy(model(blurred(batch.image, blur)), batch.finding)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
     model.eval()
-    test = make_batch(data, data.rows("test"), classes=classes)
+    rows = data.rows("test")
     with torch.inference_mode():
-        return model, float((model(test.image).argmax(1) == test.finding).float().mean())
+        right = [_right(model, make_batch(data, part, classes=classes)) for part in np.array_split(rows, -(-len(rows) // 500))]
+    return model, sum(right) / len(rows)
+
+
+def _right(model: Classifier, batch: Batch) -> int:
+    return int((model(batch.image).argmax(1) == batch.finding).sum())
 
 
 def blurred(image: Tensor, factor: int) -> Tensor:
@@ -66,11 +76,9 @@ def blurred(image: Tensor, factor: int) -> Tensor:
     return F.interpolate(small, size=image.shape[2:], mode="bilinear")  # (B, C, S, S)
 
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Return the squared Fréchet distance between Gaussians fitted to features (N, F) and (M, F) (Dowson and Landau 1982)."""
-    mean = (a.mean(0) - b.mean(0)).double().square().sum()
-    first, second = torch.cov(a.double().T), torch.cov(b.double().T)  # (F, F)
-    values, vectors = torch.linalg.eigh(first)
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ second @ root).clamp_min(0).sqrt().sum()
-    return float(mean + first.trace() + second.trace() - 2 * cross)
+def distance(a: Tensor, b: Tensor) -> float:
+    """Return the Fréchet distance between features (N, F) and (M, F)."""
+    sides = Moments(), Moments()
+    for side, features in zip(sides, (a, b), strict=True):
+        side.add(features)
+    return frechet_distance(*sides)

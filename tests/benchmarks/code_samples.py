@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from classifier import frechet_distance, train_classifier
+from classifier import distance, train_classifier
 from torch import Tensor
 
 from medgen.data.dataset import FixedBatches
@@ -49,10 +49,10 @@ def main(folder: Path, count: int) -> None:
         return torch.cat([judge.features(part) for part in frames.split(100)])
 
     train = features(real["train"])
-    result["frechet_test_frames"] = frechet_distance(train, features(real["test"]))
+    result["frechet_test_frames"] = distance(train, features(real["test"]))
     for name, draw in (("prior", model.sample), ("uniform", model.sample_uniform)):
         drawn = torch.cat([draw(len(part)) for part in np.array_split(np.arange(count), max(1, count // 50))])  # type: ignore[operator]
-        result[f"frechet_{name}"] = frechet_distance(train, features(drawn))
+        result[f"frechet_{name}"] = distance(train, features(drawn))
     result["samples"] = count
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
 
