@@ -96,12 +96,16 @@ class ResidualCritic(nn.Module):
         self.turn_head = spectral_norm(nn.Linear(width, turns))
 
     def features(self, image: Tensor) -> Tensor:
-        """Return the sum over places of what the critic sees in frames (B, C, S, S), (B, W)."""
-        return self.blocks(image).sum((2, 3))
+        """Return the mean over places of what the critic sees in frames (B, C, S, S), (B, W)."""
+        return self.blocks(image).mean((2, 3))
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.features(image))[:, 0]  # (B,)
+        return self.head(self._summed(image))[:, 0]  # (B,)
 
     def which_turn(self, image: Tensor) -> Tensor:
         """Return the logits (B, turns) of how far frames (B, C, S, S) have been turned."""
-        return self.turn_head(self.features(image))
+        return self.turn_head(self._summed(image))
+
+    def _summed(self, image: Tensor) -> Tensor:
+        """Return the sum over places (B, W), which the heads of the source judge by."""
+        return self.blocks(image).sum((2, 3))
