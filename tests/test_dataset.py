@@ -55,6 +55,12 @@ def test_every_epoch_has_its_own_order(data: Prepared) -> None:
     assert not torch.equal(first, second) and torch.equal(first.sort().values, second.sort().values)
 
 
+def test_a_short_epoch_draws_other_frames_each_time_and_none_twice(data: Prepared) -> None:
+    training = TrainingBatches(data, DataSettings(batch_size=4, epoch_frames=9), 3)
+    first, second = (torch.cat([batch.index for batch in training.epoch(number)]) for number in (0, 1))
+    assert len(training) == 2 and len(set(first.tolist())) == 8 and set(first.tolist()) != set(second.tolist())
+
+
 def test_augmentation_changes_training_frames_and_can_be_switched_off(data: Prepared) -> None:
     moved = next(TrainingBatches(data, DataSettings(augment=AugmentSettings()), 0).epoch(0))
     still = next(TrainingBatches(data, DataSettings(augment=STILL), 0).epoch(0))

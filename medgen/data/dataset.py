@@ -28,6 +28,7 @@ class DataSettings(Settings):
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
     split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
     pad_to: int = Field(0, ge=0)  # side to which frames at native size are filled up with black; 0 = as they are
+    epoch_frames: int = Field(0, ge=0)  # that make an epoch, drawn at random each time; 0 = every frame once
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
@@ -87,7 +88,8 @@ class TrainingBatches:
 
     def __len__(self) -> int:
         """Return the batches in an epoch; a rest smaller than a batch is left for another epoch's order."""
-        return max(1, len(self.rows) // self.settings.batch_size)
+        frames = min(self.settings.epoch_frames or len(self.rows), len(self.rows))
+        return max(1, frames // self.settings.batch_size)
 
     def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
         """Yield the batches of an epoch from batch `start` on, without labels and masks, augmented on `device`."""
