@@ -12,7 +12,7 @@ from PIL import Image
 
 from medgen import api
 from medgen.engine.means import Epoch
-from medgen.verbs.run import open_run
+from medgen.verbs.run import open_run, open_trained_on
 from medgen.verbs.train import Watch
 
 FIRST = {"step": 1, "train.a": 0.5, "note.n": 2.0}
@@ -78,3 +78,22 @@ def test_a_gan_that_is_trained_has_each_loss_in_the_steps_of_its_own_stage(tmp_p
     assert steps[adversarial].notna().all(axis=1).tolist() == [True] * half + [False] * half
     assert steps[inversion].notna().all(axis=1).tolist() == [False] * half + [True] * half
     assert set(steps.columns) == {*adversarial, *inversion}
+
+
+@pytest.mark.parametrize(("choice", "places"), [("first", [0, 1, 2]), ("spread", [0, 2, 5])])
+def test_a_panel_shows_the_first_validation_frames_or_some_from_all_of_them(
+    tmp_path: Path, choice: str, places: list[int]
+) -> None:
+    for split, count in (("train", 2), ("val", 6)):
+        (tmp_path / "frames" / split / "good").mkdir(parents=True)
+        for k in range(count):
+            pixels = np.full((16, 16, 3), 10 * k, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "frames" / split / "good" / f"{k}.png")
+    chosen = ("train.epochs=1", "train.panel_frames=3", f"train.panel_choice={choice}")
+    address = Path(f"folder:{tmp_path / 'frames'}")
+    run = api.train(address, tmp_path / "run", api.recipe("vae", None, chosen))
+    data = open_trained_on(run)
+    model = run.fresh()
+    training = SimpleNamespace(model=model, position=SimpleNamespace(epoch=0, step=0), train=[])
+    shown = Watch(run, data, training).batch.index.numpy()  # type: ignore[arg-type]
+    assert shown.tolist() == data.rows("val")[places].tolist()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from lightning.fabric import Fabric
@@ -42,6 +42,7 @@ class TrainSettings(Settings):
     log_steps: int = Field(0, ge=0)  # a row in steps.csv with means over so many optimizer steps; 0 = none
     panel_epochs: int = Field(10, ge=0)  # a panel of samples and reconstructions every so many epochs; 0 = none
     panel_frames: int = Field(8, ge=1, le=400)  # validation frames in a panel
+    panel_choice: Literal["spread", "first"] = "spread"  # evenly over the validation frames, or the first ones
 
 
 class TrainingData(Protocol):

@@ -150,7 +150,9 @@ class Watch:
         self.follower = Follower(data, run.settings.watch) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
-        chosen = rows[np.linspace(0, len(rows) - 1, min(run.settings.train.panel_frames, len(rows))).astype(int)]
+        shown = min(run.settings.train.panel_frames, len(rows))
+        spread = run.settings.train.panel_choice == "spread"
+        chosen = rows[np.linspace(0, len(rows) - 1, shown).astype(int)] if spread else rows[:shown]
         self.batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)
 
     def __enter__(self) -> Self:
