@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen.backends import _base
-from medgen.data.prepared import Prepared
-from medgen.data.sources import open_dataset
+from medgen.data.prepared import Prepared, is_prepared
+from medgen.data.sources import is_address, open_dataset
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
 from medgen.files import replacing, write_text
@@ -66,7 +66,7 @@ def fid(
     DataError, RunError, ConfigError, MedgenError : if something is not there or does not fit.
     """
     net = _loaded(extractor, device)
-    run = open_run(generated) if (generated / "run.toml").is_file() else None
+    run = None if is_address(generated) or is_prepared(generated) else open_run(generated)
     if run is None and reference is None:
         raise DataError(f"'{generated}' is no run, so say what to compare it with: medgen fid {generated} REFERENCE")
     real = open_trained_on(run, reference) if run else open_dataset(str(reference))
@@ -79,7 +79,7 @@ def fid(
         seed_all(seed)
         drawn = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
     else:
-        data = open_dataset(str(generated), ("*",)) if ":" in str(generated) else open_dataset(str(generated))
+        data = open_dataset(generated, ("*",) if is_address(generated) else ())
         rows = data.rows()[:n]
         drawn = extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
     found = {**compare(truth, drawn, extractor, seed), "reference": real.address, "split": split, "seed": seed}
