@@ -16,14 +16,13 @@ from torch.nn import functional as F
 
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
-from medgen.metrics.moments import Moments, frechet_distance
 from medgen.types import Batch
 
 FEATURES = 64
 
 
 class Classifier(nn.Module):
-    """Four strided convolutions; `features` (B, 64) are what a Fréchet distance is measured on."""
+    """Four strided convolutions, their mean over places, and a linear layer."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -74,11 +73,3 @@ def blurred(image: Tensor, factor: int) -> Tensor:
     """Return the frames without the detail that is lost when they are shrunk by `factor`."""
     small = F.avg_pool2d(image, factor)  # (B, C, S / factor, S / factor)
     return F.interpolate(small, size=image.shape[2:], mode="bilinear")  # (B, C, S, S)
-
-
-def distance(a: Tensor, b: Tensor) -> float:
-    """Return the Fréchet distance between features (N, F) and (M, F)."""
-    sides = Moments(), Moments()
-    for side, features in zip(sides, (a, b), strict=True):
-        side.add(features)
-    return frechet_distance(*sides)

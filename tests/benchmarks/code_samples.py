@@ -3,8 +3,8 @@
 python tests/benchmarks/code_samples.py RUN [N]
 
 Perplexity is over the codes of all training frames, and of the test frames. N samples (1,000, seed 0) of each kind are compared
-with the normal training frames by the Fréchet distance between features of one small classifier trained on real frames
-(classifier.py), the same for both; the test frames give the distance that real frames have.
+with the normal training frames by the Fréchet distance between features of efficientnet-lite0, the same for both; the normal test
+frames give the distance that real frames have.
 """
 
 from __future__ import annotations
@@ -14,51 +14,49 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from classifier import distance, train_classifier
-from torch import Tensor
 
 from medgen.data.dataset import FixedBatches
+from medgen.data.prepared import Prepared
+from medgen.metrics.distribution import extract_moments
+from medgen.metrics.moments import Moments, frechet_distance
+from medgen.nn.codeprior import CodeModel
+from medgen.nn.features import EFFICIENTNET, load_extractor
 from medgen.nn.quantizer import perplexity
-from medgen.verbs.run import open_run, open_trained_on
+from medgen.verbs.distance import real_features
+from medgen.verbs.run import Run, open_run, open_trained_on
+
+AT_ONCE = 50
 
 
 @torch.inference_mode()
 def main(folder: Path, count: int) -> None:
     run = open_run(folder)
-    data, model = open_trained_on(run), run.trained().eval()
+    data, model, net = open_trained_on(run), run.trained().eval(), load_extractor(EFFICIENTNET)
+    assert isinstance(model, CodeModel)
     result: dict[str, Any] = {}
-    real = {}
+    moments = {}
     for split in ("train", "test"):
-        rows = data.rows(split)
-        rows = rows[(data.index["label"] == "normal").to_numpy()[rows]]
-        frames, codes = [], []
-        for batch in FixedBatches(data, rows, run.settings.data):
-            frames.append(batch.image)
-            codes.append(model.codes(batch.image))  # type: ignore[operator]
-        real[split] = torch.cat(frames)
-        for level, grids in enumerate(zip(*codes, strict=True)):
-            result[f"perplexity_{split}_level_{level}"] = float(perplexity(torch.cat(grids), _codes(model)))
-    with torch.inference_mode(False):
-        classes = tuple(sorted(set(data.index["finding"])))
-        judge, result["classifier_accuracy_on_real_test_frames"] = train_classifier(data, classes)
+        result |= use(run, model, data, split)
+        moments[split] = Moments()
+        moments[split].add(real_features(net, data, len(data.index), split))
+    result |= {"extractor": net.name, "samples": count}
+    result["frechet_test_frames"] = frechet_distance(moments["train"], moments["test"])
     torch.manual_seed(0)
-
-    def features(frames: Tensor) -> Tensor:
-        return torch.cat([judge.features(part) for part in frames.split(100)])
-
-    train = features(real["train"])
-    result["frechet_test_frames"] = distance(train, features(real["test"]))
     for name, draw in (("prior", model.sample), ("uniform", model.sample_uniform)):
-        drawn = torch.cat([draw(len(part)) for part in np.array_split(np.arange(count), max(1, count // 50))])  # type: ignore[operator]
-        result[f"frechet_{name}"] = distance(train, features(drawn))
-    result["samples"] = count
+        drawn = extract_moments(net, (draw(AT_ONCE) for _ in range(count // AT_ONCE)))
+        result[f"frechet_{name}"] = frechet_distance(moments["train"], drawn)
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
 
 
-def _codes(model: torch.nn.Module) -> int:
-    return int(model.config.quantizer.codes)  # type: ignore[union-attr]
+def use(run: Run, model: CodeModel, data: Prepared, split: str) -> dict[str, float]:
+    """Return the perplexity of the codes of each level over the normal frames of a split."""
+    rows = data.rows(split)
+    rows = rows[(data.index["label"] == "normal").to_numpy()[rows]]
+    codes = [model.codes(batch.image) for batch in FixedBatches(data, rows, run.settings.data)]
+    levels = [torch.cat(grids) for grids in zip(*codes, strict=True)]
+    n_codes = model.config.quantizer.codes
+    return {f"perplexity_{split}_level_{level}": float(perplexity(grid, n_codes)) for level, grid in enumerate(levels)}
 
 
 if __name__ == "__main__":
