@@ -115,11 +115,15 @@ class Run:
         return model
 
     def weights_digest(self) -> str:
-        """Return a hash of the best weights and the settings: what scores depend on."""
+        """Return a hash of what scores depend on: the best weights, the backend's settings as the run has them, and the overlay.
+
+        Settings that a later version adds to the other sections leave it as it is.
+        """
         if not self.has_weights():
             raise RunError(f"'{self.folder}' has no trained weights yet; finish it with `medgen train ... --resume`")
         hashed = sha256((self.folder / WEIGHTS).read_bytes())
-        hashed.update(self.settings.digest().encode())
+        chosen = {"backend": self.settings.backend, "model": self.settings.model, "overlay": self.settings.data.overlay}
+        hashed.update(json.dumps(chosen, sort_keys=True).encode())
         return hashed.hexdigest()[:16]
 
     def calibration(self) -> dict[str, Any]:
