@@ -82,7 +82,7 @@ def fid(
         data = open_dataset(generated, ("*",) if is_address(generated) else ())
         rows = data.rows()[:n]
         drawn = extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
-    found = {**compare(truth, drawn, extractor, seed), "reference": real.address, "split": split, "seed": seed}
+    found = {**compare(truth, drawn, extractor, seed), "reference": real.source, "split": split, "seed": seed}
     if run:
         _keep(run, found)
     return found
