@@ -255,6 +255,17 @@ def test_the_learning_rate_falls_linearly_to_its_least_over_the_end_of_a_stage(t
     assert rates == pytest.approx([1.0, 1.0, 1.0, 0.5])
 
 
+def test_a_lengthened_run_gets_its_learning_rate_back(tmp_path: Path) -> None:
+    for epochs in (4, 40):
+        chosen = TrainSettings(epochs=epochs, early_stopping=0)
+        training = Fit(Line(decay_from=0.5, min_lr=0.1), Batches(1), [], chosen, make_fabric("cpu", "float32"), tmp_path)
+        rates: list[float] = []
+        if epochs == 40:
+            training.resume()
+        training.run(lambda row, rates=rates: rates.append(row["lr.line"]))  # type: ignore[misc]
+    assert rates[0] == pytest.approx(1.0) and rates[-1] < 0.2
+
+
 def test_a_resumed_run_has_the_same_moving_average(tmp_path: Path) -> None:
     averaged = {"optimizer": {"ema": 0.9}}
     fit(tmp_path / "whole", tiny("endovae", **averaged)).run(lambda row: None)

@@ -39,8 +39,10 @@ class Optimizer(Settings):
 
     @model_validator(mode="after")
     def _one_reason_to_fall(self) -> Self:
-        if self.plateau_epochs and self.decay_from < 1:
-            raise ValueError("plateau_epochs and decay_from both lower the learning rate; set one of them")
+        if self.decay_from < 1 and (self.plateau_epochs or self.warmup_steps):
+            raise ValueError(
+                "decay_from sets the learning rate at every step; leave plateau_epochs and warmup_steps at 0 with it"
+            )
         return self
 
 

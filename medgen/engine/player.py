@@ -47,8 +47,8 @@ class Hand:
 
     def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0) -> None:
         """Take one step down `loss`, with `done` of the stage behind it; the gradients of other players stay as they are."""
-        if done > self.settings.decay_from:
-            left = (1 - done) / (1 - self.settings.decay_from)
+        if self.settings.decay_from < 1:  # set anew each time: a lengthened run may come back to an earlier share
+            left = min(1.0, (1 - done) / (1 - self.settings.decay_from))
             for group in self.optimizer.param_groups:
                 group["lr"] = max(self.settings.min_lr, left * self.settings.lr)
         self.optimizer.zero_grad(set_to_none=True)
