@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,21 @@ class Scores:
     score: Tensor
     map: Tensor | None = None
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Wants(NamedTuple):
+    """What a backend's training batches must hold besides frames.
+
+    Attributes
+    ----------
+    classes : the places of their findings, `Batch.finding`; the run fills the names into the setting `classes`
+    other : a second frame beside each, `Batch.other`: "pair", the one that belongs to it; "pool", any one of a second domain
+    abnormal : frames that are not normal among the others, where the data set has some for training
+    """
+
+    classes: bool = False
+    other: Literal["", "pair", "pool"] = ""
+    abnormal: bool = False
 
 
 class Progress(NamedTuple):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SIZE, batch, pick, tiny
+from tiny import SIZE, batch, pick, tiny, told, training_batch
 
-from medgen.backends import _base
+from medgen.backends import _base, _capabilities
 from medgen.engine import checkpoint
 from medgen.errors import BackendError, ConfigError
 
@@ -30,7 +30,7 @@ def test_every_weight_has_exactly_one_player(name: str) -> None:
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_losses_are_finite_scalars_of_known_players(name: str, progress: float) -> None:
     model = tiny(name)
-    for player, losses in model.turns(batch(), progress):
+    for player, losses in model.turns(training_batch(), progress):
         assert player in model.players and losses
         assert all(value.shape == () and math.isfinite(value.item()) for value in losses.values())
 
@@ -38,7 +38,7 @@ def test_losses_are_finite_scalars_of_known_players(name: str, progress: float) 
 @every
 def test_a_turn_gives_every_weight_of_its_player_a_gradient(name: str) -> None:
     model = tiny(name)
-    for player, losses in model.turns(batch(), 0.5):
+    for player, losses in model.turns(training_batch(), 0.5):
         weights = model.players[player].parameters()
         gradients = torch.autograd.grad(torch.stack(list(losses.values())).sum(), weights, allow_unused=True)
         assert all(gradient is not None for gradient in gradients)
@@ -67,7 +67,7 @@ def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -
     model, frames = tiny(name).eval(), batch()
     checkpoint.save(tmp_path / "w.safetensors", model.state_dict(), {})
     torch.manual_seed(1)
-    other = _base.create(name, {}, SIZE, 3).eval()
+    other = _base.create(name, told(name), SIZE, 3).eval()
     checkpoint.load_weights(other, tmp_path / "w.safetensors")
     with torch.inference_mode():
         assert torch.equal(model.score(frames).score, other.score(frames).score)
@@ -77,7 +77,7 @@ def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -
 def test_the_same_seed_gives_the_same_losses(name: str) -> None:
     def losses() -> list[float]:
         model = tiny(name)
-        return [value.item() for _, turn in model.turns(batch(), 0.5) for value in turn.values()]
+        return [value.item() for _, turn in model.turns(training_batch(), 0.5) for value in turn.values()]
 
     assert losses() == losses()
 
@@ -92,15 +92,22 @@ def test_the_docstring_cites_its_source_and_says_what_the_score_is(name: str) ->
 def test_capabilities_do_what_they_say(name: str) -> None:
     model, frames = tiny(name).eval(), batch()
     with torch.inference_mode():
-        if isinstance(model, _base.Reconstructs):
+        if isinstance(model, _capabilities.Reconstructs):
             drawn = model.reconstruct(frames)
             assert drawn.shape == frames.image.shape and drawn.min() >= 0 and drawn.max() <= 1
-        if isinstance(model, _base.Samples):
+        if isinstance(model, _capabilities.Samples):
             drawn = model.sample(5)
             assert drawn.shape == (5, 3, SIZE, SIZE) and drawn.min() >= 0 and drawn.max() <= 1
-        if isinstance(model, _base.Embeds):
+        if isinstance(model, _capabilities.Embeds):
             assert model.embed(frames).shape[0] == 4
-        if isinstance(model, _base.Diagnoses):
+        if isinstance(model, _capabilities.Translates):
+            for direction in model.directions:
+                drawn = model.translate(frames, direction)
+                assert drawn.shape == frames.image.shape and drawn.min() >= 0 and drawn.max() <= 1
+        if isinstance(model, _capabilities.Classifies):
+            for probabilities in model.classify(frames).values():
+                torch.testing.assert_close(probabilities.sum(1), torch.ones(4))
+        if isinstance(model, _capabilities.Diagnoses):
             numbers, warning = model.diagnose(frames)
             assert all(math.isfinite(number) for number in numbers.values()) and isinstance(warning, str)
 

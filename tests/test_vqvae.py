@@ -182,8 +182,8 @@ def test_a_conditional_prior_learns_from_the_class(name: str) -> None:
 def test_classes_are_those_of_a_conditional_prior(name: str) -> None:
     config = type(small(name).config)
     assert conditional(name).classes == ("a", "b", "c") and conditional(name).sample(3, label=1).shape == (3, 3, 32, 32)
-    assert small(name, classes=("a",)).classes == () and not _base.load(name).wants_classes(config())
-    assert _base.load(name).wants_classes(config.parse({"prior": {"conditional": True}}))
+    assert small(name, classes=("a",)).classes == () and not _base.load(name).wants(config()).classes
+    assert _base.load(name).wants(config.parse({"prior": {"conditional": True}})).classes
 
 
 @both

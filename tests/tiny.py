@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -15,7 +16,17 @@ SIZE = 32
 def tiny(name: str, **settings: object) -> _base.Backend:
     """Return a backend with fresh weights for frames of SIZE x SIZE x 3."""
     torch.manual_seed(0)
-    return _base.create(name, settings, SIZE, 3)
+    return _base.create(name, {**told(name), **settings}, SIZE, 3)
+
+
+def told(name: str) -> dict[str, object]:
+    """Return the classes that a run would tell the backend of, {} for one that wants none."""
+    return {"classes": ("a", "b")} if _base.load(name).wants(_base.parse(name, {})).classes else {}
+
+
+def training_batch(n: int = 4, seed: int = 0) -> Batch:
+    """Return a batch with all that a backend may want in training: findings, and second frames."""
+    return replace(batch(n, seed), finding=torch.arange(n) % 2, other=batch(n, seed + 100).image)
 
 
 def batch(n: int = 4, seed: int = 0) -> Batch:
@@ -43,7 +54,7 @@ class Batches:
 
     def epoch(self, number: int, start: int = 0, device: object = "cpu") -> Iterator[Batch]:
         for step in range(start, self.steps):
-            yield batch(seed=1000 * number + step)
+            yield training_batch(seed=1000 * number + step)
 
     def __iter__(self) -> Iterator[Batch]:
-        yield batch(seed=7)
+        yield training_batch(seed=7)

@@ -1,4 +1,4 @@
-"""The contract of a backend: players, turns, score; capabilities; and the registry, which is this folder.
+"""The contract of a backend: players, turns, score; and the registry, which is this folder. Capabilities: `_capabilities`.
 
 A backend is one file in this folder with a docstring that cites its source, a class `Config` (settings) and a class `Model`.
 A new file is a new backend: nothing else has to be told.
@@ -11,14 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from medgen.backends._capabilities import CAPABILITIES
 from medgen.config import Settings
 from medgen.errors import BackendError, did_you_mean
-from medgen.types import Batch, Scores
+from medgen.types import Batch, Scores, Wants
 
 Losses = dict[str, Tensor]
 
@@ -98,9 +99,9 @@ class Backend(nn.Module, ABC):
         self.notes = {}
 
     @classmethod
-    def wants_classes(cls, config: Settings) -> bool:
-        """Tell whether the settings call for the names of the training frames' classes in their field `classes`."""
-        return False
+    def wants(cls, config: Settings) -> Wants:
+        """Return what the training batches must hold where the settings are these."""
+        return Wants()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -129,108 +130,6 @@ class Backend(nn.Module, ABC):
     @abstractmethod
     def score(self, batch: Batch) -> Scores:
         """Score frames; an image scores the same alone and in any batch."""
-
-
-@runtime_checkable
-class Reconstructs(Protocol):
-    """Can say what a frame would look like if it were normal."""
-
-    def reconstruct(self, batch: Batch) -> Tensor:
-        """Return (B, C, S, S) in [0, 1]."""
-        ...
-
-
-@runtime_checkable
-class Conditional(Protocol):
-    """Knows the classes of its training frames and can draw frames of one.
-
-    `classes` are the names in the order of `Batch.finding`, () where this model was built without; `sample` takes the place of
-    the class to draw, None for any.
-    """
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    def sample(self, n: int, label: int | None = None) -> Tensor:
-        """Return (n, C, S, S) in [0, 1]."""
-        ...
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """Can draw new frames."""
-
-    def sample(self, n: int) -> Tensor:
-        """Return (n, C, S, S) in [0, 1]."""
-        ...
-
-
-@runtime_checkable
-class Embeds(Protocol):
-    """Can place a frame in its latent space."""
-
-    def embed(self, batch: Batch) -> Tensor:
-        """Return (B, Z)."""
-        ...
-
-
-@runtime_checkable
-class Decodes(Protocol):
-    """Can draw the frame that belongs to a place in its latent space, one where N(0, I) says how likely a place is."""
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
-        ...
-
-
-@runtime_checkable
-class Redraws(Protocol):
-    """Can draw the frame that belongs to what `embed` gives, in a latent space whose prior is not N(0, I)."""
-
-    def redraw(self, latent: Tensor) -> Tensor:
-        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
-        ...
-
-
-@runtime_checkable
-class Styles(Protocol):
-    """Draws a frame from styles, one for each of its `layers`, coarse ones first, and from noise."""
-
-    @property
-    def layers(self) -> int: ...
-
-    def styles(self, n: int) -> Tensor:
-        """Draw n styles (n, Z)."""
-        ...
-
-    def truncate(self, styles: Tensor, psi: float) -> Tensor:
-        """Return styles (n, Z) at psi of their distance from the mean style."""
-        ...
-
-    def draw_styles(self, styles: Tensor, noise: Literal["random", "fixed", "none"] = "fixed") -> Tensor:
-        """Return (n, C, S, S) in [0, 1] of styles (n, Z), or (n, L, Z) with one for each layer."""
-        ...
-
-
-@runtime_checkable
-class Diagnoses(Protocol):
-    """Can tell from validation frames whether its training goes wrong in a way that its loss hides."""
-
-    def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
-        """Return numbers to log, and a warning in one sentence or ""."""
-        ...
-
-
-CAPABILITIES: Mapping[str, type] = {
-    "reconstruct": Reconstructs,
-    "sample": Samples,
-    "embed": Embeds,
-    "decode": Decodes,
-    "redraw": Redraws,
-    "styles": Styles,
-    "diagnose": Diagnoses,
-    "classes": Conditional,
-}
 
 
 def names() -> list[str]:

@@ -18,7 +18,7 @@ from medgen.backends._vae import Variational, VariationalConfig
 from medgen.config import Settings
 from medgen.losses import gaussian_kl
 from medgen.nn.coders import dense, halved, he, up
-from medgen.types import Batch, Scores
+from medgen.types import Batch, Scores, Wants
 
 
 class Config(VariationalConfig):
@@ -56,8 +56,8 @@ class Model(Variational):
         self.apply(he)
 
     @classmethod
-    def wants_classes(cls, config: Settings) -> bool:
-        return True
+    def wants(cls, config: Settings) -> Wants:
+        return Wants(classes=True)
 
     @property
     def classes(self) -> tuple[str, ...]:

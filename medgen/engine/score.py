@@ -9,7 +9,8 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from medgen.backends._base import Backend, Reconstructs
+from medgen.backends._base import Backend
+from medgen.backends._capabilities import Reconstructs
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
 
 

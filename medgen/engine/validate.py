@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from medgen.backends._base import Backend, Diagnoses
+from medgen.backends._base import Backend
+from medgen.backends._capabilities import Diagnoses
 from medgen.types import Batch
 
 

@@ -21,7 +21,7 @@ from medgen.losses import smooth, valid_mean
 from medgen.nn.pixelcnn import PixelCNN
 from medgen.nn.quantizer import Quantized, Quantizer, QuantizerSettings, perplexity
 from medgen.nn.residual import ResidualSettings, residual_scores, top_mean
-from medgen.types import Batch, Scores
+from medgen.types import Batch, Scores, Wants
 
 COLLAPSED = 0.02  # share of the codes below which a perplexity means that the codebook is out of use
 AT_ONCE = 128  # frames drawn at a time: what the prior keeps of its layers grows with it
@@ -150,12 +150,12 @@ class CodeModel(nn.Module, ABC):
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes that the prior tells apart, () for a prior without."""
-        return self.config.classes if self.wants_classes(self.config) else ()
+        return self.config.classes if self.wants(self.config).classes else ()
 
     @classmethod
-    def wants_classes(cls, config: Settings) -> bool:
+    def wants(cls, config: Settings) -> Wants:
         assert isinstance(config, CodeSettings)
-        return config.prior.conditional and config.prior.share > 0
+        return Wants(classes=config.prior.conditional and config.prior.share > 0)
 
     @property
     def parts(self) -> tuple[tuple[float, str], ...]:

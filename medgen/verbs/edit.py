@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends import _base
+from medgen.backends import _base, _capabilities
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device, make_fabric
@@ -113,9 +113,9 @@ def _embed(run: Run, model: _base.Backend, data: Prepared, rows: NDArray[np.int6
 
 def _redraw(model: _base.Backend, latents: Tensor) -> Tensor:
     """Return the frames (N, C, S, S) in [0, 1] of latents as `embed` gives them."""
-    if isinstance(model, _base.Redraws):
+    if isinstance(model, _capabilities.Redraws):
         return model.redraw(latents)
-    if isinstance(model, _base.Decodes):
+    if isinstance(model, _capabilities.Decodes):
         return model.decode(latents)
     able = [name for name in _base.names() if hasattr(_base.load(name), "redraw") or hasattr(_base.load(name), "decode")]
     raise BackendError(f"this backend cannot draw what it embeds; these can: {', '.join(able)}")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.backends import _base
-from medgen.backends._base import Conditional, Decodes, Embeds, Styles
+from medgen.backends._capabilities import Conditional, Decodes, Embeds, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response

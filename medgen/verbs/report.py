@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.backends import _base
-from medgen.backends._base import Reconstructs, Samples, Styles
+from medgen.backends._capabilities import Reconstructs, Samples, Styles
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device

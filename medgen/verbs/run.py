@@ -160,7 +160,7 @@ def complete(settings: RunSettings, data: Prepared) -> RunSettings:
     """
     model = _base.parse(settings.backend, settings.model)
     classes = getattr(model, "classes", None)
-    if not classes and _base.load(settings.backend).wants_classes(model):
+    if not classes and _base.load(settings.backend).wants(model).classes:
         rows = TrainingBatches(data, settings.data, settings.train.seed).rows
         model = model.model_copy(update={"classes": tuple(sorted(set(data.index["finding"].iloc[rows])))})
     chosen = settings.data.augment or (STILL if data.kind else AugmentSettings())

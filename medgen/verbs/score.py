@@ -13,7 +13,7 @@ import pandas as pd
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
 
-from medgen.backends import _base
+from medgen.backends import _base, _capabilities
 from medgen.config import read_toml, to_toml
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepare import prepare
@@ -54,7 +54,7 @@ def class_place(model: _base.Backend, label: str) -> int | None:
     if not label:
         return None
     _base.require(model, "classes")
-    assert isinstance(model, _base.Conditional)
+    assert isinstance(model, _capabilities.Conditional)
     classes = model.classes
     if label not in classes:
         hint = did_you_mean(label, classes) if classes else "it was trained without classes"

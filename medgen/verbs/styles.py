@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends._base import Styles
+from medgen.backends._capabilities import Styles
 from medgen.nn.features import EFFICIENTNET, available, load_extractor
 from medgen.nn.paths import perceptual_path_length
 from medgen.report.evidence import Extra

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from medgen.backends._base import Reconstructs, Samples
+from medgen.backends._capabilities import Reconstructs, Samples
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
 from medgen.data.prepared import Prepared
 from medgen.data.sources import open_dataset

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from classifier import train_classifier
 
-from medgen.backends._base import Conditional
+from medgen.backends._capabilities import Conditional
 from medgen.verbs.run import open_run, open_trained_on
 
 

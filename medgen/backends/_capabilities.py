@@ -1,0 +1,141 @@
+"""What a backend may be able to do besides scoring: the verbs and the report ask for these, never for a backend's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from medgen.types import Batch
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Can say what a frame would look like if it were normal."""
+
+    def reconstruct(self, batch: Batch) -> Tensor:
+        """Return (B, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """Knows the classes of its training frames and can draw frames of one.
+
+    `classes` are the names in the order of `Batch.finding`, () where this model was built without; `sample` takes the place of
+    the class to draw, None for any.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def sample(self, n: int, label: int | None = None) -> Tensor:
+        """Return (n, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Can draw new frames."""
+
+    def sample(self, n: int) -> Tensor:
+        """Return (n, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Can place a frame in its latent space."""
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return (B, Z)."""
+        ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Can draw the frame that belongs to a place in its latent space, one where N(0, I) says how likely a place is."""
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
+        ...
+
+
+@runtime_checkable
+class Redraws(Protocol):
+    """Can draw the frame that belongs to what `embed` gives, in a latent space whose prior is not N(0, I)."""
+
+    def redraw(self, latent: Tensor) -> Tensor:
+        """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
+        ...
+
+
+@runtime_checkable
+class Styles(Protocol):
+    """Draws a frame from styles, one for each of its `layers`, coarse ones first, and from noise."""
+
+    @property
+    def layers(self) -> int: ...
+
+    def styles(self, n: int) -> Tensor:
+        """Draw n styles (n, Z)."""
+        ...
+
+    def truncate(self, styles: Tensor, psi: float) -> Tensor:
+        """Return styles (n, Z) at psi of their distance from the mean style."""
+        ...
+
+    def draw_styles(self, styles: Tensor, noise: Literal["random", "fixed", "none"] = "fixed") -> Tensor:
+        """Return (n, C, S, S) in [0, 1] of styles (n, Z), or (n, L, Z) with one for each layer."""
+        ...
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """Can tell from validation frames whether its training goes wrong in a way that its loss hides."""
+
+    def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
+        """Return numbers to log, and a warning in one sentence or ""."""
+        ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Can carry a frame from one domain into another.
+
+    `directions` are "AtoB", from the domain of `Batch.image` to that of `Batch.other`, and "BtoA", where it can go back.
+    """
+
+    @property
+    def directions(self) -> tuple[str, ...]: ...
+
+    def translate(self, batch: Batch, direction: str = "AtoB") -> Tensor:
+        """Return `batch.image` in the other domain, (B, C, S, S) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Can tell the classes of its labelled training frames apart; `classes` are their names."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def classify(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return the probability of each class, (B, K), by each classifier that the backend has, the best one first."""
+        ...
+
+
+CAPABILITIES: Mapping[str, type] = {
+    "reconstruct": Reconstructs,
+    "sample": Samples,
+    "embed": Embeds,
+    "decode": Decodes,
+    "redraw": Redraws,
+    "styles": Styles,
+    "diagnose": Diagnoses,
+    "classes": Conditional,
+    "translate": Translates,
+    "classify": Classifies,
+}
