@@ -23,7 +23,7 @@ class Display:
         self.interactive = sys.stderr.isatty()
         self.stopped = False
         self.printed: dict[str, float] = {}
-        self.started: dict[str, float] = {}
+        self.started: dict[str, tuple[float, int]] = {}  # when, and how much was done by then
 
     def __enter__(self) -> Self:
         if self.interactive:
@@ -69,14 +69,13 @@ class Display:
 
     def _line(self, progress: Progress, values: str) -> None:
         now = time.monotonic()
-        self.started.setdefault(progress.task, now)
+        began, before = self.started.setdefault(progress.task, (now, progress.done))
         last = progress.done >= progress.total
         if progress.message or (not last and now - self.printed.get(progress.task, -PLAIN_SECONDS) < PLAIN_SECONDS):
             return
         self.printed[progress.task] = now
-        spent = now - self.started[progress.task]
-        left = spent * (progress.total - progress.done) / max(progress.done, 1)
-        ahead = "" if last else f"  {_clock(left)} left"
+        done = progress.done - before  # a resumed task begins in the middle
+        ahead = f"  {_clock((now - began) * (progress.total - progress.done) / done)} left" if done and not last else ""
         click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{ahead}".rstrip(), err=True)
 
     def stop(self) -> bool:

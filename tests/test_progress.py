@@ -21,3 +21,14 @@ def test_a_message_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     with Display() as display:
         display(Progress("train", 5, 100, {}, "posterior collapse"))
     assert capsys.readouterr().err == "posterior collapse\n"
+
+
+def test_the_time_left_of_a_resumed_task_counts_from_where_it_went_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 20.0])
+    monkeypatch.setattr("medgen_cli.progress.time.monotonic", lambda: next(clock))
+    with Display() as display:
+        display(Progress("train", 900, 1000))
+        display(Progress("train", 910, 1000))
+    assert capsys.readouterr().err.splitlines()[-1] == "train: 910/1000    3:00 left"
