@@ -25,7 +25,7 @@ def doublings(size: int, least: int, coarsest: int = COARSEST) -> int:
 
 def small_start(module: nn.Module) -> None:
     """Draw weights from N(0, 0.02) and set biases to 0 (Radford et al. 2015, section 3)."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

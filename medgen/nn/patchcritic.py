@@ -24,6 +24,11 @@ def norm_of(kind: Norm, width: int) -> nn.Module:
     return nn.BatchNorm2d(width) if kind == "batch" else nn.InstanceNorm2d(width)
 
 
+def halvings_for(size: int, wanted: int) -> int:
+    """Return how often a critic of patches halves a side of `size` pixels: at most twice below 64, once below 32."""
+    return min(wanted, max(1, size.bit_length() - 4))
+
+
 class PatchCritic(nn.Module):
     """Convolutions of 4 x 4, (B, C, S, S) to (B, 1, s, s), one answer a patch: 30 x 30 of 70 x 70 pixels for 256 pixels.
 
@@ -31,7 +36,7 @@ class PatchCritic(nn.Module):
     ----------
     channels : C, of all frames that are shown together
     width : channels of the first convolution; each further one has twice as many, up to eight times as many
-    halvings : convolutions with stride 2; 3 make patches of 70 x 70 pixels, 2 of 34 x 34, 1 of 16 x 16
+    halvings : convolutions with stride 2, see `halvings_for`; 3 make patches of 70 x 70 pixels, 2 of 34 x 34, 1 of 16 x 16
     norm : of all layers but the first and the last
     """
 
