@@ -32,8 +32,8 @@ def batch(pixels: np.ndarray, valid: np.ndarray) -> tuple[torch.Tensor, torch.Te
     return image * torch.from_numpy(valid), torch.from_numpy(valid)[None, None]
 
 
-def one(flip: bool = False, angle: float = 0.0, zoom: float = 1.0, contrast: float = 1.0) -> Draws:
-    return Draws(np.array([flip]), np.array([angle]), np.array([zoom]), np.array([contrast]))
+def one(flip: bool = False, angle: float = 0.0, zoom: float = 1.0, contrast: float = 1.0, shift: float = 0.0) -> Draws:
+    return Draws(np.array([flip]), np.array([angle]), np.array([zoom]), np.array([contrast]), np.array([[shift], [-shift / 2]]))
 
 
 def disagreement(seed: int, draws: Draws) -> tuple[np.ndarray, float]:
@@ -53,9 +53,10 @@ def disagreement(seed: int, draws: Draws) -> tuple[np.ndarray, float]:
     angle=st.floats(-np.pi, np.pi),
     zoom=st.floats(0.6, 1.6),
     contrast=st.floats(0.0, 2.0),
+    shift=st.floats(-0.5, 0.5),
 )
-def test_batch_and_monai_give_the_same_picture_for_the_same_draw(seed, flip, angle, zoom, contrast):
-    difference, apart = disagreement(seed, one(flip, angle, zoom, contrast))
+def test_batch_and_monai_give_the_same_picture_for_the_same_draw(seed, flip, angle, zoom, contrast, shift):
+    difference, apart = disagreement(seed, one(flip, angle, zoom, contrast, shift))
     assert difference.max(initial=0) <= 0.51  # half a grey level is the rounding to uint8
     assert apart <= 0.001
 
@@ -95,7 +96,7 @@ def test_zero_draws_change_nothing_in_monai():
 def test_a_frame_with_zero_draws_stays_as_it_is_among_turned_ones():
     pixels, valid = frame(1)
     image, known = batch(pixels, valid)
-    draws = Draws(np.array([False, True]), np.array([0.0, 0.3]), np.array([1.0, 1.1]), np.array([1.0, 0.9]))
+    draws = Draws(np.array([False, True]), np.array([0.0, 0.3]), np.array([1.0, 1.1]), np.array([1.0, 0.9]), np.zeros((2, 2)))
     changed, kept = apply(image.repeat(2, 1, 1, 1), known.repeat(2, 1, 1, 1), draws)
     torch.testing.assert_close(changed[0], image[0], rtol=0, atol=1e-4)
     assert torch.equal(kept[0], known[0])
@@ -227,6 +228,23 @@ def test_draws_lie_in_their_ranges_and_reach_their_ends():
     assert (draws.zoom.min(), draws.zoom.max()) == pytest.approx((0.9, 1.1), abs=1e-3)
     assert (draws.contrast.min(), draws.contrast.max()) == pytest.approx((0.9, 1.1), abs=1e-3)
     assert draws.flip.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_jitter_cuts_an_enlarged_frame_out_at_a_place_that_is_all_inside():
+    settings = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0, jitter=0.25)
+    draws = draw(settings, 50, np.random.default_rng(0))
+    image, valid = torch.ones(50, 1, 20, 20), torch.ones(50, 1, 20, 20, dtype=torch.bool)
+    changed, kept = apply(image, valid, draws)
+    assert kept.all() and (changed == 1).all()
+    assert 0.15 < np.abs(draws.shift).max() <= 0.2 and (draws.zoom == 1.25).all()
+
+
+def test_a_shift_to_the_right_shows_what_lies_further_right():
+    ramp = torch.arange(20.0).expand(1, 1, 20, 20) / 20
+    draws = Draws(*(np.array([value]) for value in (False, 0.0, 1.25, 1.0)), np.array([[0.2], [0.0]]))
+    changed, _ = apply(ramp, torch.ones(1, 1, 20, 20, dtype=torch.bool), draws)
+    seen = (3.9 + 0.8 * torch.arange(18)) / 20  # pixel 0 shows what lies at 10 * (1.2 - 0.95 / 1.25) - 0.5
+    torch.testing.assert_close(changed[0, 0, 0, :18], seen, atol=1e-5, rtol=0)
 
 
 def test_settings_of_zeros_draw_no_change():

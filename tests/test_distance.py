@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from medgen import api
-from medgen.data.sources import open_dataset
+from medgen.data.sources import Reading, open_dataset
 from medgen.errors import DataError, MedgenError
 from medgen.nn.features import Extractor
 from medgen.verbs import distance
@@ -88,7 +88,7 @@ def test_the_run_keeps_one_result_for_each_extractor_of_its_present_weights(run:
 
 def test_features_of_real_frames_are_computed_once(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDGEN_CACHE", str(tmp_path))
-    data, calls = open_dataset(f"folder:{frames}", ["good"]), []
+    data, calls = open_dataset(f"folder:{frames}", Reading(normal=["good"])), []
 
     def prepare(images: Tensor) -> Tensor:
         calls.append(len(images))
@@ -102,11 +102,11 @@ def test_features_of_real_frames_are_computed_once(frames: Path, tmp_path: Path,
 def test_too_few_real_frames_are_refused(frames: Path) -> None:
     net = Extractor("efficientnet-lite0", Means(), 6, lambda images: images)
     with pytest.raises(DataError, match="has 0 normal frames in split 'val'"):
-        real_features(net, open_dataset(f"folder:{frames}", ["bad"]), 100, "val")
+        real_features(net, open_dataset(f"folder:{frames}", Reading(normal=["bad"])), 100, "val")
 
 
 def test_a_follower_measures_against_normal_training_frames(frames: Path, run: Path) -> None:
-    follower = Follower(open_dataset(f"folder:{frames}", ["good"]), WatchSettings(every=1, frames=100))
+    follower = Follower(open_dataset(f"folder:{frames}", Reading(normal=["good"])), WatchSettings(every=1, frames=100))
     assert follower.name == "fd (efficientnet-lite0)" and 0 < follower.real.count <= 24
     assert follower.measure(open_run(run).trained().eval()) > 0
 

@@ -6,21 +6,18 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import test_archives as made
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from test_archives import folder, frame
 from writers import save
 
-from medgen.data import sources
+from medgen.data import files
 from medgen.data.dataset import make_batch
 from medgen.data.image import read_image
 from medgen.data.prepare import prepare
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings
-from medgen.data.sources import KINDS, open_dataset
+from medgen.data.sources import KINDS, Reading, open_dataset
 from medgen.errors import ConfigError, DataError
 from medgen.types import Image
 
@@ -33,13 +30,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         seen.append(path)
         return read_image(path)
 
-    monkeypatch.setattr(sources, "read_image", read)
+    monkeypatch.setattr(files, "read_image", read)
     return seen
 
 
 def refusal(address: str | Path, *normal: str) -> str:
     with pytest.raises((DataError, ConfigError)) as error:
-        open_dataset(address, normal)
+        open_dataset(address, Reading(normal=normal))
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -54,8 +51,9 @@ def counts(data: Prepared, *columns: str) -> dict:
 
 
 def archive(kind: str, root: Path) -> Path:
-    if kind == "folder":
-        return folder(root / "a.npz", "good")
+    names = {"folder": ("good",), "pairs": ("A", "B"), "unpaired": ("A", "B")}
+    if kind in names:
+        return folder(root / "a.npz", *names[kind])
     return getattr(made, kind)(root / "a.npz")
 
 
@@ -117,7 +115,7 @@ def test_frames_too_small_for_any_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_findings_called_normal_make_all_others_abnormal(tmp_path: Path) -> None:
-    data = open_dataset(f"mnist:{made.mnist(tmp_path)}", ["0", "2"])
+    data = open_dataset(f"mnist:{made.mnist(tmp_path)}", Reading(normal=["0", "2"]))
     assert dict(zip(data.index["finding"], data.index["label"], strict=True)) == {
         name: "normal" if name in "02" else "abnormal" for name in "5041927"
     }
@@ -133,11 +131,11 @@ def test_a_finding_that_does_not_exist_gets_the_nearest_that_does(tmp_path: Path
 
 
 def test_a_star_makes_frames_normal_that_have_no_finding(tmp_path: Path) -> None:
-    assert set(open_dataset(f"folder:{folder(tmp_path, '.')}", ["*"]).index["label"]) == {"normal"}
+    assert set(open_dataset(f"folder:{folder(tmp_path, '.')}", Reading(normal=["*"])).index["label"]) == {"normal"}
 
 
 def test_a_frame_without_finding_is_not_called_abnormal(tmp_path: Path) -> None:
-    data = open_dataset(f"folder:{folder(tmp_path, '.', 'anime', 'selfie', count=1)}", ["anime"])
+    data = open_dataset(f"folder:{folder(tmp_path, '.', 'anime', 'selfie', count=1)}", Reading(normal=["anime"]))
     assert set(zip(data.index["finding"], data.index["label"], strict=True)) == {
         ("", ""), ("anime", "normal"), ("selfie", "abnormal")
     }  # fmt: skip
@@ -173,32 +171,9 @@ def test_without_any_splits_normals_are_divided_and_all_else_is_test(tmp_path: P
 
 def test_splits_depend_on_the_seed_alone(tmp_path: Path) -> None:
     address = f"folder:{folder(tmp_path, 'good', count=60)}"
-    first, again, other = (open_dataset(address, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (open_dataset(address, Reading(split_seed=seed)) for seed in (0, 0, 1))
     assert first.index.equals(again.index) and first.digest == again.digest
     assert not first.index["split"].equals(other.index["split"]) and first.digest != other.digest
-
-
-rows = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["normal", "abnormal", ""])), min_size=1, max_size=40)
-given_splits = st.dictionaries(st.integers(0, 9), st.sampled_from(["train", "val", "test"]))
-
-
-@given(rows, given_splits, st.integers(0, 3))
-def test_no_group_is_in_two_splits_and_given_splits_stay(drawn: list[tuple[int, str]], stated: dict[int, str], seed: int) -> None:
-    table = pd.DataFrame(drawn, columns=["group", "label"])
-    table["split"] = [stated.get(group, "") for group, _ in drawn]
-    table["group"] = table["group"].astype(str)
-    split = sources._divide(table, seed)
-    used = split != "unused"
-    assert (split[used].groupby(table["group"][used]).nunique() == 1).all()
-    assert set(split) <= {"train", "val", "test", "unused"}
-    assert set(table["label"][split.isin(["train", "val"])]) <= {"normal"}
-    stays = used & table["split"].isin(["val", "test"])
-    assert split[stays].equals(table["split"][stays])
-
-
-def test_a_small_group_is_val_where_the_large_ones_are_too_large() -> None:
-    table = pd.DataFrame({"group": [*"aaaaaaaaab"], "label": "normal", "split": "train"})
-    assert sources._divide(table, 0).tolist() == ["train"] * 9 + ["val"]
 
 
 def test_a_group_that_the_source_divides_is_refused(tmp_path: Path) -> None:
@@ -225,7 +200,7 @@ def test_a_frame_is_decoded_once_where_all_fit_in_memory(tmp_path: Path, monkeyp
 
 
 def test_frames_that_do_not_fit_in_memory_are_decoded_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "KEPT", 4 * 16 * 16 * 3 - 1)
+    monkeypatch.setattr(files, "KEPT", 4 * 16 * 16 * 3 - 1)
     data = open_dataset(f"folder:{folder(tmp_path, 'good')}")
     seen = counted(monkeypatch)
     twice = [data.frames[np.array([2, 1])] for _ in range(2)]
@@ -281,18 +256,18 @@ def test_a_manifest_that_names_no_file_is_refused(tmp_path: Path) -> None:
 def test_the_digest_tells_another_name_size_or_normal_but_not_another_place(tmp_path: Path) -> None:
     (first := tmp_path / "a").mkdir()
     address = f"folder:{folder(first, 'anime', 'selfie')}"
-    digests = [open_dataset(address, ["anime"]).digest, open_dataset(address, ["selfie"]).digest]
+    digests = [open_dataset(address, Reading(normal=["anime"])).digest, open_dataset(address, Reading(normal=["selfie"])).digest]
     moved = first.rename(tmp_path / "b")
-    assert open_dataset(f"folder:{moved}", ["anime"]).digest == digests[0] != digests[1]
+    assert open_dataset(f"folder:{moved}", Reading(normal=["anime"])).digest == digests[0] != digests[1]
     save(moved / "anime" / "01.png", frame(20))
-    digests.append(open_dataset(f"folder:{moved}", ["anime"]).digest)
+    digests.append(open_dataset(f"folder:{moved}", Reading(normal=["anime"])).digest)
     (moved / "anime" / "01.png").rename(moved / "anime" / "0a.png")
-    assert open_dataset(f"folder:{moved}", ["anime"]).digest not in digests and len(set(digests)) == 3
+    assert open_dataset(f"folder:{moved}", Reading(normal=["anime"])).digest not in digests and len(set(digests)) == 3
 
 
 def test_real_faces_open_without_decoding_and_train_on_one_domain(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = counted(monkeypatch)
-    data = open_dataset(f"folder:{real_data / 'faces'}", ["anime"])
+    data = open_dataset(f"folder:{real_data / 'faces'}", Reading(normal=["anime"]))
     assert len(seen) == 1 and data.frames.shape == (6_800, 64, 64, 3)
     assert counts(data, "split", "finding") == {
         ("train", "anime"): 3_040, ("val", "anime"): 160, ("unused", "selfie"): 3_200,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medgen.data.splits import assign, groups
+from medgen.data.splits import assign, divide, groups
 from medgen.errors import DataError
 
 rows = st.lists(
@@ -69,3 +69,29 @@ def test_a_given_split_that_divides_a_group_is_refused() -> None:
 
 def test_near_duplicates_without_a_group_share_one_and_named_groups_stay() -> None:
     assert groups(["", "", "p1", ""], ["a", "b", "c", "d"], [(0, 1), (1, 2)]) == ["auto:a", "auto:a", "p1", "auto:d"]
+
+
+# frames of archives and folders
+
+
+pairs = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["normal", "abnormal", ""])), min_size=1, max_size=40)
+given_splits = st.dictionaries(st.integers(0, 9), st.sampled_from(["train", "val", "test"]))
+
+
+@given(pairs, given_splits, st.integers(0, 3))
+def test_no_group_is_in_two_splits_and_given_splits_stay(drawn: list[tuple[int, str]], stated: dict[int, str], seed: int) -> None:
+    frames = pd.DataFrame(drawn, columns=["group", "label"])
+    frames["split"] = [stated.get(group, "") for group, _ in drawn]
+    frames["group"] = frames["group"].astype(str)
+    split = divide(frames, seed)
+    used = split != "unused"
+    assert (split[used].groupby(frames["group"][used]).nunique() == 1).all()
+    assert set(split) <= {"train", "val", "test", "unused"}
+    assert set(frames["label"][split.isin(["train", "val"])]) <= {"normal"}
+    stays = used & frames["split"].isin(["val", "test"])
+    assert split[stays].equals(frames["split"][stays])
+
+
+def test_a_small_group_is_val_where_the_large_ones_are_too_large() -> None:
+    frames = pd.DataFrame({"group": [*"aaaaaaaaab"], "label": "normal", "split": "train"})
+    assert divide(frames, 0).tolist() == ["train"] * 9 + ["val"]

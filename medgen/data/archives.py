@@ -45,12 +45,16 @@ class Archive:
     table : one row a frame: path (a name that could be a file's), finding, label, split, group; "" where nothing is said
     files : name and size in bytes of every file that was read
     normal : the findings that are normal, `EVERY` for all; () where the column label says it
+    others : the frame that belongs to each, (N, S, S, C) uint8; None where there are no pairs
+    refused : file and reason of every file that was left out
     """
 
     frames: Frames
     table: pd.DataFrame
     files: list[tuple[str, int]]
     normal: tuple[str, ...] = ()
+    others: Frames | None = None
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 class Lazy(ABC):

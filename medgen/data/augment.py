@@ -35,17 +35,19 @@ class AugmentSettings(Settings):
     rotation : largest rotation either way, in turns
     zoom : largest change of size: the factor lies in [1 - zoom, 1 + zoom], above 1 enlarges
     contrast : largest change of contrast: the factor lies in [1 - contrast, 1 + contrast]
+    jitter : every frame is enlarged by the factor 1 + jitter and cut out at a random place
     """
 
     flip: bool = True
     rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.1
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.1
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @property
     def enabled(self) -> bool:
         """Whether a draw can change a frame at all."""
-        return self.flip or self.rotation > 0 or self.zoom > 0 or self.contrast > 0
+        return self.flip or self.rotation > 0 or self.zoom > 0 or self.contrast > 0 or self.jitter > 0
 
 
 STILL = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
@@ -61,12 +63,14 @@ class Draws(NamedTuple):
     angle : (B,) float64 radians, anticlockwise as the frame is seen
     zoom : (B,) float64 factor of size, above 1 enlarges
     contrast : (B,) float64 factor about each channel's mean over the valid pixels
+    shift : (2, B) float64, x and y of the cut, in half sides of the frame
     """
 
     flip: NDArray[np.bool_]
     angle: NDArray[np.float64]
     zoom: NDArray[np.float64]
     contrast: NDArray[np.float64]
+    shift: NDArray[np.float64]
 
 
 def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
@@ -76,11 +80,13 @@ def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
     """
     chance = rng.random((4, n))
     spread = 2 * chance[1:] - 1  # (3, B) in [-1, 1)
+    place = 2 * rng.random((2, n)) - 1  # (2, B) in [-1, 1)
     return Draws(
         flip=(chance[0] < 0.5) & settings.flip,
         angle=spread[0] * settings.rotation * 2 * np.pi,
-        zoom=1 + spread[1] * settings.zoom,
+        zoom=(1 + spread[1] * settings.zoom) * (1 + settings.jitter),
         contrast=1 + spread[2] * settings.contrast,
+        shift=place * (1 - 1 / (1 + settings.jitter)),
     )
 
 
@@ -131,7 +137,10 @@ def apply_one(
     steps: list[Callable[..., Any]] = [Flip(spatial_axis=1)] if draws.flip[k] else []
     if draws.angle[k] != 0 or size != 1:
         turn = float(-draws.angle[k])  # MONAI's axes are (row, column): its positive angle is clockwise as seen
-        steps.append(Affine(rotate_params=turn, scale_params=(size, size), padding_mode="zeros", image_only=True))
+        shift = tuple(draws.shift[::-1, k] * len(pixels) / 2)  # (row, column) in pixels
+        steps.append(
+            Affine(rotate_params=turn, scale_params=(size, size), translate_params=shift, padding_mode="zeros", image_only=True)
+        )
     known = torch.from_numpy(valid[None].astype(np.float32))  # (1, S, S)
     frame = torch.from_numpy(pixels).movedim(-1, 0) / 255  # (C, S, S)
     moved = torch.as_tensor(Compose(steps)(torch.cat([known, frame * known])))  # (1 + C, S, S)
@@ -146,9 +155,11 @@ def _move(planes: Tensor, draws: Draws) -> Tensor:
     flip = torch.as_tensor(draws.flip, device=planes.device)
     if not draws.angle.any() and (draws.zoom == 1).all():
         return torch.where(flip.view(-1, 1, 1, 1), planes.flip(-1), planes)
-    cosine, sine = np.cos(draws.angle) / draws.zoom, np.sin(draws.angle) / draws.zoom
-    mirror, zero = np.where(draws.flip, -1.0, 1.0), np.zeros_like(cosine)
-    rows = [[mirror * cosine, -mirror * sine, zero], [sine, cosine, zero]]  # from an output's (x, y, 1) to its source's (x, y)
+    cosine, sine, mirror = np.cos(draws.angle), np.sin(draws.angle), np.where(draws.flip, -1.0, 1.0)
+    x, y = draws.shift
+    across = [mirror * cosine / draws.zoom, -mirror * sine / draws.zoom, mirror * (cosine * x - sine * y)]
+    down = [sine / draws.zoom, cosine / draws.zoom, sine * x + cosine * y]
+    rows = [across, down]  # from an output's (x, y, 1) to its source's (x, y)
     theta = torch.as_tensor(np.array(rows).transpose(2, 0, 1), dtype=planes.dtype, device=planes.device)  # (B, 2, 3)
     grid = functional.affine_grid(theta, list(planes.shape), align_corners=False)  # (B, S, S, 2)
     return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

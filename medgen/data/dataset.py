@@ -10,24 +10,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
-from medgen.config import Settings
-from medgen.data.augment import STILL, AugmentSettings, apply, draw
+from medgen.data.augment import STILL, AugmentSettings, Draws, apply, draw
 from medgen.data.prepared import Prepared
+from medgen.data.sources import Reading
+from medgen.data.splits import UNUSED
 from medgen.errors import DataError
-from medgen.types import LABELS, Batch
+from medgen.types import LABELS, Batch, Wants
 
 
-class DataSettings(Settings):
+class DataSettings(Reading):
     """What of a data set a run sees."""
 
     batch_size: int = Field(16, ge=1)
     overlay: Literal["mask", "keep"] = "mask"  # "keep" shows and scores border, boxes, text and highlights like tissue
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
-    normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
-    split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
-    pad_to: int = Field(0, ge=0)  # side to which frames at native size are filled up with black; 0 = as they are
+    other: str = ""  # address of a second domain's data set; "" takes the frames that are in nobody's split
     epoch_frames: int = Field(0, ge=0)  # that make an epoch, drawn at random each time; 0 = every frame once
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
@@ -35,8 +35,12 @@ class DataSettings(Settings):
 def make_batch(
     data: Prepared, rows: NDArray[np.int64], overlay: Literal["mask", "keep"] = "mask", classes: Sequence[str] = ()
 ) -> Batch:
-    """Return the frames in `rows` as one batch, overlay blanked to 0, with the places of their findings in `classes`."""
-    image = torch.from_numpy(data.frames[rows]).permute(0, 3, 1, 2).float() / 255  # (B, C, S, S)
+    """Return the frames in `rows` as one batch, overlay blanked to 0, with the places of their findings in `classes`.
+
+    Of a data set of pairs, `Batch.other` is the frame that belongs to each.
+    """
+    image, other = (None if frames is None else _scaled(frames[rows]) for frames in (data.frames, data.others))
+    assert image is not None
     valid = torch.from_numpy(data.valid[rows])[:, None]  # (B, 1, S, S)
     valid = valid if overlay == "mask" else torch.ones_like(valid)
     mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
@@ -45,7 +49,35 @@ def make_batch(
     places = {name: place for place, name in enumerate(classes)}
     findings = [places.get(name, -1) for name in data.index["finding"].iloc[rows]] if classes else None
     finding = None if findings is None else torch.tensor(findings)
-    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, finding=finding)
+    other = None if other is None else other * valid
+    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, other, finding)
+
+
+def _scaled(frames: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (B, S, S, C) -> (B, C, S, S)
+
+
+def second_domain(data: Prepared, second: Prepared | None) -> tuple[Prepared, NDArray[np.int64]]:
+    """Return where the frames of the second domain are: in nobody's split of `data`, or in `second`, outside of val and test.
+
+    Frames of `second` without a label cannot be tested on and belong to it wherever they are.
+
+    Raises
+    ------
+    DataError : if there are none.
+    """
+    rows = data.rows(UNUSED)
+    if second is not None:
+        rows = np.union1d(second.rows("train", UNUSED), np.flatnonzero(second.index["label"] == ""))
+    if not len(rows):
+        raise DataError(
+            f"'{(second or data).address}' has no frames of a second domain; name its data set with --set data.other=ADDRESS, "
+            "hold abnormal frames out of test with --set data.pool_share=0.5, or read unpaired:PATH"
+        )
+    return second or data, rows
+
+
+PLAIN = Wants()
 
 
 class TrainingBatches:
@@ -57,16 +89,30 @@ class TrainingBatches:
     settings : batch size, overlay and augmentation
     seed : of order and draws
     classes : names by which the batches tell each frame's finding; () for batches that do not
+    wants : what the batches must hold besides
+    second : the data set of the second domain, where it is another one
 
     Raises
     ------
-    DataError : if there are no frames to train on, or too few of a finding.
+    DataError : if there are no frames to train on, too few of a finding, or none of what is wanted.
     """
 
-    def __init__(self, data: Prepared, settings: DataSettings, seed: int, classes: Sequence[str] = ()) -> None:
-        self.data, self.settings, self.seed, self.classes = data, settings, seed, classes
+    def __init__(
+        self,
+        data: Prepared,
+        settings: DataSettings,
+        seed: int,
+        classes: Sequence[str] = (),
+        wants: Wants = PLAIN,
+        second: Prepared | None = None,
+    ) -> None:
+        self.data, self.settings, self.seed, self.classes, self.wants = data, settings, seed, classes, wants
         self.augment = settings.augment or STILL
-        self.rows = data.rows("train", originals=not settings.copies)
+        self.rows = data.rows("train", *([UNUSED] if wants.abnormal else []), originals=not settings.copies)
+        if wants.other == "pair" and data.others is None:
+            raise DataError(f"'{data.address}' has no pairs; give pairs:PATH, or have them made with --set model.pairing=erase")
+        if wants.other == "pool":
+            self.pool = second_domain(data, second)
         if not len(self.rows):
             remedy = 'say which findings are normal with --set \'data.normal=["NAME"]\', or "*" for all'
             if not data.kind:
@@ -98,11 +144,33 @@ class TrainingBatches:
         for step in range(start, len(self)):
             rows = order[step * size : (step + 1) * size]
             whole = make_batch(self.data, rows, self.settings.overlay, self.classes).to(device)
-            image, valid = whole.image, whole.valid
-            if self.augment.enabled:
-                draws = draw(self.augment, len(whole), np.random.default_rng([self.seed, 2, number, step]))
-                image, valid = apply(image, valid, draws)
-            yield Batch(image, valid, whole.index, finding=whole.finding)
+            draws = draw(self.augment, len(whole), np.random.default_rng([self.seed, 2, number, step]))
+            image, valid = self._changed(whole.image, whole.valid, draws)
+            other = None
+            if self.wants.other == "pair" and whole.other is not None:
+                other, _ = self._changed(whole.other, whole.valid, draws)
+            elif self.wants.other == "pool":
+                other = self._drawn(len(whole), number, step, device)
+            yield Batch(image, valid, whole.index, other=other, finding=whole.finding)
+
+    def second(self, n: int) -> Tensor | None:
+        """Return n frames of the second domain (n, C, S, S), evenly spread and unchanged; None where there is none."""
+        if self.wants.other != "pool":
+            return None
+        data, rows = self.pool
+        chosen = rows[np.linspace(0, len(rows) - 1, n).astype(int)]
+        return make_batch(data, chosen, self.settings.overlay).image
+
+    def _changed(self, image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        return apply(image, valid, draws) if self.augment.enabled else (image, valid)
+
+    def _drawn(self, n: int, number: int, step: int, device: torch.device | str) -> Tensor:
+        """Return n frames of the second domain (B, C, S, S), drawn at random; a batch repeats none while there are enough."""
+        data, rows = self.pool
+        rng = np.random.default_rng([self.seed, 4, number, step])
+        chosen = rng.choice(rows, n, replace=n > len(rows))
+        whole = make_batch(data, chosen, self.settings.overlay).to(device)
+        return self._changed(whole.image, whole.valid, draw(self.augment, n, rng))[0]
 
 
 class FixedBatches:
@@ -111,6 +179,8 @@ class FixedBatches:
     Parameters
     ----------
     classes : names by which the batches tell each frame's finding; () for batches that do not
+    wants : what the batches must hold besides
+    second : the data set of the second domain, where it is another one
     told : place of the class that every frame is said to be of, whatever it is; None for none
     """
 

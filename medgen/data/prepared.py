@@ -64,6 +64,8 @@ class Prepared:
     index : one row a frame, columns `INDEX`; row k belongs to ``frames[k]``
     frames, valid, masks : memory-mapped or read when asked for; masks is None where nothing is annotated
     kind : how it is read, a key of `sources.KINDS`; "" for a prepared one
+    others : the frame that belongs to each, as `frames`; None where there are no pairs
+    refused : file and reason of what was left out of one that is read as it is
     """
 
     folder: Path
@@ -75,10 +77,12 @@ class Prepared:
     valid: NDArray[np.bool_]
     masks: NDArray[np.bool_] | None
     kind: str = ""
+    others: Frames | None = None
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def address(self) -> str:
-        """What `sources.open_dataset` opens again, from any working folder (with the same `normal` and `seed`)."""
+        """What `sources.open_dataset` opens again, from any working folder (with the same `sources.Reading`)."""
         place = self.folder.resolve()
         return f"{self.kind}:{place}" if self.kind else str(place)
 
@@ -99,7 +103,9 @@ class Prepared:
 
     def rejected(self) -> pd.DataFrame:
         """Return file and reason of every file that could not be read."""
-        return pd.DataFrame(columns=["file", "reason"]) if self.kind else read_table(self.folder / "rejected.csv")
+        if self.kind:
+            return pd.DataFrame(self.refused, columns=["file", "reason"])
+        return read_table(self.folder / "rejected.csv")
 
     def leaks(self) -> pd.DataFrame:
         """Return the pairs of near-duplicate frames that stand in different splits."""

@@ -1,8 +1,8 @@
-"""An address -> an opened data set: a prepared one, or an archive or class folders read as they are, at native size.
+"""An address -> an opened data set: a prepared one, or an archive or folders read as they are, at native size.
 
-``PATH`` is a prepared data set. ``mnist:PATH``, ``dsprites:PATH``, ``medmnist:PATH`` and ``folder:PATH`` need no preparing: their
-frames are square, of one size, and all of a frame is valid. Nothing is cut, no overlay is looked for, no near-duplicates are
-joined and no masks are read: a camera's frames are prepared first.
+``PATH`` is a prepared data set. ``mnist:PATH``, ``dsprites:PATH``, ``medmnist:PATH``, ``folder:PATH``, ``pairs:PATH`` and
+``unpaired:PATH`` need no preparing: their frames are square, of one size, and all of a frame is valid. Nothing is cut, no overlay
+is looked for, no near-duplicates are joined and no masks are read: a camera's frames are prepared first.
 """
 
 from __future__ import annotations
@@ -12,39 +12,47 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
-from medgen.data.archives import EVERY, Archive, Lazy, read_dsprites, read_medmnist, read_mnist
-from medgen.data.findings import Entry
-from medgen.data.image import read_image
-from medgen.data.layouts import read_source
+from medgen.config import Settings
+from medgen.data.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
+from medgen.data.files import read_folder, read_pairs, read_unpaired
+from medgen.data.fitted import Fitted
 from medgen.data.manifest import nearest
-from medgen.data.pixels import to_uint8
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
-from medgen.errors import DataError, ImageError, did_you_mean
-
-SHARE = 0.05  # of normal frames, for val and for test each, where the source does not say
-KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read
+from medgen.data.splits import SHARE, divide, hold_out
+from medgen.errors import DataError, did_you_mean
 
 
-def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0, pad_to: int = 0) -> Prepared:
+class Reading(Settings):
+    """How the frames at an address are read. What fits them to a size or to channels is for frames at native size alone."""
+
+    normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
+    split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
+    resize_to: int = Field(0, ge=0)  # side to which frames are resized; 0 = as they are
+    pad_to: int = Field(0, ge=0)  # side to which frames are filled up with black, after that; 0 = as they are
+    channels: Literal[0, 1, 3] = 0  # 3 repeats grey, 1 takes colour away; 0 = as they are
+    direction: Literal["AtoB", "BtoA"] = "AtoB"  # of pairs: which of the two frames is the input
+    pool_share: float = Field(0.0, ge=0, lt=1)  # of the abnormal test frames, in whole groups: a second domain to train with
+
+
+def open_dataset(address: str | Path, reading: Reading | None = None) -> Prepared:
     """Open a data set; of a folder no more than the first image is decoded.
 
     Splits stay as the source has them. Frames that it names none for are divided: what is not normal goes to test, of the normal
     ones 5 % to val and 5 % to test. Where there is no val then, it is 5 % of the training frames, at least one. No group is ever
-    divided. Frames of train and val that are not normal are put into split "unused": models learn from normal frames alone.
+    divided. Frames of train and val that are not normal are put into split "unused", as is what `pool_share` holds out of the
+    test frames: models learn from normal frames alone, but for those that are told of a second domain.
 
     Parameters
     ----------
     address : folder of a prepared data set, or KIND:PATH, KIND one of `KINDS`
-    normal : the findings that are normal, "*" for all; every other one is then abnormal, and what has no finding stays as the
-        source labels it. () leaves all to the source: MNIST and dSprites are all normal, of a folder its names say it
-    seed : of the division
-    pad_to : side in pixels to which smaller frames are filled up with black on all sides alike; 0 leaves them as they are
+    reading : without `normal`, all is left to the source: MNIST and dSprites are all normal, of a folder its names say it
 
     Returns
     -------
@@ -54,49 +62,49 @@ def open_dataset(address: str | Path, normal: Sequence[str] = (), seed: int = 0,
     ------
     DataError, ConfigError : if there is nothing to read at the address, its frames do not fit, or a name is unknown.
     """
+    reading = reading or Reading()
     kind, path = _parse(str(address))
-    if not kind:
-        if normal:
-            raise DataError(f"what is normal in '{path}' was fixed when it was prepared; give it for {', '.join(KINDS)} alone")
-        if pad_to:
-            raise DataError(f"the size of '{path}' was fixed when it was prepared; leave data.pad_to at 0")
-        return open_prepared(path)
+    data = _open_archive(kind, path, address, reading) if kind else _open_prepared(path, reading)
+    if reading.pool_share:
+        split = hold_out(data.index, reading.pool_share, reading.split_seed)
+        data = replace(data, index=data.index.assign(split=split))
+    return data
+
+
+def _open_prepared(path: Path, reading: Reading) -> Prepared:
+    if reading.normal:
+        raise DataError(f"what is normal in '{path}' was fixed when it was prepared; give it for {', '.join(KINDS)} alone")
+    for name in ("resize_to", "pad_to", "channels"):
+        if getattr(reading, name):
+            raise DataError(f"size and channels of '{path}' were fixed when it was prepared; leave data.{name} at 0")
+    return open_prepared(path)
+
+
+def _open_archive(kind: str, path: Path, address: str | Path, reading: Reading) -> Prepared:
     if not path.exists():
         raise DataError(f"there is no file or folder '{path}'{nearest(path)}")
     archive = KINDS[kind](path)
-    archive = replace(archive, frames=Filled(archive.frames, pad_to)) if pad_to else archive
-    count, size, _, channels = archive.frames.shape
-    values = {"size": size, "channels": channels, "val_share": SHARE, "test_share": SHARE, "seed": seed}
+    frames, others = archive.frames, archive.others
+    if others is not None and reading.direction == "BtoA":
+        frames, others = others, frames
+    frames, others = _fitted(frames, reading), None if others is None else _fitted(others, reading)
+    if others is not None and others.shape != frames.shape:
+        raise DataError(f"'{path}': inputs are {frames.shape[1:]}, what belongs to them {others.shape[1:]}; set data.channels=3")
+    count, size, _, channels = frames.shape
+    values = {"size": size, "channels": channels, "val_share": SHARE, "test_share": SHARE, "seed": reading.split_seed}
     settings = PrepareSettings.parse(values, str(address))
-    table = archive.table.assign(label=_labels(archive, normal, address))
+    table = archive.table.assign(label=_labels(archive, reading.normal, address))
     table["group"] = table["group"].mask(table["group"] == "", "auto:" + table["path"])
-    table["split"] = _divide(table, seed)
+    table["split"] = divide(table, reading.split_seed)
     index = _index(table, size)
-    digest = _digest(kind, settings, archive, index)
+    digest = _digest(kind, settings, archive, index, reading.direction)
     valid = np.broadcast_to(np.True_, (count, size, size))
-    return Prepared(path, settings, str(address), digest, index, archive.frames, valid, None, kind)
+    return Prepared(path, settings, str(address), digest, index, frames, valid, None, kind, others, archive.refused)
 
 
-class Filled(Lazy):
-    """Frames with a black border around them.
-
-    Raises
-    ------
-    DataError : if the frames are larger than `side`.
-    """
-
-    def __init__(self, frames: Frames, side: int) -> None:
-        count, size, _, channels = frames.shape
-        if size > side:
-            raise DataError(
-                f"data.pad_to is {side}, but the frames have a side of {size} already; set it to 0 or {size} and more"
-            )
-        super().__init__((count, side, side, channels))
-        self._frames = frames
-        self._border = ((side - size) // 2, side - size - (side - size) // 2)
-
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return np.pad(self._frames[rows], ((0, 0), self._border, self._border, (0, 0)))  # (n, side, side, C)
+def _fitted(frames: Frames, reading: Reading) -> Frames:
+    wanted = (reading.resize_to, reading.pad_to, reading.channels)
+    return Fitted(frames, *wanted) if any(wanted) else frames
 
 
 def is_address(given: str | Path) -> bool:
@@ -135,44 +143,6 @@ def _labels(archive: Archive, normal: Sequence[str], address: str | Path) -> NDA
     return np.where(finding.isin(names), "normal", np.where(abnormal, "abnormal", stated))
 
 
-def _divide(table: pd.DataFrame, seed: int) -> pd.Series:
-    """Return a split for each row of `table` (label, split, group); vectorised, as archives hold hundreds of thousands of frames.
-
-    Raises
-    ------
-    DataError : where the given splits divide a group.
-    """
-    split, group, normal = table["split"], table["group"], table["label"] == "normal"
-    given = split.mask((split == "") | (split.isin(["train", "val"]) & ~normal))
-    divided = given.groupby(group).nunique() > 1
-    if divided.any():
-        raise DataError(f"group '{divided.idxmax()}' is in several splits; put all frames of a group into one split")
-    split = split.mask(split == "", given.groupby(group).transform("first").fillna(""))  # a group stays together
-    split = split.mask((split == "") & ~normal.groupby(group).transform("all"), "test")
-    split = split.mask(split.isin(["train", "val"]) & ~normal, "unused")
-    split[split == ""] = _shares(group[split == ""], {"val": SHARE, "test": SHARE}, seed)
-    if "val" not in set(split):
-        split[split == "train"] = _shares(group[split == "train"], {"val": SHARE}, seed)
-    return split
-
-
-def _shares(group: pd.Series, shares: Mapping[str, float], seed: int) -> NDArray[Any]:
-    """Return a split for each frame: whole groups in random order to those in `shares`, the rest to train.
-
-    The first split has at least one group, the smallest if need be, where there are two or more.
-    """
-    codes, names = pd.factorize(group)
-    counts = np.bincount(codes, minlength=len(names))
-    order = np.random.default_rng(seed).permutation(len(names))
-    middle = np.cumsum(counts[order]) - counts[order] / 2  # (groups,) where each lies in the line of all frames
-    ends = np.cumsum(list(shares.values())) * len(codes)
-    place = np.empty(len(names), dtype=np.int64)
-    place[order] = np.searchsorted(ends, middle)
-    if len(names) > 1 and not (place == 0).any():
-        place[order[np.argmin(counts[order])]] = 0
-    return np.array([*shares, "train"], dtype=object)[place[codes]]
-
-
 def _index(table: pd.DataFrame, size: int) -> pd.DataFrame:
     """Return the index of frames that are used whole, with the columns of a prepared data set."""
     ids = [sha256(path.encode()).hexdigest()[:12] for path in table["path"]]
@@ -180,89 +150,22 @@ def _index(table: pd.DataFrame, size: int) -> pd.DataFrame:
     return table.assign(id=ids, copy=0, annotated=0, **box, digest="", status="whole")[INDEX]
 
 
-def _digest(kind: str, settings: PrepareSettings, archive: Archive, index: pd.DataFrame) -> str:
+def _digest(kind: str, settings: PrepareSettings, archive: Archive, index: pd.DataFrame, direction: str) -> str:
     """Return what changes with the settings, a file's name or size, or any finding, label, split or group."""
-    hashed = sha256(f"{kind} {settings.digest()} {archive.files}".encode())
+    turned = direction if archive.others is not None and direction != "AtoB" else ""
+    hashed = sha256(f"{kind} {settings.digest()} {archive.files}{turned}".encode())
     for column in ("path", "finding", "label", "split", "group"):
         hashed.update("\n".join(index[column]).encode())
     return hashed.hexdigest()[:16]
 
 
-class Files(Lazy):
-    """Images of one size, one file each: decoded when they are asked for, and kept where all of them are small enough together.
-
-    Grey frames among colour ones are repeated to three channels.
-
-    Parameters
-    ----------
-    source : where they come from, for errors
-    entries : the files; the first says size and channels
-
-    Raises
-    ------
-    DataError : naming the file that cannot be read or is not like the first one, here and on every reading.
-    """
-
-    def __init__(self, source: Path, entries: Sequence[Entry]) -> None:
-        self._source, self._entries = source, entries
-        first = self._decode(0)
-        super().__init__((len(entries), *first.shape))
-        keep = first.nbytes * len(entries) <= KEPT
-        self._kept: NDArray[np.uint8] | None = np.empty(self.shape, dtype=np.uint8) if keep else None
-        self._has = np.zeros(len(entries), dtype=bool)
-
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        if self._kept is None:
-            return np.stack([self._like_first(row) for row in rows]) if len(rows) else np.empty((0, *self.shape[1:]), np.uint8)
-        for row in np.unique(rows[~self._has[rows]]):
-            self._kept[row] = self._like_first(row)
-            self._has[row] = True
-        return self._kept[rows]
-
-    def _like_first(self, row: int) -> NDArray[np.uint8]:
-        pixels, wanted = self._decode(row), self.shape[1:]
-        if pixels.shape not in (wanted, (*wanted[:2], 1)):
-            raise self._refusal(row, f"is {_measures(pixels.shape)}, the first frame {_measures(wanted)}")
-        return np.broadcast_to(pixels, wanted)  # (S, S, 1) -> (S, S, 3)
-
-    def _decode(self, row: int) -> NDArray[np.uint8]:
-        try:
-            image = read_image(self._entries[row].path)
-        except ImageError as error:
-            raise self._refusal(row, f"cannot be read ({error})") from None
-        if image.source != str(self._entries[row].path):
-            raise self._refusal(row, "holds several frames")
-        pixels = to_uint8(image.pixels)
-        if pixels.shape[0] != pixels.shape[1]:
-            raise self._refusal(row, f"is {_measures(pixels.shape)}, not square")
-        return pixels
-
-    def _refusal(self, row: int, reason: str) -> DataError:
-        return DataError(
-            f"'{self._entries[row].file}' {reason}; a folder is read at native size where all its images are single square "
-            f"frames of one size and colour: otherwise use `medgen prepare {self._source} --out DIR`"
-        )
-
-
-def _measures(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} x {shape[0]} x {shape[2]}"
-
-
-def read_folder(source: Path) -> Archive:
-    """Open class folders or a manifest (`layouts`) without cropping: all images square and of one size.
-
-    Raises
-    ------
-    DataError : if there is no image, a file is missing, or the first image cannot be used.
-    """
-    entries = read_source(source)
-    if missing := [entry.file for entry in entries if not entry.path.is_file()]:
-        raise DataError(f"'{source}': {len(missing)} of {len(entries)} images do not exist, the first is '{missing[0]}'")
-    columns = {name: [getattr(entry, name) for entry in entries] for name in ("finding", "label", "split", "group")}
-    table = pd.DataFrame({"path": [entry.file for entry in entries], **columns})
-    return Archive(Files(source, entries), table, [(entry.file, entry.path.stat().st_size) for entry in entries])
-
-
 KINDS: Mapping[str, Callable[[Path], Archive]] = MappingProxyType(
-    {"mnist": read_mnist, "dsprites": read_dsprites, "medmnist": read_medmnist, "folder": read_folder}
+    {
+        "mnist": read_mnist,
+        "dsprites": read_dsprites,
+        "medmnist": read_medmnist,
+        "folder": read_folder,
+        "pairs": read_pairs,
+        "unpaired": read_unpaired,
+    }
 )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from medgen.data.duplicates import join
 from medgen.errors import DataError
+
+SHARE = 0.05  # of normal frames of an archive or folder, for val and for test each, where the source does not say
+UNUSED = "unused"  # split of frames that no normal model learns from: abnormal ones of train and val, a pool out of test
 
 
 def groups(frame_groups: Sequence[str], names: Sequence[str], alike: Sequence[tuple[int, int]]) -> list[str]:
@@ -67,3 +72,60 @@ def _share_out(splits: dict[str, str], members: list[str], counts: Counter[str],
         if target != "train":
             room[target] -= counts[group]
         splits[group] = target
+
+
+def divide(table: pd.DataFrame, seed: int) -> pd.Series:
+    """Return a split for each row of `table` (label, split, group); vectorised, as archives hold hundreds of thousands of frames.
+
+    Raises
+    ------
+    DataError : where the given splits divide a group.
+    """
+    split, group, normal = table["split"], table["group"], table["label"] == "normal"
+    given = split.mask((split == "") | (split.isin(["train", "val"]) & ~normal))
+    divided = given.groupby(group).nunique() > 1
+    if divided.any():
+        raise DataError(f"group '{divided.idxmax()}' is in several splits; put all frames of a group into one split")
+    split = split.mask(split == "", given.groupby(group).transform("first").fillna(""))  # a group stays together
+    split = split.mask((split == "") & ~normal.groupby(group).transform("all"), "test")
+    split = split.mask(split.isin(["train", "val"]) & ~normal, UNUSED)
+    split[split == ""] = _whole_groups(group[split == ""], {"val": SHARE, "test": SHARE}, seed)
+    if "val" not in set(split):
+        split[split == "train"] = _whole_groups(group[split == "train"], {"val": SHARE}, seed)
+    return split
+
+
+def _whole_groups(group: pd.Series, shares: Mapping[str, float], seed: int) -> NDArray[Any]:
+    """Return a split for each frame: whole groups in random order to those in `shares`, the rest to train.
+
+    The first split has at least one group, the smallest if need be, where there are two or more.
+    """
+    codes, names = pd.factorize(group)
+    counts = np.bincount(codes, minlength=len(names))
+    order = np.random.default_rng(seed).permutation(len(names))
+    middle = np.cumsum(counts[order]) - counts[order] / 2  # (groups,) where each lies in the line of all frames
+    ends = np.cumsum(list(shares.values())) * len(codes)
+    place = np.empty(len(names), dtype=np.int64)
+    place[order] = np.searchsorted(ends, middle)
+    if len(names) > 1 and not (place == 0).any():
+        place[order[np.argmin(counts[order])]] = 0
+    return np.array([*shares, "train"], dtype=object)[place[codes]]
+
+
+def hold_out(index: pd.DataFrame, share: float, seed: int) -> pd.Series:
+    """Return the splits with about `share` of the abnormal test frames, and all that is in their groups, in split "unused".
+
+    Raises
+    ------
+    DataError : if there are not two groups of abnormal test frames.
+    """
+    abnormal = (index["split"] == "test") & (index["label"] == "abnormal")
+    groups = index["group"][abnormal]
+    if groups.nunique() < 2:
+        raise DataError(
+            f"data.pool_share holds out groups of abnormal test frames, but there are {groups.nunique()}; set it to 0"
+        )
+    held = _whole_groups(groups, {UNUSED: share}, seed) == UNUSED
+    if held.all():
+        raise DataError(f"data.pool_share={share} leaves no abnormal frames to test; choose a smaller one")
+    return index["split"].mask((index["split"] == "test") & index["group"].isin(set(groups[held])), UNUSED)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from medgen.backends import _base
 from medgen.data.prepared import Prepared, is_prepared
-from medgen.data.sources import is_address, open_dataset
+from medgen.data.sources import Reading, is_address, open_dataset
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
 from medgen.files import replacing, write_text
@@ -24,7 +24,8 @@ from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.run import Run, WatchSettings, check_fits, open_run, open_trained_on
+from medgen.verbs.datasets import check_fits, open_trained_on
+from medgen.verbs.run import Run, WatchSettings, open_run
 from medgen.verbs.score import Split
 
 FILE = "distribution.json"  # of a run: one entry for each extractor
@@ -79,7 +80,7 @@ def fid(
         seed_all(seed)
         drawn = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
     else:
-        data = open_dataset(generated, ("*",) if is_address(generated) else ())
+        data = open_dataset(generated, Reading(normal=("*",)) if is_address(generated) else None)
         rows = data.rows()[:n]
         drawn = extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
     found = {**compare(truth, drawn, extractor, seed), "reference": real.source, "split": split, "seed": seed}

@@ -23,8 +23,9 @@ from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.codeprior import CodeModel
 from medgen.nn.features import EFFICIENTNET, load_extractor
 from medgen.nn.quantizer import perplexity
+from medgen.verbs.datasets import open_trained_on
 from medgen.verbs.distance import real_features
-from medgen.verbs.run import Run, open_run, open_trained_on
+from medgen.verbs.run import Run, open_run
 
 AT_ONCE = 50
 

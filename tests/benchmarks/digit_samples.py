@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from classifier import train_classifier
 
-from medgen.verbs.run import open_run, open_trained_on
+from medgen.verbs.datasets import open_trained_on
+from medgen.verbs.run import open_run
 
 
 @torch.inference_mode()

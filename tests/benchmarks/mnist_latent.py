@@ -20,7 +20,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from medgen.backends._vae import Variational
 from medgen.data.dataset import FixedBatches
 from medgen.losses import binary_cross_entropy
-from medgen.verbs.run import open_run, open_trained_on
+from medgen.verbs.datasets import open_trained_on
+from medgen.verbs.run import open_run
 
 
 @torch.inference_mode()

@@ -1,0 +1,53 @@
+"""Frames at native size, brought to another size or number of channels when they are read."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.data.archives import Lazy
+from medgen.data.prepared import Frames
+from medgen.errors import DataError
+
+
+class Fitted(Lazy):
+    """Frames resized, then filled up with black on all sides alike, then with other channels.
+
+    Parameters
+    ----------
+    frames : (N, S, S, C)
+    resize_to : side after resizing, by the mean over areas where it becomes smaller; 0 leaves it
+    pad_to : side with the black border; 0 for none
+    channels : 3 repeats grey, 1 takes the luminance (ITU-R BT.601); 0 leaves them
+
+    Raises
+    ------
+    DataError : if the frames are larger than `pad_to`.
+    """
+
+    def __init__(self, frames: Frames, resize_to: int = 0, pad_to: int = 0, channels: int = 0) -> None:
+        count, native, _, held = frames.shape
+        size = resize_to or native
+        side = pad_to or size
+        if size > side:
+            raise DataError(
+                f"data.pad_to is {side}, but the frames have a side of {size} already; set it to 0 or {size} and more"
+            )
+        super().__init__((count, side, side, channels or held))
+        self._frames, self._size = frames, size
+        self._border = ((side - size) // 2, side - size - (side - size) // 2)
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        frames = self._frames[rows]  # (n, S, S, C)
+        if frames.shape[1] != self._size:
+            way = cv2.INTER_AREA if self._size < frames.shape[1] else cv2.INTER_LINEAR
+            sized = [cv2.resize(frame, (self._size, self._size), interpolation=way) for frame in frames]
+            frames = np.array(sized, np.uint8).reshape(len(rows), self._size, self._size, frames.shape[3])
+        frames = np.pad(frames, ((0, 0), self._border, self._border, (0, 0)))  # (n, side, side, C)
+        held, wanted = frames.shape[3], self.shape[3]
+        if held == wanted:
+            return frames
+        if wanted == 3:
+            return np.repeat(frames, 3, axis=3)  # (n, side, side, 3)
+        return np.rint(frames @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]  # (n, side, side, 1)

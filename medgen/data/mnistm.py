@@ -1,0 +1,123 @@
+"""MNIST-M: the digits of MNIST over patches of colour photographs, the target domain of many papers on domain adaptation.
+
+Source: Ganin and Lempitsky 2015, "Unsupervised Domain Adaptation by Backpropagation", https://arxiv.org/abs/1409.7495,
+section 4.1: in each channel a pixel is the absolute difference of digit and patch, and the patch is cut at random from a
+photograph of BSDS500. Which patch a digit of theirs has, the authors do not say: this is a set made as theirs, and no copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen import __version__
+from medgen.config import to_toml
+from medgen.data.fitted import Fitted
+from medgen.data.image import read_image, suffix
+from medgen.data.pixels import to_uint8
+from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
+from medgen.data.sources import open_dataset
+from medgen.errors import DataError, ImageError
+from medgen.files import replacing, write_text
+from medgen.types import OnProgress, Progress, silent
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+CHUNK = 1000  # digits that are blended at once
+
+
+def make_mnist_m(mnist: Path, bsds: Path, out: Path, size: int = 28, seed: int = 0, on_progress: OnProgress = silent) -> Prepared:
+    """Write MNIST-M to `out` as a prepared data set, and open it.
+
+    Row k is digit k of ``mnist:MNIST``, with its finding, its split and its name. All splits share the photographs, though hardly
+    ever a patch: a folder of the training photographs of BSDS500 alone is enough.
+
+    Parameters
+    ----------
+    mnist : folder with the four idx files
+    bsds : folder with photographs, JPEG or PNG, in it or below
+    out : folder to write; one that holds this very data set already is opened as it is
+    size : side to which the blended frames are resized, 28 for as they are
+    seed : of the patches
+
+    Raises
+    ------
+    DataError : if digits or photographs are missing, damaged or too small, or `out` holds something else.
+    """
+    digits = open_dataset(f"mnist:{mnist}")
+    paths = _find(bsds)
+    hashed = sha256(f"mnist-m {digits.digest} {size} {seed}".encode())
+    hashed.update(repr([(path.relative_to(bsds).as_posix(), path.stat().st_size) for path in paths]).encode())
+    key = hashed.hexdigest()[:16]
+    if is_prepared(out):
+        if (made := open_prepared(out)).digest == key:
+            return made
+        raise DataError(f"'{out}' holds a data set of other digits, photographs, size or seed; choose another --out")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out")
+    photographs = [_read(path, digits.size) for path in paths]
+    with replacing(out / "frames.npy") as temporary:
+        shape = (len(digits.frames), size, size, 3)
+        frames = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        _blend(digits.frames, photographs, seed, frames, on_progress)
+        frames.flush()
+    with replacing(out / "valid.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, np.ones(shape[:3], dtype=bool))
+    about = {"source": f"mnist-m of {mnist} and {bsds}", "digest": key, "medgen": __version__, "patch_seed": seed}
+    _describe(out, digits, size, {**about, "photographs": len(photographs)})
+    return open_prepared(out)
+
+
+def _find(folder: Path) -> list[Path]:
+    """Return the photographs in a folder or below, in the order of their names."""
+    if not folder.is_dir():
+        raise DataError(f"there is no folder '{folder}'; expected the colour photographs of BSDS500 in it")
+    paths = [path for path in folder.rglob("*") if suffix(path) in SUFFIXES and path.is_file()]
+    if not paths:
+        raise DataError(f"'{folder}' holds no photograph ({', '.join(SUFFIXES)}); expected those of BSDS500 in it or below")
+    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _read(path: Path, side: int) -> NDArray[np.uint8]:
+    """Return a photograph, (H, W, 3), that a patch of `side` pixels can be cut from."""
+    try:
+        pixels = to_uint8(read_image(path).pixels)
+    except ImageError as error:
+        raise DataError(f"the photograph '{path}' cannot be read ({error}); fetch it again or take it away") from None
+    height, width = pixels.shape[:2]
+    if min(height, width) < side:
+        raise DataError(f"the photograph '{path}' is {width} x {height}; expected {side} pixels or more each way: take it away")
+    return np.broadcast_to(pixels, (height, width, 3))  # (H, W, 1) -> (H, W, 3)
+
+
+def _blend(
+    digits: Frames, photographs: Sequence[NDArray[np.uint8]], seed: int, frames: NDArray[np.uint8], on_progress: OnProgress
+) -> None:
+    """Fill `frames` (N, s, s, 3) with digits (N, S, S, 1) over patches: any photograph, and any place in it."""
+    generator, (count, side) = np.random.default_rng(seed), digits.shape[:2]
+    chosen = generator.integers(len(photographs), size=count)  # (N,)
+    rooms = np.array([photograph.shape[:2] for photograph in photographs])[chosen] - side + 1  # (N, 2) places down and across
+    corners = generator.integers(rooms)  # (N, 2)
+    for start in range(0, count, CHUNK):
+        stop = min(start + CHUNK, count)
+        patches = np.stack(
+            [
+                photographs[chosen[row]][top : top + side, left : left + side]
+                for row, (top, left) in enumerate(corners[start:stop], start)
+            ]
+        )  # (n, S, S, 3)
+        blended = np.abs(patches.astype(np.int16) - digits[np.arange(start, stop)]).astype(np.uint8)  # (n, S, S, 3)
+        frames[start:stop] = Fitted(blended, resize_to=frames.shape[1])[:]
+        on_progress(Progress("mnist-m", stop, count))
+
+
+def _describe(out: Path, digits: Prepared, size: int, about: Mapping[str, object]) -> None:
+    """Write the tables and, last, the settings: those of the digits, in colour."""
+    for name, table in (("leaks", digits.leaks()), ("rejected", digits.rejected()), ("index", digits.index)):
+        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    settings = {**digits.settings.model_dump(mode="json"), "channels": 3, "size": size}
+    counts = {"frames": len(digits.index), "copies": 0, "rejected": 0}
+    write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings}))
