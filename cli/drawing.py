@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .group import PATH, main
-from .options import device_option, input_options, label_option
+from .options import device_option, input_options, label_option, split_option
 from .progress import Display
 
 
@@ -24,6 +24,35 @@ def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     with Display() as display:
         count = api.reconstruct(run, source, out, on_progress=display, **chosen)
     click.echo(f"{count} reconstructions: {out}")
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
+@click.option(
+    "--direction",
+    type=click.Choice(["AtoB", "BtoA"]),
+    default="AtoB",
+    show_default=True,
+    help="A is the domain of the training frames (the inputs, the normal ones), B the second one.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["resize", "tile"]),
+    default="resize",
+    show_default=True,
+    help="Of raw frames: bring each to the model's size and back, or cut it into squares that overlap.",
+)
+@split_option
+@device_option
+def translate(run: Path, source: Path, out: Path, fit: str, **chosen: Any) -> None:
+    """Carry each frame of INPUT (raw frames or a data set) into the other domain with RUN; raw frames keep name and size."""
+    from medgen import api
+
+    with Display() as display:
+        count = api.translate(run, source, out, fit=fit, on_progress=display, **chosen)  # type: ignore[arg-type]
+    click.echo(f"{count} translations: {out} (raw frames by {fit})")
 
 
 @main.command()

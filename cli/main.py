@@ -14,6 +14,8 @@ from .group import PATH, main
 from .options import dataset_options, device_option, input_options
 from .progress import Display
 
+MNIST_M = "mnist-m"
+
 
 @main.command()
 @click.option("--out", type=PATH, default=Path("demo"), show_default=True, help="New folder for frames, run and report.")
@@ -65,11 +67,16 @@ def inspect(source: Path, out: Path | None, steps: Path | None, limit: int, size
 @dataset_options
 @click.option("--workers", type=click.IntRange(1), help="Threads; the result is the same for any number.  [default: one a core]")
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is in --out.")
-def prepare(source: Path, out: Path, workers: int | None, overwrite: bool, **values: Any) -> None:
+@click.option("--mnist", type=PATH, help="Folder of MNIST, where SOURCE is mnist-m.")
+@click.option("--bsds", type=PATH, help="Folder with photographs of BSDS500, where SOURCE is mnist-m.")
+def prepare(
+    source: Path, out: Path, workers: int | None, overwrite: bool, mnist: Path | None, bsds: Path | None, **values: Any
+) -> None:
     """Crop the frames of SOURCE to their field of view, divide them into splits and store them.
 
     SOURCE is a folder with a manifest.csv, a folder per class (Kvasir and HyperKvasir names are known), or plain frames.
-    An interrupted run goes on where it stopped.
+    An interrupted run goes on where it stopped. SOURCE may also be the word mnist-m: then digits of --mnist are laid over patches
+    of --bsds (Ganin and Lempitsky 2015), at the side --size or 28.
     """
     from medgen import api
     from medgen.data.prepared import PrepareSettings
@@ -78,7 +85,12 @@ def prepare(source: Path, out: Path, workers: int | None, overwrite: bool, **val
 
     settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")
     with Display() as display:
-        data = api.prepare(source, out, settings, workers, overwrite, display)
+        if str(source) == MNIST_M:
+            if mnist is None or bsds is None:
+                raise click.UsageError(f"{MNIST_M} is made of two folders: give --mnist and --bsds")
+            data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
+        else:
+            data = api.prepare(source, out, settings, workers, overwrite, display)
     click.echo(prepared_table(data))
 
 

@@ -23,14 +23,14 @@ label_option = click.option(
 )
 
 
+split_option = click.option(
+    "--split", type=click.Choice(["train", "val", "test", "all"]), help="Of a prepared INPUT.  [default: test; raw frames: all]"
+)
+
+
 def input_options(command: Command) -> Command:
     """Add what commands that read frames with a run have in common."""
-    split = click.option(
-        "--split",
-        type=click.Choice(["train", "val", "test", "all"]),
-        help="Of a prepared INPUT.  [default: test; raw frames: all]",
-    )
-    return split(label_option(device_option(command)))
+    return split_option(label_option(device_option(command)))
 
 
 def dataset_options(command: Command) -> Command:

@@ -1,12 +1,13 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``reconstruct``, ``sample``, ``edit`` and ``fid`` a run; ``demo`` does it all on synthetic frames. Progress goes to a callback;
-nothing is printed.
+``reconstruct``, ``translate``, ``sample``, ``edit`` and ``fid`` a run; ``demo`` does it all on synthetic frames, and
+``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 """
 
 from medgen.backends._base import summaries as backends
 from medgen.data.inspect import inspect_source as inspect
+from medgen.data.mnistm import make_mnist_m
 from medgen.data.prepare import prepare
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
@@ -17,6 +18,7 @@ from medgen.verbs.run import recipe
 from medgen.verbs.score import score
 from medgen.verbs.steps import crop_steps
 from medgen.verbs.train import resume, train
+from medgen.verbs.translate import translate
 
 __all__ = [
     "backends",
@@ -25,6 +27,7 @@ __all__ = [
     "edit",
     "fid",
     "inspect",
+    "make_mnist_m",
     "prepare",
     "recipe",
     "reconstruct",
@@ -33,4 +36,5 @@ __all__ = [
     "sample",
     "score",
     "train",
+    "translate",
 ]

@@ -12,7 +12,8 @@ from PIL import Image
 
 from medgen import api
 from medgen.engine.means import Epoch
-from medgen.verbs.run import open_run, open_trained_on
+from medgen.verbs.datasets import open_trained_on
+from medgen.verbs.run import open_run
 from medgen.verbs.train import Watch
 
 FIRST = {"step": 1, "train.a": 0.5, "note.n": 2.0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import NamedTuple, Protocol
 
 import torch
@@ -10,7 +10,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from medgen.backends._base import Backend
-from medgen.backends._capabilities import Reconstructs
+from medgen.backends._capabilities import Classifies, Reconstructs
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
 
 
@@ -19,11 +19,12 @@ class Batches(Sized, Iterable[Batch], Protocol):
 
 
 class Scored(NamedTuple):
-    """What is known of a batch, on the CPU; reconstruction is (B, C, S, S) or None."""
+    """What is known of a batch, on the CPU; reconstruction is (B, C, S, S) or None, classes (B,) places by classifier or {}."""
 
     batch: Batch
     scores: Scores
     reconstruction: Tensor | None
+    classes: Mapping[str, Tensor]
 
 
 def score_batches(
@@ -40,10 +41,11 @@ def score_batches(
             moved = batch.to(fabric.device)
             scores = model.score(moved)
             drawn = model.reconstruct(moved).clamp(0, 1).cpu() if isinstance(model, Reconstructs) else None
+            told = model.classify(moved) if isinstance(model, Classifies) else {}
             local = Scores(
                 scores.score.float().cpu(),
                 None if scores.map is None else scores.map.float().cpu(),
                 {name: part.float().cpu() for name, part in scores.parts.items()},
             )
-        yield Scored(batch, local, drawn)
+        yield Scored(batch, local, drawn, {name: chances.argmax(1).cpu() for name, chances in told.items()})
         on_progress(Progress(task, done, total))

@@ -160,6 +160,26 @@ def bootstrap(
     return Interval(value, float(low), float(high))
 
 
+def mean_interval(values: ArrayLike, groups: ArrayLike, draws: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
+    """Return the mean of (N,) values with its percentile interval from a bootstrap over groups, as `bootstrap` draws them.
+
+    Its bounds are NaN where all values come from one group.
+    """
+    numbers = np.asarray(values, dtype=float)
+    _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    count = int(codes.max(initial=-1)) + 1
+    mean = float(numbers.mean()) if numbers.size else np.nan
+    if count < 2:
+        return Interval(mean, np.nan, np.nan)
+    sums, sizes = np.bincount(codes, numbers), np.bincount(codes)
+    generator, means, block = np.random.default_rng(seed), [], max(1, BLOCK // count)
+    for start in range(0, draws, block):
+        drawn = generator.integers(count, size=(min(block, draws - start), count))  # (D, G)
+        means.append(sums[drawn].sum(1) / sizes[drawn].sum(1))
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high))
+
+
 def _strata(labels: NDArray[np.bool_], codes: NDArray[np.intp]) -> list[NDArray[np.intp]] | None:
     """Return the groups with normals only, abnormals only and both; None where a class has fewer than two groups."""
     normal = np.bincount(codes[~labels], minlength=codes.max(initial=-1) + 1) > 0

@@ -11,13 +11,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.errors import MedgenError
-from medgen.metrics.detection import Statistic, auroc, average_precision, bootstrap, sensitivity_at_specificity
+from medgen.metrics.detection import (
+    Statistic,
+    auroc,
+    average_precision,
+    bootstrap,
+    mean_interval,
+    sensitivity_at_specificity,
+)
 from medgen.metrics.pixel import PixelHistogram
 from medgen.types import LABELS
 
 LEVEL = 0.95
 QUALITY = ("psnr", "ssim", "psnr_valid", "ssim_valid")
 PART = "part_"
+CLASS = "class_"  # columns of what classifiers call a frame
 DETECTION: Mapping[str, Statistic] = {
     "auroc": auroc,
     "average_precision": average_precision,
@@ -40,7 +48,7 @@ def evaluate(
     ----------
     table : one row per scored test frame. Needed columns: id, label ("normal", "abnormal" or ""), finding, group ("": the frame
         is a group of its own), score. Used where present: abnormal (bool, the decision), part_<name>, psnr, ssim, psnr_valid,
-        ssim_valid (empty where undefined)
+        ssim_valid (empty where undefined), class_<classifier> (what it calls a frame)
     pixel_maps : blocks of (maps (B, S, S), masks (B, S, S), valid (B, S, S)) of the frames with a known mask, empty for normal
         ones; read once
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
@@ -49,8 +57,9 @@ def evaluate(
 
     Returns
     -------
-    "frames", "detection", "parts", "pixel", "quality", "threshold", "findings", "bootstrap". A section is empty where there is
-    nothing to fill it: detection and parts with one class only, pixel without an annotated pixel, threshold if none is given.
+    "frames", "detection", "parts", "classes", "pixel", "quality", "threshold", "findings", "bootstrap". A section is empty where
+    there is nothing to fill it: detection and parts with one class only, classes without a classifier, pixel without an annotated
+    pixel, threshold if none is given.
     Standard deviations are those of a sample (n - 1).
 
     Raises
@@ -63,6 +72,7 @@ def evaluate(
         {
             "frames": _count(frames),
             **_detect(labelled, draws, seed),
+            "classes": _classes(frames[frames["finding"] != ""], draws, seed),
             "pixel": _pixel(pixel_maps or ()),
             "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
             "threshold": _flag(frames, threshold),
@@ -120,6 +130,17 @@ def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
         "detection": {name: interval(statistic, "score") for name, statistic in DETECTION.items()},
         "parts": {name.removeprefix(PART): {"auroc": interval(auroc, name)} for name in _parts(labelled)},
     }
+
+
+def _classes(named: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
+    """Return the accuracy of each classifier over the frames whose finding is named."""
+    groups = named["group"].to_numpy(dtype=str)
+    found = {}
+    for column in (str(name) for name in named.columns if str(name).startswith(CLASS)):
+        right = (named[column].astype(str) == named["finding"]).to_numpy()
+        accuracy = mean_interval(right, groups, draws, LEVEL, seed)._asdict()
+        found[column.removeprefix(CLASS)] = {"accuracy": accuracy, "frames": len(named)}
+    return found if len(named) else {}
 
 
 def _pixel(pixel_maps: PixelMaps) -> dict[str, float]:

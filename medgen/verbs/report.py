@@ -20,13 +20,15 @@ from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence, Panel
 from medgen.report.page import write_report
 from medgen.types import OnProgress, silent
+from medgen.verbs.datasets import check_fits, open_trained_on
 from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.extras import control, extras
 from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run, check_fits, open_run, open_trained_on
+from medgen.verbs.run import Run, open_run
 from medgen.verbs.score import ScoreTable, score_rows
 from medgen.verbs.styles import path_length
+from medgen.verbs.transfer import transfer
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 BLOCK = 256  # maps read at once
@@ -77,6 +79,7 @@ def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgr
     if isinstance(model, Samples):
         reason = quick(run, data, QUICK, device, on_progress)
         metrics["distribution"] = {"measured": measured(run), "reason": reason}
+    metrics |= {"transfer": moved} if (moved := transfer(run, model, data, device, on_progress)) else {}
     if isinstance(model, Styles):
         metrics["path_length"] = path_length(model.cpu().eval())
     history = run.history()

@@ -23,16 +23,15 @@ from pydantic import Field
 from medgen import __version__
 from medgen.backends import _base
 from medgen.config import Settings, override, read_toml, to_toml
-from medgen.data.archives import EVERY
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.sources import is_address, open_dataset
 from medgen.engine.checkpoint import load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
 from medgen.errors import ConfigError, RunError
 from medgen.files import write_text
+from medgen.types import Wants
 
 
 class WatchSettings(Settings):
@@ -67,6 +66,7 @@ class Origin(Settings):
     source: str
     data_digest: str
     prepare: PrepareSettings
+    other_digest: str = ""  # of the second domain's data set
 
 
 @dataclass(frozen=True)
@@ -151,47 +151,34 @@ def versions() -> dict[str, str]:
     return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def complete(settings: RunSettings, data: Prepared) -> RunSettings:
+def complete(settings: RunSettings, data: Prepared, second: Prepared | None = None) -> RunSettings:
     """Return the settings with every default written out, those too that depend on the data: augmentation and classes.
+
+    `second` is the data set of the second domain, if there is another one.
 
     Raises
     ------
     BackendError, ConfigError, DataError : if the backend does not exist, a setting is wrong, or there is nothing to train on.
     """
     model = _base.parse(settings.backend, settings.model)
-    classes = getattr(model, "classes", None)
-    if not classes and _base.load(settings.backend).wants(model).classes:
-        rows = TrainingBatches(data, settings.data, settings.train.seed).rows
-        model = model.model_copy(update={"classes": tuple(sorted(set(data.index["finding"].iloc[rows])))})
-    chosen = settings.data.augment or (STILL if data.kind else AugmentSettings())
-    return settings.model_copy(
-        update={"model": model.model_dump(mode="json"), "data": settings.data.model_copy(update={"augment": chosen})}
-    )
+    wants = _base.load(settings.backend).wants(model)
+    if wants.classes and not getattr(model, "classes", None):
+        rows = TrainingBatches(data, settings.data, settings.train.seed, wants=Wants(abnormal=wants.abnormal)).rows
+        model = model.model_copy(update=_classes(data.index.iloc[rows], model))
+    augment = settings.data.augment or (STILL if data.kind else AugmentSettings())
+    chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})
+    return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen})
 
 
-def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
-    """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
-    chosen = run.settings.data
-    return open_dataset(moved or run.origin.dataset, chosen.normal, chosen.split_seed, chosen.pad_to)
+def _classes(index: pd.DataFrame, model: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the names of the findings, and of those that are normal where the backend asks."""
+    names = tuple(sorted(set(index["finding"])))
+    abnormal = set(index["finding"][index["label"] != "normal"])
+    normal = {"normal_classes": tuple(name for name in names if name not in abnormal)}
+    return {"classes": names, **(normal if hasattr(model, "normal_classes") else {})}
 
 
-def open_for(run: Run, given: str | Path) -> Prepared:
-    """Open a data set that a run is to look at: a prepared one, or an archive or folder at native size.
-
-    Raises
-    ------
-    DataError, RunError : if it cannot be opened or its frames do not fit the run.
-    """
-    seed, normal = run.settings.data.split_seed, run.settings.data.normal
-    pad_to = run.settings.data.pad_to if is_address(given) else 0
-    data = open_dataset(given, (), seed, pad_to)
-    if data.kind and normal and {*normal} <= {*data.index["finding"], EVERY}:  # other frames keep the labels of their source
-        data = open_dataset(given, normal, seed, pad_to)
-    check_fits(run, data)
-    return data
-
-
-def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str) -> Run:
+def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str, second: Prepared | None = None) -> Run:
     """Write ``run.toml`` in a new run folder.
 
     Raises
@@ -200,7 +187,14 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"'{folder}' is not empty; go on with --resume, or choose another --out")
-    origin = Origin(dataset=data.address, kind=data.kind, source=data.source, data_digest=data.digest, prepare=data.settings)
+    origin = Origin(
+        dataset=data.address,
+        kind=data.kind,
+        source=data.source,
+        data_digest=data.digest,
+        prepare=data.settings,
+        other_digest=second.digest if second else "",
+    )
     about = {**versions(), "platform": platform.platform(), "command": command}
     run = Run(folder, settings, origin, about)
     run.fresh()  # a size that does not fit is refused before anything is written
@@ -221,21 +215,6 @@ def open_run(folder: Path) -> Run:
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
     origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)
-
-
-def check_fits(run: Run, data: Prepared) -> None:
-    """Refuse a data set whose frames a run cannot take.
-
-    Raises
-    ------
-    RunError : if size or channels differ.
-    """
-    made, given = run.origin.prepare, data.settings
-    if (made.size, made.channels) != (given.size, given.channels):
-        raise RunError(
-            f"run '{run.folder}' was trained on {made.size} x {made.size} x {made.channels}, data set '{data.folder}' has "
-            f"{given.size} x {given.size} x {given.channels}; prepare it with --size {made.size} or train another run"
-        )
 
 
 def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = ()) -> RunSettings:

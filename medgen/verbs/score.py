@@ -27,8 +27,9 @@ from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
 from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.datasets import check_fits, open_for
 from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run, check_fits, open_for, open_run
+from medgen.verbs.run import Run, open_run
 
 COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
 Split = Literal["train", "val", "test", "all"]
@@ -163,7 +164,7 @@ def score_rows(
         for scored in score_batches(model, batches, fabric, "score", on_progress):
             if scored.scores.map is not None:
                 maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
-            columns.append(_measure(scored))
+            columns.append(_measure(scored, model))
             start += len(scored.batch)
             if pictures:
                 _write_pictures(run, data, scored, out / "maps")
@@ -184,15 +185,18 @@ def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTab
     return ScoreTable(read_table(out / "scores.csv"), maps, data, rows)
 
 
-def _measure(scored: Scored) -> pd.DataFrame:
-    """Return the raw score, its parts, and how well each frame was reconstructed."""
-    batch, scores, drawn = scored
+def _measure(scored: Scored, model: _base.Backend) -> pd.DataFrame:
+    """Return the raw score, its parts, how well each frame, or what belongs to it, was drawn, and what classifiers call it."""
+    batch, scores, drawn, classes = scored
     columns = {"score": scores.score, **{f"part_{name}": part for name, part in scores.parts.items()}}
     if drawn is not None:
-        image, blanked = batch.image * batch.valid, drawn * batch.valid
+        paired = type(model).wants(model.config).other == "pair" and batch.other is not None
+        image, blanked = (batch.other if paired else batch.image) * batch.valid, drawn * batch.valid  # type: ignore[operator]
         columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
         columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
-    return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+    table = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+    names = np.array(getattr(model, "classes", ()), dtype=object)
+    return table.assign(**{f"class_{name.replace(' ', '_')}": names[places.numpy()] for name, places in classes.items()})
 
 
 def _decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:

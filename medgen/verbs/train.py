@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,9 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from medgen.backends._capabilities import Reconstructs, Samples
+from medgen.backends import _base
+from medgen.backends._capabilities import Reconstructs, Samples, Translates
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
 from medgen.data.prepared import Prepared
 from medgen.data.sources import open_dataset
@@ -26,9 +29,10 @@ from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.datasets import open_second, open_trained_on
 from medgen.verbs.distance import Follower
 from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run, open_trained_on
+from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run
 from medgen.verbs.score import calibrate
 
 ROW = 16  # frames in one row of a panel; more make a block
@@ -61,11 +65,14 @@ def train(
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
     """
-    chosen = settings.data
-    data = open_dataset(dataset, chosen.normal, chosen.split_seed, chosen.pad_to)
-    settings = complete(settings, data)
-    batches = TrainingBatches(data, settings.data, settings.train.seed, settings.classes)
-    run = create_run(out, settings, data, command)
+    data = open_dataset(dataset, settings.data)
+    if data.refused:
+        file, reason = data.refused[0]
+        on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
+    second = open_second(settings, data)
+    settings = complete(settings, data, second)
+    batches = _batches(settings, data, second)
+    run = create_run(out, settings, data, command, second)
     return _train(run, data, batches, False, device, max_minutes, on_progress, stop)
 
 
@@ -94,10 +101,18 @@ def resume(
         raise RunError(
             f"run '{out}' began on another data set ({run.origin.dataset}); '{data.address}' has other frames or settings"
         )
+    second = open_second(run.settings, data)
+    if second and second.digest != run.origin.other_digest:
+        raise RunError(f"run '{out}' began with other frames of the second domain than '{second.address}' has now")
     if epochs:
         run = run.lengthened(epochs)
-    batches = TrainingBatches(data, run.settings.data, run.settings.train.seed, run.settings.classes)
+    batches = _batches(run.settings, data, second)
     return _train(run, data, batches, run.started(), device, max_minutes, on_progress, stop)
+
+
+def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:
+    wants = _base.load(settings.backend).wants(_base.parse(settings.backend, settings.model))
+    return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, wants, second)
 
 
 def _train(
@@ -121,7 +136,7 @@ def _train(
     if go_on:
         fit.resume()
     run = run.noted(device=fabric.device.type, precision=precision_name(fabric))
-    with Watch(run, data, fit) as watch:
+    with Watch(run, data, fit, batches.second(run.settings.train.panel_frames)) as watch:
         position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
     run = run.noted(warning=position.warning)
     if run.has_weights():
@@ -135,10 +150,11 @@ def _train(
 class Watch:
     """Writes ``log.csv``, ``steps.csv``, the TensorBoard log and the panels of a run while it trains.
 
-    Rows that are on disk already but lie behind the position of `fit` belong to work that an interruption lost.
+    Rows that are on disk already but lie behind the position of `fit` belong to work that an interruption lost. `second` are
+    frames (n, C, S, S) of a second domain to show beside those of `data`, if there is one.
     """
 
-    def __init__(self, run: Run, data: Prepared, fit: Fit) -> None:
+    def __init__(self, run: Run, data: Prepared, fit: Fit, second: Tensor | None = None) -> None:
         self.run, self.fit, self.model = run, fit, fit.model
         epoch, history = fit.position.epoch, run.history()
         self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
@@ -153,7 +169,8 @@ class Watch:
         shown = min(run.settings.train.panel_frames, len(rows))
         spread = run.settings.train.panel_choice == "spread"
         chosen = rows[np.linspace(0, len(rows) - 1, shown).astype(int)] if spread else rows[:shown]
-        self.batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)
+        batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)
+        self.batch = batch if second is None else replace(batch, other=second[: len(batch)])
 
     def __enter__(self) -> Self:
         return self
@@ -200,10 +217,17 @@ class Watch:
             yield
 
     def _panel(self, epoch: int) -> None:
-        """Draw validation frames, their reconstructions and samples."""
+        """Draw validation frames, their reconstructions and samples, or those of both domains and their translations."""
         blocks: list[NDArray[np.uint8]] = []
         batch = self.batch.to(next(self.model.parameters()).device)
-        if isinstance(self.model, Reconstructs):
+        if isinstance(self.model, Translates) and batch.other is not None:
+            there = to_pixels(self.model.translate(batch))
+            if "BtoA" in self.model.directions:
+                back = self.model.translate(replace(batch, image=batch.other), "BtoA")
+                blocks += [to_pixels(batch.image), there, to_pixels(batch.other), to_pixels(back)]
+            else:
+                blocks += [to_pixels(batch.image), to_pixels(batch.other), there]
+        elif isinstance(self.model, Reconstructs):
             blocks += [to_pixels(batch.image), to_pixels(self.model.reconstruct(batch) * batch.valid)]
         if isinstance(self.model, Samples):
             blocks.append(to_pixels(self.model.sample(len(batch))))

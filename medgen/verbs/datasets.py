@@ -1,0 +1,68 @@
+"""The data sets that a run is trained on or looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medgen.data.archives import EVERY
+from medgen.data.prepared import Prepared
+from medgen.data.sources import is_address, open_dataset
+from medgen.errors import DataError, RunError
+from medgen.verbs.run import Run, RunSettings
+
+
+def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
+    """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
+    return open_dataset(moved or run.origin.dataset, run.settings.data)
+
+
+def open_for(run: Run, given: str | Path) -> Prepared:
+    """Open a data set that a run is to look at: a prepared one, or an archive or folder at native size.
+
+    Raises
+    ------
+    DataError, RunError : if it cannot be opened or its frames do not fit the run.
+    """
+    chosen = run.settings.data
+    fitted = {} if is_address(given) else {"resize_to": 0, "pad_to": 0, "channels": 0}
+    reading = chosen.model_copy(update={"normal": (), "pool_share": 0.0, **fitted})
+    data = open_dataset(given, reading)
+    if data.kind and chosen.normal and {*chosen.normal} <= {*data.index["finding"], EVERY}:
+        data = open_dataset(given, reading.model_copy(update={"normal": chosen.normal}))  # others keep their source's labels
+    check_fits(run, data)
+    return open_dataset(given, chosen) if chosen.pool_share and data.digest == run.origin.data_digest else data
+
+
+def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
+    """Open the data set of the second domain, where the settings name one.
+
+    Raises
+    ------
+    DataError : if it cannot be opened, or its frames are not like those of `data`.
+    """
+    address = settings.data.other
+    if not address:
+        return None
+    fitted = {} if is_address(address) else {"resize_to": 0, "pad_to": 0, "channels": 0}
+    second = open_dataset(address, settings.data.model_copy(update={"normal": (), **fitted}))
+    if (second.size, second.channels) != (data.size, data.channels):
+        raise DataError(
+            f"frames of '{data.address}' are {data.size} x {data.size} x {data.channels}, of data.other '{second.address}' "
+            f"{second.size} x {second.size} x {second.channels}; set data.channels, data.pad_to or data.resize_to"
+        )
+    return second
+
+
+def check_fits(run: Run, data: Prepared) -> None:
+    """Refuse a data set whose frames a run cannot take.
+
+    Raises
+    ------
+    RunError : if size or channels differ.
+    """
+    made, given = run.origin.prepare, data.settings
+    if (made.size, made.channels) != (given.size, given.channels):
+        raise RunError(
+            f"run '{run.folder}' was trained on {made.size} x {made.size} x {made.channels}, data set '{data.folder}' has "
+            f"{given.size} x {given.size} x {given.channels}; prepare it with --size {made.size} or train another run"
+        )

@@ -1,0 +1,30 @@
+"""What a classifier is worth in the second domain, whose labels its training never read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medgen.backends import _base
+from medgen.backends._capabilities import Classifies
+from medgen.data.prepared import Prepared
+from medgen.engine.device import Device
+from medgen.report.evaluate import evaluate
+from medgen.types import OnProgress
+from medgen.verbs.datasets import open_second
+from medgen.verbs.run import Run
+from medgen.verbs.score import score_rows
+
+SECTIONS = ("frames", "detection", "parts", "classes")
+
+
+def transfer(run: Run, model: _base.Backend, data: Prepared, device: Device, on_progress: OnProgress) -> dict[str, Any]:
+    """Score the test frames of the second domain's data set and return the sections of `evaluate` that speak of classifiers.
+
+    {} for a backend that does not classify, and where the second domain is no data set of its own or has no test frames.
+    """
+    second = open_second(run.settings, data) if isinstance(model, Classifies) else None
+    if second is None or not len(rows := second.rows("test")):
+        return {}
+    scored = score_rows(run, second, rows, run.folder / "scores-other", False, device, on_progress)
+    found = evaluate(scored.table, None, None)
+    return {"source": second.source, **{name: found[name] for name in SECTIONS}}

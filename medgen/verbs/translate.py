@@ -1,0 +1,165 @@
+"""Carry frames from one domain into the other with a trained run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medgen.backends import _base
+from medgen.backends._capabilities import Translates
+from medgen.data.dataset import FixedBatches
+from medgen.data.image import read_images
+from medgen.data.layouts import read_source
+from medgen.data.pixels import to_uint8
+from medgen.data.prepared import is_prepared
+from medgen.data.sources import is_address
+from medgen.engine.device import Device, make_fabric
+from medgen.errors import BackendError, DataError, ImageError, did_you_mean
+from medgen.files import write_bytes
+from medgen.types import Batch, OnProgress, Progress, silent
+from medgen.verbs.datasets import open_for
+from medgen.verbs.pixels import png, to_pixels
+from medgen.verbs.run import Run, open_run
+from medgen.verbs.score import Split, chosen_rows, picture_name
+
+Fit = Literal["resize", "tile"]
+MOST = 16  # tiles that go through the model at once
+
+
+def translate(
+    run_folder: Path,
+    given: Path,
+    out: Path,
+    *,
+    direction: str = "AtoB",
+    fit: Fit = "resize",
+    split: Split | None = None,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> int:
+    """Write each frame in the other domain as PNG under its own name, raw frames at their own size; return how many.
+
+    Parameters
+    ----------
+    given : a folder of raw frames, or a data set (its test split, or `split`)
+    direction : "AtoB", from the domain of the training frames to the second one, or "BtoA"
+    fit : of raw frames: "resize" brings the whole frame to the side S of the training frames and back, "tile" cuts it into
+        squares of side S that overlap by half, and blends them; no detail is lost then, but each square is seen alone
+
+    Raises
+    ------
+    BackendError : if the backend does not translate, or not in this direction.
+    DataError, RunError : if there is nothing to read, no file of all can be read, or the frames do not fit the run.
+    """
+    run = open_run(run_folder)
+    model = run.trained()
+    _base.require(model, "translate")
+    assert isinstance(model, Translates)
+    if direction not in model.directions:
+        raise BackendError(f"run '{run_folder}' has no direction '{direction}'; {did_you_mean(direction, model.directions)}")
+    model.to(make_fabric(device, "float32").device).eval()  # type: ignore[attr-defined]
+    if is_prepared(given) or is_address(given):
+        return _data_set(run, model, given, out, direction, split, on_progress)
+    return _raw_frames(run, model, given, out, direction, fit, on_progress)
+
+
+def _data_set(
+    run: Run, model: Translates, given: Path, out: Path, direction: str, split: Split | None, on_progress: OnProgress
+) -> int:
+    data = open_for(run, given)
+    rows = chosen_rows(data, given, split)
+    batches = FixedBatches(data, rows, run.settings.data)
+    device = _device(model)
+    for done, batch in enumerate(batches, start=1):
+        with torch.inference_mode():
+            drawn = to_pixels(model.translate(batch.to(device), direction))
+        for row, pixels in zip(batch.index.tolist(), drawn, strict=True):
+            write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
+        on_progress(Progress("translate", done, len(batches)))
+    return len(rows)
+
+
+def _raw_frames(run: Run, model: Translates, given: Path, out: Path, direction: str, fit: Fit, on_progress: OnProgress) -> int:
+    entries = read_source(given)
+    names = Counter(PurePosixPath(entry.file).with_suffix("") for entry in entries)
+    prepare, written = run.origin.prepare, 0
+    for done, entry in enumerate(entries, start=1):
+        name = PurePosixPath(entry.file)
+        unique = names[name.with_suffix("")] == 1  # a.jpg becomes a.png, but beside an a.bmp a.jpg.png
+        try:
+            for image in read_images(entry.path):
+                place = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
+                frame = _with_channels(to_uint8(image.pixels), prepare.channels)
+                drawn = (_resized if fit == "resize" else _tiled)(model, frame, prepare.size, direction)
+                write_bytes(out / f"{name.with_suffix('') if unique else name}{place}.png", png(drawn))
+                written += 1
+        except ImageError as error:
+            on_progress(Progress("translate", 0, 0, {}, f"left out '{entry.file}': {error}"))
+        on_progress(Progress("translate", done, len(entries)))
+    if not written:
+        raise DataError(f"none of the {len(entries)} files in '{given}' can be read")
+    return written
+
+
+def _with_channels(frame: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Return (H, W, channels) of (H, W, 1 or 3)."""
+    if frame.shape[2] == channels:
+        return frame
+    if channels == 3:
+        return np.repeat(frame, 3, axis=2)
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+
+
+def _resized(model: Translates, frame: NDArray[np.uint8], side: int, direction: str) -> NDArray[np.uint8]:
+    """Translate the whole of (H, W, C) at side x side; (H, W, 3)."""
+    height, width = frame.shape[:2]
+    way = cv2.INTER_AREA if min(height, width) > side else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(frame, (side, side), interpolation=way), np.uint8).reshape(1, side, side, -1)
+    drawn = to_pixels(torch.from_numpy(_carried(model, small, direction)))[0]  # (S, S, 3)
+    return np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _tiled(model: Translates, frame: NDArray[np.uint8], side: int, direction: str) -> NDArray[np.uint8]:
+    """Translate (H, W, C) in squares that overlap by half or more, weighted towards their middles; (H, W, 3)."""
+    height, width = frame.shape[:2]
+    room = [(0, max(0, side - height)), (0, max(0, side - width)), (0, 0)]
+    whole = np.pad(frame, room, mode="edge")  # a side shorter than a square is filled up
+    corners = [(top, left) for top in _starts(whole.shape[0], side) for left in _starts(whole.shape[1], side)]
+    ramp = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32)
+    weight = np.outer(ramp, ramp)  # (S, S)
+    total, weights = np.zeros((frame.shape[2], *whole.shape[:2]), np.float32), np.zeros(whole.shape[:2], np.float32)
+    for start in range(0, len(corners), MOST):
+        part = corners[start : start + MOST]
+        squares = np.stack([whole[top : top + side, left : left + side] for top, left in part])
+        for (top, left), square in zip(part, _carried(model, squares, direction), strict=True):
+            total[:, top : top + side, left : left + side] += square * weight
+            weights[top : top + side, left : left + side] += weight
+    return to_pixels(torch.from_numpy(total / weights)[None])[0, :height, :width]  # (H, W, 3)
+
+
+def _starts(length: int, side: int) -> Iterator[int]:
+    """Yield where squares begin along an axis: half a square apart at the most, the last one at the end."""
+    count = 1 + -(-2 * (length - side) // side)
+    return (round(place) for place in np.linspace(0, length - side, count))
+
+
+def _carried(model: Translates, frames: NDArray[np.uint8], direction: str) -> NDArray[np.float32]:
+    """Return (n, C, S, S) in [0, 1] of frames (n, S, S, C)."""
+    image = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (n, C, S, S)
+    valid = torch.ones(len(frames), 1, *frames.shape[1:3], dtype=torch.bool)
+    batch = Batch(image, valid, torch.arange(len(frames))).to(_device(model))
+    with torch.inference_mode():
+        return model.translate(batch, direction).float().cpu().numpy()
+
+
+def _device(model: Translates) -> torch.device:
+    weights: Tensor = next(model.parameters())  # type: ignore[attr-defined]
+    return weights.device
