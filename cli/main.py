@@ -186,15 +186,22 @@ def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @click.option("--out", type=PATH, help="Folder of the page.  [default: reports/runs/NAME]")
 @click.option("--data", "dataset", type=PATH, help="The prepared data set, where it has moved since the training.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Of sets without test frames: val.",
+)
 @device_option
-def report(runs: tuple[Path, ...], out: Path | None, dataset: Path | None, device: Any) -> None:
-    """Score the test split of each RUN and write one self-contained page with metrics.json and scores.csv beside it."""
+def report(runs: tuple[Path, ...], out: Path | None, dataset: Path | None, split: Any, device: Any) -> None:
+    """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it."""
     from medgen import api
 
     from .tables import metrics_table
 
     with Display() as display:
-        page = api.report(runs, out, dataset=dataset, device=device, on_progress=display)
+        page = api.report(runs, out, dataset=dataset, split=split, device=device, on_progress=display)
     click.echo(metrics_table(page.parent / "metrics.json"))
     click.echo(f"report: {page}")
 

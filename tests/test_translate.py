@@ -96,6 +96,16 @@ def test_pairs_are_measured_against_their_truth(tmp_path: Path) -> None:
     assert float(psnr) == pytest.approx(-10 * np.log10(((truth - drawn) ** 2).mean()), abs=0.05)
 
 
+def test_pairs_without_test_frames_are_reported_on_others_beside_their_truth(tmp_path: Path) -> None:
+    root = tmp_path / "pairs"
+    root.mkdir()
+    train("pix2pix", f"pairs:{side_by_side(root)}", tmp_path / "run")
+    assert "no frames of split 'test'; it has train, val" in fail("report", tmp_path / "run", "--out", tmp_path / "page")
+    succeed("report", tmp_path / "run", "--out", tmp_path / "page", "--split", "val")
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert "<th scope=\"col\">Truth</th>" in page and "frames of split “val”" in page
+
+
 def test_there_is_no_way_back_from_pairs(tmp_path: Path) -> None:
     root = tmp_path / "pairs"
     root.mkdir()

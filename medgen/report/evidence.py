@@ -30,6 +30,7 @@ class Panel:
     error : (S, S) float32, higher is more anomalous; None for a backend that does not localise
     valid : (S, S) bool, True where the pixel shows tissue
     mask : (S, S) bool, truth of where the finding is; None where nothing is annotated
+    truth : (S, S, 3) uint8, the frame that belongs to it and should have been drawn; None where that is the frame itself
     """
 
     rank: str
@@ -43,6 +44,7 @@ class Panel:
     error: NDArray[np.float32] | None
     valid: NDArray[np.bool_]
     mask: NDArray[np.bool_] | None
+    truth: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)

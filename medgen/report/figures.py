@@ -135,11 +135,11 @@ def error_scale(panels: Sequence[Panel]) -> float:
 
 
 def reconstruction_panel(panel: Panel, high: float) -> dict[str, bytes]:
-    """Return the frame, its reconstruction and its error map as PNG, those that exist, near `TILE` pixels wide.
+    """Return the frame, its truth, reconstruction and error map as PNG, those that exist, near `TILE` pixels wide.
 
     The truth contour, where there is a mask, is a white line in a black one around the finding, on frame and error map.
     """
-    pictures = {"original": panel.original, "reconstruction": panel.reconstruction}
+    pictures = {"original": panel.original, "truth": panel.truth, "reconstruction": panel.reconstruction}
     if panel.error is not None:
         pictures["error map"] = heat(panel.error, panel.valid, high)
     outlined = {"original", "error map"} if panel.mask is not None and panel.mask.any() else set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -40,37 +40,40 @@ def report(
     out: Path | None = None,
     *,
     dataset: Path | None = None,
+    split: Literal["train", "val", "test"] = "test",
     device: Device = "auto",
     on_progress: OnProgress = silent,
 ) -> Path:
-    """Score the test split of each run's data set, where that is not done yet, and write ``report.html``; return its path.
+    """Score the test frames of each run's data set, where that is not done yet, and write ``report.html``; return its path.
 
     Parameters
     ----------
     runs : run folders
     out : folder of the page, by default ``reports/runs/NAME``
     dataset : the prepared data set, where it has moved since the training
+    split : whose frames are scored; any but "test" is for sets that have no test frames
 
     Raises
     ------
     RunError, DataError : if a run is not trained or its data set is gone.
     """
     opened = [open_run(folder) for folder in runs]
-    evidence = [_gather(run, dataset, device, on_progress) for run in opened]
+    evidence = [_gather(run, dataset, split, device, on_progress) for run in opened]
     return write_report(evidence, out or REPORTS / "+".join(run.name for run in opened))
 
 
-def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgress) -> Evidence:
+def _gather(run: Run, dataset: Path | None, split: str, device: Device, on_progress: OnProgress) -> Evidence:
     """Collect what the page says about one run."""
     run.weights_digest()
     data = open_trained_on(run, dataset)
     check_fits(run, data)
-    rows = data.rows("test")
+    rows = data.rows(split)
     if not len(rows):
-        raise DataError(
-            f"'{data.folder}' has no test frames; prepare it again with --test-share above 0, or `medgen score` other frames"
-        )
-    scored = score_rows(run, data, rows, run.folder / "scores", False, device, on_progress)
+        splits = ", ".join(sorted(set(data.index["split"])))
+        remedy = f"it has {splits}" if data.kind else "prepare it again with --test-share above 0, or `medgen score` other frames"
+        raise DataError(f"'{data.folder}' has no frames of split '{split}'; {remedy}")
+    folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
+    scored = score_rows(run, data, rows, folder, False, device, on_progress)
     calibration = run.calibration()
     threshold = {key: calibration[key] for key in ("value", "false_alarm_rate", "normals")} if calibration.get("value") else None
     metrics = evaluate(scored.table, _pixel_maps(scored), threshold)
@@ -95,7 +98,7 @@ def _gather(run: Run, dataset: Path | None, device: Device, on_progress: OnProgr
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
-        warnings=_warnings(run, data, metrics),
+        warnings=_warnings(run, data, metrics, split),
         rejected=data.rejected(),
         extras=extras(run, model, scored),
     )
@@ -147,11 +150,24 @@ def _panels(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Panel]:
         return []
     rows = scored.rows[[place for _, place in chosen]]
     batch = make_batch(scored.data, rows, run.settings.data.overlay)
+    truths = to_pixels(batch.other) if batch.other is not None and type(model).wants(model.config).other == "pair" else None
     drawn = to_pixels(model.cpu().eval().reconstruct(batch)) if isinstance(model, Reconstructs) else None  # type: ignore[operator]
-    return [_panel(scored, rank, place, k, batch.valid[k, 0].numpy(), drawn) for k, (rank, place) in enumerate(chosen)]
+    return [
+        _panel(
+            scored, rank, place, batch.valid[k, 0].numpy(), *(None if whole is None else whole[k] for whole in (drawn, truths))
+        )
+        for k, (rank, place) in enumerate(chosen)
+    ]
 
 
-def _panel(scored: ScoreTable, rank: str, place: int, k: int, valid: NDArray, drawn: NDArray[np.uint8] | None) -> Panel:
+def _panel(
+    scored: ScoreTable,
+    rank: str,
+    place: int,
+    valid: NDArray,
+    drawn: NDArray[np.uint8] | None,
+    truth: NDArray[np.uint8] | None,
+) -> Panel:
     facts, row, data = scored.table.iloc[place], scored.rows[place], scored.data
     original = data.frames[row]
     return Panel(
@@ -162,16 +178,19 @@ def _panel(scored: ScoreTable, rank: str, place: int, k: int, valid: NDArray, dr
         score=float(facts["score"]),
         flagged=bool(facts["abnormal"]) if "abnormal" in facts else None,
         original=np.repeat(original, 3, axis=2) if original.shape[2] == 1 else original,
-        reconstruction=None if drawn is None else drawn[k],
+        reconstruction=drawn,
         error=None if scored.maps is None else np.asarray(scored.maps[place]),
         valid=valid,
         mask=data.masks[row] if data.masks is not None and data.index["annotated"].iloc[row] == 1 else None,
+        truth=truth,
     )
 
 
-def _warnings(run: Run, data: Prepared, metrics: dict[str, Any]) -> list[str]:
+def _warnings(run: Run, data: Prepared, metrics: dict[str, Any], split: str) -> list[str]:
     """Return what a reader has to know before any number."""
     found = []
+    if split != "test":
+        found.append(f"What is called test here are frames of split “{split}”, which the training may have seen.")
     if data.digest != run.origin.data_digest:
         found.append("The frames scored here are not from the data set that the run was trained on.")
     leaks = len(data.leaks())
