@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from medgen_cli.main import main
+from test_files import side_by_side
 
 from medgen import api
 from medgen.data.phantom import PhantomSettings, make_phantom
@@ -39,6 +40,18 @@ def test_the_commands_for_ones_own_frames_run_in_their_order(tmp_path: Path, mon
     for line in block("Your own frames", "sh").splitlines():
         run(line)
     assert Path("reports/runs/RUN/report.html").is_file()
+
+
+def test_the_commands_for_two_domains_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_phantom(Path("FRAMES"), PhantomSettings(train=8, val=2, test_normal=4, test_abnormal=24, width=160, height=160))
+    for name in ("DATA", "ELSEWHERE"):
+        run(f"medgen prepare FRAMES --out {name}")
+    Path("DIR").mkdir()
+    side_by_side(Path("DIR"))
+    for line in block("Two domains", "sh").splitlines():
+        run(line)
+    assert len([*Path("DIR").glob("*/*.png")]) > 6  # what was translated lies there, too
 
 
 def test_the_recipe_of_the_measured_run_is_there_and_valid() -> None:

@@ -103,7 +103,7 @@ def test_pairs_without_test_frames_are_reported_on_others_beside_their_truth(tmp
     assert "no frames of split 'test'; it has train, val" in fail("report", tmp_path / "run", "--out", tmp_path / "page")
     succeed("report", tmp_path / "run", "--out", tmp_path / "page", "--split", "val")
     page = (tmp_path / "page" / "report.html").read_text()
-    assert "<th scope=\"col\">Truth</th>" in page and "frames of split “val”" in page
+    assert '<th scope="col">Truth</th>' in page and "frames of split “val”" in page
 
 
 def test_there_is_no_way_back_from_pairs(tmp_path: Path) -> None:

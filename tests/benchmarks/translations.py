@@ -1,0 +1,74 @@
+"""How well a run translates: pairs against a regression of colours, two domains there and back.
+
+python tests/benchmarks/translations.py RUN
+
+A run of pairs: mean absolute difference from the truth over the validation pairs, in [-1, 1], beside that of the best linear map
+of a pixel's colour to the colour of the same pixel of the truth, fitted on the training pairs. A run of two domains: mean absolute
+difference, in [-1, 1], of test frames of each domain that went to the other one and back.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medgen.backends._capabilities import Translates
+from medgen.data.dataset import FixedBatches
+from medgen.data.prepared import Prepared
+from medgen.types import Batch
+from medgen.verbs.datasets import open_trained_on
+from medgen.verbs.run import Run, open_run
+
+
+def colours(data: Prepared, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the colours of inputs with a column of ones, (P, C + 1), and of truths (P, C), in [-1, 1]."""
+    assert data.others is not None
+    rows = data.rows(split)
+    inputs, truths = (frames[rows].reshape(-1, data.channels) / 127.5 - 1 for frames in (data.frames, data.others))
+    return np.column_stack([inputs, np.ones(len(inputs))]), truths
+
+
+def pairs(run: Run, model: Translates, data: Prepared) -> dict[str, float]:
+    inputs, truths = colours(data, "train")
+    weights, *_ = np.linalg.lstsq(inputs.T @ inputs, inputs.T @ truths, rcond=None)
+    seen, wanted = colours(data, "val")
+    line = np.abs(np.clip(seen @ weights, -1, 1) - wanted).mean()
+    gaps = []
+    for batch in FixedBatches(data, data.rows("val"), run.settings.data):
+        assert batch.other is not None
+        gaps.append(2 * (model.translate(batch) - batch.other).abs().mean((1, 2, 3)))
+    mean = float(torch.cat(gaps).mean())
+    return {"pairs": len(data.rows("val")), "l1": mean, "l1 of linear colours": float(line), "less by": 1 - mean / float(line)}
+
+
+def cycles(run: Run, model: Translates, data: Prepared) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for domain, label, way in (("A", "normal", ("AtoB", "BtoA")), ("B", "abnormal", ("BtoA", "AtoB"))):
+        rows = data.rows("test")
+        rows = rows[(data.index["label"].iloc[rows] == label).to_numpy()]
+        gaps = [returned(model, batch, way) for batch in FixedBatches(data, rows, run.settings.data)]
+        found |= {f"test frames of {domain}": len(rows), f"cycle l1 of {domain}": float(torch.cat(gaps).mean())}
+    return found
+
+
+def returned(model: Translates, batch: Batch, way: tuple[str, str]) -> torch.Tensor:
+    there = model.translate(batch, way[0])
+    return 2 * (model.translate(replace(batch, image=there), way[1]) - batch.image).abs().mean((1, 2, 3))
+
+
+@torch.inference_mode()
+def main(folder: Path) -> None:
+    run = open_run(folder)
+    model, data = run.trained().eval(), open_trained_on(run)
+    assert isinstance(model, Translates)
+    measure = pairs if data.others is not None else cycles
+    sys.stdout.write(json.dumps(measure(run, model, data), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
