@@ -255,6 +255,17 @@ def test_the_learning_rate_falls_linearly_to_its_least_over_the_end_of_a_stage(t
     assert rates == pytest.approx([1.0, 1.0, 1.0, 0.5])
 
 
+def test_the_learning_rate_is_multiplied_every_so_many_steps_across_a_resume(tmp_path: Path) -> None:
+    rates: list[float] = []
+    for epochs in (2, 5):
+        chosen = TrainSettings(epochs=epochs, early_stopping=0)
+        training = Fit(Line(decay_every=2, decay_factor=0.5), Batches(1), [], chosen, make_fabric("cpu", "float32"), tmp_path)
+        if epochs == 5:
+            training.resume()
+        training.run(lambda row: rates.append(row["lr.line"]))
+    assert rates == pytest.approx([1.0, 0.5, 0.5, 0.25, 0.25])
+
+
 def test_a_lengthened_run_gets_its_learning_rate_back(tmp_path: Path) -> None:
     for epochs in (4, 40):
         chosen = TrainSettings(epochs=epochs, early_stopping=0)

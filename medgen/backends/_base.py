@@ -35,15 +35,16 @@ class Optimizer(Settings):
     plateau_epochs: int = Field(0, ge=0)  # epochs without a better validation loss before the rate falls; 0 = never
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     min_lr: float = Field(1e-6, ge=0)
+    decay_every: int = Field(0, ge=0)  # steps after each of which the rate is multiplied with decay_factor; 0 = never
+    decay_factor: float = Field(0.95, gt=0, lt=1)
     decay_from: float = Field(1.0, ge=0, le=1)  # share of a stage from which the rate falls linearly to min_lr; 1 = it stays
     ema: float = Field(0.0, ge=0, lt=1)  # decay of a moving average of the weights, which is what is kept and scored; 0 = none
 
     @model_validator(mode="after")
     def _one_reason_to_fall(self) -> Self:
-        if self.decay_from < 1 and (self.plateau_epochs or self.warmup_steps):
-            raise ValueError(
-                "decay_from sets the learning rate at every step; leave plateau_epochs and warmup_steps at 0 with it"
-            )
+        if self.decay_from < 1 and (self.plateau_epochs or self.warmup_steps or self.decay_every):
+            others = "plateau_epochs, warmup_steps and decay_every"
+            raise ValueError(f"decay_from sets the learning rate at every step; leave {others} at 0 with it")
         return self
 
 

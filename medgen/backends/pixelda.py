@@ -47,7 +47,7 @@ class Config(Settings):
     content_weight: float = Field(0.0, ge=0)  # of keeping a frame's contrasts, in the generator's step
     content_mask: Literal["valid", "bright"] = "valid"  # where: all valid pixels, or the bright ones among them, as of a digit
     bright_from: float = Field(0.5, ge=0, le=1)  # mean of the channels in [0, 1]
-    optimizer: Optimizer = Optimizer(lr=1e-3, betas=(0.5, 0.999), weight_decay=1e-5)  # of every player
+    optimizer: Optimizer = Optimizer(lr=1e-3, betas=(0.5, 0.999), weight_decay=1e-5, decay_every=20_000)  # of every player
 
     @model_validator(mode="after")
     def _normal_classes_are_classes(self) -> Self:

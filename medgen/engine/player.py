@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
 from medgen.backends._base import Optimizer, Player
 
@@ -26,7 +26,7 @@ class Hand:
         self.settings = settings = player.optimizer
         self.weights = player.parameters()
         self.optimizer = MAKE[settings.name](self.weights, settings)
-        self.schedules: dict[str, LinearLR | ReduceLROnPlateau] = {}
+        self.schedules: dict[str, LinearLR | ReduceLROnPlateau | StepLR] = {}
         if settings.plateau_epochs:
             self.schedules["plateau"] = ReduceLROnPlateau(
                 self.optimizer,
@@ -37,6 +37,8 @@ class Hand:
             )
         if settings.warmup_steps:
             self.schedules["warmup"] = LinearLR(self.optimizer, 1 / settings.warmup_steps, total_iters=settings.warmup_steps)
+        if settings.decay_every:
+            self.schedules["decay"] = StepLR(self.optimizer, settings.decay_every, settings.decay_factor)
         self.followed = _floats(player) if settings.ema else []
         self.average = [value.detach().clone() for value in self.followed]
         self.steps = 0  # that the average has followed
@@ -57,8 +59,8 @@ class Hand:
             torch.nn.utils.clip_grad_norm_(self.weights, clip)
         self.optimizer.step()
         self._follow()
-        if "warmup" in self.schedules:
-            self.schedules["warmup"].step()  # type: ignore[call-arg]
+        for name in self.schedules.keys() & {"warmup", "decay"}:
+            self.schedules[name].step()  # type: ignore[call-arg]
 
     @torch.no_grad()
     def _follow(self) -> None:

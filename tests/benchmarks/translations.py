@@ -3,8 +3,8 @@
 python tests/benchmarks/translations.py RUN
 
 A run of pairs: mean absolute difference from the truth over the validation pairs, in [-1, 1], beside that of the best linear map
-of a pixel's colour to the colour of the same pixel of the truth, fitted on the training pairs. A run of two domains: mean absolute
-difference, in [-1, 1], of test frames of each domain that went to the other one and back.
+of a pixel's colour to the colour of the same pixel of the truth, fitted on the training pairs. A run of two domains: mean
+absolute difference, in [-1, 1], of test frames of each domain that went to the other one and back.
 """
 
 from __future__ import annotations
