@@ -15,6 +15,7 @@ from medgen.backends._gan import Adversarial
 from medgen.engine.device import make_fabric
 from medgen.engine.player import Hand
 from medgen.nn.coders import he
+from medgen.nn.fill import filled
 
 PLAIN = {"latents": 8, "width": 4, "hidden": 16}
 SMALL: dict[str, dict[str, Any]] = {
@@ -65,7 +66,8 @@ def first_stage(model: Adversarial) -> tuple[Tensor, Tensor, dict[str, Tensor], 
     turns = dict(model.turns(batch(), 0.0))
     torch.manual_seed(5)
     fake = model.generator(torch.randn(4, 8)).detach()
-    return 2 * batch().image - 1, fake, turns["critic"], turns.get("generator", {})
+    frames = batch()
+    return 2 * filled(frames.image, frames.valid) - 1, fake, turns["critic"], turns.get("generator", {})
 
 
 class Slope(nn.Module):

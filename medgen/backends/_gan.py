@@ -20,6 +20,7 @@ from medgen.config import Settings
 from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_mean
 from medgen.nn.convgan import Encoder, noise_like
 from medgen.nn.diffaugment import Change, augment
+from medgen.nn.fill import filled
 from medgen.nn.residual import ResidualSettings, residual_scores
 from medgen.types import Batch, Scores
 
@@ -91,7 +92,7 @@ class Adversarial(Backend):
             self.notes = {}
             yield "encoder", self._inversion_losses(batch)
             return
-        real = signed(batch.image)
+        real = whole(batch)
         self.turn += 1
         due = int(self.turn) % self.config.critic_steps == 0
         with torch.set_grad_enabled(due and torch.is_grad_enabled()):
@@ -128,14 +129,14 @@ class Adversarial(Backend):
     def _inversion_losses(self, batch: Batch) -> Losses:
         for still in (self.generator, self.critic):
             still.eval()  # statistics of batches stay those of the first stage
-        image = signed(batch.image)
+        image = whole(batch)
         pixels, features = self._residuals(image, self.draw(self.encoder(image)), batch.valid)
         return {"inversion": pixels.mean(), "features": self.config.inversion.feature_weight * features.mean()}
 
     def _residuals(self, image: Tensor, drawn: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean squared differences, (B,) each, of valid pixels and of the critic's features."""
         pixels = valid_mean((drawn.float() - image).square().mean(1, keepdim=True), valid)
-        seen, found = (self.critic.features(part).float() for part in (image, _blanked(drawn, valid)))  # type: ignore[operator]
+        seen, found = (self.critic.features(part).float() for part in (image, torch.where(valid, drawn, image)))  # type: ignore[operator]
         return pixels, (seen - found).square().flatten(1).mean(1)
 
     def draw(self, latent: Tensor) -> Tensor:
@@ -144,14 +145,14 @@ class Adversarial(Backend):
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the latents that the encoder finds, (B, Z), improved where the settings say so."""
-        found = self.encoder(signed(batch.image))
+        found = self.encoder(whole(batch))
         return self._refined(found, batch) if self.config.inversion.refine_steps else found
 
     def _refined(self, found: Tensor, batch: Batch) -> Tensor:
         """Descend from the encoder's latents to better ones, each frame for itself."""
         settings = self.config.inversion
         with torch.inference_mode(False), torch.enable_grad():
-            latent, image = found.detach().float().clone().requires_grad_(), signed(batch.image).clone()
+            latent, image = found.detach().float().clone().requires_grad_(), whole(batch).clone()
             valid = batch.valid.clone()
             optimizer = torch.optim.Adam([latent], settings.refine_lr)
             for _ in range(settings.refine_steps):
@@ -171,7 +172,7 @@ class Adversarial(Backend):
 
     def score(self, batch: Batch) -> Scores:
         """Score by the residual of pixels and of the critic's features (Schlegl et al. 2019, equation 6)."""
-        image, drawn = signed(batch.image), self.draw(self.embed(batch))
+        image, drawn = whole(batch), self.draw(self.embed(batch))
         pixels = residual_scores(batch.image, unsigned(drawn), batch.valid, self.config.score)
         _, features = self._residuals(image, drawn, batch.valid)
         parts = {**pixels.parts, "feature_residual": features, "critic": -self.critic(image).float()}
@@ -181,7 +182,8 @@ class Adversarial(Backend):
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
         """Measure how much samples differ from each other, as a share of how much frames do."""
         drawn = self.sample(max(16, len(batch))).float()
-        spread = float(drawn.var(0).mean() / batch.image.var(0).mean().clamp_min(1e-6)) if len(batch) > 1 else 1.0
+        real = unsigned(whole(batch))
+        spread = float(drawn.var(0).mean() / real.var(0).mean().clamp_min(1e-6)) if len(batch) > 1 else 1.0
         warning = (
             f"mode collapse: samples differ by {spread:.2g} of the variance of real frames; if it lasts, try "
             '--set \'model.augment=["translation", "cutout"]\', a lower model.critic_optimizer.lr or another backend'
@@ -209,6 +211,11 @@ class PlainAdversarial(Adversarial):
         return unsigned(self.generator(latent))
 
 
+def whole(batch: Batch) -> Tensor:
+    """Return the frames in [-1, 1] with what is not valid filled from around: a generator would learn to draw the holes."""
+    return signed(filled(batch.image, batch.valid))
+
+
 def signed(image: Tensor) -> Tensor:
     """[0, 1] to [-1, 1]."""
     return 2 * image - 1
@@ -217,8 +224,3 @@ def signed(image: Tensor) -> Tensor:
 def unsigned(image: Tensor) -> Tensor:
     """[-1, 1] to [0, 1]."""
     return ((image.float() + 1) / 2).clamp(0, 1)
-
-
-def _blanked(image: Tensor, valid: Tensor) -> Tensor:
-    """Return frames in [-1, 1] as black where not valid as the training frames are there."""
-    return torch.where(valid, image, -1.0)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medgen.backends._base import Losses, Optimizer
-from medgen.backends._gan import PlainAdversarial, PlainConfig, signed
+from medgen.backends._gan import PlainAdversarial, PlainConfig, whole
 from medgen.nn.resgan import ResidualCritic, ResidualGenerator
 from medgen.types import Batch, Scores
 
@@ -66,5 +66,5 @@ class Model(PlainAdversarial):
 
     def score(self, batch: Batch) -> Scores:
         scores = super().score(batch)
-        rotation = self._confusion(signed(batch.image)).mean(1)
+        rotation = self._confusion(whole(batch)).mean(1)
         return replace(scores, parts={**scores.parts, "rotation": rotation})
