@@ -1,4 +1,4 @@
-"""Draw progress: a rich bar on a terminal, plain lines elsewhere; and turn Ctrl-C into a polite stop."""
+"""Draw progress: a rich bar on a terminal, plain lines elsewhere; and turn Ctrl-C or SIGTERM into a polite stop."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ import click
 from medgen.types import Progress
 
 PLAIN_SECONDS = 15.0  # between two plain lines of one task
+USUAL: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 class Display:
-    """A progress callback; `stop` tells a training whether Ctrl-C was pressed. A second Ctrl-C ends at once."""
+    """A progress callback; `stop` tells a training whether Ctrl-C was pressed, or a scheduler has sent SIGTERM.
+
+    A second signal ends at once.
+    """
 
     def __init__(self) -> None:
         self.interactive = sys.stderr.isatty()
@@ -79,15 +83,18 @@ class Display:
         click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{ahead}".rstrip(), err=True)
 
     def stop(self) -> bool:
-        """Tell whether Ctrl-C was pressed; the first call begins to listen."""
-        if not self.stopped and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._interrupt)
+        """Tell whether a signal to stop has come; the first call begins to listen."""
+        if not self.stopped:
+            for number, usual in USUAL.items():  # SIGINT is ignored in the background of a shell, and stays so
+                if signal.getsignal(number) is usual:
+                    signal.signal(number, self._interrupt)
         return self.stopped
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._say("stopping after this step; Ctrl-C again to end at once")
+        signal.signal(number, USUAL[number])
+        again = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        self._say(f"stopping after this step; {again} again to end at once")
 
     @staticmethod
     def command() -> str:

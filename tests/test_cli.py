@@ -142,7 +142,8 @@ def test_a_finished_run_is_lengthened_by_resume(study: Path, tmp_path: Path) -> 
     assert list(pd.read_csv(tmp_path / "run" / "log.csv")["epoch"]) == [1, 2, 3]
 
 
-def test_ctrl_c_keeps_everything_and_says_how_to_go_on(study: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_keep_everything_and_say_how_to_go_on(study: Path, tmp_path: Path, number: int) -> None:
     code = f"import torch; torch.set_num_threads({torch.get_num_threads()}); from medgen_cli.main import main; main()"
     run = [sys.executable, "-c", code, "train", "endovae", str(study / "data"), "--out", str(tmp_path / "run"), "--epochs", "500"]
     process = subprocess.Popen([*run, *TRAIN], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
@@ -151,7 +152,7 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(study: Path, tmp_path: Pa
         time.sleep(0.1)
         if log.exists():
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and "--resume" in errors and (tmp_path / "run" / "last.safetensors").is_file(), errors
 
