@@ -81,6 +81,9 @@ class Display:
         done = progress.done - before  # a resumed task begins in the middle
         ahead = f"  {_clock((now - began) * (progress.total - progress.done) / done)} left" if done and not last else ""
         click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{ahead}".rstrip(), err=True)
+        if last:  # it may begin again
+            self.started.pop(progress.task)
+            self.printed.pop(progress.task)
 
     def stop(self) -> bool:
         """Tell whether a signal to stop has come; the first call begins to listen."""

@@ -17,6 +17,13 @@ def test_the_first_and_the_last_step_are_told_and_few_between(capsys: pytest.Cap
     assert "loss 0.3333  epoch 2" in lines[0]
 
 
+def test_a_task_that_begins_again_is_told_of_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        for done in (1, 2, 1, 2):
+            display(Progress("watch", done, 2))
+    assert capsys.readouterr().err.splitlines() == ["watch: 1/2", "watch: 2/2"] * 2
+
+
 def test_a_message_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     with Display() as display:
         display(Progress("train", 5, 100, {}, "posterior collapse"))

@@ -117,15 +117,19 @@ class Follower:
     settings : of the extractor and of the number of frames
     """
 
-    def __init__(self, data: Prepared, settings: WatchSettings, device: Device = "auto") -> None:
+    def __init__(
+        self, data: Prepared, settings: WatchSettings, device: Device = "auto", on_progress: OnProgress = silent
+    ) -> None:
+        self.on_progress = on_progress
         self.settings, self.net = settings, _loaded(settings.extractor, device)
         self.name = "fid" if settings.extractor == INCEPTION else f"fd ({settings.extractor})"
         self.real = Moments()
-        self.real.add(real_features(self.net, data, settings.frames, "train"))
+        self.real.add(real_features(self.net, data, settings.frames, "train", on_progress))
 
     def measure(self, model: _base.Backend) -> float:
         """Return the distance of as many samples as there are real frames asked for."""
-        drawn = extract_moments(self.net, _samples(model, self.settings.frames))
+        count = self.settings.frames
+        drawn = extract_moments(self.net, _counted(_samples(model, count), count, "watch", self.on_progress))
         return frechet_distance(self.real, drawn)
 
 

@@ -136,7 +136,7 @@ def _train(
     if go_on:
         fit.resume()
     run = run.noted(device=fabric.device.type, precision=precision_name(fabric))
-    with Watch(run, data, fit, batches.second(run.settings.train.panel_frames)) as watch:
+    with Watch(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as watch:
         position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
     run = run.noted(warning=position.warning)
     if run.has_weights():
@@ -154,7 +154,9 @@ class Watch:
     frames (n, C, S, S) of a second domain to show beside those of `data`, if there is one.
     """
 
-    def __init__(self, run: Run, data: Prepared, fit: Fit, second: Tensor | None = None) -> None:
+    def __init__(
+        self, run: Run, data: Prepared, fit: Fit, second: Tensor | None = None, on_progress: OnProgress = silent
+    ) -> None:
         self.run, self.fit, self.model = run, fit, fit.model
         epoch, history = fit.position.epoch, run.history()
         self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
@@ -163,7 +165,7 @@ class Watch:
             write_text(run.folder / "steps.csv", done.to_csv(index=False, lineterminator="\n"))
         self.columns: list[str] = []  # of steps.csv
         watched = run.settings.watch.every and isinstance(self.model, Samples)
-        self.follower = Follower(data, run.settings.watch) if watched else None
+        self.follower = Follower(data, run.settings.watch, on_progress=on_progress) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
         shown = min(run.settings.train.panel_frames, len(rows))
