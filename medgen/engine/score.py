@@ -28,9 +28,14 @@ class Scored(NamedTuple):
 
 
 def score_batches(
-    model: Backend, batches: Batches, fabric: Fabric, task: str = "score", on_progress: OnProgress = silent
+    model: Backend,
+    batches: Batches,
+    fabric: Fabric,
+    task: str = "score",
+    on_progress: OnProgress = silent,
+    scores_alone: bool = False,
 ) -> Iterator[Scored]:
-    """Yield the scores of each batch, with its reconstruction where the backend makes one.
+    """Yield the scores of each batch and, but for `scores_alone`, what else the backend makes of it: reconstruction, classes.
 
     Always in float32, so that a score does not depend on the hardware's favourite precision.
     """
@@ -40,8 +45,12 @@ def score_batches(
         with torch.inference_mode():
             moved = batch.to(fabric.device)
             scores = model.score(moved)
-            drawn = model.reconstruct(moved).clamp(0, 1).cpu() if isinstance(model, Reconstructs) else None
-            told = model.classify(moved) if isinstance(model, Classifies) else {}
+            drawn: Tensor | None = None
+            told: Mapping[str, Tensor] = {}
+            if isinstance(model, Reconstructs) and not scores_alone:
+                drawn = model.reconstruct(moved).clamp(0, 1).cpu()
+            if isinstance(model, Classifies) and not scores_alone:
+                told = model.classify(moved)
             local = Scores(
                 scores.score.float().cpu(),
                 None if scores.map is None else scores.map.float().cpu(),

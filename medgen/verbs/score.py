@@ -72,9 +72,8 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
     if not len(rows):
         return
     batches = FixedBatches(data, rows, run.settings.data)
-    scores = np.concatenate(
-        [scored.scores.score.numpy() for scored in score_batches(run.trained(), batches, fabric, "calibrate")]
-    )
+    all_scored = score_batches(run.trained(), batches, fabric, "calibrate", on_progress, scores_alone=True)
+    scores = np.concatenate([scored.scores.score.numpy() for scored in all_scored])
     rate = run.settings.false_alarm_rate
     facts: dict[str, Any] = {"false_alarm_rate": rate, "normals": len(scores), "value": None, "reason": ""}
     try:
