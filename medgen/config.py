@@ -45,8 +45,8 @@ class Settings(BaseModel):
             raise ConfigError(_explain(cls, error, where)) from None
 
     def digest(self) -> str:
-        """Return a hash of the settings that is the same on every machine."""
-        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        """Return a hash of what differs from the defaults, the same on every machine: a new setting leaves it as it is."""
+        return sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _fields(model: type[BaseModel], path: Iterable[Any]) -> dict[str, Any]:

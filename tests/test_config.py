@@ -74,6 +74,13 @@ def test_the_digest_depends_on_values_alone() -> None:
     assert Outer().digest() == Outer.parse({"epochs": 3}).digest() != Outer(epochs=4).digest()
 
 
+def test_a_setting_that_a_later_version_adds_leaves_the_digest_as_it_is() -> None:
+    class Later(Outer):
+        added: int = 0
+
+    assert Later(epochs=4).digest() == Outer(epochs=4).digest() != Later(epochs=4, added=1).digest()
+
+
 class Part(Settings):
     rate: float = 0.1
     steps: int = 1
