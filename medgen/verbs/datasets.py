@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medgen.data.archives import EVERY
+from medgen.data.dataset import DataSettings
 from medgen.data.prepared import Prepared
 from medgen.data.sources import is_address, open_dataset
 from medgen.errors import DataError, RunError
@@ -24,13 +25,16 @@ def open_for(run: Run, given: str | Path) -> Prepared:
     DataError, RunError : if it cannot be opened or its frames do not fit the run.
     """
     chosen = run.settings.data
-    fitted = {} if is_address(given) else {"resize_to": 0, "pad_to": 0, "channels": 0}
-    reading = chosen.model_copy(update={"normal": (), "pool_share": 0.0, **fitted})
+    reading = _fitting(chosen, given).model_copy(update={"pool_share": 0.0})
     data = open_dataset(given, reading)
-    if data.kind and chosen.normal and {*chosen.normal} <= {*data.index["finding"], EVERY}:
-        data = open_dataset(given, reading.model_copy(update={"normal": chosen.normal}))  # others keep their source's labels
+    second = data.digest == run.origin.other_digest  # it is read as the training read it
+    if data.kind and not second and chosen.normal and {*chosen.normal} <= {*data.index["finding"], EVERY}:
+        reading = reading.model_copy(update={"normal": chosen.normal})  # others keep their source's labels
+        data = open_dataset(given, reading)
     check_fits(run, data)
-    return open_dataset(given, chosen) if chosen.pool_share and data.digest == run.origin.data_digest else data
+    if chosen.pool_share and (second or data.digest == run.origin.data_digest):
+        return open_dataset(given, reading.model_copy(update={"pool_share": chosen.pool_share}))  # no pool frame is a test frame
+    return data
 
 
 def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
@@ -43,14 +47,18 @@ def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
     address = settings.data.other
     if not address:
         return None
-    fitted = {} if is_address(address) else {"resize_to": 0, "pad_to": 0, "channels": 0}
-    second = open_dataset(address, settings.data.model_copy(update={"normal": (), **fitted}))
+    second = open_dataset(address, _fitting(settings.data, address))
     if (second.size, second.channels) != (data.size, data.channels):
         raise DataError(
             f"frames of '{data.address}' are {data.size} x {data.size} x {data.channels}, of data.other '{second.address}' "
             f"{second.size} x {second.size} x {second.channels}; set data.channels, data.pad_to or data.resize_to"
         )
     return second
+
+
+def _fitting(chosen: DataSettings, given: str | Path) -> DataSettings:
+    """Return the settings without those that are not for this data set: names of classes, and sizes, which a prepared one has."""
+    return chosen.model_copy(update={"normal": (), **({} if is_address(given) else {"resize_to": 0, "pad_to": 0, "channels": 0})})
 
 
 def check_fits(run: Run, data: Prepared) -> None:
