@@ -11,10 +11,8 @@ from medgen.errors import MedgenError
 
 from . import drawing as drawing  # its commands register themselves
 from .group import PATH, main
-from .options import dataset_options, device_option, input_options
+from .options import dataset_options, device_option, input_options, mnist_m_wanted
 from .progress import Display
-
-MNIST_M = "mnist-m"
 
 
 @main.command()
@@ -85,9 +83,8 @@ def prepare(
 
     settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")
     with Display() as display:
-        if str(source) == MNIST_M:
-            if mnist is None or bsds is None:
-                raise click.UsageError(f"{MNIST_M} is made of two folders: give --mnist and --bsds")
+        if mnist_m_wanted(source, mnist, bsds):
+            assert mnist is not None and bsds is not None
             data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
         else:
             data = api.prepare(source, out, settings, workers, overwrite, display)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+MNIST_M = "mnist-m"
+OF_MNIST_M = {"source", "out", "mnist", "bsds", "size", "seed"}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 device_option = click.option(
@@ -49,6 +53,26 @@ def dataset_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def mnist_m_wanted(source: Path, mnist: Path | None, bsds: Path | None) -> bool:
+    """Tell whether `prepare` is to make MNIST-M; a folder of that name without --mnist and --bsds is one like any other.
+
+    Raises
+    ------
+    click.UsageError : if options do not go together.
+    """
+    if str(source) != MNIST_M or (source.exists() and not mnist and not bsds):
+        if mnist or bsds:
+            raise click.UsageError(f"--mnist and --bsds are for SOURCE {MNIST_M}, got '{source}'")
+        return False
+    if not mnist or not bsds:
+        raise click.UsageError(f"{MNIST_M} is made of two folders: give --mnist and --bsds")
+    context = click.get_current_context()
+    for name in set(context.params) - OF_MNIST_M:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{MNIST_M} has no --{name.replace('_', '-')}; it takes --mnist, --bsds, --size and --seed")
+    return True
 
 
 def _integer(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from test_archives import DIGITS, DRAW, idx, mnist
+from test_cli import fail
 from writers import save
 
 from medgen.data.image import read_image
@@ -188,3 +189,17 @@ def test_digits_over_real_photographs_keep_their_difference(tmp_path: Path, digi
         (digits / f"{name}-images-idx3-ubyte").write_bytes(idx(np.zeros_like(DIGITS[name])))
     black = make_mnist_m(digits, real_data / "bsds500", tmp_path / "black").frames[:]
     assert np.array_equal(white, 255 - black) and black.std() > 20  # |p - 255| and |p - 0| of the same patches
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["mnist-m", "--mnist", "x"], "made of two folders: give --mnist and --bsds"),
+        (["mnist-m", "--mnist", "x", "--bsds", "y", "--val-share", "0.2"], "mnist-m has no --val-share; it takes"),
+        (["mnist-m", "--mnist", "x", "--bsds", "y", "--overwrite"], "mnist-m has no --overwrite; it takes"),
+        (["frames", "--bsds", "y"], "--mnist and --bsds are for SOURCE mnist-m, got 'frames'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path, arguments: list[str], answer: str) -> None:
+    assert answer in fail("prepare", *arguments, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
