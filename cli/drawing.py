@@ -47,7 +47,10 @@ def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
 @split_option
 @device_option
 def translate(run: Path, source: Path, out: Path, fit: str, **chosen: Any) -> None:
-    """Carry each frame of INPUT (raw frames or a data set) into the other domain with RUN; raw frames keep name and size."""
+    """Carry each frame of INPUT (raw frames or a data set) into the other domain with RUN.
+
+    Raw frames keep name and size, and all of them is translated: the border around the field of view and what is burned in, too.
+    """
     from medgen import api
 
     with Display() as display:

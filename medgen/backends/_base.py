@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medgen.backends._capabilities import CAPABILITIES
+from medgen.backends._capabilities import CAPABILITIES, Translates
 from medgen.config import Settings
 from medgen.errors import BackendError, did_you_mean
 from medgen.types import Batch, Scores, Wants
@@ -182,6 +182,18 @@ def parse(name: str, settings: Mapping[str, Any]) -> Settings:
     return config.parse(settings, f"[model] of {name}")
 
 
+def check_direction(model: Backend, direction: str) -> None:
+    """Refuse a direction in which a model cannot translate.
+
+    Raises
+    ------
+    BackendError
+    """
+    assert isinstance(model, Translates)
+    if direction not in model.directions:
+        raise BackendError(f"{_name(model)} has no direction '{direction}'; {did_you_mean(direction, model.directions)}")
+
+
 def require(model: Backend, capability: str) -> None:
     """Refuse, in one line that names the backends that can, if `model` lacks a capability.
 
@@ -193,4 +205,8 @@ def require(model: Backend, capability: str) -> None:
     if not isinstance(model, protocol):
         able = [name for name in names() if hasattr(load(name), capability)]
         does = "be told a class" if capability == "classes" else capability
-        raise BackendError(f"{type(model).__module__.rpartition('.')[2]} cannot {does}; these can: {', '.join(able)}")
+        raise BackendError(f"{_name(model)} cannot {does}; these can: {', '.join(able)}")
+
+
+def _name(model: Backend) -> str:
+    return type(model).__module__.rpartition(".")[2]

@@ -15,10 +15,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player
+from medgen.backends._base import Backend, Losses, Optimizer, Player, check_direction
 from medgen.backends._gan import COLLAPSED, signed, unsigned
 from medgen.config import Settings
-from medgen.errors import BackendError, did_you_mean
 from medgen.losses import critic_loss, generator_loss, valid_mean
 from medgen.nn.patchcritic import PatchCritic, halvings_for
 from medgen.nn.pool import ImagePool
@@ -125,8 +124,7 @@ class Model(Backend):
         ------
         BackendError : if there is no such direction.
         """
-        if direction not in self.directions:
-            raise BackendError(f"cyclegan has no direction '{direction}'; {did_you_mean(direction, self.directions)}")
+        check_direction(self, direction)
         return unsigned((self.a_to_b if direction == "AtoB" else self.b_to_a)(signed(batch.image)))
 
     def reconstruct(self, batch: Batch) -> Tensor:

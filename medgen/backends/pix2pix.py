@@ -21,7 +21,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player
+from medgen.backends._base import Backend, Losses, Optimizer, Player, check_direction
 from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
 from medgen.errors import BackendError
@@ -127,7 +127,9 @@ class Model(Backend):
         if self.config.pairing != "given":
             return signed(batch.image)
         if batch.other is None:
-            raise BackendError("pairing 'given' wants a second frame beside each, got none; prepare pairs or set model.pairing")
+            raise BackendError(
+                "pairing 'given' wants a second frame beside each, got none; give pairs:PATH or set model.pairing=erase"
+            )
         return signed(batch.other)
 
     def _shown(self, batch: Batch, pattern: Tensor | None = None) -> Tensor:
@@ -164,10 +166,9 @@ class Model(Backend):
 
         Raises
         ------
-        BackendError : for another direction.
+        BackendError : for another direction; the way back is another run, with data.direction=BtoA.
         """
-        if direction != "AtoB":
-            raise BackendError(f"pix2pix translates 'AtoB' only, got '{direction}'; for the way back train on swapped pairs")
+        check_direction(self, direction)
         return unsigned(self.generator(signed(batch.image)))
 
     def score(self, batch: Batch) -> Scores:

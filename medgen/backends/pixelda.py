@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player
+from medgen.backends._base import Backend, Losses, Optimizer, Player, check_direction
 from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
 from medgen.errors import BackendError, did_you_mean
@@ -150,8 +150,7 @@ class Model(Backend):
         ------
         BackendError : if there is no such direction.
         """
-        if direction not in self.directions:
-            raise BackendError(f"pixelda has no direction '{direction}'; {did_you_mean(direction, self.directions)}")
+        check_direction(self, direction)
         return unsigned(self.generator(signed(batch.image), batch.image.new_zeros(len(batch), self.config.latents)))
 
     def classify(self, batch: Batch) -> dict[str, Tensor]:

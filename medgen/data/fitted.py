@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
+from medgen.data.pixels import with_channels
 from medgen.data.prepared import Frames
 from medgen.errors import DataError
 
@@ -45,9 +46,4 @@ class Fitted(Lazy):
             sized = [cv2.resize(frame, (self._size, self._size), interpolation=way) for frame in frames]
             frames = np.array(sized, np.uint8).reshape(len(rows), self._size, self._size, frames.shape[3])
         frames = np.pad(frames, ((0, 0), self._border, self._border, (0, 0)))  # (n, side, side, C)
-        held, wanted = frames.shape[3], self.shape[3]
-        if held == wanted:
-            return frames
-        if wanted == 3:
-            return np.repeat(frames, 3, axis=3)  # (n, side, side, 3)
-        return np.rint(frames @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]  # (n, side, side, 1)
+        return with_channels(frames, self.shape[3])

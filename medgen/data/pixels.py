@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,3 +101,13 @@ def _over_black(pixels: Pixels) -> Pixels:
 def to_uint8(pixels: NDArray) -> NDArray[np.uint8]:
     """Return uint8 pixels in [0, 255] of uint8 pixels or of float32 pixels in [0, 1]."""
     return pixels if pixels.dtype == np.uint8 else np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+
+
+def with_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Return (..., H, W, channels) of (..., H, W, 1 or 3): grey is repeated, colour becomes its luminance (ITU-R BT.601)."""
+    *rest, width, held = pixels.shape
+    if held == channels:
+        return pixels
+    if channels == 3 or not pixels.size:
+        return np.repeat(pixels[..., :1], channels, axis=-1)
+    return cv2.cvtColor(pixels.reshape(-1, width, held), cv2.COLOR_RGB2GRAY).reshape(*rest, width, 1)

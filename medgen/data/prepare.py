@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,11 +25,12 @@ from medgen.data.duplicates import dhash, digest, near_duplicates, thumbnail
 from medgen.data.image import read_image, read_images
 from medgen.data.layouts import Entry, check_splits, read_source
 from medgen.data.parallel import in_order
+from medgen.data.pixels import with_channels
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.splits import assign, groups
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_bytes, write_text
-from medgen.types import Box, Image, OnProgress, Progress, silent
+from medgen.types import Box, OnProgress, Progress, silent
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
@@ -103,7 +105,7 @@ def _crop_file(entry: Entry, settings: PrepareSettings) -> list[Cropped]:
     sha = digest(entry.path) if entry.path.is_file() else ""
     cropped = []
     for image in read_images(entry.path):
-        found, field = crop(_with_channels(image, settings.channels), settings.size, settings.square)
+        found, field = crop(replace(image, pixels=with_channels(image.pixels, settings.channels)), settings.size, settings.square)
         height, width = image.pixels.shape[:2]
         frame = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
         row = {
@@ -123,15 +125,6 @@ def _crop_file(entry: Entry, settings: PrepareSettings) -> list[Cropped]:
         }
         cropped.append(Cropped(row, found.pixels, found.valid, _cut_mask(entry.mask, found.box, (height, width), settings.size)))
     return cropped
-
-
-def _with_channels(image: Image, channels: int) -> Image:
-    """Return the image with 1 or 3 channels: grey is repeated, colour becomes its luminance."""
-    pixels = image.pixels
-    if pixels.shape[2] == channels:
-        return image
-    changed: Any = np.repeat(pixels, 3, axis=2) if channels == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
-    return Image(changed, image.spacing, image.source)
 
 
 def _cut_mask(path: Path | None, box: Box, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:

@@ -18,11 +18,11 @@ from medgen.backends._capabilities import Translates
 from medgen.data.dataset import FixedBatches
 from medgen.data.image import read_images
 from medgen.data.layouts import read_source
-from medgen.data.pixels import to_uint8
+from medgen.data.pixels import to_uint8, with_channels
 from medgen.data.prepared import is_prepared
 from medgen.data.sources import is_address
 from medgen.engine.device import Device, make_fabric
-from medgen.errors import BackendError, DataError, ImageError, did_you_mean
+from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes
 from medgen.types import Batch, OnProgress, Progress, silent
 from medgen.verbs.datasets import open_for
@@ -49,7 +49,8 @@ def translate(
 
     Parameters
     ----------
-    given : a folder of raw frames, or a data set (its test split, or `split`)
+    given : a folder of raw frames, of which all is translated, the border around the field of view too, or a data set (its test
+        split, or `split`)
     direction : "AtoB", from the domain of the training frames to the second one, or "BtoA"
     fit : of raw frames: "resize" brings the whole frame to the side S of the training frames and back, "tile" cuts it into
         squares of side S that overlap by half, and blends them; no detail is lost then, but each square is seen alone
@@ -63,8 +64,7 @@ def translate(
     model = run.trained()
     _base.require(model, "translate")
     assert isinstance(model, Translates)
-    if direction not in model.directions:
-        raise BackendError(f"run '{run_folder}' has no direction '{direction}'; {did_you_mean(direction, model.directions)}")
+    _base.check_direction(model, direction)
     model.to(make_fabric(device, "float32").device).eval()  # type: ignore[attr-defined]
     if is_prepared(given) or is_address(given):
         return _data_set(run, model, given, out, direction, split, on_progress)
@@ -97,7 +97,7 @@ def _raw_frames(run: Run, model: Translates, given: Path, out: Path, direction: 
         try:
             for image in read_images(entry.path):
                 place = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
-                frame = _with_channels(to_uint8(image.pixels), prepare.channels)
+                frame = with_channels(to_uint8(image.pixels), prepare.channels)
                 drawn = (_resized if fit == "resize" else _tiled)(model, frame, prepare.size, direction)
                 write_bytes(out / f"{name.with_suffix('') if unique else name}{place}.png", png(drawn))
                 written += 1
@@ -107,15 +107,6 @@ def _raw_frames(run: Run, model: Translates, given: Path, out: Path, direction: 
     if not written:
         raise DataError(f"none of the {len(entries)} files in '{given}' can be read")
     return written
-
-
-def _with_channels(frame: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Return (H, W, channels) of (H, W, 1 or 3)."""
-    if frame.shape[2] == channels:
-        return frame
-    if channels == 3:
-        return np.repeat(frame, 3, axis=2)
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
 
 
 def _resized(model: Translates, frame: NDArray[np.uint8], side: int, direction: str) -> NDArray[np.uint8]:
