@@ -24,7 +24,7 @@ from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.datasets import check_fits, open_trained_on
+from medgen.verbs.datasets import check_fits, open_for, open_trained_on
 from medgen.verbs.run import Run, WatchSettings, open_run
 from medgen.verbs.score import Split
 
@@ -68,12 +68,15 @@ def fid(
     """
     net = _loaded(extractor, device)
     run = None if is_address(generated) or is_prepared(generated) else open_run(generated)
-    if run is None and reference is None:
+    if reference:
+        real = open_for(run, reference) if run else open_dataset(reference)
+    elif run:
+        real = open_trained_on(run)
+        check_fits(run, real)
+    else:
         raise DataError(f"'{generated}' is no run, so say what to compare it with: medgen fid {generated} REFERENCE")
-    real = open_trained_on(run, reference) if run else open_dataset(str(reference))
     truth = real_features(net, real, n, split, on_progress)
     if run:
-        check_fits(run, real)
         model = run.trained()
         _base.require(model, "sample")
         model.to(make_fabric(device, "float32").device).eval()
