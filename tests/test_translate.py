@@ -135,18 +135,26 @@ def test_classes_are_those_of_the_labelled_frames_abnormal_ones_too(carried: Pat
     assert 'classes = ["good", "polyps"]' in settings and 'normal_classes = ["good"]' in settings
 
 
-def test_classifiers_are_measured_in_both_domains(carried: Path, tmp_path: Path) -> None:
-    succeed("report", carried / "run", "--out", tmp_path)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+@pytest.fixture(scope="module")
+def reported(carried: Path) -> Path:
+    succeed("report", carried / "run", "--out", carried / "page")
+    return carried / "page"
+
+
+def test_classifiers_are_measured_in_both_domains(reported: Path) -> None:
+    metrics = json.loads((reported / "metrics.json").read_text())
     for section in (metrics, metrics["transfer"]):
         assert set(section["classes"]) == {"adapted", "source_only"} and section["classes"]["adapted"]["frames"] == 8
         assert 0 <= section["parts"]["source_only"]["auroc"]["value"] <= 1
-    assert metrics["transfer"]["source"].endswith("target") and "Second domain" in (tmp_path / "report.html").read_text()
+    assert metrics["transfer"]["source"].endswith("target") and "Second domain" in (reported / "report.html").read_text()
 
 
-def test_the_accuracy_of_the_report_is_the_share_of_right_names_in_the_scores(carried: Path, tmp_path: Path) -> None:
-    succeed("report", carried / "run", "--out", tmp_path)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())["transfer"]
+def test_a_reader_learns_that_the_training_saw_abnormal_frames(reported: Path) -> None:
+    assert "The training saw abnormal frames" in (reported / "report.html").read_text()
+
+
+def test_the_accuracy_of_the_report_is_the_share_of_right_names_in_the_scores(carried: Path, reported: Path) -> None:
+    metrics = json.loads((reported / "metrics.json").read_text())["transfer"]
     lines = [line.split(",") for line in (carried / "run" / "scores-other" / "scores.csv").read_text().splitlines()]
     named, told = lines[0].index("finding"), lines[0].index("class_adapted")
     right = np.mean([line[named] == line[told] for line in lines[1:]])

@@ -26,7 +26,7 @@ from medgen.verbs.draw import draw_samples
 from medgen.verbs.extras import control, extras
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import ScoreTable, score_rows
+from medgen.verbs.score import ScoreTable, partner, score_rows
 from medgen.verbs.styles import path_length
 from medgen.verbs.transfer import transfer
 
@@ -98,7 +98,7 @@ def _gather(run: Run, dataset: Path | None, split: str, device: Device, on_progr
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
-        warnings=_warnings(run, data, metrics, split),
+        warnings=_warnings(run, model, data, metrics, split),
         rejected=data.rejected(),
         extras=extras(run, model, scored),
     )
@@ -150,7 +150,7 @@ def _panels(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Panel]:
         return []
     rows = scored.rows[[place for _, place in chosen]]
     batch = make_batch(scored.data, rows, run.settings.data.overlay)
-    truths = to_pixels(batch.other) if batch.other is not None and type(model).wants(model.config).other == "pair" else None
+    truths = None if (truth := partner(model, batch)) is None else to_pixels(truth)
     drawn = to_pixels(model.cpu().eval().reconstruct(batch)) if isinstance(model, Reconstructs) else None  # type: ignore[operator]
     return [
         _panel(
@@ -186,9 +186,17 @@ def _panel(
     )
 
 
-def _warnings(run: Run, data: Prepared, metrics: dict[str, Any], split: str) -> list[str]:
+def _warnings(run: Run, model: _base.Backend, data: Prepared, metrics: dict[str, Any], split: str) -> list[str]:
     """Return what a reader has to know before any number."""
     found = []
+    wants = type(model).wants(model.config)
+    if wants.abnormal or (wants.other == "pool" and not run.settings.data.other):
+        found.append(
+            "The training saw abnormal frames, none of them a test frame: do not put these numbers beside those of a training "
+            "that saw normal frames alone without saying so."
+        )
+    elif wants.other == "pool":
+        found.append(f"The training saw a second data set besides, {run.settings.data.other}.")
     if split != "test":
         found.append(f"What is called test here are frames of split “{split}”, which the training may have seen.")
     if data.digest != run.origin.data_digest:

@@ -3,7 +3,7 @@
 ``run.toml`` (settings and where the data came from), ``model.safetensors`` (best weights), ``last.safetensors`` (state to resume
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
 of the normal validation frames and the threshold), ``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test
-split, scored).
+split, scored), ``scores-val/`` and the like (another split), ``scores-other/`` (the test frames of the second domain).
 """
 
 from __future__ import annotations

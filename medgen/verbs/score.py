@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
+from torch import Tensor
 
 from medgen.backends import _base, _capabilities
 from medgen.config import read_toml, to_toml
@@ -26,7 +27,7 @@ from medgen.files import replacing, write_bytes, write_text
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import Batch, OnProgress, Progress, silent
 from medgen.verbs.datasets import check_fits, open_for
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, open_run
@@ -189,13 +190,18 @@ def _measure(scored: Scored, model: _base.Backend) -> pd.DataFrame:
     batch, scores, drawn, classes = scored
     columns = {"score": scores.score, **{f"part_{name}": part for name, part in scores.parts.items()}}
     if drawn is not None:
-        paired = type(model).wants(model.config).other == "pair" and batch.other is not None
-        image, blanked = (batch.other if paired else batch.image) * batch.valid, drawn * batch.valid  # type: ignore[operator]
+        truth = partner(model, batch)
+        image, blanked = (batch.image if truth is None else truth) * batch.valid, drawn * batch.valid
         columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
         columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
     table = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
     names = np.array(getattr(model, "classes", ()), dtype=object)
     return table.assign(**{f"class_{name.replace(' ', '_')}": names[places.numpy()] for name, places in classes.items()})
+
+
+def partner(model: _base.Backend, batch: Batch) -> Tensor | None:
+    """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
+    return batch.other if type(model).wants(model.config).other == "pair" else None
 
 
 def _decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
