@@ -162,7 +162,7 @@ def test_pixel_numbers_are_those_of_scikit_learn_over_all_blocks() -> None:
 
 def test_pixel_has_the_keys_of_the_report() -> None:
     pixel = numbers(scored(), blocks())["pixel"]
-    assert set(pixel) == {"auroc", "average_precision", "aupro_0.3", "frames"}
+    assert set(pixel) == {"auroc", "average_precision", "aupro_0.3", "aupro_0.05", "error_bound", "frames"}
     assert pixel["frames"] == 12
 
 

@@ -50,7 +50,7 @@ def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or a weight is negative.
     """
     false, true = _counts(labels, scores, weights)
-    return _ratio(false, false[..., -1:]), _ratio(true, true[..., -1:])
+    return ratio(false, false[..., -1:]), ratio(true, true[..., -1:])
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
@@ -63,7 +63,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     In [0, 1], 0.5 is chance; () or (D,).
     """
     false, true = _counts(labels, scores, weights)
-    return _ratio(np.trapezoid(true, false, axis=-1), false[..., -1] * true[..., -1])
+    return ratio(np.trapezoid(true, false, axis=-1), false[..., -1] * true[..., -1])
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
@@ -103,9 +103,9 @@ def sensitivity_at_specificity(
         raise MedgenError(f"specificity is {specificity}; expected a number from 0 to 1")
     false, true = _counts(labels, scores, weights)
     normals = false[..., -1:]
-    enough = _ratio(normals - false, normals) >= specificity - 1e-12  # NaN compares as False
+    enough = ratio(normals - false, normals) >= specificity - 1e-12  # NaN compares as False
     best = np.where(enough, true, 0).max(-1)
-    return np.where(normals[..., 0] > 0, _ratio(best, true[..., -1]), np.nan)[()]
+    return np.where(normals[..., 0] > 0, ratio(best, true[..., -1]), np.nan)[()]
 
 
 def bootstrap(
@@ -134,30 +134,53 @@ def bootstrap(
 
     Returns
     -------
-    Interval; its bounds are NaN where a class comes from fewer than two groups, all of it where a class is missing.
+    Interval; its bounds are NaN where a class comes from fewer than two groups, all of it where a class is missing. Draws in
+    which the statistic is undefined are left out.
 
     Raises
     ------
     MedgenError : as in `roc`, or if draws or level make no sense.
     """
-    if draws < 1 or not 0 < level < 1:
-        raise MedgenError(f"a bootstrap got {draws} draws at level {level}; expected at least 1 draw and a level between 0 and 1")
-    truth, ranked, _ = _checked(labels, scores, None)
+    values = replicates(statistic, labels, scores, groups, draws, seed)
+    return Interval(float(statistic(labels, scores)), *percentiles(values, level))
+
+
+def replicates(
+    statistic: Statistic, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, draws: int = 2000, seed: int = 0
+) -> Floats:
+    """Return the value of a statistic in each draw of `bootstrap`.
+
+    Parameters and errors as there. With the same labels, groups and seed the same groups are drawn, whatever the scores: the
+    values of two detectors are paired, draw by draw.
+
+    Returns
+    -------
+    (draws,); NaN where a class comes from fewer than two groups.
+    """
+    if draws < 1:
+        raise MedgenError(f"a bootstrap got {draws} draws; expected at least 1")
+    truth, ranked, _ = checked(labels, scores)
     _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if codes.shape != truth.shape:
         raise MedgenError(f"got {codes.size} groups for {truth.size} frames; expected one group for each frame")
     order = np.argsort(-ranked, kind="stable")  # sorted once: each later sort finds its work done
     truth, ranked, codes = truth[order], ranked[order], codes[order]
-    value = float(statistic(truth, ranked))
     strata = _strata(truth, codes)
     if strata is None:
-        return Interval(value, np.nan, np.nan)
+        return np.full(draws, np.nan)
     generator = np.random.default_rng(seed)
     size = max(1, BLOCK // truth.size)
     sizes = [min(size, draws - start) for start in range(0, draws, size)]
     values = [statistic(truth, ranked, weights=_resample(generator, strata, count)[:, codes]) for count in sizes]
-    low, high = np.quantile(np.concatenate(values), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
+    return np.concatenate(values)
+
+
+def percentiles(values: Floats, level: float) -> tuple[float, float]:
+    """Return between which bounds the middle share `level`, in (0, 1), of the defined values lies; NaN if there are none."""
+    check_level(level)
+    defined = values[~np.isnan(values)]
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]) if defined.size else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def mean_interval(values: ArrayLike, groups: ArrayLike, draws: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
@@ -176,8 +199,7 @@ def mean_interval(values: ArrayLike, groups: ArrayLike, draws: int = 2000, level
     for start in range(0, draws, block):
         drawn = generator.integers(count, size=(min(block, draws - start), count))  # (D, G)
         means.append(sums[drawn].sum(1) / sizes[drawn].sum(1))
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high))
+    return Interval(mean, *percentiles(np.concatenate(means), level))
 
 
 def _strata(labels: NDArray[np.bool_], codes: NDArray[np.intp]) -> list[NDArray[np.intp]] | None:
@@ -201,7 +223,7 @@ def _resample(generator: np.random.Generator, strata: list[NDArray[np.intp]], dr
 
 def _counts(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
     """Return the weight of normal and of abnormal frames at or above each distinct score, falling, 0 first: (..., K + 1) each."""
-    abnormal, values, load = _checked(labels, scores, weights)
+    abnormal, values, load = checked(labels, scores, weights)
     order = np.argsort(-values, kind="stable")
     values, abnormal, load = values[order], abnormal[order], load[..., order]
     last = np.ones(values.size, dtype=bool)  # last frame of each run of equal scores
@@ -211,8 +233,14 @@ def _counts(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> 
     return np.concatenate([start, false], axis=-1), np.concatenate([start, true], axis=-1)
 
 
-def _checked(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.bool_], Floats, Floats]:
-    """Return labels as bool, scores and weights as float64."""
+def check_level(level: float) -> None:
+    """Raise MedgenError unless the level of an interval lies between 0 and 1."""
+    if not 0 < level < 1:
+        raise MedgenError(f"an interval got level {level}; expected a number between 0 and 1, such as 0.95")
+
+
+def checked(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Return labels (N,) as bool, scores (N,) and weights (N,) or (D, N) as float64; 1 each if not given. Errors as in `roc`."""
     truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     load = np.ones(values.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     if truth.ndim != 1 or truth.shape != values.shape or load.shape[-1:] != truth.shape:
@@ -226,7 +254,7 @@ def _checked(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) ->
     return truth == 1, values, load
 
 
-def _ratio(part: Floats | np.float64, whole: Floats | np.float64) -> Floats:
+def ratio(part: Floats | np.float64, whole: Floats | np.float64) -> Floats:
     """Return part / whole, NaN where whole is 0."""
     parts, wholes = np.broadcast_arrays(part, whole)
     return np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=wholes > 0)[()]

@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
+from scipy.special import digamma
 
 from medgen.errors import MedgenError
-from medgen.metrics.detection import auroc, average_precision, roc
 
 PIXELS = 2**20  # pixels worked on at once
 TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])  # neighbours in (B, S, S): all 8, in one frame
+Floats = NDArray[np.float64]
 
 
 class PixelHistogram:
-    """Pixel AUROC, average precision and AUPRO of any number of maps, from histograms of fixed size (24 MB).
+    """Pixel AUROC, average precision, AUPRO and Dice of any number of maps, from histograms of fixed size.
 
     A bin holds the float32 scores that share their first `bits` bits: sign, exponent and leading digits. So no range need be
     known beforehand, and the results are exactly those of scores cut to bits - 9 binary digits behind the leading one, by default
-    to one part in 2,048. `auroc_error` bounds how far the AUROC is from that of the uncut scores.
+    to one part in 32,768. `errors` bounds how far each is from that of the uncut scores: less than 1e-4 with 24 bits, if the
+    scores of either class spread evenly over a factor of two or more; each bit less doubles it. The three histograms have 384 MB,
+    but only the parts of them that hold scores are ever given memory.
 
     AUPRO is the area under the per-region overlap up to a false positive rate, divided by that rate (Bergmann et al. 2021, The
     MVTec Anomaly Detection Dataset); the overlap is the mean over annotated regions of the share of their pixels that is found.
     Regions are 8-connected, as in the authors' code, and found before invalid pixels are left out; a region without a valid pixel
     does not count.
 
+    Dice is twice the found pixels of findings, divided by the found pixels and the pixels of findings together; a pixel is found
+    if its score > threshold. No histogram is needed for it, so it has no error.
+
     Parameters
     ----------
-    limit : largest false positive rate of the AUPRO, in (0, 1]
+    limits : the largest false positive rate of each AUPRO, in (0, 1]
+    threshold : of the maps, for Dice; None for no Dice. Labels must not have chosen it
     bits : 10 to 24
     """
 
-    def __init__(self, limit: float = 0.3, bits: int = 20) -> None:
-        if not 0 < limit <= 1 or not 10 <= bits <= 24:
-            raise MedgenError(f"PixelHistogram got limit={limit}, bits={bits}; expected a limit in (0, 1] and 10 to 24 bits")
-        self.limit, self.bits = limit, bits
+    def __init__(self, limits: tuple[float, ...] = (0.3, 0.05), threshold: float | None = None, bits: int = 24) -> None:
+        if not all(0 < limit <= 1 for limit in limits) or not 10 <= bits <= 24:
+            raise MedgenError(f"PixelHistogram got limits={limits}, bits={bits}; expected limits in (0, 1] and 10 to 24 bits")
+        self.limits, self.threshold, self.bits = limits, threshold, bits
         self.frames = self.regions = 0
         self.normal = np.zeros(2**bits, dtype=np.int64)  # valid pixels without finding
         self.abnormal = np.zeros(2**bits, dtype=np.int64)  # valid pixels of a finding
         self.overlap = np.zeros(2**bits)  # the same, each weighted by 1 / valid pixels of its region
+        self._both = self._either = 0  # pixels that are found and of a finding; sum of the pixels found and those of findings
+        self._dice, self._annotated = 0.0, 0  # sum over the frames with a valid pixel of a finding, and how many they are
 
     def update(self, maps: ArrayLike, masks: ArrayLike, valid: ArrayLike) -> None:
         """Count the pixels of some frames; a normal frame has an empty mask.
 
         Parameters
         ----------
-        maps : (B, S, S) float, higher is more anomalous
+        maps : (B, S, S) float, taken as float32; higher is more anomalous
         masks : (B, S, S) bool, True where the finding is
         valid : (B, S, S) bool; other pixels do not count
 
@@ -64,39 +75,65 @@ class PixelHistogram:
             self._count(scores[part].astype(np.float32), truth[part].astype(bool), inside[part].astype(bool))
 
     def compute(self) -> dict[str, float]:
-        """Return "auroc", "average_precision", "aupro_<limit>" (in [0, 1]; NaN while a kind of pixel is missing) and "frames"."""
-        labels, bins, pixels = self._points()
-        found = np.concatenate([self.normal[self.normal > 0], self.overlap[self.abnormal > 0]])
-        return {
-            "auroc": float(auroc(labels, bins, pixels)),
-            "average_precision": float(average_precision(labels, bins, pixels)),
-            f"aupro_{self.limit:g}": _area(*roc(labels, bins, found), self.limit),
-            "frames": self.frames,
+        """Return the figures, in [0, 1]; NaN while a kind of pixel is missing.
+
+        Returns
+        -------
+        auroc, average_precision, aupro_<limit>
+        dice : mean over the frames with a valid pixel of a finding; only with a threshold
+        dice_pooled : of the pixels of all frames together, normal ones included; only with a threshold
+        error_bound : the largest of `errors`
+        frames : how many there were
+        """
+        curves = self._curves()
+        figures = {
+            "auroc": _area(curves.false, curves.true, 1),
+            "average_precision": _average_precision(curves),
+            **{f"aupro_{limit:g}": _area(curves.false, curves.overlap, limit) for limit in self.limits},
         }
+        if self.threshold is not None:
+            figures["dice"] = self._dice / self._annotated if self._annotated else float("nan")
+            figures["dice_pooled"] = 2 * self._both / self._either if self._annotated else float("nan")
+        return figures | {"error_bound": max(_errors(curves, self.limits).values()), "frames": self.frames}
 
-    def auroc_error(self) -> float:
-        """Return the most by which the AUROC can differ from that of the uncut scores: half the share of pairs in one bin."""
-        pairs = float(self.normal.sum()) * float(self.abnormal.sum())
-        return float(self.normal.astype(np.float64) @ self.abnormal) / (2 * pairs) if pairs else float("nan")
+    def errors(self) -> dict[str, float]:
+        """Return the most by which each figure from a histogram can differ from that of the uncut scores.
 
-    def _points(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Return label, bin and number of pixels of each bin in use, normal pixels first."""
-        used = [np.flatnonzero(counts) for counts in (self.normal, self.abnormal)]
-        labels = np.repeat([0, 1], [len(bins) for bins in used])
-        return labels, np.concatenate(used), np.concatenate([self.normal[used[0]], self.abnormal[used[1]]])
+        Nothing is assumed of the order of the scores in a bin, nor of ties between them; so where truly equal scores fill a bin,
+        the bound is larger than the error. NaN while a kind of pixel is missing.
+        """
+        return _errors(self._curves(), self.limits)
+
+    def _curves(self) -> Curves:
+        """Return what lies at or above each bin in use, from the highest score down; nothing first."""
+        used = np.flatnonzero((self.normal > 0) | (self.abnormal > 0))[::-1]  # (K,)
+        return Curves(*(np.append(0.0, np.cumsum(counts[used])) for counts in (self.normal, self.abnormal, self.overlap)))
 
     def _count(self, scores: NDArray[np.float32], truth: NDArray[np.bool_], inside: NDArray[np.bool_]) -> None:
         if np.isnan(scores[inside]).any():
             raise MedgenError("a score map holds NaN at a valid pixel; expected a number at each")
         bins = self._bins(scores)
-        regions, _ = ndimage.label(truth, structure=TOUCHING)  # (B, S, S), 0 outside the findings
-        sizes = np.bincount(regions[inside])
-        hit = truth & inside
-        self.normal += np.bincount(bins[inside & ~truth], minlength=self.normal.size)
-        self.abnormal += np.bincount(bins[hit], minlength=self.normal.size)
-        self.overlap += np.bincount(bins[hit], weights=1 / sizes[regions[hit]], minlength=self.normal.size)
-        self.regions += int((sizes[1:] > 0).sum())
+        np.add.at(self.normal, bins[inside & ~truth], 1)  # touches no memory but theirs, as bincount would
         self.frames += len(scores)
+        marked = truth.any((1, 2))  # the other frames have no region
+        regions, _ = ndimage.label(truth[marked], structure=TOUCHING)  # (B', S, S), 0 outside the findings
+        sizes = np.bincount(regions[inside[marked]])
+        hit = truth & inside
+        np.add.at(self.abnormal, bins[hit], 1)
+        np.add.at(self.overlap, bins[hit], 1 / sizes[regions[hit[marked]]])
+        self.regions += int((sizes[1:] > 0).sum())
+        if self.threshold is not None:
+            self._decide((scores > np.float32(self.threshold)) & inside, hit)
+
+    def _decide(self, found: NDArray[np.bool_], hit: NDArray[np.bool_]) -> None:
+        """Count the pixels for Dice: found (B, S, S) and of a finding (B, S, S)."""
+        both = (found & hit).sum((1, 2))  # (B,)
+        findings = hit.sum((1, 2))  # (B,)
+        either = found.sum((1, 2)) + findings  # (B,)
+        self._both += int(both.sum())
+        self._either += int(either.sum())
+        self._dice += float((2 * both[findings > 0] / either[findings > 0]).sum())
+        self._annotated += int((findings > 0).sum())
 
     def _bins(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the first bits of each score, as an integer that rises with the score."""
@@ -105,10 +142,63 @@ class PixelHistogram:
         return (ordered >> np.uint32(32 - self.bits)).astype(np.int64)
 
 
-def _area(false: NDArray[np.float64], overlap: NDArray[np.float64], limit: float) -> float:
-    """Return the area under overlap (K,) over false positive rate (K,) up to the limit, divided by it."""
-    if np.isnan(false[-1] + overlap[-1]):
+class Curves(NamedTuple):
+    """Normal pixels, abnormal pixels and summed shares of regions at or above each score, falling; 0 first; (K + 1,) each."""
+
+    false: Floats
+    true: Floats
+    overlap: Floats
+
+
+def _rates(counts: Floats) -> Floats:
+    """Return the counts as shares of the last, NaN where that is 0."""
+    return counts / counts[-1] if counts[-1] else np.full_like(counts, np.nan)
+
+
+def _area(false: Floats, overlap: Floats, limit: float) -> float:
+    """Return the area under overlap over false positive rate up to the limit, divided by it."""
+    x, y = _rates(false), _rates(overlap)
+    below = x <= limit  # NaN is not
+    end = np.interp(limit, x, y)
+    return float(np.trapezoid(np.append(y[below], end), np.append(x[below], limit)) / limit) if below.any() else float("nan")
+
+
+def _area_error(false: Floats, overlap: Floats, limit: float) -> float:
+    """Return how far from `_area` the steps before and after each bin's chord can lie: any order in the bins lies between."""
+    x, y = _rates(false), _rates(overlap)
+    width = np.diff(np.minimum(x, limit))  # (K,)
+    area, lowest, highest = _area(false, overlap, limit), (width * y[:-1]).sum() / limit, (width * y[1:]).sum() / limit
+    return float(np.maximum(highest - area, area - lowest))
+
+
+def _average_precision(curves: Curves) -> float:
+    false, true, _ = curves
+    if not false[-1] or not true[-1]:
         return float("nan")
-    below = false <= limit
-    end = np.interp(limit, false, overlap)
-    return float(np.trapezoid(np.append(overlap[below], end), np.append(false[below], limit)) / limit)
+    return float((np.diff(true) * true[1:] / (false + true)[1:]).sum() / true[-1])
+
+
+def _average_precision_error(curves: Curves) -> float:
+    """Return how far from `_average_precision` it is with a bin's normal pixels all above, or all below its abnormal ones.
+
+    Below, the precision is best, and the same for every abnormal pixel of the bin if they tie. Above, the i-th of a bin's a
+    abnormal pixels, T others before it, has at least (T + i) / (T + i + F), F the normals to the end of the bin: summed over i
+    that is a - F (digamma(T + a + F + 1) - digamma(T + F + 1)).
+    """
+    value = _average_precision(curves)
+    if np.isnan(value):
+        return value
+    hits = np.diff(curves.true) > 0  # (K,)
+    before, after = curves.true[:-1][hits], curves.true[1:][hits]
+    passed, false = curves.false[:-1][hits], curves.false[1:][hits]
+    highest = ((after - before) * after / (after + passed)).sum() / after[-1]
+    lowest = (after - before - false * (digamma(after + false + 1) - digamma(before + false + 1))).sum() / after[-1]
+    return float(max(highest - value, value - lowest))
+
+
+def _errors(curves: Curves, limits: tuple[float, ...]) -> dict[str, float]:
+    return {
+        "auroc": _area_error(curves.false, curves.true, 1),
+        "average_precision": _average_precision_error(curves),
+        **{f"aupro_{limit:g}": _area_error(curves.false, curves.overlap, limit) for limit in limits},
+    }

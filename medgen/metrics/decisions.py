@@ -1,0 +1,211 @@
+"""How good the decisions at a threshold are, and whether the threshold keeps its promise.
+
+A decision is True where a frame is called abnormal. The measures take decisions in the place of scores and are statistics as
+`medgen.metrics.detection` knows them: with weights, (N,) or (D, N), and NaN where they are undefined; so two thresholds, or two
+models at theirs, can be compared by `medgen.metrics.paired.paired_bootstrap`. Precision and F1 depend on the share of abnormal
+frames and hold for data with the same share alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest, kstest
+
+from medgen.errors import MedgenError
+from medgen.metrics.detection import Floats, Interval, Statistic, bootstrap, check_level, checked, mean_interval, ratio
+
+
+class FalseAlarms(NamedTuple):
+    """The share of normal frames called abnormal, its interval, and whether the rate that was promised lies in it."""
+
+    value: float
+    low: float
+    high: float
+    promised: float
+    kept: bool
+
+
+class Uniformity(NamedTuple):
+    """Largest distance of the distribution of p-values from the uniform one, in [0, 1], and the p-value of that."""
+
+    distance: float
+    p: float
+
+
+def sensitivity(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the share of abnormal frames that are called abnormal; NaN without abnormal frames.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) the decisions, bool
+    weights : (N,) or (D, N), at least 0; 1 each if not given
+
+    Returns
+    -------
+    In [0, 1]; () or (D,).
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label or decision is neither 0 nor 1, or a weight is negative.
+    """
+    hit, _, missed, _ = _confusion(labels, scores, weights)
+    return ratio(hit, hit + missed)
+
+
+def specificity(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the share of normal frames that are called normal; NaN without normal frames. Otherwise as `sensitivity`."""
+    _, alarms, _, passed = _confusion(labels, scores, weights)
+    return ratio(passed, passed + alarms)
+
+
+def precision(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the share of frames called abnormal that are; NaN where none is called so. Otherwise as `sensitivity`."""
+    hit, alarms, _, _ = _confusion(labels, scores, weights)
+    return ratio(hit, hit + alarms)
+
+
+def f1(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the harmonic mean of precision and sensitivity, 0 where no abnormal frame is found; NaN without abnormal frames.
+
+    Otherwise as `sensitivity`.
+    """
+    hit, alarms, missed, _ = _confusion(labels, scores, weights)
+    return np.where(hit + missed > 0, ratio(2 * hit, 2 * hit + alarms + missed), np.nan)[()]
+
+
+def balanced_accuracy(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+    """Return the mean of sensitivity and specificity; NaN where one of them is. Otherwise as `sensitivity`."""
+    hit, alarms, missed, passed = _confusion(labels, scores, weights)
+    return (ratio(hit, hit + missed) + ratio(passed, passed + alarms)) / 2
+
+
+BOTH_CLASSES: Mapping[str, Statistic] = {"precision": precision, "f1": f1, "balanced_accuracy": balanced_accuracy}
+
+
+def measure_decisions(
+    labels: ArrayLike,
+    decisions: ArrayLike,
+    groups: ArrayLike | None = None,
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return sensitivity, specificity, precision, F1 and balanced accuracy, each with its interval.
+
+    Sensitivity and specificity are shares of one class, and need no frames of the other. Their interval is that of `binomial`
+    where each frame of the class is a group of its own, else from `mean_interval` over the groups: that has no width where all
+    frames of a class are decided alike, which few frames can be by chance. The interval of the others is from `bootstrap`, groups
+    with normals, abnormal frames and both drawn apart.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    decisions : (N,) bool, True where called abnormal
+    groups : (N,), equal for frames that belong together (patient, video); None: each frame is a group of its own
+    draws, level, seed : as in `bootstrap`
+
+    Returns
+    -------
+    "sensitivity", "specificity", "precision", "f1", "balanced_accuracy". What is undefined is NaN, and so are
+    the bounds where there are too few groups.
+
+    Raises
+    ------
+    MedgenError : as in `sensitivity` and `bootstrap`.
+    """
+    truth, called, _ = _checked(labels, decisions)
+    by = np.arange(truth.size) if groups is None else np.asarray(groups)
+    if by.shape != truth.shape:
+        raise MedgenError(f"got {by.size} groups for {truth.size} decisions; expected one group for each")
+    shares = {"sensitivity": (called, truth), "specificity": (~called, ~truth)}
+    found = {name: _share(right[kind], by[kind], draws, level, seed) for name, (right, kind) in shares.items()}
+    return found | {name: bootstrap(measure, truth, called, by, draws, level, seed) for name, measure in BOTH_CLASSES.items()}
+
+
+def binomial(count: int, of: int, level: float = 0.95) -> Interval:
+    """Return a share of independent frames with its exact interval (Clopper and Pearson 1934), which covers at least the level.
+
+    All of it is NaN where there are no frames.
+    """
+    check_level(level)
+    if not 0 <= count <= of:
+        raise MedgenError(f"a share got {count} of {of} frames; expected from 0 to all of them")
+    if of == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    low, high = binomtest(count, of).proportion_ci(level, method="exact")
+    return Interval(count / of, float(low), float(high))
+
+
+def false_alarms(decisions: ArrayLike, promised: float, level: float = 0.95) -> FalseAlarms:
+    """Tell whether the decisions on normal frames keep the promised false-alarm rate, by the exact interval of `binomial`.
+
+    The interval knows of the chance that lies in these frames and not of that in the frames the threshold comes from: with n of
+    those, the rate that a conformal threshold at a will have varies by about sqrt(a (1 - a) / n) around the promise.
+
+    Parameters
+    ----------
+    decisions : (N,) bool of normal frames that had no part in the threshold and do not depend on one another; True is an alarm
+    promised : false-alarm rate, in (0, 1)
+    level : of the interval, in (0, 1)
+
+    Raises
+    ------
+    MedgenError : if there is no frame, a decision is neither True nor False, or a number is out of range.
+    """
+    if not 0 < promised < 1:
+        raise MedgenError(f"the promised false-alarm rate is {promised}; expected a number between 0 and 1, such as 0.05")
+    called = _checked(np.zeros(np.shape(decisions), dtype=int), decisions)[1]
+    if not called.size:
+        raise MedgenError("a false-alarm rate cannot be tested without normal frames; add some that had no part in the threshold")
+    found = binomial(int(called.sum()), called.size, level)
+    return FalseAlarms(*found, promised, found.low <= promised <= found.high)
+
+
+def uniformity(p_values: ArrayLike) -> Uniformity:
+    """Tell how far the p-values of held-out normal frames are from uniform, as calibrated ones are (Kolmogorov and Smirnov).
+
+    Conformal p-values from n frames come in steps of 1 / (n + 1), which adds up to that much to the distance, and share those n
+    frames. The returned p takes them for independent: with n far from large against N, it is too small.
+
+    Parameters
+    ----------
+    p_values : (N,) in [0, 1], at least one
+
+    Raises
+    ------
+    MedgenError : if there are none, or one lies elsewhere or is NaN.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    if values.ndim != 1 or not values.size or not ((values >= 0) & (values <= 1)).all():
+        raise MedgenError(f"p-values have shape {values.shape}; expected (N,), at least one, each from 0 to 1 and none NaN")
+    result = kstest(values, "uniform")
+    return Uniformity(float(result.statistic), float(result.pvalue))
+
+
+def _share(right: NDArray[np.bool_], groups: NDArray, draws: int, level: float, seed: int) -> Interval:
+    """Return the share of the decisions (N,) of one class that are right."""
+    if np.unique(groups).size == groups.size:
+        return binomial(int(right.sum()), right.size, level)
+    return mean_interval(right, groups, draws, level, seed)
+
+
+def _confusion(labels: ArrayLike, decisions: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, ...]:
+    """Return the weight of abnormal and of normal frames called abnormal, then of those called normal: () or (D,) each."""
+    truth, called, load = _checked(labels, decisions, weights)
+    kinds = np.stack([truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=-1)  # (N, 4)
+    return tuple(np.moveaxis(load @ kinds.astype(np.float64), -1, 0))  # (4, ...)
+
+
+def _checked(
+    labels: ArrayLike, decisions: ArrayLike, weights: ArrayLike | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
+    """Return labels and decisions as bool, weights as float64."""
+    truth, values, load = checked(labels, decisions, weights)
+    if not np.isin(values, (0, 1)).all():
+        raise MedgenError("decisions must be True (called abnormal) or False; scores become decisions at a threshold")
+    return truth, values == 1, load

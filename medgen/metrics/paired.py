@@ -1,0 +1,191 @@
+"""Whether one detector tells abnormal frames from normal ones better than another, on the same frames.
+
+Frames that are hard for one detector tend to be hard for the other; a paired comparison makes use of it, and two intervals that
+overlap do not tell that there is no difference. DeLong's test takes each frame as evidence of its own. Frames of one patient or
+video are not: for them the bootstrap over groups is the one to trust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, rankdata
+
+from medgen.errors import MedgenError
+from medgen.metrics.detection import Floats, Statistic, auroc, check_level, checked, percentiles, replicates
+
+
+class Difference(NamedTuple):
+    """First detector's statistic minus the second's, its standard error, interval, and two-sided p-value of there being none."""
+
+    value: float
+    error: float
+    low: float
+    high: float
+    p: float
+
+
+class Pair(NamedTuple):
+    """One row of a comparison: the difference by the group bootstrap, then, for the AUROC alone, the same by DeLong's test.
+
+    `p_holm` and `delong_p_holm` are adjusted for the number of pairs in the comparison.
+    """
+
+    first: str
+    second: str
+    value: float
+    error: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    delong_error: float
+    delong_low: float
+    delong_high: float
+    delong_p: float
+    delong_p_holm: float
+
+
+def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Difference:
+    """Compare the AUROC of two detectors by the test of DeLong, DeLong and Clarke-Pearson 1988, from midranks.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    first, second : (N,) scores of the same frames, higher is more anomalous; ties count half
+    level : coverage that the interval aims at, in (0, 1)
+
+    Returns
+    -------
+    Difference; value in [-1, 1]. p is 1 where no frame tells the two apart. All but the value is NaN where a class has fewer than
+    two frames, or where the difference has no spread to judge it by (one detector always right, the other always wrong).
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or the level makes no sense.
+
+    Notes
+    -----
+    The midranks are those of Sun and Xu 2014, https://doi.org/10.1109/LSP.2014.2337313.
+    """
+    check_level(level)
+    abnormal, normal = (a - b for a, b in zip(_components(labels, first), _components(labels, second), strict=True))
+    value = float(abnormal.mean()) if abnormal.size and normal.size else np.nan
+    if min(abnormal.size, normal.size) < 2:
+        return Difference(value, *[np.nan] * 4)
+    error = float(np.sqrt(abnormal.var(ddof=1) / abnormal.size + normal.var(ddof=1) / normal.size))
+    if error < 1e-12:  # rounding
+        return Difference(value, 0.0, 0.0, 0.0, 1.0) if value == 0 else Difference(value, *[np.nan] * 4)
+    half = float(norm.ppf((1 + level) / 2)) * error
+    return Difference(value, error, value - half, value + half, float(2 * norm.sf(abs(value) / error)))
+
+
+def paired_bootstrap(
+    statistic: Statistic,
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike,
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Difference:
+    """Compare any statistic of two detectors by a bootstrap over groups; both are measured on the same groups in each draw.
+
+    Parameters
+    ----------
+    statistic : such as `auroc`
+    labels : (N,) int, 0 normal, 1 abnormal
+    first, second : (N,) scores (decisions, for a statistic of decisions) of the same frames
+    groups : (N,), equal for frames that belong together (patient, video)
+    draws, level, seed : as in `medgen.metrics.detection.bootstrap`
+
+    Returns
+    -------
+    Difference; error is the standard deviation over the draws, low and high are their percentiles, and p is twice the smaller
+    share of draws on one side of 0, with 0 itself and one draw more counted. So it is never under 2 / (draws + 1): many
+    pairs need more draws. All but the value is NaN where a class comes from fewer than two groups. Errors as in `bootstrap`.
+    """
+    values = [float(statistic(labels, scores)) for scores in (first, second)]
+    drawn = [replicates(statistic, labels, scores, groups, draws, seed) for scores in (first, second)]
+    return _drawn(values[0] - values[1], drawn[0] - drawn[1], level)
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Return p-values adjusted for their number (Holm 1979), so that the chance of any false finding stays under the level.
+
+    Parameters
+    ----------
+    p : (M,) in [0, 1]; a NaN stays NaN and does not count
+
+    Returns
+    -------
+    (M,), none below the one given.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # (M',), NaN sort last
+    adjusted = np.full(values.shape, np.nan)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(values[order] * np.arange(order.size, 0, -1)))
+    return adjusted
+
+
+def compare_pairs(
+    labels: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    groups: ArrayLike,
+    statistic: Statistic = auroc,
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Pair]:
+    """Compare each detector with each other one, in the order given, with p-values adjusted over all pairs.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : of each detector by its name, (N,), on the same frames
+    groups, statistic, draws, level, seed : as in `paired_bootstrap`
+
+    Returns
+    -------
+    One row per pair. The fields of DeLong's test are NaN unless the statistic is `auroc`.
+
+    Raises
+    ------
+    MedgenError : as in `paired_bootstrap`, or if there are fewer than two detectors.
+    """
+    if len(scores) < 2:
+        raise MedgenError(f"a comparison got the scores of {len(scores)} detectors; expected at least 2")
+    values = {name: float(statistic(labels, given)) for name, given in scores.items()}
+    drawn = {name: replicates(statistic, labels, given, groups, draws, seed) for name, given in scores.items()}
+    pairs = list(combinations(scores, 2))
+    bootstraps = [_drawn(values[a] - values[b], drawn[a] - drawn[b], level) for a, b in pairs]
+    none = Difference(*[np.nan] * 5)
+    tests = [delong(labels, scores[a], scores[b], level) if statistic is auroc else none for a, b in pairs]
+    adjusted = [holm([difference.p for difference in found]) for found in (bootstraps, tests)]
+    rows = zip(pairs, bootstraps, adjusted[0].tolist(), tests, adjusted[1].tolist(), strict=True)
+    return [Pair(*pair, *difference, p_holm, *test[1:], delong_holm) for pair, difference, p_holm, test, delong_holm in rows]
+
+
+def _components(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+    """Return how often each abnormal frame scores above normal ones (M,), and each normal one below abnormal ones (N - M,)."""
+    truth, values, _ = checked(labels, scores)
+    ranks: NDArray[np.float64] = rankdata(values)  # midranks
+    abnormal, normal = values[truth], values[~truth]
+    above = (ranks[truth] - rankdata(abnormal)) / max(1, normal.size)
+    below = 1 - (ranks[~truth] - rankdata(normal)) / max(1, abnormal.size)
+    return above, below
+
+
+def _drawn(value: float, differences: Floats, level: float) -> Difference:
+    """Return the difference with what its draws (D,) tell of it."""
+    low, high = percentiles(differences, level)
+    defined = differences[~np.isnan(differences)]
+    if not defined.size:
+        return Difference(value, *[np.nan] * 4)
+    side = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
+    return Difference(value, float(defined.std()), low, high, min(1.0, 2 * (side + 1) / (defined.size + 1)))
