@@ -128,11 +128,13 @@ class Wants(NamedTuple):
     classes : the places of their findings, `Batch.finding`; the run fills the names into the setting `classes`
     other : a second frame beside each, `Batch.other`: "pair", the one that belongs to it; "pool", any one of a second domain
     abnormal : frames that are not normal among the others, where the data set has some for training
+    once : each training frame once and unchanged, for a backend that fits in one pass
     """
 
     classes: bool = False
     other: Literal["", "pair", "pool"] = ""
     abnormal: bool = False
+    once: bool = False
 
 
 class Progress(NamedTuple):

@@ -101,6 +101,13 @@ class Diagnoses(Protocol):
 
 
 @runtime_checkable
+class Concludes(Protocol):
+    """Gathers in `turns`, which yield nothing, and makes its weights of that after the last batch of an epoch."""
+
+    def conclude(self) -> None: ...
+
+
+@runtime_checkable
 class Translates(Protocol):
     """Can carry a frame from one domain into another.
 
@@ -135,6 +142,7 @@ CAPABILITIES: Mapping[str, type] = {
     "redraw": Redraws,
     "styles": Styles,
     "diagnose": Diagnoses,
+    "conclude": Concludes,
     "classes": Conditional,
     "translate": Translates,
     "classify": Classifies,

@@ -135,7 +135,7 @@ class TrainingBatches:
     def __len__(self) -> int:
         """Return the batches in an epoch; a rest smaller than a batch is left for another epoch's order."""
         frames = min(self.settings.epoch_frames or len(self.rows), len(self.rows))
-        return max(1, frames // self.settings.batch_size)
+        return -(-frames // self.settings.batch_size) if self.wants.once else max(1, frames // self.settings.batch_size)
 
     def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
         """Yield the batches of an epoch from batch `start` on, without labels and masks, augmented on `device`."""

@@ -15,6 +15,7 @@ from lightning.fabric import Fabric
 from pydantic import Field
 
 from medgen.backends._base import Backend
+from medgen.backends._capabilities import Concludes
 from medgen.config import Settings
 from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
@@ -113,6 +114,8 @@ class Fit:
             means.load(kind, tensors)
         self.moved = {name for name in self.hands if name in about["moved"]}
         self.position = Position(**about["position"])
+        if isinstance(self.model, Concludes):  # what it had gathered is not on disk
+            self.position.step = 0
         if (stage := self.schedule.place(self.position.epoch)) != self.position.stage:  # lengthened: another loss is watched
             self._begin_stage(stage)
         self.position.finished = self._finished()  # it may have been lengthened
@@ -211,6 +214,8 @@ class Fit:
         row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()}
         row |= self.means["epoch"].row()
         self.means["epoch"].clear()
+        if isinstance(self.model, Concludes):
+            self.model.conclude()
         with self.averaged():
             losses, diagnosis, warning = validate(
                 self.model, self.val, self.fabric, self.settings.seed, self.schedule.last_progress(stage), bool(monitor)

@@ -21,6 +21,7 @@ from zipfile import ZipFile, is_zipfile
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
 from medgen.nn import efficientnet, inception
@@ -80,11 +81,11 @@ class Extractor(nn.Module):
         ------
         MedgenError : if the shape is another.
         """
-        features: Tensor = self._run(self.net, images)
+        features: Tensor = self._run(self.net, images, self.prepare)
         return (features.mean((2, 3)) if features.ndim == 4 else features).float()  # (B, width)
 
-    def layers(self, images: Tensor) -> dict[int, Tensor]:
-        """Return maps from the middle of the net, stride to (B, c, h, w), of the images at the size that `prepare` gives them.
+    def layers(self, images: Tensor, side: int = efficientnet.SIDE) -> dict[int, Tensor]:
+        """Return maps from the middle of the net, stride to (B, c, h, w), of the images resized to side x side.
 
         Parameters
         ----------
@@ -92,18 +93,24 @@ class Extractor(nn.Module):
 
         Raises
         ------
-        MedgenError : if the net has none to give; efficientnet-lite0 does.
+        MedgenError : if the net has none to give; efficientnet-lite0 does, and so does a TorchScript that returns (B, F, h, w).
         """
-        if not isinstance(self.net, efficientnet.EfficientNetLite0):
-            raise MedgenError(f"extractor '{self.name}' gives no layers; expected one that does: take '{EFFICIENTNET}'")
-        return self._run(self.net.layers, images)
+        if isinstance(self.net, efficientnet.EfficientNetLite0):
+            return self._run(self.net.layers, images, lambda frames: efficientnet.prepare(frames, side))
+        if self.name.startswith(FILE):
+            found = self._run(
+                self.net, images, lambda frames: F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
+            )
+            if found.ndim == 4:
+                return {side // found.shape[2]: found}
+        raise MedgenError(f"extractor '{self.name}' gives no layers; expected one that does: take '{EFFICIENTNET}'")
 
-    def _run(self, net: Callable[[Tensor], T], images: Tensor) -> T:
+    def _run(self, net: Callable[[Tensor], T], images: Tensor, prepare: Callable[[Tensor], Tensor]) -> T:
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise MedgenError(f"'{self.name}' got images of shape {tuple(images.shape)}; expected (B, 1 or 3, H, W)")
         images = images.to(next(self.parameters(), images).device)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            return net(self.prepare(images.float().expand(-1, 3, -1, -1)))
+            return net(prepare(images.float().expand(-1, 3, -1, -1)))
 
 
 def available() -> list[str]:

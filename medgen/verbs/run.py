@@ -165,9 +165,10 @@ def complete(settings: RunSettings, data: Prepared, second: Prepared | None = No
     if wants.classes and not getattr(model, "classes", None):
         rows = TrainingBatches(data, settings.data, settings.train.seed, wants=Wants(abnormal=wants.abnormal)).rows
         model = model.model_copy(update=_classes(data.index.iloc[rows], model))
-    augment = settings.data.augment or (STILL if data.kind else AugmentSettings())
+    augment = settings.data.augment or (STILL if data.kind or wants.once else AugmentSettings())
+    train = settings.train.model_copy(update={"epochs": 1}) if wants.once else settings.train
     chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})
-    return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen})
+    return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen, "train": train})
 
 
 def _classes(index: pd.DataFrame, model: Settings) -> dict[str, tuple[str, ...]]:

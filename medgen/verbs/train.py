@@ -212,7 +212,7 @@ class Watch:
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
         """Let the model draw the same random numbers every time, in evaluation mode, and leave the training's own untouched."""
-        device = next(self.model.parameters()).device
+        device = self.fit.fabric.device
         self.model.eval()
         with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
             torch.manual_seed(self.run.settings.train.seed)
@@ -221,7 +221,7 @@ class Watch:
     def _panel(self, epoch: int) -> None:
         """Draw validation frames, their reconstructions and samples, or those of both domains and their translations."""
         blocks: list[NDArray[np.uint8]] = []
-        batch = self.batch.to(next(self.model.parameters()).device)
+        batch = self.batch.to(self.fit.fabric.device)
         if isinstance(self.model, Translates) and batch.other is not None:
             there = to_pixels(self.model.translate(batch))
             if "BtoA" in self.model.directions:

@@ -1,0 +1,88 @@
+"""PatchCore: a memory bank of what a fixed net makes of patches of normal frames.
+
+Source: Roth et al. 2022, "Towards Total Recall in Industrial Anomaly Detection", https://arxiv.org/abs/2106.08265. Anomaly score:
+how far a frame's most unusual patch is from the nearest one in the bank, more so where that one is unusual itself.
+
+Shape letters beside those of `Batch`: M patches in the bank, D numbers of each.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from medgen.backends._onepass import OnePass, OnePassConfig, top
+from medgen.nn.coreset import greedy_coreset
+from medgen.types import Batch, Scores
+
+
+class Config(OnePassConfig):
+    """Settings of PatchCore."""
+
+    bank: int = Field(4000, ge=1)  # patches that are kept
+    most: int = Field(200_000, ge=1)  # patches among which they are chosen, drawn at random from all: bounds the memory
+    local: int = Field(3, ge=1)  # side of the square of places over which a patch is averaged
+    neighbours: int = Field(9, ge=1)  # in the bank, by which an unusual patch in the bank is known
+    seed: int = Field(0, ge=0)
+
+
+class Model(OnePass):
+    """The part "mean" is the mean distance over a frame's patches, "highest" the highest one without the source's weight."""
+
+    config: Config
+    bank: Tensor
+    used: Tensor
+
+    def __init__(self, config: Config, size: int, channels: int) -> None:
+        super().__init__(config, size, channels)
+        self.register_buffer("bank", torch.zeros(config.bank, sum(self.layers.widths)))
+        self.register_buffer("used", torch.ones((), dtype=torch.long))  # patches in the bank
+        self._vectors: list[Tensor] = []
+        self._keys: list[Tensor] = []  # random numbers; the patches with the smallest ones stay
+        self._draw = torch.Generator().manual_seed(config.seed)
+
+    def gather(self, batch: Batch, view: int) -> None:
+        found, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
+        vectors = found.permute(0, 2, 3, 1)[counts[:, 0]].cpu()  # (n, D)
+        self._vectors.append(vectors)
+        self._keys.append(torch.rand(len(vectors), generator=self._draw))
+        if sum(map(len, self._keys)) > 2 * self.config.most:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Keep no more patches than `most`, each with the same chance."""
+        keys, vectors = torch.cat(self._keys), torch.cat(self._vectors)
+        kept = keys.argsort()[: self.config.most].sort().values
+        self._keys, self._vectors = [keys[kept]], [vectors[kept]]
+
+    def fit(self) -> None:
+        self._thin()
+        vectors = self._vectors[0].to(self.bank)
+        chosen = greedy_coreset(vectors, self.config.bank, self.config.seed)
+        self.bank[: len(chosen)] = vectors[chosen]
+        self.used.fill_(len(chosen))
+
+    def score(self, batch: Batch) -> Scores:
+        self.layers.check(self.fingerprint)
+        found, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
+        bank = self.bank[: int(self.used)]
+        vectors = found.permute(0, 2, 3, 1)  # (B, h, w, D)
+        nearest = torch.cdist(vectors.flatten(0, 2), bank).argmin(1)
+        grid = (vectors.flatten(0, 2) - bank[nearest]).norm(dim=1)  # cdist itself is not exact for small distances
+        distances = grid.view(counts.shape) * counts  # (B, 1, h, w)
+        place = distances.flatten(1).argmax(1)  # (B,)
+        rows = torch.arange(len(place), device=place.device)
+        worst, home = vectors.flatten(1, 2)[rows, place], nearest.view(len(place), -1)[rows, place]
+        highest = top(distances, counts)
+        mean = distances.flatten(1).sum(1) / counts.flatten(1).sum(1).clamp_min(1)
+        score = highest * self._weight(worst, bank[home], highest, bank)
+        return Scores(score, self.localised(distances, batch.valid), {"highest": highest, "mean": mean})
+
+    def _weight(self, worst: Tensor, home: Tensor, distance: Tensor, bank: Tensor) -> Tensor:
+        """Return (B,): 1 minus the softmax of the distance among those to the neighbours of the nearest one (equation 7)."""
+        near = torch.cdist(home, bank).topk(min(self.config.neighbours, len(bank)), largest=False).indices  # (B, n)
+        if near.shape[1] < 2:
+            return torch.ones_like(distance)
+        distances = (worst[:, None] - bank[near]).norm(dim=2)  # (B, n)
+        return 1 - (distance - distances.logsumexp(1)).exp()

@@ -1,0 +1,162 @@
+"""Detectors that fit in one pass: their distances are those of others, and one run trains, resumes and scores like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import NearestNeighbors
+from test_archives import folder
+from test_cli import succeed
+from tiny import batch
+
+from medgen.backends import _base
+from medgen.backends._onepass import OnePass, _turned
+from medgen.errors import BackendError
+from medgen.types import Batch
+
+SIZE = 32
+LAYERS = {"side": 64, "strides": (8, 16)}
+
+
+def fitted(name: str, batches: int = 3, **settings: Any) -> Any:
+    torch.manual_seed(0)
+    sides = {"sides": (64,), "stride_sets": ((8,), (8, 16))} if name == "dfm" else {}
+    model = _base.create(name, {"features": LAYERS, **sides, **settings}, SIZE, 3)
+    assert isinstance(model, OnePass)
+    for number in range(batches):
+        assert not list(model.turns(frames(number), 0.0))
+    model.conclude()
+    return model.eval()
+
+
+def frames(number: int, count: int = 6) -> Batch:
+    """Whole frames; all of a place counts."""
+    drawn = batch(count, seed=number)
+    index = torch.arange(number * count, (number + 1) * count)
+    return Batch(drawn.image, torch.ones_like(drawn.valid), index)
+
+
+# distances
+
+
+def test_patchcores_distances_are_those_to_the_nearest_patch_in_the_bank() -> None:
+    model = fitted("patchcore", bank=50)
+    found, _ = model.layers.joined(frames(9).image, frames(9).valid, 3)
+    vectors = found.permute(0, 2, 3, 1).flatten(0, 2).numpy()
+    expected = NearestNeighbors(n_neighbors=1).fit(model.bank.numpy()).kneighbors(vectors)[0].reshape(6, -1)
+    scores = model.score(frames(9))
+    np.testing.assert_allclose(scores.parts["highest"], expected.max(1), rtol=1e-3)
+    np.testing.assert_allclose(scores.parts["mean"], expected.mean(1), rtol=1e-3)
+
+
+def test_patchcores_score_is_weighted_as_published() -> None:
+    model = fitted("patchcore", bank=50, neighbours=5)
+    found, _ = model.layers.joined(frames(9).image[:1], frames(9).valid[:1], 3)
+    vectors, bank = found.permute(0, 2, 3, 1).flatten(0, 2).double(), model.bank.double()
+    distances = torch.cdist(vectors, bank)
+    worst = int(distances.amin(1).argmax())
+    home = bank[distances[worst].argmin()]
+    near = torch.cdist(home[None], bank)[0].topk(5, largest=False).indices
+    highest = distances[worst].min()
+    weight = 1 - highest.exp() / distances[worst, near].exp().sum()
+    assert float(model.score(frames(9)).score[0]) == pytest.approx(float(weight * highest), rel=1e-3)
+
+
+def test_a_frame_that_is_in_the_bank_has_no_distance() -> None:
+    model = fitted("patchcore", bank=10_000)
+    assert int(model.used) == 3 * 6 * 64 and model.score(frames(1)).parts["highest"].max() < 1e-4
+
+
+def test_the_bank_is_drawn_from_no_more_patches_than_stated() -> None:
+    model = fitted("patchcore", bank=1000, most=100)
+    assert int(model.used) == 100
+
+
+def test_padims_distances_are_mahalanobis_distances_at_each_place() -> None:
+    model = fitted("padim", width=9)
+    seen = torch.cat([model.layers.joined(frames(k).image, frames(k).valid)[0] for k in range(3)])[:, model.chosen].double()
+    new = model.layers.joined(frames(9).image, frames(9).valid)[0][:, model.chosen].double()
+    place = (slice(None), slice(None), 3, 5)
+    covariance = np.cov(seen[place].numpy().T) + 0.01 * np.eye(9)
+    away = new[place].numpy() - seen[place].numpy().mean(0)
+    expected = np.sqrt(np.einsum("nd,de,ne->n", away, np.linalg.inv(covariance), away))
+    vectors = (new.flatten(2).permute(2, 0, 1).float() - model.means[:, None]) @ model.roots
+    np.testing.assert_allclose(vectors.norm(dim=2).view(8, 8, 6)[3, 5], expected, rtol=1e-3)
+    assert (model.score(frames(9)).parts["highest"].numpy() >= expected * 0.999).all()
+
+
+def test_dfms_score_is_the_mahalanobis_distance_of_mean_features() -> None:
+    model = fitted("dfm", sides=(), stride_sets=())
+    pooled = [
+        torch.cat([maps.mean((2, 3)) for maps, _ in model.nets[0].maps(frames(k).image, frames(k).valid)], 1).double().numpy()
+        for k in (0, 1, 2, 9)
+    ]
+    theirs = LedoitWolf().fit(np.concatenate(pooled[:3]))
+    np.testing.assert_allclose(model.score(frames(9)).score, theirs.mahalanobis(pooled[3]) / 152, rtol=1e-3)
+
+
+def test_dfm_takes_the_candidate_with_the_most_votes() -> None:
+    model = fitted("dfm", sides=(64, 96), stride_sets=((8,), (16,)))
+    assert model.votes.min() > 0 and int(model.choice) == int(model.votes.argmax())
+
+
+# what counts
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim", "dfm"])
+def test_what_is_not_valid_changes_no_score(name: str) -> None:
+    model, whole = fitted(name), batch(4, seed=9)
+    other = Batch(torch.where(whole.valid, whole.image, torch.rand_like(whole.image)), whole.valid, whole.index)
+    torch.testing.assert_close(model.score(whole).score, model.score(other).score)
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim", "dfm"])
+def test_a_frame_without_a_valid_pixel_has_a_finite_score(name: str) -> None:
+    model, whole = fitted(name), batch(2)
+    assert model.score(Batch(whole.image * 0, whole.valid & False, whole.index)).score.isfinite().all()
+
+
+def test_the_eight_views_are_all_there_are() -> None:
+    square = torch.arange(9.0).view(1, 1, 3, 3)
+    assert len({tuple(_turned(square, view).flatten().tolist()) for view in range(8)}) == 8
+
+
+def test_views_are_gathered_besides_the_frames() -> None:
+    assert int(fitted("patchcore", batches=1, bank=10_000, views=4).used) == 4 * 6 * 64
+
+
+def test_another_net_than_the_one_it_was_fitted_with_is_refused() -> None:
+    model = fitted("padim")
+    model.fingerprint[0] += 1
+    with pytest.raises(BackendError, match="are not those that the run was trained with; train again"):
+        model.score(frames(0))
+
+
+def test_a_single_frame_is_too_little() -> None:
+    with pytest.raises(BackendError, match="at least 2 training frames, got 0"):
+        fitted("padim", batches=0)
+
+
+# runs
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder(tmp_path_factory.mktemp("data"), "train/good", "test/good", "test/bad", count=7)
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim", "dfm"])
+def test_a_run_is_one_epoch_over_every_training_frame(name: str, data: Path, tmp_path: Path) -> None:
+    sides = ["--set", "model.sides=[]", "--set", "model.stride_sets=[]"] if name == "dfm" else []
+    small = ["--set", "model.features.side=64", "--set", "data.batch_size=4", *sides]
+    told = succeed("train", name, f"folder:{data}", "--out", tmp_path / "run", *small)
+    assert "all 1 epochs done" in told and len(pd.read_csv(tmp_path / "run" / "log.csv")) == 1
+    succeed("report", tmp_path / "run", "--out", tmp_path / "page")
+    scores = pd.read_csv(tmp_path / "run" / "scores" / "scores.csv")
+    assert len(scores) == 14 and scores["score"].gt(0).all()
