@@ -39,3 +39,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a binary file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def cache_folder(name: str) -> Path:
+    """Return where results of this kind are kept between runs: below the folder in MEDGEN_CACHE, or below ``~/.cache/medgen``."""
+    return Path(os.environ.get("MEDGEN_CACHE") or Path.home() / ".cache" / "medgen") / name

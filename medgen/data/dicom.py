@@ -70,7 +70,7 @@ def _open(file: BinaryIO) -> Dataset:
 def _frames(ds: Dataset, space: str, count: int) -> Iterator[tuple[Pixels, Spacing]]:
     done = 0
     for k, raw in enumerate(_decode(ds)):  # raw (H, W) or (H, W, 3)
-        header = _header(ds, k)
+        header = frame_header(ds, k)
         if space in GREY:
             yield _grey(raw, header), _spacing(header)
         elif space == "PALETTE COLOR":
@@ -94,7 +94,7 @@ def _decode(ds: Dataset) -> Iterator[NDArray[Any]]:
         raise
 
 
-def _header(ds: Dataset, k: int) -> Dataset:
+def frame_header(ds: Dataset, k: int) -> Dataset:
     """Return the attributes that hold for frame `k`: the file's, then the shared, then the frame's own, the later winning."""
     header = Dataset()
     header.file_meta = ds.file_meta

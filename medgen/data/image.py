@@ -231,7 +231,7 @@ def _page(file: BinaryIO, picture: Any, head: bytes, k: int) -> tuple[Pixels, Sp
         return standard(_turned(_deep(file, k if tags else 0), turn)), None
     if picture.mode == "LAB":
         raise ImageError("holds LAB colour; expected grey or RGB")
-    picture = _upright(picture)
+    picture = upright(picture)
     if picture.mode.startswith("I;16"):
         grey = np.asarray(picture).astype(np.uint16)  # in the byte order of this machine
         top = 2**bits - 1 if bits > 8 else 65535
@@ -239,7 +239,7 @@ def _page(file: BinaryIO, picture: Any, head: bytes, k: int) -> tuple[Pixels, Sp
     return standard(np.asarray(_plain(picture))), None
 
 
-def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
     """Decode, and turn as EXIF says; a damaged EXIF block says nothing."""
     picture.load()
     try:

@@ -50,7 +50,7 @@ def nifti_frames(file: BinaryIO, head: bytes) -> Frames:
     if shape[2] < 1:
         raise ImageError("has no slices")
     voxels = _voxels(volume, shape[:3])  # (X, Y, Z) or (X, Y, Z, 3)
-    turn, spacing = _upright(volume)
+    turn, spacing = upright(volume)
     return shape[2], ((standard(turn(voxels[:, :, k])), spacing) for k in range(shape[2]))
 
 
@@ -74,7 +74,7 @@ def _voxels(volume: Any, shape: tuple[int, ...]) -> Pixels:
     return np.clip(values, 0, 1, out=values)
 
 
-def _upright(volume: Any) -> tuple[Any, Spacing]:
+def upright(volume: Any) -> tuple[Any, Spacing]:
     """Return the function that turns a slice upright, and the spacing of its rows and columns in mm."""
     header = volume.header
     axes = nib.io_orientation(volume.affine)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +18,7 @@ from medgen.data.prepared import Prepared, is_prepared
 from medgen.data.sources import Reading, is_address, open_dataset
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
-from medgen.files import replacing, write_text
+from medgen.files import cache_folder, replacing, write_text
 from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
@@ -150,7 +149,7 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
         raise DataError(f"'{data.address}' has {len(rows)} normal frames in split '{split}'; expected at least {FEWEST}")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64))]
     key = sha256(f"{data.digest} {data.settings.digest()} {net.name}".encode() + rows.tobytes()).hexdigest()[:24]
-    path = Path(os.environ.get("MEDGEN_CACHE") or Path.home() / ".cache" / "medgen") / "features" / f"{key}.npy"
+    path = cache_folder("features") / f"{key}.npy"
     if path.is_file() and not net.name.startswith("file:"):
         return torch.from_numpy(np.load(path))
     found = extract(net, _counted(_frames(data, rows), len(rows), "reference", on_progress))

@@ -1,0 +1,43 @@
+"""The command that writes maps on the original frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .group import PATH, main
+from .options import input_options
+from .progress import Display
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder for scores.csv, original/ and overlays/.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "png", "dicom", "nifti"]),
+    default="auto",
+    show_default=True,
+    help="auto: as INPUT is, DICOM or NIfTI, 16-bit PNG for all else.",
+)
+@click.option(
+    "--level",
+    default="",
+    help="Of contours: a raw score, or the share of pixels of normal validation frames that lie below.  [default: 99%]",
+)
+@click.option("--smooth", type=click.FloatRange(0), default=0.0, show_default=True, help="Sigma of a Gaussian, in crop pixels.")
+@input_options
+def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
+    """Write RUN's map of each frame of INPUT (raw frames or a data set) on the original frame, and laid over it."""
+    from medgen import api
+
+    with Display() as display:
+        made = api.maps(run, source, out, on_progress=display, **chosen)
+    click.echo(f"{made.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}")
+    if made.at_crop:
+        click.echo(f"{made.at_crop} have the side of the crop, as their original frames are not there")
+    click.echo(f"contours at {made.level:.4g} ({made.level_is}), colours up to {made.high:.4g}")

@@ -1,0 +1,238 @@
+"""Write the maps of a run on the frames as the camera made them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.data.dataset import FixedBatches
+from medgen.data.export import RESEARCH, Kind, Scale, kind_of, read_header, save_dicom, save_nifti, save_png, scale_between
+from medgen.data.image import read_images
+from medgen.data.original import Original, find_originals, outlines, overlay, smoothed, to_original
+from medgen.data.pixels import to_uint8, with_channels
+from medgen.engine.device import Device
+from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
+from medgen.files import write_bytes, write_text
+from medgen.report.figures import heat
+from medgen.types import Box, OnProgress, Progress, silent
+from medgen.verbs.datasets import open_trained_on
+from medgen.verbs.pixels import png
+from medgen.verbs.run import Run, open_run
+from medgen.verbs.score import ScoreTable, Split, chosen_rows, map_high, open_input, picture_name, score_rows
+
+Format = Literal["auto", "png", "dicom", "nifti"]
+SHARE = 99.0  # per cent of the pixels of normal validation frames that lie below the level, where none is given
+STRENGTH = 0.6  # of the heat, where its colours end
+MOST = 10_000_000  # scores that a quantile is taken of; of more, every second, third, ... of each frame
+NAMES = {"dicom": "DICOM", "nifti": "NIfTI"}
+_Held = tuple[int, Original]  # place among the maps
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What `maps` wrote, and how it is to be read; ``maps.json`` says the same.
+
+    Attributes
+    ----------
+    frames : how many maps there are
+    at_crop : how many of them have the side of the crop, as there is no original frame
+    level, level_is : raw score of a pixel that the contours run at, and where it is from
+    high : raw score of a pixel at which the colours end
+    """
+
+    frames: int
+    at_crop: int
+    level: float
+    level_is: str
+    high: float
+
+
+class _Look(NamedTuple):
+    """What all maps of one call share."""
+
+    run: Run
+    scored: ScoreTable
+    out: Path
+    scale: Scale
+    level: float
+    high: float
+    smooth: float
+    weights: str
+
+    def original(self, name: str) -> Path:
+        return self.out / "original" / name
+
+
+def maps(
+    run_folder: Path,
+    given: Path,
+    out: Path,
+    *,
+    form: Format = "auto",
+    level: str = "",
+    smooth: float = 0.0,
+    split: Split | None = None,
+    label: str = "",
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> Maps:
+    """Write the map of each frame on the original frame to ``original/``, and laid over it, with contours, to ``overlays/``.
+
+    Both are in `out`, with the scores as `score` writes them. Where the raw frames of a data set are gone, and for archives, maps
+    have the side of the crop. All maps of a call share one scale, from their lowest to their highest score.
+
+    Parameters
+    ----------
+    given, split, label : as for `score`
+    form : "auto" writes DICOM for frames of DICOM files, NIfTI for slices of NIfTI volumes, and 16-bit PNG for all others
+    level : of the contours: a raw score, or, as "99%", the share of pixels of normal validation frames that are to lie below. By
+        default 99%, or half of the end of the colour scale where those frames are not there; test frames have no say in it
+    smooth : sigma of a Gaussian over each map, in pixels of the crop
+
+    Raises
+    ------
+    BackendError : if the backend draws no maps.
+    ConfigError, DataError : if the level is none, or a frame's file is not of the format that is asked for.
+    """
+    run = open_run(run_folder)
+    share, raw = _parse(level)
+    data = open_input(run, given, out, on_progress)
+    rows = chosen_rows(data, given, split)
+    originals = find_originals(data, rows)
+    kinds = _kinds(originals, form)
+    scored = score_rows(run, data, rows, out, False, device, on_progress, label)
+    if scored.maps is None:
+        raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
+    level_is = "as given"
+    if raw is None:
+        raw, level_is = _normal_level(run, share, smooth, device, on_progress)
+    high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
+    scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
+    look, at_crop = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest()), 0
+    for file, group in groupby(enumerate(originals), key=lambda item: item[1].file):
+        held = list(group)
+        rest = _write_file(look, file, held, kinds.get(file, "png"), on_progress) if file else held
+        for place, original in rest:
+            found = _on_crop(run, scored, place, smooth)
+            save_png(look.original(picture_name(original.path)), found, scale)
+            _write_overlay(look, original, data.frames[original.row], found)
+        at_crop += len(rest)
+        on_progress(Progress("maps", held[-1][0] + 1, len(rows)))
+    made = Maps(len(rows), at_crop, raw, level_is, high)
+    about = {**asdict(made), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
+    write_text(out / "maps.json", json.dumps(about, indent=1) + "\n")
+    return made
+
+
+def _parse(level: str) -> tuple[float | None, float | None]:
+    """Return the share in per cent, or the raw score, that a level names; neither for ""."""
+    if not level:
+        return None, None
+    try:
+        value = float(level.removesuffix("%"))
+    except ValueError:
+        value = float("nan")
+    if level.endswith("%") and 0 < value < 100:
+        return value, None
+    if not level.endswith("%") and np.isfinite(value):
+        return None, value
+    raise ConfigError(f"the level '{level}' is none; expected a raw score like 0.02, or a share of normal pixels like 99%")
+
+
+def _normal_level(run: Run, share: float | None, smooth: float, device: Device, on_progress: OnProgress) -> tuple[float, str]:
+    """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
+    try:
+        data = open_trained_on(run)
+        rows = data.rows("val")
+        if not len(rows):
+            raise DataError(f"'{data.folder}' has no validation frames")
+        scored = score_rows(run, data, rows, run.folder / "scores-val", False, device, on_progress)
+    except MedgenError as error:
+        if share is not None:
+            raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None
+        return map_high(run) / 2, f"half of the end of the colour scale, as there are no normal validation frames: {error}"
+    assert scored.maps is not None
+    step, share = -(-scored.maps.size // MOST), share or SHARE
+    maps = (_on_crop(run, scored, place, smooth) for place in range(len(rows)))
+    pooled = np.concatenate([found[~np.isnan(found)][::step] for found in maps])
+    return float(np.percentile(pooled, share)), f"{share:g} % of the pixels of {len(rows)} normal validation frames lie below"
+
+
+def _kinds(originals: list[Original], form: Format) -> dict[Path | None, Kind]:
+    """Return the format in which the maps of each file are written, where it is not PNG.
+
+    Raises
+    ------
+    DataError : if a file is not of the format that is asked for.
+    """
+    if form == "png":
+        return {}
+    kinds: dict[Path | None, Kind] = {file: kind_of(file) for file in {original.file for original in originals} if file}
+    for original in originals:
+        if form != "auto" and kinds.get(original.file) != form:
+            what = f"is no {NAMES[form]} file" if original.file else "has no original file"
+            raise DataError(f"'{original.path}' {what}; take --format auto or png, as {NAMES[form]} holds maps of such alone")
+    return kinds
+
+
+def _write_file(look: _Look, file: Path, held: list[_Held], kind: Kind, on_progress: OnProgress) -> list[_Held]:
+    """Write the maps of the frames of one file; return those whose original cannot be had."""
+    left = {original.number: (place, original) for place, original in held}
+    header = read_header(file) if kind == "dicom" else None
+    planes: dict[int, NDArray[np.float32]] = {}
+    try:
+        for number, image in enumerate(read_images(file)):
+            if number in left:
+                place, original = left[number]
+                pixels = to_uint8(image.pixels)
+                found = _on_original(look, place, original, pixels.shape[:2])
+                if header is not None:
+                    save_dicom(look.original(f"{original.path}.dcm"), found, look.scale, header, number, look.weights, look.high)
+                elif kind == "nifti":
+                    planes[number] = found
+                else:
+                    save_png(look.original(picture_name(original.path)), found, look.scale)
+                _write_overlay(look, original, pixels, found)
+                del left[number]
+            if not left:
+                break
+    except ImageError as error:
+        on_progress(Progress("maps", 0, 0, {}, f"maps of '{file}' keep the side of the crop: {error}"))
+    if planes:
+        save_nifti(look.original(f"{held[0][1].name}.nii.gz"), planes, file)
+    return [*left.values()]
+
+
+def _on_crop(run: Run, scored: ScoreTable, place: int, smooth: float) -> NDArray[np.float32]:
+    """Return one map (S, S), NaN where the model was shown no tissue."""
+    assert scored.maps is not None
+    (batch,) = FixedBatches(scored.data, scored.rows[place : place + 1], run.settings.data)
+    return smoothed(np.where(batch.valid[0, 0].numpy(), scored.maps[place], np.float32(np.nan)), smooth)
+
+
+def _on_original(look: _Look, place: int, original: Original, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return one map (H, W).
+
+    Raises
+    ------
+    ImageError : if the original has another size than it had.
+    """
+    known = look.scored.data.index.iloc[original.row]
+    height, width = shape
+    if (height, width) != (known["height"], known["width"]):
+        raise ImageError(f"it is {width} x {height}, the data set was made of {known['width']} x {known['height']}")
+    box = Box(*(int(known[side]) for side in Box._fields))
+    return to_original(_on_crop(look.run, look.scored, place, look.smooth), box, (height, width))
+
+
+def _write_overlay(look: _Look, original: Original, pixels: NDArray[np.uint8], found: NDArray[np.float32]) -> None:
+    strength = STRENGTH * np.clip(found / look.high, 0, 1)  # NaN where there is no score
+    colours = heat(found, np.isfinite(found), look.high)
+    drawn = overlay(with_channels(pixels, 3), strength, colours, outlines(found, look.level))
+    write_bytes(look.out / "overlays" / picture_name(original.path), png(drawn))
