@@ -9,7 +9,9 @@ import click
 
 from medgen.errors import MedgenError
 
-from . import drawing as drawing  # its commands register themselves
+from . import audit as audit  # their commands register themselves
+from . import drawing as drawing
+from . import maps as maps
 from .group import PATH, main
 from .options import dataset_options, device_option, input_options, mnist_m_wanted
 from .progress import Display

@@ -22,7 +22,7 @@ PIXEL = {"auroc": "pixel AUROC", "aupro_0.3": "AUPRO at 0.3"}
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM", "psnr_valid": "PSNR (dB), valid pixels", "ssim_valid": "SSIM, valid pixels"}
 
 
-def _align(rows: list[tuple[str, ...]]) -> str:
+def align(rows: list[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
@@ -38,16 +38,16 @@ def _metrics(metrics: dict[str, Any]) -> str:
     rows: list[tuple[str, ...]] = [("measure", "value", "95 % interval")]
     for name, title in DETECTION.items():
         if interval := metrics["detection"].get(name):
-            rows.append((title, _number(interval["value"]), f"{_number(interval['low'])} to {_number(interval['high'])}"))
-    rows += [(title, _number(metrics["pixel"][name]), "") for name, title in PIXEL.items() if name in metrics["pixel"]]
+            rows.append((title, number(interval["value"]), f"{number(interval['low'])} to {number(interval['high'])}"))
+    rows += [(title, number(metrics["pixel"][name]), "") for name, title in PIXEL.items() if name in metrics["pixel"]]
     for label, quality in metrics["quality"].items():
         for name, title in QUALITY.items():
             if (found := quality.get(name)) and found["n"]:
-                rows.append((f"{title}, {label}s", f"{_number(found['mean'])} +- {_number(found['std'])}", ""))
-    return _align(rows)
+                rows.append((f"{title}, {label}s", f"{number(found['mean'])} +- {number(found['std'])}", ""))
+    return align(rows)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
@@ -97,8 +97,8 @@ def distance_table(found: dict[str, Any]) -> str:
     """Return what `fid` measured."""
     name = found["extractor"]
     frechet = ("FID", found["fid"]) if "fid" in found else (f"FD ({name})", found["fd"])
-    rows: list[tuple[str, ...]] = [("measure", "value"), (frechet[0], _number(frechet[1]))]
-    rows.append(("KID x 1000", f"{_number(1000 * found['kid'])} +- {_number(1000 * found['kid_std'])}"))
-    rows += [(measure, _number(found[measure])) for measure in ("precision", "recall", "density", "coverage")]
+    rows: list[tuple[str, ...]] = [("measure", "value"), (frechet[0], number(frechet[1]))]
+    rows.append(("KID x 1000", f"{number(1000 * found['kid'])} +- {number(1000 * found['kid_std'])}"))
+    rows += [(measure, number(found[measure])) for measure in ("precision", "recall", "density", "coverage")]
     sizes = f"{found['n_generated']:,} generated against {found['n_real']:,} real frames of split {found['split']}, by {name}"
-    return "\n".join([_align(rows), sizes, *([f"warning: {found['warning']}"] if found["warning"] else [])])
+    return "\n".join([align(rows), sizes, *([f"warning: {found['warning']}"] if found["warning"] else [])])

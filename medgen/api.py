@@ -1,18 +1,20 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``reconstruct``, ``translate``, ``sample``, ``edit`` and ``fid`` a run; ``demo`` does it all on synthetic frames, and
-``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
+``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit`` and ``fid`` a run; ``demo`` does it all on synthetic
+frames, and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 """
 
 from medgen.backends._base import summaries as backends
 from medgen.data.inspect import inspect_source as inspect
 from medgen.data.mnistm import make_mnist_m
 from medgen.data.prepare import prepare
+from medgen.verbs.audit import audit
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
 from medgen.verbs.edit import edit
+from medgen.verbs.maps import maps
 from medgen.verbs.report import report
 from medgen.verbs.run import recipe
 from medgen.verbs.score import score
@@ -21,6 +23,7 @@ from medgen.verbs.train import resume, train
 from medgen.verbs.translate import translate
 
 __all__ = [
+    "audit",
     "backends",
     "crop_steps",
     "demo",
@@ -28,6 +31,7 @@ __all__ = [
     "fid",
     "inspect",
     "make_mnist_m",
+    "maps",
     "prepare",
     "recipe",
     "reconstruct",

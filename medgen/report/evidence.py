@@ -92,6 +92,7 @@ class Evidence:
     warnings : what a reader has to know before any number
     rejected : files that could not be read; columns file and reason
     extras : figures that only some backends allow
+    audit : of the scored frames and this run, as `medgen.verbs.audit.audit_frames` returns it; {} where none was made
 
     Raises
     ------
@@ -112,6 +113,7 @@ class Evidence:
     warnings: list[str]
     rejected: pd.DataFrame
     extras: list[Extra] = field(default_factory=list)
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         missing = [column for column in SCORE_COLUMNS if column not in self.scores]

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report import canvas, figures
+from medgen.report.audit import headlines, trait_chart
 from medgen.report.evidence import Evidence, Extra
 
 TOP = 20  # rows of the table of most anomalous frames
@@ -51,7 +52,7 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
     if not evidence:
         raise RunError("there is no run to report; name at least one run folder")
     names = _distinct([run.name for run in evidence])
-    metrics = {name: plain(run.metrics) for name, run in zip(names, evidence, strict=True)}
+    metrics = {name: plain({**run.metrics, **_audited(run)}) for name, run in zip(names, evidence, strict=True)}
     scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
     page = render(evidence)
@@ -90,7 +91,7 @@ def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[
     if len({frozenset(run.scores["path"].astype(str)) for run in evidence}) > 1:
         concerned["These runs were not scored on the same frames; their numbers cannot be compared directly."] = ["All runs"]
     for name, run in zip(names, evidence, strict=True):
-        for text in run.warnings:
+        for text in (*run.warnings, *headlines(run.audit)):
             concerned.setdefault(text, []).append(name)
     return [(", ".join(whose) if len(evidence) > 1 else "", text) for text, whose in concerned.items()]
 
@@ -137,7 +138,13 @@ def _charts(run: Evidence) -> dict[str, bytes]:
         charts["roc"] = figures.roc_curve(finite["score"][known], label[known] == "abnormal", point)
     if any(str(column).startswith(("train.", "val.")) for column in run.history) and len(run.history):
         charts["losses"] = figures.loss_curves(run.history)
+    if run.audit and not run.audit["reason"]:
+        charts["audit"] = trait_chart([*run.audit["traits"], run.audit["baseline"]])
     return charts
+
+
+def _audited(run: Evidence) -> dict[str, Any]:
+    return {"audit": run.audit} if run.audit else {}
 
 
 def _shown_picture(extra: Extra, prefix: str) -> Markup:

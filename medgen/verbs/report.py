@@ -20,6 +20,7 @@ from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence, Panel
 from medgen.report.page import write_report
 from medgen.types import OnProgress, silent
+from medgen.verbs.audit import audit_frames
 from medgen.verbs.datasets import check_fits, open_trained_on
 from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
@@ -101,6 +102,7 @@ def _gather(run: Run, dataset: Path | None, split: str, device: Device, on_progr
         warnings=_warnings(run, model, data, metrics, split),
         rejected=data.rejected(),
         extras=extras(run, model, scored),
+        audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
     )
 
 

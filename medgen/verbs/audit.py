@@ -1,0 +1,144 @@
+"""Audit a data set for shortcuts: traits that give its labels away, and what models are worth without them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from medgen.data.prepared import Prepared
+from medgen.data.sources import open_dataset
+from medgen.data.traits import frame_traits, left_out, mean_distance
+from medgen.engine.device import Device
+from medgen.errors import DataError, RunError
+from medgen.files import cache_folder, write_text
+from medgen.report.audit import audit as measure
+from medgen.types import OnProgress, silent
+from medgen.verbs.datasets import open_for
+from medgen.verbs.run import Run, open_run
+from medgen.verbs.score import score_rows
+
+VERSION = 1  # of the traits; another one leaves what is cached alone
+LISTED = ["id", "path", "label", "finding", "group"]
+
+
+def audit(
+    dataset: Path,
+    runs: Sequence[Path] = (),
+    out: Path | None = None,
+    *,
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> dict[str, Any]:
+    """Say how well trivial traits tell the normal from the abnormal test frames of a data set, and list its near-duplicates.
+
+    Parameters
+    ----------
+    dataset : a prepared data set, or one that is read at native size
+    runs : trained runs whose AUROC is looked at without the strongest traits; the data set is read as the first of them reads it
+    out : folder for ``audit.csv`` (one row a trait), ``traits.csv`` (one row a frame), ``duplicates.csv`` and ``audit.json``
+
+    Returns
+    -------
+    as `audit_frames`
+
+    Raises
+    ------
+    DataError, RunError : if the data set has no test frames, or a run is not trained or does not fit it.
+    """
+    opened = [open_run(folder) for folder in runs]
+    data = open_for(opened[0], dataset) if opened else open_dataset(dataset)
+    rows = data.rows("test")
+    if not len(rows):
+        splits = ", ".join(sorted(set(data.index["split"])))
+        raise DataError(
+            f"'{dataset}' has no frames of split 'test' to audit, it has {splits}; prepare it with --test-share above 0"
+        )
+    scores = {name: _scores(run, dataset, data, rows, device, on_progress) for name, run in _named(opened).items()}
+    found = audit_frames(data, rows, scores, on_progress)
+    if out:
+        _write(found, data, rows, out)
+    return found
+
+
+def audit_frames(
+    data: Prepared, rows: NDArray[np.int64], scores: Mapping[str, ArrayLike], on_progress: OnProgress = silent
+) -> dict[str, Any]:
+    """Return the audit of the frames of a split, with what models are worth without the strongest traits.
+
+    Parameters
+    ----------
+    rows : of the data set
+    scores : name of a model -> its raw scores of these rows, (N,)
+
+    Returns
+    -------
+    as `medgen.report.audit.audit`, with "left_out" (why there are no traits of some kind, or "") and "looked" (whether the data
+    set was searched for near-duplicates)
+    """
+    table = cached_traits(data, rows, on_progress)
+    frames = data.index.iloc[rows].reset_index(drop=True)
+    found = measure(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
+    return found | {"left_out": left_out(data, table), "looked": not data.kind}
+
+
+def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = silent) -> pd.DataFrame:
+    """Return `frame_traits` of these rows, with `mean_distance` as one more column; kept on disk for the next report.
+
+    They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``, under a digest of data set and rows: all runs on a
+    data set share them, and they are never out of date. What cannot be told once the raw frames are gone is not looked for again.
+    """
+    there = not data.kind and Path(data.source).exists()
+    key = sha256(f"{VERSION} {data.digest} {data.settings.digest()} {there}".encode() + rows.tobytes()).hexdigest()[:24]
+    path = cache_folder("traits") / f"{key}.csv"
+    if not path.is_file():
+        table = frame_traits(data, rows, on_progress).assign(mean_distance=mean_distance(data, rows))
+        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    return pd.read_csv(path)
+
+
+def _named(runs: Sequence[Run]) -> dict[str, Run]:
+    """Return the runs by name; runs that share one by their folder."""
+    names = [run.name for run in runs]
+    return {run.name if names.count(run.name) == 1 else str(run.folder): run for run in runs}
+
+
+def _scores(
+    run: Run, dataset: Path, audited: Prepared, rows: NDArray[np.int64], device: Device, on_progress: OnProgress
+) -> NDArray[np.float64]:
+    """Return a run's raw scores of the audited frames: its report's, or fresh ones where it was trained on another data set."""
+    run.weights_digest()
+    data = open_for(run, dataset)
+    facts = ["path", "label"]
+    if not np.array_equal(data.rows("test"), rows) or not data.index[facts].equals(audited.index[facts]):
+        raise RunError(f"run '{run.folder}' reads '{dataset}' with other labels or splits than the first run; audit it alone")
+    with TemporaryDirectory() as elsewhere:
+        folder = run.folder / "scores" if data.digest == run.origin.data_digest else Path(elsewhere)
+        return score_rows(run, data, rows, folder, False, device, on_progress).table["score"].to_numpy(dtype=np.float64)
+
+
+def _pairs(data: Prepared) -> pd.DataFrame:
+    """Return the near-duplicates across splits with their kind: exact where the files are the same."""
+    pairs = data.leaks()
+    digests = dict(zip(data.index["path"], data.index["digest"], strict=True))
+    shas = [[digests.get(path, "") for path in pairs[end]] for end in ("path", "other")]
+    kinds = ["exact" if sha and sha == other else "near" for sha, other in zip(*shas, strict=True)]
+    return pairs.assign(kind=pd.Series(kinds, dtype=object))
+
+
+def _write(found: Mapping[str, Any], data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
+    """Write what was found as tables and as JSON."""
+    entries = [*found["traits"], *([{"trait": "mean_distance"} | found["baseline"]] if found["baseline"] else [])]
+    summary = pd.json_normalize(entries).rename(columns=lambda name: name.removeprefix("auroc."))
+    summary = summary.rename(columns={"value": "auroc"})
+    frames = data.index.iloc[rows][LISTED].reset_index(drop=True).join(cached_traits(data, rows))
+    for name, table in (("audit", summary), ("traits", frames), ("duplicates", pd.DataFrame(found["duplicates"]))):
+        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_text(out / "audit.json", json.dumps(found, indent=1) + "\n")
