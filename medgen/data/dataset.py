@@ -19,12 +19,15 @@ from medgen.data.splits import UNUSED
 from medgen.errors import DataError
 from medgen.types import LABELS, Batch, Wants
 
+Overlay = Literal["mask", "common", "keep"]
+
 
 class DataSettings(Reading):
     """What of a data set a run sees."""
 
     batch_size: int = Field(16, ge=1)
-    overlay: Literal["mask", "keep"] = "mask"  # "keep" shows and scores border, boxes, text and highlights like tissue
+    overlay: Overlay = "mask"  # each frame's own border, boxes, text and highlights are blanked; "keep" scores them like tissue;
+    # "common" blanks in every frame alike where they usually stand, and fills those elsewhere (data/common.py)
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
     other: str = ""  # address of a second domain's data set; "" takes the frames that are in nobody's split
@@ -32,9 +35,7 @@ class DataSettings(Reading):
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
-def make_batch(
-    data: Prepared, rows: NDArray[np.int64], overlay: Literal["mask", "keep"] = "mask", classes: Sequence[str] = ()
-) -> Batch:
+def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask", classes: Sequence[str] = ()) -> Batch:
     """Return the frames in `rows` as one batch, overlay blanked to 0, with the places of their findings in `classes`.
 
     Of a data set of pairs, `Batch.other` is the frame that belongs to each.
@@ -42,7 +43,7 @@ def make_batch(
     image, other = (None if frames is None else _scaled(frames[rows]) for frames in (data.frames, data.others))
     assert image is not None
     valid = torch.from_numpy(data.valid[rows])[:, None]  # (B, 1, S, S)
-    valid = valid if overlay == "mask" else torch.ones_like(valid)
+    valid = torch.ones_like(valid) if overlay == "keep" else valid
     mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
     codes = {label: code for code, label in enumerate(LABELS)}
     label = torch.tensor([codes.get(label, -1) for label in data.index["label"].iloc[rows]])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from medgen.data.archives import EVERY
+from medgen.data.common import with_common
 from medgen.data.dataset import DataSettings
 from medgen.data.prepared import Prepared
 from medgen.data.sources import is_address, open_dataset
@@ -14,7 +17,7 @@ from medgen.verbs.run import Run, RunSettings
 
 def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
     """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
-    return open_dataset(moved or run.origin.dataset, run.settings.data)
+    return _shown(run, open_dataset(moved or run.origin.dataset, run.settings.data))
 
 
 def open_for(run: Run, given: str | Path) -> Prepared:
@@ -26,14 +29,15 @@ def open_for(run: Run, given: str | Path) -> Prepared:
     """
     chosen = run.settings.data
     reading = _fitting(chosen, given).model_copy(update={"pool_share": 0.0})
-    data = open_dataset(given, reading)
+    data = _shown(run, open_dataset(given, reading))
     second = data.digest == run.origin.other_digest  # it is read as the training read it
     if data.kind and not second and chosen.normal and {*chosen.normal} <= {*data.index["finding"], EVERY}:
         reading = reading.model_copy(update={"normal": chosen.normal})  # others keep their source's labels
-        data = open_dataset(given, reading)
+        data = _shown(run, open_dataset(given, reading))
     check_fits(run, data)
     if chosen.pool_share and (second or data.digest == run.origin.data_digest):
-        return open_dataset(given, reading.model_copy(update={"pool_share": chosen.pool_share}))  # no pool frame is a test frame
+        whole = reading.model_copy(update={"pool_share": chosen.pool_share})
+        return _shown(run, open_dataset(given, whole))  # no pool frame is a test frame
     return data
 
 
@@ -53,7 +57,13 @@ def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
             f"frames of '{data.address}' are {data.size} x {data.size} x {data.channels}, of data.other '{second.address}' "
             f"{second.size} x {second.size} x {second.channels}; set data.channels, data.pad_to or data.resize_to"
         )
-    return second
+    return with_common(second, np.asarray(data.valid[0])) if settings.data.overlay == "common" else second
+
+
+def _shown(run: Run, data: Prepared) -> Prepared:
+    """Return the data set as the run looks at it: with the mask that its training had in common, if there was one."""
+    mask = run.common_mask()
+    return data if mask is None or mask.shape != data.valid.shape[1:] else with_common(data, mask)
 
 
 def _fitting(chosen: DataSettings, given: str | Path) -> DataSettings:

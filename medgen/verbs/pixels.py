@@ -17,7 +17,7 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return (S, S, 3) uint8 pixels as a PNG of just that size."""
+    """Return (S, S) or (S, S, 3) uint8 pixels as a PNG of just that size."""
     buffer = io.BytesIO()
     Picture.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()

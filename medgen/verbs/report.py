@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,11 @@ from medgen.verbs.transfer import transfer
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 BLOCK = 256  # maps read at once
+OVERLAYS: Mapping[str, str] = {
+    "mask": "masked in input, loss and score, in each frame its own",
+    "common": "masked in every frame alike where it usually stands, filled elsewhere",
+    "keep": "kept",
+}
 QUICK = 500  # samples that a report measures of its own accord
 
 
@@ -124,7 +129,7 @@ def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
     facts: dict[str, str | int] = {
         "source": run.origin.source,
         "crop": f"{data.size} x {data.size} x {data.channels}",
-        "overlay": "masked in input, loss and score" if run.settings.data.overlay == "mask" else "kept",
+        "overlay": OVERLAYS[run.settings.data.overlay],
     }
     for (split, finding), frames in originals.groupby(["split", "finding"]):
         facts[f"{split}: {finding or 'no finding named'}"] = len(frames)

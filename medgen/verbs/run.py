@@ -2,7 +2,8 @@
 
 ``run.toml`` (settings and where the data came from), ``model.safetensors`` (best weights), ``last.safetensors`` (state to resume
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
-of the normal validation frames and the threshold), ``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test
+of the normal validation frames and the threshold), ``common.png`` (where frames are shown, where all
+are blanked alike), ``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test
 split, scored), ``scores-val/`` and the like (another split), ``scores-other/`` (the test frames of the second domain).
 """
 
@@ -17,7 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from medgen import __version__
@@ -25,13 +28,17 @@ from medgen.backends import _base
 from medgen.config import Settings, override, read_toml, to_toml
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
+from medgen.data.image import read_image
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.checkpoint import load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
 from medgen.errors import ConfigError, RunError
-from medgen.files import write_text
+from medgen.files import write_bytes, write_text
 from medgen.types import Wants
+from medgen.verbs.pixels import png
+
+COMMON = "common.png"  # white where frames are shown
 
 
 class WatchSettings(Settings):
@@ -131,6 +138,11 @@ class Run:
         path = self.folder / "calibration.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
+    def common_mask(self) -> NDArray[np.bool_] | None:
+        """Return where every frame is shown, (S, S) bool, of a run whose frames are all blanked alike; None for any other."""
+        path = self.folder / COMMON
+        return read_image(path).pixels[..., 0] > 0 if path.is_file() else None
+
     def history(self, name: str = "log.csv") -> pd.DataFrame:
         """Return one row an epoch, or, of ``steps.csv``, one every so many steps; empty before the first."""
         path = self.folder / name
@@ -199,6 +211,8 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     about = {**versions(), "platform": platform.platform(), "command": command}
     run = Run(folder, settings, origin, about)
     run.fresh()  # a size that does not fit is refused before anything is written
+    if settings.data.overlay == "common":
+        write_bytes(folder / COMMON, png(data.valid[0].astype(np.uint8) * np.uint8(255)))
     return run.write()
 
 

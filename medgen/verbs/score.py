@@ -28,7 +28,7 @@ from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
 from medgen.types import Batch, OnProgress, Progress, silent
-from medgen.verbs.datasets import check_fits, open_for
+from medgen.verbs.datasets import open_for
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, open_run
 
@@ -93,9 +93,8 @@ def open_input(run: Run, given: Path, out: Path, on_progress: OnProgress) -> Pre
     if run.origin.kind:
         return open_for(run, f"folder:{given}")
     settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": ""})
-    data = prepare(given, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
-    check_fits(run, data)
-    return data
+    prepare(given, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
+    return open_for(run, out / "prepared")
 
 
 def chosen_rows(data: Prepared, given: Path, split: Split | None) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from medgen.backends import _base
 from medgen.backends._capabilities import Reconstructs, Samples, Translates
+from medgen.data.common import common_mask, with_common
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
 from medgen.data.prepared import Prepared
 from medgen.data.sources import open_dataset
@@ -69,6 +70,8 @@ def train(
     if data.refused:
         file, reason = data.refused[0]
         on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
+    if settings.data.overlay == "common":
+        data = with_common(data, common_mask(data))
     second = open_second(settings, data)
     settings = complete(settings, data, second)
     batches = _batches(settings, data, second)

@@ -1,0 +1,67 @@
+"""One mask for all frames of a data set, so that the mask says nothing about a frame's class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medgen.data.archives import Lazy
+from medgen.data.prepared import Frames, Prepared
+from medgen.nn.fill import filled
+
+USUAL = 0.1  # share of the training frames in which a place that is blanked shows no tissue
+BLOCK = 256  # masks read at once
+
+
+def common_mask(data: Prepared) -> NDArray[np.bool_]:
+    """Return (S, S) bool, False where more than `USUAL` of the training frames show overlay or border.
+
+    No other frame is looked at, and no label: new frames get the mask that the training had.
+    """
+    rows = data.rows("train")
+    seen = np.zeros((data.size, data.size), np.int64)
+    for start in range(0, len(rows), BLOCK):
+        seen += np.asarray(data.valid[rows[start : start + BLOCK]]).sum(axis=0)
+    return seen >= (1 - USUAL) * len(rows)
+
+
+def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
+    """Return the data set with every frame blanked below the mask alone, which is then what is valid of each.
+
+    What a frame shows of overlay elsewhere is continued from the tissue around it (`medgen.nn.fill`), so that neither it nor the
+    place where it was tells anything.
+
+    Parameters
+    ----------
+    mask : (S, S) bool, True where frames are shown
+    """
+    digest = sha256(f"{data.digest} common ".encode() + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]
+    return replace(
+        data, frames=Shown(data.frames, data.valid, mask), valid=np.broadcast_to(mask, data.valid.shape), digest=digest
+    )
+
+
+class Shown(Lazy):
+    """Frames whose overlay is filled, blanked outside a mask.
+
+    Parameters
+    ----------
+    frames, valid : (N, S, S, C) and (N, S, S)
+    mask : (S, S)
+    """
+
+    def __init__(self, frames: Frames, valid: NDArray[np.bool_], mask: NDArray[np.bool_]) -> None:
+        super().__init__(frames.shape)
+        self._frames, self._valid, self._mask = frames, valid, mask
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        pixels, valid = np.asarray(self._frames[rows]), np.asarray(self._valid[rows])
+        if not valid.all():
+            image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, C, S, S)
+            whole = filled(image, torch.from_numpy(valid)[:, None])
+            pixels = whole.round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
+        return pixels * self._mask[..., None]
