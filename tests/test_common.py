@@ -25,7 +25,7 @@ def boxed(tmp_path: Path) -> Prepared:
     valid[data.rows("train")[:2], :4, :4] = False
     valid[data.rows("train")[:1], :4, 4:6] = False
     valid[data.rows("test"), -4:, -4:] = False
-    return Prepared(**{**vars(data), "valid": valid})
+    return Prepared(**{**vars(data), "frames": data.frames[:] // 4, "valid": valid})
 
 
 def test_a_place_is_blanked_where_more_than_a_tenth_of_the_training_frames_show_overlay(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
+from medgen.data.overlay import highlights
 from medgen.data.prepared import Frames, Prepared
 from medgen.nn.fill import filled
 
@@ -61,7 +62,13 @@ class Shown(Lazy):
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         pixels, valid = np.asarray(self._frames[rows]), np.asarray(self._valid[rows])
         if not valid.all():
-            image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, C, S, S)
-            whole = filled(image, torch.from_numpy(valid)[:, None])
-            pixels = whole.round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
+            pixels = _whole(pixels, valid)
+            glints = np.stack([highlights(frame) for frame in pixels])  # (n, S, S), the finest ones, blurred by the resizing
+            pixels = _whole(pixels, valid & ~glints)
         return pixels * self._mask[..., None]
+
+
+def _whole(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return frames (n, S, S, C) with what is not valid (n, S, S) continued from around it."""
+    image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, C, S, S)
+    return filled(image, torch.from_numpy(valid)[:, None]).round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
