@@ -14,7 +14,7 @@ from medgen.backends._base import Backend, Losses, Optimizer, Stage
 from medgen.config import Settings
 from medgen.losses import binary_cross_entropy, gaussian_kl, squared_error
 from medgen.nn.controller import Controller, ControllerSettings
-from medgen.nn.residual import ResidualSettings, residual_scores
+from medgen.nn.residual import ResidualSettings, mean_scores, residual_scores
 from medgen.types import Batch, Scores
 
 COLLAPSED = 0.05  # share of the frames' variance below which the reconstructions are one mean frame
@@ -32,6 +32,7 @@ class VariationalConfig(Settings):
     control: ControllerSettings = ControllerSettings()
     optimizer: Optimizer = Optimizer()
     score: ResidualSettings = ResidualSettings()
+    draws: int = Field(0, ge=0)  # from the posterior, over which the score is averaged; 0: one reconstruction, from its mean
 
 
 class Variational(Backend):
@@ -103,8 +104,11 @@ class Variational(Backend):
 
     def score(self, batch: Batch) -> Scores:
         mean, log_variance = self.encode(batch.image, batch.finding)
-        drawn = self.logits(mean, batch.finding).float().sigmoid()
-        scores = residual_scores(batch.image, drawn, batch.valid, self.config.score)
+        spread, draws = (0.5 * log_variance).exp(), self.config.draws
+        noise = torch.randn(draws, mean.shape[1], generator=torch.Generator().manual_seed(0)).to(mean)  # the same for every frame
+        latents = [mean + spread * one for one in noise] if draws else [mean]
+        drawn = (self.logits(latent, batch.finding).float().sigmoid() for latent in latents)
+        scores = mean_scores([residual_scores(batch.image, frame, batch.valid, self.config.score) for frame in drawn])
         return Scores(scores.score, scores.map, {**scores.parts, "kl": gaussian_kl(mean, log_variance).sum(1)})
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:

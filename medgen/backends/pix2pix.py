@@ -176,8 +176,7 @@ class Model(Backend):
         truth, drawn = self._truth(batch), self.reconstruct(batch)
         scores = residual_scores(unsigned(truth), drawn, batch.valid, self.config.score)
         opinions = [self._opinion(_joined(self._shown(batch, pattern), truth, batch.valid)) for pattern in self._patterns(batch)]
-        absolute = _l1(signed(drawn), truth, batch.valid) / 2  # of frames in [0, 1]
-        parts = {**scores.parts, "absolute_error": absolute, "critic": -torch.stack(opinions).mean(0)}
+        parts = {**scores.parts, "critic": -torch.stack(opinions).mean(0)}
         return replace(scores, parts=parts)
 
     def _opinion(self, pair: Tensor) -> Tensor:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from medgen.config import Settings
 from medgen.losses import smooth, ssim_map, valid_mean
 from medgen.types import Scores
 
+SCALES = (1, 2, 4, 8)  # pixels
+
 
 class ResidualSettings(Settings):
     """How a residual becomes a map and an image score."""
 
-    map: Literal["squared_error", "ssim", "product"] = "squared_error"
+    map: Literal["squared_error", "absolute_error", "multi_scale", "ssim", "product"] = "squared_error"
     sigma: float = Field(2.0, ge=0)  # of the Gaussian that smooths the map, in pixels of a 96 px crop; scales with the size
     share: float = Field(1.0, gt=0, le=1)  # the image score is the mean over this share of the valid pixels, the highest ones
 
 
 def residual_maps(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[str, Tensor]:
-    """Return the raw maps (B, 1, S, S), 0 outside valid: squared error, averaged over channels, and 1 - SSIM.
+    """Return the raw maps (B, 1, S, S), 0 outside valid: squared and absolute error, over channels and scales, and 1 - SSIM.
+
+    "multi_scale" is the mean of the squared errors of the frames' means over squares of 1, 2, 4 and 8 pixels: a broad change of
+    colour counts at each, fine texture at the first alone.
 
     Parameters
     ----------
@@ -30,8 +37,21 @@ def residual_maps(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[
     valid : (B, 1, S, S) bool; what is not valid is blanked in both, so that it makes no edges for SSIM to see
     """
     image, reconstruction = image.float() * valid, reconstruction.float() * valid
-    squared = (image - reconstruction).square().mean(1, keepdim=True)  # (B, 1, S, S)
-    return {"squared_error": squared, "ssim": (1 - ssim_map(image, reconstruction)) * valid}
+    away = image - reconstruction
+    return {
+        "squared_error": away.square().mean(1, keepdim=True),  # (B, 1, S, S)
+        "absolute_error": away.abs().mean(1, keepdim=True),
+        "multi_scale": torch.stack([_coarse(away, valid, step) for step in SCALES]).mean(0),
+        "ssim": (1 - ssim_map(image, reconstruction)) * valid,
+    }
+
+
+def _coarse(away: Tensor, valid: Tensor, step: int) -> Tensor:
+    """Return the squared mean difference (B, 1, S, S) of the valid pixels of squares of `step` pixels, 0 outside valid."""
+    weight = F.avg_pool2d(valid.to(away.dtype), step, ceil_mode=True)
+    mean = F.avg_pool2d(away, step, ceil_mode=True) / weight.clamp_min(1e-6)  # (B, C, S / step, S / step)
+    squared = mean.square().mean(1, keepdim=True).repeat_interleave(step, 2).repeat_interleave(step, 3)
+    return squared[..., : away.shape[2], : away.shape[3]] * valid
 
 
 def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
@@ -42,6 +62,13 @@ def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
     count = (valid.flatten(1).sum(1) * share).ceil().long().clamp_min(1)  # (B,)
     kept = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (B, S * S)
     return flat.masked_fill(~kept | flat.isinf(), 0).sum(1) / count
+
+
+def mean_scores(several: Sequence[Scores]) -> Scores:
+    """Return the mean of several scores of the same frames, of their maps and of their parts."""
+    maps = [scores.map for scores in several if scores.map is not None]
+    parts = {name: torch.stack([scores.parts[name] for scores in several]).mean(0) for name in several[0].parts}
+    return Scores(torch.stack([scores.score for scores in several]).mean(0), torch.stack(maps).mean(0) if maps else None, parts)
 
 
 def residual_scores(image: Tensor, reconstruction: Tensor, valid: Tensor, settings: ResidualSettings) -> Scores:

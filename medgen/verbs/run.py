@@ -33,6 +33,7 @@ from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.checkpoint import load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
+from medgen.engine.score import PLAIN, ScoringSettings
 from medgen.errors import ConfigError, RunError
 from medgen.files import write_bytes, write_text
 from medgen.types import Wants
@@ -50,13 +51,14 @@ class WatchSettings(Settings):
 
 
 class RunSettings(Settings):
-    """A recipe: sections model (the backend's own), data, train and watch."""
+    """A recipe: sections model (the backend's own), data, train, watch and scoring."""
 
     backend: str
     model: dict[str, Any] = Field(default_factory=dict)
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()
     watch: WatchSettings = WatchSettings()
+    scoring: ScoringSettings = ScoringSettings()
     false_alarm_rate: float = Field(0.05, gt=0, lt=1)  # of normal frames: where the threshold is put
 
     @property
@@ -130,6 +132,8 @@ class Run:
             raise RunError(f"'{self.folder}' has no trained weights yet; finish it with `medgen train ... --resume`")
         hashed = sha256((self.folder / WEIGHTS).read_bytes())
         chosen = {"backend": self.settings.backend, "model": self.settings.model, "overlay": self.settings.data.overlay}
+        if self.settings.scoring != PLAIN:
+            chosen["scoring"] = self.settings.scoring.model_dump(mode="json")
         hashed.update(json.dumps(chosen, sort_keys=True).encode())
         return hashed.hexdigest()[:16]
 

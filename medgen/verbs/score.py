@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,12 +20,12 @@ from medgen.data.prepared import Prepared, is_prepared, read_table
 from medgen.data.sources import is_address
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, score_batches
-from medgen.errors import BackendError, DataError, MedgenError, did_you_mean
+from medgen.errors import BackendError, DataError, did_you_mean
 from medgen.files import replacing, write_bytes, write_text
-from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
-from medgen.types import Batch, OnProgress, Progress, silent
+from medgen.types import Batch, OnProgress, silent
+from medgen.verbs.calibrate import decide, part_table
 from medgen.verbs.datasets import open_for
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, open_run
@@ -62,28 +60,6 @@ def class_place(model: _base.Backend, label: str) -> int | None:
         hint = did_you_mean(label, classes) if classes else "it was trained without classes"
         raise BackendError(f"this run knows no class '{label}'; {hint}")
     return classes.index(label)
-
-
-def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
-    """Score the normal validation frames and store their scores, with the threshold for the stated false-alarm rate, in the run.
-
-    Without enough normal frames for that rate there is no threshold, and ``calibration.json`` says why.
-    """
-    rows = data.rows("val")
-    if not len(rows):
-        return
-    batches = FixedBatches(data, rows, run.settings.data)
-    all_scored = score_batches(run.trained(), batches, fabric, "calibrate", on_progress, scores_alone=True)
-    scores = np.concatenate([scored.scores.score.numpy() for scored in all_scored])
-    rate = run.settings.false_alarm_rate
-    facts: dict[str, Any] = {"false_alarm_rate": rate, "normals": len(scores), "value": None, "reason": ""}
-    try:
-        facts["value"] = float(threshold(scores, rate))
-    except MedgenError as error:
-        facts["reason"] = str(error)
-        on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
-    facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
-    write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
 
 
 def open_input(run: Run, given: Path, out: Path, on_progress: OnProgress) -> Prepared:
@@ -160,7 +136,7 @@ def score_rows(
     with replacing(out / "maps.npy") as temporary:
         maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(rows), data.size, data.size))
         start = 0
-        for scored in score_batches(model, batches, fabric, "score", on_progress):
+        for scored in score_batches(model, batches, fabric, "score", on_progress, settings=run.settings.scoring):
             if scored.scores.map is not None:
                 maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
             columns.append(_measure(scored, model))
@@ -172,7 +148,7 @@ def score_rows(
     if not localises:
         (out / "maps.npy").unlink()
     index = data.index.iloc[rows].reset_index(drop=True)
-    table = pd.concat([index[COPIED], _decide(run, pd.concat(columns, ignore_index=True))], axis=1)
+    table = pd.concat([index[COPIED], decide(run, pd.concat(columns, ignore_index=True))], axis=1)
     write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
     write_text(out / "rejected.csv", data.rejected().to_csv(index=False, lineterminator="\n"))
     write_text(out / "scores.toml", to_toml(stamp))
@@ -186,14 +162,14 @@ def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTab
 
 def _measure(scored: Scored, model: _base.Backend) -> pd.DataFrame:
     """Return the raw score, its parts, how well each frame, or what belongs to it, was drawn, and what classifiers call it."""
-    batch, scores, drawn, classes = scored
-    columns = {"score": scores.score, **{f"part_{name}": part for name, part in scores.parts.items()}}
+    batch, _, drawn, classes = scored
+    columns: dict[str, Tensor] = {}
     if drawn is not None:
         truth = partner(model, batch)
         image, blanked = (batch.image if truth is None else truth) * batch.valid, drawn * batch.valid
         columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
         columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
-    table = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+    table = pd.concat([part_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
     names = np.array(getattr(model, "classes", ()), dtype=object)
     return table.assign(**{f"class_{name.replace(' ', '_')}": names[places.numpy()] for name, places in classes.items()})
 
@@ -201,19 +177,6 @@ def _measure(scored: Scored, model: _base.Backend) -> pd.DataFrame:
 def partner(model: _base.Backend, batch: Batch) -> Tensor | None:
     """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
     return batch.other if type(model).wants(model.config).other == "pair" else None
-
-
-def _decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Add what the calibration makes of the raw score: its quantile among normals, and the decision."""
-    calibration = run.calibration()
-    if not calibration:
-        return table
-    if calibration["weights"] != run.weights_digest():
-        raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
-    table.insert(1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
-    if calibration["value"] is not None:
-        table.insert(2, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
-    return table
 
 
 def map_high(run: Run) -> float:

@@ -30,11 +30,11 @@ from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.calibrate import calibrate, check_scoring
 from medgen.verbs.datasets import open_second, open_trained_on
 from medgen.verbs.distance import Follower
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run
-from medgen.verbs.score import calibrate
 
 ROW = 16  # frames in one row of a panel; more make a block
 
@@ -75,6 +75,7 @@ def train(
     second = open_second(settings, data)
     settings = complete(settings, data, second)
     batches = _batches(settings, data, second)
+    check_scoring(settings, data)
     run = create_run(out, settings, data, command, second)
     return _train(run, data, batches, False, device, max_minutes, on_progress, stop)
 

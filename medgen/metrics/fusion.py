@@ -1,0 +1,54 @@
+"""One score from several that have nothing in common but their order: each is asked how rare it is among normal frames.
+
+The surprise of a value is minus the decimal logarithm of how often a normal frame has one as high: 0 for the most ordinary
+frame, 1 for one frame in ten. Up to the median the normal frames are counted; above it an exponential tail takes over, fitted to
+them (its mean excess, the most likely one), because beyond the highest of n frames a count says no more than 1 / n. Surprises are
+averaged. The mean of -log p is Fisher's way of joining p-values (1925), up to a factor; here the parts depend on one another, so
+the result is a score and no p-value: the threshold comes from other normal frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from medgen.errors import MedgenError
+
+LOG2 = float(np.log10(2))  # the surprise of the median
+FEWEST = 8  # normal frames that a tail can be fitted to
+
+
+def surprise(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+    """Return how surprising each score is among normal ones.
+
+    Parameters
+    ----------
+    normal_scores : (n,) of normal frames, n at least `FEWEST`
+    scores : (N,)
+
+    Returns
+    -------
+    (N,), at least 0, rising with the score.
+
+    Raises
+    ------
+    MedgenError : if there are too few normal scores or one is not finite.
+    """
+    reference, values = np.sort(np.asarray(normal_scores, dtype=np.float64)), np.asarray(scores, dtype=np.float64)
+    if reference.size < FEWEST:
+        raise MedgenError(f"fusing parts needs at least {FEWEST} normal validation frames to weigh them by, got {reference.size}")
+    if not np.isfinite(reference).all() or not np.isfinite(values).all():
+        raise MedgenError("a part of a score is NaN or infinite; expected finite numbers: leave the part out of scoring.fuse")
+    middle = float(np.median(reference))
+    ranks = np.interp(values, reference, np.arange(1, reference.size + 1) / (reference.size + 1), left=0.0)
+    counted = -np.log10(1 - np.minimum(ranks, 0.5))  # 0 to log 2, at the median
+    excess = float((reference[reference > middle] - middle).mean()) if (reference > middle).any() else 0.0
+    tail = LOG2 + np.maximum(values - middle, 0) / (excess or 1.0) / np.log(10)
+    return np.where(values > middle, tail, counted)
+
+
+def fuse(normal_parts: Mapping[str, ArrayLike], parts: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    """Return the mean surprise (N,) over the parts that `normal_parts` names; `parts` has (N,) scores of each at least."""
+    return np.mean([surprise(reference, parts[name]) for name, reference in normal_parts.items()], axis=0)

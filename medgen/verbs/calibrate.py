@@ -1,0 +1,122 @@
+"""The normal validation frames of a run: how rare a score is among them, and where the threshold lies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+
+from medgen.backends import _base
+from medgen.data.dataset import FixedBatches, make_batch
+from medgen.data.prepared import Prepared
+from medgen.engine.score import PLAIN, Scored, Scorer, score_batches
+from medgen.errors import ConfigError, DataError, MedgenError, did_you_mean
+from medgen.files import write_text
+from medgen.metrics.calibration import quantile, threshold
+from medgen.metrics.fusion import FEWEST, fuse
+from medgen.report.evaluate import PART
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.run import Run, RunSettings
+
+
+def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
+    """Score the normal validation frames and store their scores, with the threshold for the stated false-alarm rate, in the run.
+
+    Without enough normal frames for that rate there is no threshold, and ``calibration.json`` says why.
+    """
+    rows = data.rows("val")
+    if not len(rows):
+        return
+    batches = FixedBatches(data, rows, run.settings.data)
+    chosen = run.settings.scoring
+    model = run.trained()
+    every = score_batches(model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen)
+    table = pd.concat([part_table(scored) for scored in every], ignore_index=True)
+    rate = run.settings.false_alarm_rate
+    facts: dict[str, Any] = {"false_alarm_rate": rate, "value": None, "reason": ""}
+    if chosen.fuse:  # one half says how rare a part is, the other, which had no say in that, where the threshold is
+        facts["parts"] = {name: table[name][::2].tolist() for name in _fused_parts([*table.columns], chosen.fuse)}
+        table = table[1::2].reset_index(drop=True)
+        table["score"] = _fused(facts["parts"], table)
+    scores = table["score"].to_numpy(dtype=np.float64)
+    facts["normals"] = len(scores)
+    try:
+        facts["value"] = float(threshold(scores, rate))
+    except MedgenError as error:
+        facts["reason"] = str(error)
+        on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
+    facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
+    write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
+
+
+def check_scoring(settings: RunSettings, data: Prepared) -> None:
+    """Refuse, before a training, what could not be scored after it.
+
+    Raises
+    ------
+    BackendError, ConfigError, DataError, MedgenError : if the backend has no such part, nothing to compare perceptually, or there
+        are too few normal validation frames for a fusion and its threshold.
+    """
+    if settings.scoring == PLAIN:
+        return
+    model = _base.create(settings.backend, settings.model, data.size, data.channels).eval()
+    rows = data.rows("val")
+    if settings.scoring.fuse and len(rows) < 2 * FEWEST:
+        raise DataError(
+            f"scoring.fuse needs at least {2 * FEWEST} normal validation frames, one half to weigh parts and one for the "
+            f"threshold; '{data.address}' has {len(rows)}"
+        )
+    scorer = Scorer(model, settings.scoring)
+    with torch.inference_mode():
+        scores = scorer(make_batch(data, data.rows()[:1], settings.data.overlay))
+    _fused_parts([f"{PART}{name}" for name in scores.parts], settings.scoring.fuse)
+
+
+def part_table(scored: Scored) -> pd.DataFrame:
+    """Return the raw score and its parts, one row a frame."""
+    columns = {"score": scored.scores.score, **{f"{PART}{name}": part for name, part in scored.scores.parts.items()}}
+    return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+
+
+def _fused_parts(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns of the parts that are fused.
+
+    Raises
+    ------
+    ConfigError : if there is no such part.
+    """
+    there = [name.removeprefix(PART) for name in columns if name.startswith(PART)]
+    if names == ("*",):
+        return [f"{PART}{name}" for name in there]
+    if unknown := [name for name in names if name not in there]:
+        raise ConfigError(f"scoring.fuse names '{unknown[0]}', which is no part of this score; {did_you_mean(unknown[0], there)}")
+    return [f"{PART}{name}" for name in names]
+
+
+def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Add what the calibration makes of the raw score: its quantile among normals, and the decision."""
+    calibration = run.calibration()
+    if not calibration:
+        if run.settings.scoring.fuse:
+            raise MedgenError(
+                f"'{run.folder}' fuses parts, which takes normal validation frames, and had none; train without fuse"
+            )
+        return table
+    if calibration["weights"] != run.weights_digest():
+        raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
+    if "parts" in calibration:
+        table["score"] = _fused(calibration["parts"], table)
+    table.insert(1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
+    if calibration["value"] is not None:
+        table.insert(2, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
+    return table
+
+
+def _fused(reference: dict[str, list[float]], table: pd.DataFrame) -> NDArray[np.float64]:
+    return fuse(reference, {name: table[name].to_numpy() for name in reference})

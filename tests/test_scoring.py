@@ -1,0 +1,103 @@
+"""What a run adds to its backend's score: a perceptual part, mirror images, and a fusion whose threshold keeps its promise."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from test_archives import folder
+from test_cli import fail, succeed
+from tiny import batch, tiny
+
+from medgen.engine.score import Scorer, ScoringSettings
+from medgen.errors import BackendError
+from medgen.metrics.calibration import threshold
+from medgen.metrics.fusion import fuse
+
+SMALL = ["--epochs", "1", "--set", "model.widths=[8]", "--set", "data.batch_size=4"]
+
+
+def test_a_frame_and_its_mirror_image_score_the_same_with_flips() -> None:
+    scorer, frames = Scorer(tiny("vae").eval(), ScoringSettings(flips=True)), batch()
+    mirrored = replace(frames, image=frames.image.flip(3), valid=frames.valid.flip(3))
+    with torch.inference_mode():
+        plain, turned = scorer(frames), scorer(mirrored)
+    torch.testing.assert_close(plain.score, turned.score)
+    assert plain.map is not None and turned.map is not None
+    torch.testing.assert_close(plain.map, turned.map.flip(3))
+
+
+def test_without_settings_a_score_is_the_backends_own() -> None:
+    model, frames = tiny("vae").eval(), batch()
+    with torch.inference_mode():
+        assert torch.equal(Scorer(model, ScoringSettings())(frames).score, model.score(frames).score)
+
+
+def test_a_perceptual_part_joins_the_others_and_leaves_the_score() -> None:
+    model, frames = tiny("vae").eval(), batch()
+    with torch.inference_mode():
+        found, own = Scorer(model, ScoringSettings(perceptual="efficientnet-lite0"))(frames), model.score(frames)
+    assert {*found.parts} == {*own.parts, "perceptual"} and found.parts["perceptual"].min() > 0
+    assert torch.equal(found.score, own.score)
+
+
+def test_a_backend_that_reconstructs_nothing_has_no_perceptual_part() -> None:
+    with pytest.raises(BackendError, match="dfm cannot reconstruct"):
+        Scorer(tiny("dfm", sides=(), stride_sets=()), ScoringSettings(perceptual="efficientnet-lite0"))
+
+
+def test_draws_from_the_posterior_are_the_same_for_every_frame_and_every_time() -> None:
+    model, frames = tiny("vae", draws=3, latents=4).eval(), batch()
+    with torch.inference_mode():
+        first, again = model.score(frames).score, model.score(frames).score
+        alone = model.score(replace(frames, image=frames.image[2:3], valid=frames.valid[2:3], index=frames.index[2:3])).score
+    assert torch.equal(first, again) and not torch.equal(first, tiny("vae", latents=4).eval().score(frames).score)
+    torch.testing.assert_close(first[2:3], alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("frames")
+    folder(root, "train/good", "test/good", "test/bad", count=12)
+    return folder(root, "val/good", count=60)
+
+
+def trained(frames: Path, out: Path, fused: str) -> str:
+    return succeed("train", "vae", f"folder:{frames}", "--out", out, *SMALL, "--set", f"scoring.fuse={fused}")
+
+
+def test_a_fused_score_is_the_mean_surprise_of_its_parts_among_half_of_the_validation_frames(
+    frames: Path, tmp_path: Path
+) -> None:
+    trained(frames, tmp_path / "run", '["ssim", "kl"]')
+    succeed("score", tmp_path / "run", f"folder:{frames}", "--out", tmp_path / "out", "--no-pictures")
+    table = pd.read_csv(tmp_path / "out" / "scores.csv")
+    calibration = json.loads((tmp_path / "run" / "calibration.json").read_text())
+    assert [*calibration["parts"]] == ["part_ssim", "part_kl"] and all(len(part) == 30 for part in calibration["parts"].values())
+    expected = fuse(calibration["parts"], {name: table[name].to_numpy() for name in calibration["parts"]})
+    np.testing.assert_allclose(table["score"], expected, rtol=1e-4)
+
+
+def test_the_threshold_of_a_fusion_rests_on_the_other_half(frames: Path, tmp_path: Path) -> None:
+    trained(frames, tmp_path / "run", '["*"]')
+    calibration = json.loads((tmp_path / "run" / "calibration.json").read_text())
+    assert calibration["normals"] == len(calibration["scores"]) == 30
+    assert calibration["value"] == pytest.approx(threshold(calibration["scores"], 0.05))
+
+
+def test_a_fusion_without_enough_validation_frames_is_refused_before_the_training(tmp_path: Path) -> None:
+    folder(tmp_path / "frames", "train/good", "val/good", count=9)
+    refused = fail(
+        "train", "vae", f"folder:{tmp_path / 'frames'}", "--out", tmp_path / "run", *SMALL, "--set", 'scoring.fuse=["kl"]'
+    )
+    assert "needs at least 16 normal validation frames" in refused and not (tmp_path / "run").exists()
+
+
+def test_a_part_that_there_is_not_leads_to_the_right_one(frames: Path, tmp_path: Path) -> None:
+    refused = fail("train", "vae", f"folder:{frames}", "--out", tmp_path / "run", *SMALL, "--set", 'scoring.fuse=["sim"]')
+    assert not (tmp_path / "run").exists() and "names 'sim', which is no part of this score; did you mean 'ssim'?" in refused
