@@ -192,15 +192,16 @@ def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     show_default=True,
     help="Of sets without test frames: val.",
 )
+@click.option("--by", multiple=True, metavar="COLUMN", help="Measure by this column of the source's manifest, too. Repeatable.")
 @device_option
-def report(runs: tuple[Path, ...], out: Path | None, dataset: Path | None, split: Any, device: Any) -> None:
+def report(runs: tuple[Path, ...], out: Path | None, **chosen: Any) -> None:
     """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it."""
     from medgen import api
 
     from .tables import metrics_table
 
     with Display() as display:
-        page = api.report(runs, out, dataset=dataset, split=split, device=device, on_progress=display)
+        page = api.report(runs, out, on_progress=display, **chosen)
     click.echo(metrics_table(page.parent / "metrics.json"))
     click.echo(f"report: {page}")
 

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, recall_score, roc_auc_score, roc_curve
 
 from medgen.errors import MedgenError
 from medgen.report.evaluate import evaluate
@@ -117,11 +118,52 @@ def test_a_backend_that_cannot_reconstruct_has_no_quality() -> None:
 def test_the_threshold_is_passed_on_with_the_frames_above_it() -> None:
     table = scored()
     above = table["score"] > 1.0
-    assert numbers(table)["threshold"] == {
+    expected = {
         **THRESHOLD,
         "flagged_normal": {"count": (above & (table["label"] == "normal")).sum(), "of": 30},
         "flagged_abnormal": {"count": (above & (table["label"] == "abnormal")).sum(), "of": 20},
     }
+    assert {name: value for name, value in numbers(table)["threshold"].items() if name in expected} == expected
+
+
+def test_decisions_are_measured_as_scikit_learn_does() -> None:
+    table = scored()
+    labelled = table[table["label"] != ""]
+    truth, called = labelled["label"] == "abnormal", labelled["abnormal"]
+    found = {name: interval["value"] for name, interval in numbers(table)["threshold"]["decisions"].items()}
+    assert found["f1"] == pytest.approx(f1_score(truth, called))
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, called))
+    assert found["sensitivity"] == pytest.approx(recall_score(truth, called))
+
+
+def test_the_promise_is_held_against_the_false_alarms_of_normal_frames() -> None:
+    table = scored()
+    alarms = table["abnormal"][table["label"] == "normal"]
+    promise = numbers(table)["threshold"]["promise"]
+    inside = binomtest(int(alarms.sum()), len(alarms)).proportion_ci(method="exact")
+    assert promise["value"] == pytest.approx(alarms.mean()) and promise["kept"] is bool(inside.low <= 0.05 <= inside.high)
+
+
+def test_the_share_flagged_of_a_finding_has_its_interval() -> None:
+    entry = next(row for row in numbers(scored())["findings"] if row["label"] == "abnormal")
+    expected = binomtest(entry["flagged"], entry["frames"]).proportion_ci(method="exact")
+    assert [entry["share_flagged"]["low"], entry["share_flagged"]["high"]] == pytest.approx([expected.low, expected.high])
+
+
+def test_maps_are_cut_at_the_stated_level_for_dice() -> None:
+    assert "dice" not in numbers(scored(), blocks())["pixel"]
+    pixel = numbers(scored(), blocks(), THRESHOLD | {"pixel_level": 0.5})["pixel"]
+    truth, called = (np.concatenate([part.ravel() for part in parts]) for parts in _pixels(0.5))
+    assert pixel["dice_pooled"] == pytest.approx(f1_score(truth, called))
+
+
+def _pixels(level: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return truth and decision of the valid pixels of each block."""
+    truths, calls = [], []
+    for maps, masks, valid in blocks():
+        truths.append(masks[valid])
+        calls.append(maps[valid] > level)
+    return truths, calls
 
 
 def test_without_a_decision_column_the_threshold_decides() -> None:

@@ -43,8 +43,23 @@ def read_manifest(path: Path) -> list[Entry]:
     return list(entries.values())
 
 
+def read_column(path: Path, column: str) -> dict[str, str]:
+    """Return what a column of a manifest, whatever its name, says of each file.
+
+    Raises
+    ------
+    DataError : if there is no such column, or the table cannot be read.
+    """
+    values: dict[str, str] = {}
+    for line, row in _rows(path):
+        if column.lower() not in row:
+            raise DataError(f"{path.name}: no column '{column}'; {did_you_mean(column, row)}")
+        values[_inside(row["file"], "file", f"{path.name}, line {line}")] = row[column.lower()]
+    return values
+
+
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield the line number and the known cells of each row that is not blank."""
+    """Yield the line number and the cells of each row that is not blank."""
     try:
         text = path.read_text(encoding="utf-8-sig")  # a spreadsheet may begin it with a byte order mark
     except UnicodeDecodeError:
@@ -62,7 +77,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
                     raise DataError(
                         f"{path.name}, line {reader.line_num}: {len(cells)} cells, but the header names {len(names)} columns"
                     )
-                yield reader.line_num, {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name in COLUMNS}
+                yield reader.line_num, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
     except csv.Error as error:
         raise DataError(f"{path.name}, line {reader.line_num}: {error}") from None
 

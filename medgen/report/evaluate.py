@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.errors import MedgenError
+from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
 from medgen.metrics.detection import (
     Statistic,
     auroc,
@@ -20,6 +22,7 @@ from medgen.metrics.detection import (
     sensitivity_at_specificity,
 )
 from medgen.metrics.pixel import PixelHistogram
+from medgen.report.groups import by_group
 from medgen.types import LABELS
 
 LEVEL = 0.95
@@ -39,6 +42,7 @@ def evaluate(
     table: pd.DataFrame,
     pixel_maps: PixelMaps | None,
     threshold: Mapping[str, Any] | None,
+    strata: Mapping[str, Sequence[str]] = MappingProxyType({}),
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -52,14 +56,16 @@ def evaluate(
     pixel_maps : blocks of (maps (B, S, S), masks (B, S, S), valid (B, S, S)) of the frames with a known mask, empty for normal
         ones; read once
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
-        frames are decided by it
+        frames are decided by it. Its "pixel_level", where there is one, is that at which maps are cut for Dice
+    strata : ways to group the frames (by folder, ...): name -> the group of each row, "" for none
     draws, seed : of the bootstrap over groups
 
     Returns
     -------
-    "frames", "detection", "parts", "classes", "pixel", "quality", "threshold", "findings", "bootstrap". A section is empty where
-    there is nothing to fill it: detection and parts with one class only, classes without a classifier, pixel without an annotated
-    pixel, threshold if none is given.
+    "frames", "detection", "parts", "classes", "pixel", "quality", "threshold", "findings", "groups", "bootstrap". A section is
+    empty where there is nothing to fill it: detection and parts with one class only, classes without a classifier, pixel without
+    an annotated pixel, threshold if none is given. The threshold has "decisions" (`medgen.metrics.decisions`), "promise" (whether
+    the false alarms among normal frames keep it) and "uniformity" (of their conformal p-values) besides what was given.
     Standard deviations are those of a sample (n - 1).
 
     Raises
@@ -73,10 +79,11 @@ def evaluate(
             "frames": _count(frames),
             **_detect(labelled, draws, seed),
             "classes": _classes(frames[frames["finding"] != ""], draws, seed),
-            "pixel": _pixel(pixel_maps or ()),
+            "pixel": _pixel(pixel_maps or (), (threshold or {}).get("pixel_level")),
             "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
-            "threshold": _flag(frames, threshold),
+            "threshold": _flag(frames, threshold, draws, seed),
             "findings": _findings(frames),
+            "groups": {name: by_group(frames, values, draws, LEVEL) for name, values in strata.items()},
             "bootstrap": {"draws": draws, "level": LEVEL, "by": "group"},
         }
     )
@@ -100,8 +107,8 @@ def _tidy(table: pd.DataFrame, threshold: Mapping[str, Any] | None) -> pd.DataFr
     if "abnormal" in frames and frames["abnormal"].notna().any():
         if not pd.api.types.is_bool_dtype(frames["abnormal"]):
             raise MedgenError(f"the column abnormal is {frames['abnormal'].dtype}; expected True or False for each frame")
-    elif threshold is not None:
-        frames["abnormal"] = frames["score"] > threshold["value"]
+    elif (threshold or {}).get("value") is not None:
+        frames["abnormal"] = frames["score"] > threshold["value"]  # type: ignore[index]
     else:
         frames = frames.drop(columns="abnormal", errors="ignore")
     return frames
@@ -143,8 +150,8 @@ def _classes(named: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
     return found if len(named) else {}
 
 
-def _pixel(pixel_maps: PixelMaps) -> dict[str, float]:
-    histogram = PixelHistogram()
+def _pixel(pixel_maps: PixelMaps, level: float | None) -> dict[str, float]:
+    histogram = PixelHistogram(threshold=level)
     for maps, masks, valid in pixel_maps:
         histogram.update(maps, masks, valid)
     return histogram.compute() if histogram.regions else {}
@@ -156,12 +163,23 @@ def _quality(frames: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {name: {"mean": values.mean(), "std": values.std(), "n": values.count()} for name, values in columns.items()}
 
 
-def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the threshold with how many frames of each class lie above it."""
-    if threshold is None:
+def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None, draws: int, seed: int) -> dict[str, Any]:
+    """Return the threshold with how many frames of each class lie above it, and how well it decides."""
+    if threshold is None or threshold.get("value") is None:
         return {}
     decided = {label: frames.loc[frames["label"] == label, "abnormal"] for label in LABELS}
-    return dict(threshold) | {f"flagged_{label}": {"count": flags.sum(), "of": len(flags)} for label, flags in decided.items()}
+    found = dict(threshold) | {f"flagged_{label}": {"count": flags.sum(), "of": len(flags)} for label, flags in decided.items()}
+    known = frames[frames["label"] != ""]
+    codes = known["label"].map(LABELS.index).to_numpy(dtype=int)
+    groups = known["group"].to_numpy(dtype=str)
+    measured = measure_decisions(codes, known["abnormal"].to_numpy(dtype=bool), groups, draws, LEVEL, seed) if len(known) else {}
+    found["decisions"] = {name: interval._asdict() for name, interval in measured.items()}
+    normal = frames[frames["label"] == "normal"]
+    if len(normal) and "false_alarm_rate" in threshold:
+        found["promise"] = false_alarms(normal["abnormal"].to_numpy(dtype=bool), threshold["false_alarm_rate"])._asdict()
+        if "quantile" in normal:
+            found["uniformity"] = uniformity(1 - normal["quantile"].to_numpy(dtype=float))._asdict()
+    return found
 
 
 def _findings(frames: pd.DataFrame) -> list[dict[str, Any]]:
@@ -174,6 +192,7 @@ def _findings(frames: pd.DataFrame) -> list[dict[str, Any]]:
             "frames": len(rows),
             "mean_score": rows["score"].mean(),
             "flagged": rows["abnormal"].sum() if "abnormal" in rows else None,
+            "share_flagged": binomial(int(rows["abnormal"].sum()), len(rows), LEVEL)._asdict() if "abnormal" in rows else {},
         }
         for (label, finding), rows in frames.groupby(["label", "finding"])
     ]

@@ -24,9 +24,14 @@ from medgen.report.evaluate import PART
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.run import Run, RunSettings
 
+PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
+MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
+
 
 def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
     """Score the normal validation frames and store their scores, with the threshold for the stated false-alarm rate, in the run.
+
+    Where the backend draws maps, the level below which 99 % of their pixels lie is stored, too.
 
     Without enough normal frames for that rate there is no threshold, and ``calibration.json`` says why.
     """
@@ -36,14 +41,21 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
     batches = FixedBatches(data, rows, run.settings.data)
     chosen = run.settings.scoring
     model = run.trained()
-    every = score_batches(model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen)
-    table = pd.concat([part_table(scored) for scored in every], ignore_index=True)
+    step = -(-len(rows) * data.size**2 // MOST)
+    tables, pixels = [], []
+    for scored in score_batches(model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen):
+        tables.append(part_table(scored))
+        if scored.scores.map is not None:
+            pixels.append(scored.scores.map[scored.batch.valid][::step].numpy())
+    table = pd.concat(tables, ignore_index=True)
     rate = run.settings.false_alarm_rate
     facts: dict[str, Any] = {"false_alarm_rate": rate, "value": None, "reason": ""}
     if chosen.fuse:  # one half says how rare a part is, the other, which had no say in that, where the threshold is
         facts["parts"] = {name: table[name][::2].tolist() for name in _fused_parts([*table.columns], chosen.fuse)}
         table = table[1::2].reset_index(drop=True)
         table["score"] = _fused(facts["parts"], table)
+    if pixels:
+        facts["pixel_level"] = float(np.percentile(np.concatenate(pixels), PIXELS_BELOW))
     scores = table["score"].to_numpy(dtype=np.float64)
     facts["normals"] = len(scores)
     try:

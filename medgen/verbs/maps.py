@@ -21,15 +21,14 @@ from medgen.errors import BackendError, ConfigError, DataError, ImageError, Medg
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import heat
 from medgen.types import Box, OnProgress, Progress, silent
+from medgen.verbs.calibrate import MOST, PIXELS_BELOW
 from medgen.verbs.datasets import open_trained_on
 from medgen.verbs.pixels import png
 from medgen.verbs.run import Run, open_run
 from medgen.verbs.score import ScoreTable, Split, chosen_rows, map_high, open_input, picture_name, score_rows
 
 Format = Literal["auto", "png", "dicom", "nifti"]
-SHARE = 99.0  # per cent of the pixels of normal validation frames that lie below the level, where none is given
 STRENGTH = 0.6  # of the heat, where its colours end
-MOST = 10_000_000  # scores that a quantile is taken of; of more, every second, third, ... of each frame
 NAMES = {"dicom": "DICOM", "nifti": "NIfTI"}
 _Held = tuple[int, Original]  # place among the maps
 
@@ -158,7 +157,7 @@ def _normal_level(run: Run, share: float | None, smooth: float, device: Device, 
             raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None
         return map_high(run) / 2, f"half of the end of the colour scale, as there are no normal validation frames: {error}"
     assert scored.maps is not None
-    step, share = -(-scored.maps.size // MOST), share or SHARE
+    step, share = -(-scored.maps.size // MOST), share or PIXELS_BELOW
     maps = (_on_crop(run, scored, place, smooth) for place in range(len(rows)))
     pooled = np.concatenate([found[~np.isnan(found)][::step] for found in maps])
     return float(np.percentile(pooled, share)), f"{share:g} % of the pixels of {len(rows)} normal validation frames lie below"

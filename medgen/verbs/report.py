@@ -28,6 +28,7 @@ from medgen.verbs.extras import control, extras
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, open_run
 from medgen.verbs.score import ScoreTable, partner, score_rows
+from medgen.verbs.strata import strata
 from medgen.verbs.styles import path_length
 from medgen.verbs.transfer import transfer
 
@@ -47,6 +48,7 @@ def report(
     *,
     dataset: Path | None = None,
     split: Literal["train", "val", "test"] = "test",
+    by: Sequence[str] = (),
     device: Device = "auto",
     on_progress: OnProgress = silent,
 ) -> Path:
@@ -58,17 +60,18 @@ def report(
     out : folder of the page, by default ``reports/runs/NAME``
     dataset : the prepared data set, where it has moved since the training
     split : whose frames are scored; any but "test" is for sets that have no test frames
+    by : columns of the source's manifest (hospital, sex, ...) by whose values detection is measured, too
 
     Raises
     ------
     RunError, DataError : if a run is not trained or its data set is gone.
     """
     opened = [open_run(folder) for folder in runs]
-    evidence = [_gather(run, dataset, split, device, on_progress) for run in opened]
+    evidence = [_gather(run, dataset, split, by, device, on_progress) for run in opened]
     return write_report(evidence, out or REPORTS / "+".join(run.name for run in opened))
 
 
-def _gather(run: Run, dataset: Path | None, split: str, device: Device, on_progress: OnProgress) -> Evidence:
+def _gather(run: Run, dataset: Path | None, split: str, by: Sequence[str], device: Device, on_progress: OnProgress) -> Evidence:
     """Collect what the page says about one run."""
     run.weights_digest()
     data = open_trained_on(run, dataset)
@@ -81,8 +84,10 @@ def _gather(run: Run, dataset: Path | None, split: str, device: Device, on_progr
     folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
     scored = score_rows(run, data, rows, folder, False, device, on_progress)
     calibration = run.calibration()
-    threshold = {key: calibration[key] for key in ("value", "false_alarm_rate", "normals")} if calibration.get("value") else None
-    metrics = evaluate(scored.table, _pixel_maps(scored), threshold)
+    threshold: dict[str, Any] = {
+        key: calibration[key] for key in ("value", "false_alarm_rate", "normals", "pixel_level") if key in calibration
+    }
+    metrics = evaluate(scored.table, _pixel_maps(scored), threshold, strata(data, rows, by))
     metrics |= {"control": held} if (held := control(run)) else {}
     model = run.trained()
     if isinstance(model, Samples):

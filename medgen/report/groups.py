@@ -1,0 +1,68 @@
+"""Detection by groups of frames: by folder, by size of the finding, by any column that the source's manifest has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medgen.metrics.decisions import binomial
+from medgen.metrics.detection import auroc, bootstrap
+from medgen.types import LABELS
+
+SIZES = (0.0, 0.01, 0.05, 0.2)  # of a finding, as shares of the frame: lower ends of the classes
+MOST = 40  # groups of one kind that are measured; more are a column of names or numbers and no grouping
+
+
+def size_classes(shares: Sequence[float]) -> list[str]:
+    """Return the size class of each finding in words; "" for a frame whose share is NaN, which is not annotated."""
+    ends = [*SIZES[1:], 1.0]
+    words = [f"{100 * low:g} to {100 * high:g} % of the frame" for low, high in zip(SIZES, ends, strict=True)]
+    return ["" if np.isnan(share) else words[int(np.searchsorted(SIZES, share, side="right")) - 1] for share in shares]
+
+
+def by_group(frames: pd.DataFrame, values: Sequence[str], draws: int = 2000, level: float = 0.95) -> list[dict[str, Any]]:
+    """Return how well the score detects in each group of frames.
+
+    A group with both classes is measured within itself. One of abnormal frames alone, as those of a size class are, is measured
+    against all normal frames. One of normal frames alone has no AUROC, but false alarms.
+
+    Parameters
+    ----------
+    frames : (N) rows with label, group, score and, where there is a threshold, abnormal (bool)
+    values : (N,) the group of each frame; frames with "" belong to none
+
+    Returns
+    -------
+    By name: "name", "normal" and "abnormal" (frames), "against" ("its own normal frames", "all normal frames" or ""), "auroc"
+    (value, low, high), "flagged_normal" and "flagged_abnormal" (share with its exact interval, as of independent frames).
+    Empty where there are fewer than two groups or more than `MOST`.
+    """
+    chosen = pd.Series([str(value) for value in values], index=frames.index)
+    names = sorted(set(chosen) - {""})
+    if not 2 <= len(names) <= MOST:
+        return []
+    entries = []
+    for name in names:
+        rows = frames[chosen == name]
+        normal, abnormal = (rows[rows["label"] == label] for label in LABELS)
+        entry: dict[str, Any] = {"name": name, "normal": len(normal), "abnormal": len(abnormal), "against": "", "auroc": {}}
+        if len(abnormal):
+            entry["against"] = "its own normal frames" if len(normal) else "all normal frames"
+            compared = rows if len(normal) else pd.concat([abnormal, frames[frames["label"] == "normal"]])
+            entry["auroc"] = _area(compared[compared["label"].isin(LABELS)], draws, level)
+        if "abnormal" in frames:
+            for label, part in zip(LABELS, (normal, abnormal), strict=True):
+                entry[f"flagged_{label}"] = binomial(int(part["abnormal"].sum()), len(part), level)._asdict() if len(part) else {}
+        entries.append(entry)
+    return entries
+
+
+def _area(frames: pd.DataFrame, draws: int, level: float) -> dict[str, float]:
+    if frames["label"].nunique() < len(LABELS):
+        return {}
+    codes = frames["label"].map(LABELS.index).to_numpy(dtype=int)
+    scores, groups = frames["score"].to_numpy(dtype=float), frames["group"].to_numpy(dtype=str)
+    return bootstrap(auroc, codes, scores, groups, draws, level)._asdict()

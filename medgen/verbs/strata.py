@@ -1,0 +1,51 @@
+"""Ways to group the frames of a report: by their folder, by the size of the finding, by columns of the source's manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.data.layouts import MANIFEST
+from medgen.data.manifest import read_column
+from medgen.data.prepared import Prepared
+from medgen.errors import DataError
+from medgen.report.groups import size_classes
+
+BLOCK = 256  # masks read at once
+
+
+def strata(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = ()) -> dict[str, Sequence[str]]:
+    """Return the groups of frames in each way that the data allow: "folder", "size of the finding", and each column.
+
+    Folders that say no more than the findings are left out.
+
+    Raises
+    ------
+    DataError : if a column is asked for and the source has no manifest with it any more.
+    """
+    index = data.index.iloc[rows]
+    folders = [str(PurePosixPath(path).parent) for path in index["path"]]
+    found: dict[str, Sequence[str]] = {}
+    if len(set(zip(folders, index["finding"], strict=True))) > index["finding"].nunique():
+        found["folder"] = folders
+    if data.masks is not None:
+        shares = np.concatenate(
+            [np.asarray(data.masks[rows[start : start + BLOCK]]).mean((1, 2)) for start in range(0, len(rows), BLOCK)]
+        )
+        known = index["annotated"].to_numpy() == 1
+        found["size of the finding"] = size_classes(np.where(known & (shares > 0), shares, np.nan).tolist())
+    for column in columns:
+        values = _column(data, column)
+        found[column] = [values.get(path.partition("#")[0], "") for path in index["path"]]
+    return found
+
+
+def _column(data: Prepared, column: str) -> Mapping[str, str]:
+    source = Path(data.source)
+    path = source if source.suffix.lower() == ".csv" else source / MANIFEST
+    if data.kind or not path.is_file():
+        raise DataError(f"'{data.address}' has no manifest at '{path}' to take the column '{column}' from; leave --by away")
+    return read_column(path, column)
