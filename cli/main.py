@@ -207,6 +207,31 @@ def report(runs: tuple[Path, ...], out: Path | None, **chosen: Any) -> None:
 
 
 @main.command()
+@click.argument("run", type=PATH)
+@click.option(
+    "--false-alarm-rate",
+    "rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Share of normal frames that may be called abnormal.",
+)
+def threshold(run: Path, rate: float) -> None:
+    """Put the threshold of RUN where a false-alarm rate has it; the normal validation frames alone decide that.
+
+    No score changes, and nothing is trained or scored again; a rate that there are too few frames for is refused.
+    """
+    from medgen import api
+
+    found = api.set_threshold(run, rate)
+    click.echo(f"threshold: {found['value']:.6g}; a frame that scores higher is called abnormal")
+    click.echo(
+        f"guarantee: of normal frames like the {found['normals']} normal validation frames that it rests on, at most "
+        f"{100 * rate:g} % are called so (split conformal prediction, in the mean over such sets)"
+    )
+
+
+@main.command()
 def backends() -> None:
     """List the generative models that can be trained."""
     from medgen import api

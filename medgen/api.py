@@ -10,6 +10,7 @@ from medgen.data.inspect import inspect_source as inspect
 from medgen.data.mnistm import make_mnist_m
 from medgen.data.prepare import prepare
 from medgen.verbs.audit import audit
+from medgen.verbs.calibrate import set_threshold
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
@@ -39,6 +40,7 @@ __all__ = [
     "resume",
     "sample",
     "score",
+    "set_threshold",
     "train",
     "translate",
 ]

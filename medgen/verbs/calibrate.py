@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ from medgen.backends import _base
 from medgen.data.dataset import FixedBatches, make_batch
 from medgen.data.prepared import Prepared
 from medgen.engine.score import PLAIN, Scored, Scorer, score_batches
-from medgen.errors import ConfigError, DataError, MedgenError, did_you_mean
+from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
 from medgen.files import write_text
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
 from medgen.report.evaluate import PART
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.run import Run, RunSettings
+from medgen.verbs.run import Run, RunSettings, open_run
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
 MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
@@ -65,6 +66,29 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
         on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
     facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
     write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
+
+
+def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
+    """Put the threshold of a run where another false-alarm rate has it; no weight, score or quantile changes.
+
+    Returns
+    -------
+    "value" (the threshold), "false_alarm_rate" and "normals" (the normal validation frames that it rests on)
+
+    Raises
+    ------
+    RunError : if the run has no scores of normal validation frames.
+    MedgenError : if they are too few for the rate; the run stays as it was.
+    """
+    run = open_run(run_folder)
+    facts = run.calibration()
+    if not facts:
+        raise RunError(
+            f"'{run_folder}' has no scores of normal validation frames, so no rate can be promised; train it with some"
+        )
+    found = {"value": threshold(facts["scores"], false_alarm_rate), "false_alarm_rate": false_alarm_rate}
+    write_text(run.folder / "calibration.json", json.dumps(facts | found | {"reason": ""}, indent=1))
+    return found | {"normals": facts["normals"]}
 
 
 def check_scoring(settings: RunSettings, data: Prepared) -> None:
@@ -112,7 +136,8 @@ def _fused_parts(columns: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Add what the calibration makes of the raw score: its quantile among normals, and the decision."""
+    """Return the table with what the calibration makes of the raw score: its quantile among normals, and the decision."""
+    table = table.drop(columns=["quantile", "abnormal"], errors="ignore")
     calibration = run.calibration()
     if not calibration:
         if run.settings.scoring.fuse:
@@ -124,9 +149,11 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
     if "parts" in calibration:
         table["score"] = _fused(calibration["parts"], table)
-    table.insert(1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
+    place = table.columns.get_loc("score")
+    assert isinstance(place, int)
+    table.insert(place + 1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
     if calibration["value"] is not None:
-        table.insert(2, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
+        table.insert(place + 2, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
     return table
 
 

@@ -128,6 +128,8 @@ def score_rows(
     chosen = sha256(rows.tobytes()).hexdigest()[:16]
     stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": chosen, "pictures": pictures, "label": label}
     if (out / "scores.toml").is_file() and read_toml(out / "scores.toml") == stamp:
+        table = decide(run, read_table(out / "scores.csv"))  # the threshold may have been moved since
+        write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
         return _read_scores(data, rows, out)
     model, fabric = run.trained(), make_fabric(device, "float32")
     batches = FixedBatches(data, rows, run.settings.data, told=class_place(model, label))

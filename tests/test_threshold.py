@@ -1,0 +1,50 @@
+"""The threshold can be moved after the training, by normal validation frames alone, and every decision follows it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_archives import folder
+from test_cli import fail, succeed
+
+from medgen.metrics.calibration import threshold
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("study")
+    folder(root / "frames", "train/good", "test/good", "test/bad", count=12)
+    folder(root / "frames", "val/good", count=30)
+    settings = ["--epochs", "1", "--set", "model.widths=[8]", "--set", "data.batch_size=4"]
+    succeed("train", "vae", f"folder:{root / 'frames'}", "--out", root / "run", *settings)
+    return root
+
+
+def scored(study: Path) -> pd.DataFrame:
+    succeed("score", study / "run", f"folder:{study / 'frames'}", "--out", study / "out", "--no-pictures")
+    return pd.read_csv(study / "out" / "scores.csv")
+
+
+def test_another_rate_moves_the_threshold_and_the_decisions_and_no_score(study: Path) -> None:
+    before = scored(study)
+    told = succeed("threshold", study / "run", "--false-alarm-rate", "0.5")
+    calibration = json.loads((study / "run" / "calibration.json").read_text())
+    after = scored(study)
+    assert calibration["value"] == threshold(calibration["scores"], 0.5) and "30 normal validation frames" in told
+    assert (after["abnormal"] == (after["score"] > calibration["value"])).all()
+    pd.testing.assert_frame_equal(before.drop(columns="abnormal"), after.drop(columns="abnormal"))
+
+
+def test_a_rate_for_which_there_are_too_few_frames_is_refused_and_changes_nothing(study: Path) -> None:
+    before = (study / "run" / "calibration.json").read_text()
+    refused = fail("threshold", study / "run", "--false-alarm-rate", "0.01")
+    assert "needs at least 99 normal validation frames, got 30" in refused
+    assert (study / "run" / "calibration.json").read_text() == before
+
+
+def test_a_run_without_normal_validation_frames_promises_nothing(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text((study / "run" / "run.toml").read_text())
+    assert "has no scores of normal validation frames" in fail("threshold", tmp_path)
