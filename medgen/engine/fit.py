@@ -22,7 +22,7 @@ from medgen.engine.device import Precision, seed_all
 from medgen.engine.means import Epoch, Means
 from medgen.engine.player import Hand
 from medgen.engine.stages import Schedule
-from medgen.engine.validate import validate
+from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, silent
 
@@ -39,6 +39,8 @@ class TrainSettings(Settings):
     seed: int = Field(0, ge=0)
     precision: Precision = "auto"
     early_stopping: int = Field(50, ge=0)  # epochs without a better validation loss; 0 = never
+    choose: Literal["loss", "synthetic"] = "loss"  # the best weights by: the validation loss, or how well they tell validation
+    # frames with a foreign patch from those without (of the last stage; neither needs a label)
     clip: float = Field(0.0, ge=0)  # largest norm of a player's gradient; 0 = any
     log_steps: int = Field(0, ge=0)  # a row in steps.csv with means over so many optimizer steps; 0 = none
     panel_epochs: int = Field(10, ge=0)  # a panel of samples and reconstructions every so many epochs; 0 = none
@@ -223,9 +225,15 @@ class Fit:
         row |= {f"val.{name}": value for name, value in losses.items()}
         row |= {f"diagnosis.{name}": value for name, value in diagnosis.items()}
         watched = losses.get(monitor) if losses and monitor else None
+        judged = watched
+        if self.settings.choose == "synthetic" and stage == len(self.schedule.stages) - 1:
+            with self.averaged():
+                row["diagnosis.synthetic_auroc"] = synthetic_auroc(self.model, self.val, self.fabric)
+            found = row["diagnosis.synthetic_auroc"]
+            judged = 1 - found if math.isfinite(found) else None
         place.epoch, place.step = place.epoch + 1, 0
-        if watched is None or watched < place.best:
-            place.best, place.best_epoch = watched if watched is not None else math.inf, place.epoch
+        if judged is None or judged < place.best:
+            place.best, place.best_epoch = math.inf if judged is None else judged, place.epoch
             place.warning = warning
             self.keep()
         if watched is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +13,28 @@ from lightning.fabric import Fabric
 
 from medgen.backends._base import Backend
 from medgen.backends._capabilities import Diagnoses
+from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch
+
+
+@torch.no_grad()
+def synthetic_auroc(model: Backend, batches: Iterable[Batch], fabric: Fabric) -> float:
+    """Return how often a validation frame with a foreign patch (nn/synthetic.py) scores above one without, ties counting half.
+
+    No label is needed for it, and no frame that is not normal. It tells a model that finds what is strange from one that merely
+    reconstructs well, as far as foreign patches are like what is to be found. NaN without validation frames.
+    """
+    model.eval()
+    clean, spoilt = [], []
+    for batch in batches:
+        moved = batch.to(fabric.device)
+        clean.append(model.score(moved).score)
+        changed, _ = foreign_patches(moved.image, moved.valid, moved.index)
+        spoilt.append(model.score(replace(moved, image=changed)).score)
+    if not clean:
+        return math.nan
+    higher = torch.cat(spoilt)[:, None] - torch.cat(clean)
+    return float(((higher > 0).double() + 0.5 * (higher == 0)).mean())
 
 
 @torch.no_grad()

@@ -1,0 +1,52 @@
+"""Weights chosen without labels: by how well they tell frames with a foreign patch from those without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from test_archives import folder
+from test_cli import succeed
+from tiny import batch, tiny
+
+from medgen.engine import checkpoint
+from medgen.engine.device import make_fabric
+from medgen.engine.fit import WEIGHTS
+from medgen.engine.validate import synthetic_auroc
+from medgen.nn.synthetic import foreign_patches
+from medgen.types import Batch
+
+
+def validation() -> list[Batch]:
+    return [replace(batch(5, seed), index=torch.arange(5 * seed, 5 * seed + 5)) for seed in range(3)]
+
+
+def test_it_is_the_auroc_of_frames_with_a_patch_against_those_without() -> None:
+    model = tiny("vae").eval()
+    clean, spoilt = [], []
+    with torch.inference_mode():
+        for frames in validation():
+            clean.append(model.score(frames).score)
+            changed, _ = foreign_patches(frames.image, frames.valid, frames.index)
+            spoilt.append(model.score(replace(frames, image=changed)).score)
+    expected = roc_auc_score([0] * 15 + [1] * 15, np.concatenate([*clean, *spoilt]))
+    assert synthetic_auroc(model, validation(), make_fabric("cpu", "float32")) == pytest.approx(expected)
+
+
+def test_without_validation_frames_there_is_none() -> None:
+    assert np.isnan(synthetic_auroc(tiny("vae"), [], make_fabric("cpu", "float32")))
+
+
+def test_the_weights_of_the_epoch_that_tells_them_best_are_kept(tmp_path: Path) -> None:
+    folder(tmp_path / "frames", "train/good", "val/good", count=12)
+    settings = ["model.widths=[8]", "model.latents=4", "train.choose=synthetic", "data.batch_size=4"]
+    values = [part for value in settings for part in ("--set", value)]
+    told = succeed("train", "vae", f"folder:{tmp_path / 'frames'}", "--out", tmp_path / "run", "--epochs", "6", *values)
+    found = pd.read_csv(tmp_path / "run" / "log.csv")["diagnosis.synthetic_auroc"]
+    best = int(found.idxmax()) + 1
+    assert checkpoint.load(tmp_path / "run" / WEIGHTS)[1]["epoch"] == best and f"foreign patches {1 - found.max():.6g}" in told
