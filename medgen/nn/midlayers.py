@@ -22,7 +22,7 @@ MARK = 8  # bytes of a fingerprint
 class LayerSettings(Settings):
     """Which maps of which net."""
 
-    extractor: str = "efficientnet-lite0"  # or "file:PATH" with a TorchScript that returns (B, F, h, w)
+    extractor: str = "efficientnet-lite0"  # or "timm:NAME", or "file:PATH" with a TorchScript that returns (B, F, h, w)
     side: int = Field(224, ge=32, le=1024)  # to which frames are resized for the net
     strides: tuple[int, ...] = Field((8, 16), min_length=1)  # of the maps, the finest first
 
