@@ -95,7 +95,7 @@ class Extractor(nn.Module):
 
         Raises
         ------
-        MedgenError : if the net has none to give; efficientnet-lite0, nets of timm and a TorchScript that returns (B, F, h, w) do.
+        MedgenError : if the net has none to give; efficientnet-lite0, timm's and a TorchScript that returns (B, F, h, w) do.
         """
         if isinstance(self.net, efficientnet.EfficientNetLite0):
             return self._run(self.net.layers, images, lambda frames: efficientnet.prepare(frames, side))
