@@ -21,6 +21,7 @@ from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report import canvas, figures
 from medgen.report.audit import headlines, trait_chart
+from medgen.report.compare import compare_runs
 from medgen.report.evidence import Evidence, Extra
 
 TOP = 20  # rows of the table of most anomalous frames
@@ -82,7 +83,8 @@ def render(evidence: Sequence[Evidence]) -> str:
     names = _distinct([run.name for run in evidence])
     runs = [_context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
     style = Markup((HERE / "page.css").read_text(encoding="utf-8"))
-    return house.get_template("page.html").render(runs=runs, warnings=_warnings(names, evidence), style=style)
+    pairs = [plain(pair) for pair in compare_runs(names, evidence)]
+    return house.get_template("page.html").render(runs=runs, pairs=pairs, warnings=_warnings(names, evidence), style=style)
 
 
 def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[str, str]]:

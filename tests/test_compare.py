@@ -1,0 +1,55 @@
+"""Runs against each other: paired, on the same frames, corrected for how many pairs there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from test_page import make_evidence
+
+from medgen.report.compare import compare_runs
+from medgen.report.evidence import Evidence
+from medgen.report.page import write_report
+
+DRAW = np.random.default_rng(0)
+
+
+def better(run: Evidence, by: float, name: str) -> Evidence:
+    """Return a run whose abnormal frames score so much higher."""
+    scores = run.scores.assign(
+        score=run.scores["score"] + by * (run.scores["label"] == "abnormal") + DRAW.normal(0, 1e-6, len(run.scores))
+    )
+    return replace(run, scores=scores, name=name)
+
+
+def test_each_pair_has_its_difference_in_each_measure() -> None:
+    first = make_evidence()
+    second = better(first, 0.5, "other")
+    found = compare_runs(["a", "b"], [first, second], draws=50)
+    truth = first.scores["label"] == "abnormal"
+    for entry, measure in zip(found, (roc_auc_score, average_precision_score), strict=True):
+        known = first.scores["label"] != ""
+        expected = measure(truth[known], first.scores["score"][known]) - measure(truth[known], second.scores["score"][known])
+        assert entry["value"] == pytest.approx(expected)
+
+
+def test_the_order_of_the_frames_does_not_matter() -> None:
+    first = make_evidence()
+    turned = replace(first, scores=first.scores.iloc[::-1].reset_index(drop=True))
+    assert all(entry["value"] == 0 for entry in compare_runs(["a", "b"], [first, turned], draws=50))
+
+
+@pytest.mark.parametrize("other", [make_evidence(abnormals=30), None])
+def test_other_frames_or_a_single_run_are_not_compared(other: Evidence | None) -> None:
+    runs = [make_evidence(), *([other] if other else [])]
+    assert compare_runs(["a", "b"][: len(runs)], runs, draws=50) == []
+
+
+def test_the_page_says_which_run_is_better_and_where_it_may_be_chance(tmp_path: Path) -> None:
+    first = make_evidence()
+    runs = [first, better(first, 5.0, "clear"), better(first, 0.0, "same")]
+    page = write_report(runs, tmp_path).read_text()
+    assert "Which differences are real?" in page and "is better" in page and "may be chance" in page
