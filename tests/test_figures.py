@@ -133,6 +133,15 @@ def test_losses_that_were_never_measured_have_no_chart() -> None:
     assert "b" not in drawn
 
 
+def test_what_is_measured_every_few_epochs_is_one_line_with_a_mark_for_each() -> None:
+    values = [9.0, None, None, 7.0, None, None, 4.0]
+    table = pd.DataFrame({"epoch": range(1, 8), "seconds": 1.0, "diagnosis.fid": values})
+    root = ElementTree.fromstring(figures.loss_curves(table))
+    paths = [node.get("d", "") for node in root.iter() if node.get("style", "").startswith("fill: none; stroke: #")]
+    assert any(path.count("L") == 2 and path.count("M") == 1 for path in paths)
+    assert sum(node.tag.endswith("use") and "stroke" in node.get("style", "") for node in root.iter()) >= 3
+
+
 @pytest.mark.parametrize("name", ["$\\frac{1}{0}$", "<script>&amp;", "a\nb", "\u202eabc", "\u8111", "x" * 300])
 def test_names_of_losses_are_drawn_as_text(name: str) -> None:
     drawn = texts(figures.loss_curves(history(**{f"train.{name}": [1.0, 2, 3]})))

@@ -90,8 +90,10 @@ def loss_curves(history: pd.DataFrame) -> bytes:
             looks = cycle([(INK, "-"), (GREEN, "--"), (NORMAL, "-."), (ABNORMAL, ":")])
             values = np.concatenate([*curves.values()])
             for curve, (colour, line) in zip(curves.values(), looks, strict=False):
-                marker = "o" if np.isfinite(curve).sum() < 3 else ""
-                axes.plot(history["epoch"], curve, color=colour, linestyle=line, marker=marker, linewidth=1.5)
+                there = np.isfinite(curve)  # what is measured every few epochs is joined across those between
+                sparse = there.sum() < 3 or there.sum() < 0.6 * np.ptp(np.flatnonzero(there))
+                axes.plot(history["epoch"][there], curve[there], color=colour, linestyle=line, marker="o" if sparse else "",
+                          markersize=3, linewidth=1.5)  # fmt: skip
             positive = np.isfinite(values).any() and np.nanmin(values) > 0
             log = log_axis(axes, "y", np.nanmax(values) / np.nanmin(values) if positive else 0)
             axes.set(title=plain(title) + (" (log scale)" if log else ""), xlabel="epoch")
