@@ -31,11 +31,6 @@ def binary_cross_entropy(logits: Tensor, target: Tensor, valid: Tensor) -> Tenso
     return (loss * valid).flatten(1).sum(1)  # (B,)
 
 
-def squared_error(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Return the squared error summed over the valid pixels of each frame, (B,); arguments as in `binary_cross_entropy`."""
-    return ((prediction.float() - target).square() * valid).flatten(1).sum(1)
-
-
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return KL(N(mean, exp(log_variance)) || N(0, I)) of each latent, (B, Z) nats (Kingma and Welling 2013, appendix B)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from medgen.backends._base import Backend, Losses, Optimizer, Stage
 from medgen.config import Settings
-from medgen.losses import binary_cross_entropy, gaussian_kl, squared_error
+from medgen.losses import binary_cross_entropy, gaussian_kl
 from medgen.nn.controller import Controller, ControllerSettings
+from medgen.nn.pixelloss import PixelLoss, PixelResidual
 from medgen.nn.residual import ResidualSettings, mean_scores, residual_scores
 from medgen.types import Batch, Scores
 
@@ -24,7 +25,7 @@ class VariationalConfig(Settings):
     """Settings of every variational autoencoder."""
 
     latents: int = Field(6, ge=1)
-    loss: Literal["binary_cross_entropy", "squared_error"] = "binary_cross_entropy"  # each summed over the pixels of a frame
+    loss: Literal["binary_cross_entropy"] | PixelLoss = "binary_cross_entropy"  # each summed over pixels and channels of a frame
     reconstruction_weight: float = Field(1.0, gt=0)  # of a squared error: 1 / (2 variance) of the Gaussian it stands for
     kl_weight: float = Field(1.0, ge=0)
     kl_warmup: float = Field(0.0, ge=0, le=1)  # share of the training over which the KL weight rises from 0: keeps latents alive
@@ -42,6 +43,7 @@ class Variational(Backend):
 
     def __init__(self, config: VariationalConfig, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
+        self.residual = None if config.loss == "binary_cross_entropy" else PixelResidual(config.loss)
         self.controller = Controller(config.control, config.kl_target) if config.kl_target else None
 
     @abstractmethod
@@ -79,8 +81,9 @@ class Variational(Backend):
 
     def _reconstruction_loss(self, logits: Tensor, image: Tensor, valid: Tensor) -> Tensor:
         """Return the weighted loss of each frame, (B,)."""
-        if self.config.loss == "squared_error":
-            return self.config.reconstruction_weight * squared_error(logits.float().sigmoid(), image, valid)
+        if self.residual is not None:
+            total = self.residual(logits.float().sigmoid(), image, valid).flatten(1).sum(1)  # (B,), a mean over channels
+            return self.config.reconstruction_weight * image.shape[1] * total
         return self.config.reconstruction_weight * binary_cross_entropy(logits, image, valid)
 
     def reconstruct(self, batch: Batch) -> Tensor:

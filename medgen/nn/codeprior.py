@@ -19,6 +19,7 @@ from medgen.config import Settings
 from medgen.errors import BackendError
 from medgen.losses import smooth, valid_mean
 from medgen.nn.pixelcnn import PixelCNN
+from medgen.nn.pixelloss import PixelLoss, PixelResidual
 from medgen.nn.quantizer import Quantized, Quantizer, QuantizerSettings, perplexity
 from medgen.nn.residual import ResidualSettings, residual_scores, top_mean
 from medgen.types import Batch, Scores, Wants
@@ -51,6 +52,7 @@ class CodeSettings(Settings):
     quantizer: QuantizerSettings = QuantizerSettings()
     prior: PriorSettings = PriorSettings()
     classes: tuple[str, ...] = ()  # of the training frames; the run fills it in
+    loss: PixelLoss = "squared_error"  # of the reconstruction, each the mean over valid pixels
     reconstruction_weight: float = Field(
         10.0, gt=0
     )  # the paper divides by the frames' variance: 0.05 to 0.1 for most photographs
@@ -127,6 +129,7 @@ class CodeModel(nn.Module, ABC):
     stride: int
     quantizers: Sequence[Quantizer]
     prior: CodePrior | None
+    residual: PixelResidual
 
     @abstractmethod
     def encode(self, image: Tensor) -> list[Quantized]:
@@ -143,6 +146,7 @@ class CodeModel(nn.Module, ABC):
 
     def make_prior(self, strides: Sequence[int]) -> CodePrior | None:
         """Return a fresh prior over grids with so many pixels under a code, or None where the settings want none."""
+        self.residual = PixelResidual(self.config.loss)
         settings, padded = self.config.prior, math.ceil(self.size / self.stride) * self.stride
         self.grids = [(padded // stride, padded // stride) for stride in strides]
         return CodePrior(settings, self.config.quantizer.codes, self.grids, len(self.classes)) if settings.share else None
@@ -171,7 +175,7 @@ class CodeModel(nn.Module, ABC):
             yield "prior", {"code_nll": _mean_nats(self.prior.nll(codes, batch.finding)).mean()}
             return
         drawn, levels = self.autoencode(batch.image)
-        error = (drawn.float() - batch.image).square().mean(1, keepdim=True)  # (B, 1, S, S)
+        error = self.residual(drawn, batch.image, batch.valid)  # (B, 1, S, S)
         losses = {"reconstruction": self.config.reconstruction_weight * valid_mean(error, batch.valid).mean()}
         losses |= {name: torch.stack([level.losses[name] for level in levels]).sum() for name in levels[0].losses}
         self._note([level.codes for level in levels])

@@ -86,36 +86,39 @@ class Extractor(nn.Module):
         features: Tensor = self._run(self.net, images, self.prepare)
         return (features.mean((2, 3)) if features.ndim == 4 else features).float()  # (B, width)
 
-    def layers(self, images: Tensor, side: int = efficientnet.SIDE) -> dict[int, Tensor]:
+    def layers(self, images: Tensor, side: int = efficientnet.SIDE, gradient: bool = False) -> dict[int, Tensor]:
         """Return maps from the middle of the net, stride to (B, c, h, w), of the images resized to side x side.
 
         Parameters
         ----------
         images : as in `forward`
+        gradient : whether one runs through the net, back to the images
 
         Raises
         ------
         MedgenError : if the net has none to give; efficientnet-lite0, timm's and a TorchScript that returns (B, F, h, w) do.
         """
         if isinstance(self.net, efficientnet.EfficientNetLite0):
-            return self._run(self.net.layers, images, lambda frames: efficientnet.prepare(frames, side))
+            return self._run(self.net.layers, images, lambda frames: efficientnet.prepare(frames, side), gradient)
         if isinstance(self.net, TimmNet):
             net = self.net
-            return self._run(net.layers, images, lambda frames: net.prepare(frames, side))
+            return self._run(net.layers, images, lambda frames: net.prepare(frames, side), gradient)
         if self.name.startswith(FILE):
-            found = self._run(
-                self.net, images, lambda frames: F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
-            )
+            found = self._run(self.net, images, lambda frames: _resized(frames, side), gradient)
             if found.ndim == 4:
                 return {side // found.shape[2]: found}
         raise MedgenError(f"extractor '{self.name}' gives no layers; expected one that does: take '{EFFICIENTNET}'")
 
-    def _run(self, net: Callable[[Tensor], T], images: Tensor, prepare: Callable[[Tensor], Tensor]) -> T:
+    def _run(self, net: Callable[[Tensor], T], images: Tensor, prepare: Callable[[Tensor], Tensor], gradient: bool = False) -> T:
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise MedgenError(f"'{self.name}' got images of shape {tuple(images.shape)}; expected (B, 1 or 3, H, W)")
         images = images.to(next(self.parameters(), images).device)
-        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+        with torch.set_grad_enabled(gradient and torch.is_grad_enabled()), torch.autocast(images.device.type, enabled=False):
             return net(prepare(images.float().expand(-1, 3, -1, -1)))
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
 
 
 def available() -> list[str]:

@@ -64,15 +64,16 @@ class MidLayers:
                 f"the weights of '{name}' on this machine are not those that the run was trained with; train again"
             )
 
-    def maps(self, image: Tensor, valid: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def maps(self, image: Tensor, valid: Tensor, gradient: bool = False) -> list[tuple[Tensor, Tensor]]:
         """Return, for each stride, the map and what of it counts: (B, c, h, w) float32 and (B, 1, h, w) bool.
 
         Parameters
         ----------
         image : (B, C, S, S) in [0, 1]
         valid : (B, 1, S, S) bool
+        gradient : whether one runs through the net, back to the image
         """
-        found = self.net.to(image.device).layers(filled(image, valid), self.settings.side)
+        found = self.net.to(image.device).layers(filled(image, valid), self.settings.side, gradient)
         return [(found[stride], _seen(valid, found[stride].shape[2:])) for stride in self.settings.strides]
 
     def joined(self, image: Tensor, valid: Tensor, local: int = 1) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from medgen.nn.midlayers import MidLayers, spread
 
 
-def perceptual_map(layers: MidLayers, image: Tensor, drawn: Tensor, valid: Tensor) -> Tensor:
+def perceptual_map(layers: MidLayers, image: Tensor, drawn: Tensor, valid: Tensor, gradient: bool = False) -> Tensor:
     """Return the perceptual residual at each pixel, (B, 1, S, S) in [0, 4], 0 where not valid.
 
     At each place of each map the features of both frames are brought to length 1; their squared distance is averaged over maps
@@ -20,9 +20,10 @@ def perceptual_map(layers: MidLayers, image: Tensor, drawn: Tensor, valid: Tenso
     ----------
     image, drawn : (B, C, S, S) in [0, 1]
     valid : (B, 1, S, S) bool; holes are filled alike in both
+    gradient : whether one runs back to `drawn`
     """
     residuals = []
-    for (real, counts), (fake, _) in zip(layers.maps(image, valid), layers.maps(drawn, valid), strict=True):
+    for (real, counts), (fake, _) in zip(layers.maps(image, valid), layers.maps(drawn, valid, gradient), strict=True):
         distance = (F.normalize(real, dim=1) - F.normalize(fake, dim=1)).square().sum(1, keepdim=True)  # (B, 1, h, w)
         residuals.append(spread(distance * counts, image.shape[-1]))
     return torch.stack(residuals).mean(0) * valid

@@ -1,0 +1,38 @@
+"""What an autoencoder may be trained by: the residuals that it may be scored by, too."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from medgen.losses import ssim_map
+from medgen.nn.midlayers import LayerSettings, MidLayers
+from medgen.nn.perceptual import perceptual_map
+
+PixelLoss = Literal["squared_error", "absolute_error", "ssim", "perceptual"]
+
+
+class PixelResidual:
+    """The residual of a kind at each pixel, with a gradient; no module, as the net of a perceptual one is never trained."""
+
+    def __init__(self, kind: PixelLoss) -> None:
+        self.kind = kind
+        self.layers = MidLayers(LayerSettings()) if kind == "perceptual" else None
+
+    def __call__(self, drawn: Tensor, image: Tensor, valid: Tensor) -> Tensor:
+        """Return (B, 1, S, S), 0 outside valid: means over channels, 1 - SSIM, or the perceptual residual.
+
+        Parameters
+        ----------
+        drawn, image : (B, C, S, S), the second in [0, 1]
+        valid : (B, 1, S, S) bool
+        """
+        drawn, image = drawn.float(), image.float()
+        if self.layers is not None:
+            return perceptual_map(self.layers, image, drawn, valid, gradient=True)
+        if self.kind == "ssim":
+            return (1 - ssim_map(image * valid, torch.where(valid, drawn, 0.0))) * valid
+        away = drawn - image
+        return (away.square() if self.kind == "squared_error" else away.abs()).mean(1, keepdim=True) * valid
