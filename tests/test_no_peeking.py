@@ -17,7 +17,7 @@ from medgen.verbs.run import open_run
 DRAW = np.random.default_rng(0)
 TINY = {
     "vae": ["model.widths=[8]", "model.latents=4", 'scoring.fuse=["*"]', "scoring.flips=true"],
-    "dfm": ["model.sides=[64]", "model.stride_sets=[[8],[16],[8,16]]"],
+    "dfm": ["model.sides=[64]"],
     "patchcore": ["model.features.side=64", "model.bank=50"],
 }
 

@@ -48,7 +48,7 @@ def test_a_perceptual_part_joins_the_others_and_leaves_the_score() -> None:
 
 def test_a_backend_that_reconstructs_nothing_has_no_perceptual_part() -> None:
     with pytest.raises(BackendError, match="dfm cannot reconstruct"):
-        Scorer(tiny("dfm", sides=(), stride_sets=()), ScoringSettings(perceptual="efficientnet-lite0"))
+        Scorer(tiny("dfm", sides=()), ScoringSettings(perceptual="efficientnet-lite0"))
 
 
 def test_draws_from_the_posterior_are_the_same_for_every_frame_and_every_time() -> None:
