@@ -40,13 +40,22 @@ class Classifier(nn.Module):
 
 
 def train_classifier(
-    data: Prepared, classes: tuple[str, ...], epochs: int = 14, seed: int = 0, blurs: Sequence[int] = (1, 2, 4)
+    data: Prepared,
+    classes: tuple[str, ...],
+    epochs: int = 14,
+    seed: int = 0,
+    blurs: Sequence[int] = (1, 2, 4),
+    decay: bool = False,
 ) -> tuple[Classifier, float]:
-    """Return a classifier of the findings `classes`, trained on the training frames, and its accuracy on the test frames."""
+    """Return a classifier of the findings `classes`, trained on the training frames, and its accuracy on the test frames.
+
+    With `decay` the learning rate falls to nothing along a cosine.
+    """
     torch.manual_seed(seed)
     model = Classifier(data.channels, len(classes))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     rows = data.rows("train", "val", "unused")
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(rows) // 64) if decay else 10**9)
     for epoch in range(epochs):
         order = np.random.default_rng([seed, epoch]).permutation(rows)
         model.train()
@@ -58,6 +67,7 @@ def train_classifier(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            schedule.step()
     model.eval()
     rows = data.rows("test")
     with torch.inference_mode():
