@@ -144,7 +144,10 @@ def test_a_finished_run_is_lengthened_by_resume(study: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_keep_everything_and_say_how_to_go_on(study: Path, tmp_path: Path, number: int) -> None:
-    code = f"import torch; torch.set_num_threads({torch.get_num_threads()}); from medgen_cli.main import main; main()"
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
+        f"import torch; torch.set_num_threads({torch.get_num_threads()}); from medgen_cli.main import main; main()"
+    )
     run = [sys.executable, "-c", code, "train", "endovae", str(study / "data"), "--out", str(tmp_path / "run"), "--epochs", "500"]
     process = subprocess.Popen([*run, *TRAIN], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
     log = tmp_path / "run" / "log.csv"
@@ -153,7 +156,10 @@ def test_ctrl_c_and_sigterm_keep_everything_and_say_how_to_go_on(study: Path, tm
         if log.exists():
             break
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 0 and "--resume" in errors and (tmp_path / "run" / "last.safetensors").is_file(), errors
 
 
