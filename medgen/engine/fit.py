@@ -242,7 +242,7 @@ class Fit:
         self.moved = set()
         self._end_stage(stage)
         place.finished = self._finished()
-        shown = {"loss": losses.get("loss", math.nan), "epoch": place.epoch}
+        shown = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": place.epoch}
         ailing = bool(warning) and place.epoch > EARLY * self.settings.epochs
         news = "" if ailing == place.ailing else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
         place.ailing = ailing
