@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from medgen.backends._base import Backend, Losses, Optimizer, Player
 from medgen.config import Settings
-from medgen.losses import gaussian_kl, ssim_map, valid_mean
+from medgen.losses import gaussian_kl, valid_mean
 from medgen.nn.midlayers import LayerSettings, MidLayers, spread
+from medgen.nn.pixelloss import PixelResidual
 from medgen.nn.residual import ResidualSettings, residual_scores
 from medgen.types import Batch, Scores
 
@@ -50,6 +51,7 @@ class Model(Backend):
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
         self.layers = MidLayers(config.features)
+        self.residual = PixelResidual(config.loss)
         self.register_buffer("fingerprint", self.layers.fingerprint.clone())
         total, width = sum(self.layers.widths), config.width
         self.standard = nn.BatchNorm2d(total, affine=False)
@@ -91,8 +93,7 @@ class Model(Backend):
         mean, log_variance = self._encode(features)
         noise = torch.randn_like(mean) * (0.5 * log_variance).exp() if self.config.kl_weight else 0
         drawn = self._decode(mean + noise, features)
-        error = 1 - ssim_map(features, drawn) if self.config.loss == "ssim" else _squared(features, drawn)
-        losses = {"reconstruction": valid_mean(error, counts).mean()}
+        losses = {"reconstruction": valid_mean(self.residual(drawn, features, counts), counts).mean()}
         if self.config.kl_weight:
             kl = gaussian_kl(mean, log_variance).mean()
             self.notes = {"kl": kl.detach()}
@@ -114,7 +115,3 @@ class Model(Backend):
 
 def _layer(convolution: nn.Module, width: int) -> tuple[nn.Module, ...]:
     return convolution, nn.BatchNorm2d(width), nn.LeakyReLU(SLOPE)
-
-
-def _squared(features: Tensor, drawn: Tensor) -> Tensor:
-    return (features - drawn).square().mean(1, keepdim=True)  # (B, 1, h, w)
