@@ -12,7 +12,7 @@ import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 from test_archives import folder
-from test_cli import succeed
+from test_cli import fail, succeed
 from tiny import batch
 
 from medgen.backends import _base
@@ -184,3 +184,5 @@ def test_a_run_is_one_epoch_over_every_training_frame(name: str, data: Path, tmp
     succeed("report", tmp_path / "run", "--out", tmp_path / "page")
     scores = pd.read_csv(tmp_path / "run" / "scores" / "scores.csv")
     assert len(scores) == 14 and scores["score"].notna().all()
+    refused = fail("train", name, f"folder:{data}", "--out", tmp_path / "run", "--resume", "--epochs", 3)
+    assert f"'{name}' fits in one pass" in refused

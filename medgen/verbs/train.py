@@ -108,9 +108,13 @@ def resume(
     second = open_second(run.settings, data)
     if second and second.digest != run.origin.other_digest:
         raise RunError(f"run '{out}' began with other frames of the second domain than '{second.address}' has now")
-    if epochs:
-        run = run.lengthened(epochs)
     batches = _batches(run.settings, data, second)
+    if epochs:
+        if batches.wants.once:
+            raise RunError(
+                f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
+            )
+        run = run.lengthened(epochs)
     return _train(run, data, batches, run.started(), device, max_minutes, on_progress, stop)
 
 
