@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from medgen.nn.midlayers import LayerSettings, MidLayers
-from medgen.nn.perceptual import perceptual_map
+from medgen.nn.perceptual import perceptual_layers, perceptual_map
 
 LAYERS = MidLayers(LayerSettings(side=64, strides=(8, 16)))
 IMAGE = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -39,3 +39,7 @@ def test_what_is_not_valid_is_not_compared() -> None:
     other = torch.where(valid, IMAGE, 1 - IMAGE)
     found = perceptual_map(LAYERS, IMAGE, other, valid)
     assert found.max() < 1e-6 and not found[:, :, 20:40].any()
+
+
+def test_frames_are_compared_at_their_own_resolution_and_small_ones_enlarged() -> None:
+    assert [perceptual_layers(size).settings.side for size in (28, 128, 320)] == [128, 128, 320]

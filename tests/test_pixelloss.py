@@ -9,12 +9,12 @@ import torch
 from tiny import batch, tiny
 
 from medgen.backends import _base
-from medgen.nn.midlayers import LayerSettings, MidLayers
-from medgen.nn.perceptual import perceptual_map
+from medgen.nn.perceptual import perceptual_layers, perceptual_map
 from medgen.nn.pixelloss import PixelLoss, PixelResidual
 from medgen.nn.residual import residual_maps
 
 FRAMES = batch(2)
+SIDE = FRAMES.image.shape[-1]
 DRAWN = batch(2, seed=1).image
 KINDS = get_args(PixelLoss)
 
@@ -22,18 +22,18 @@ KINDS = get_args(PixelLoss)
 @pytest.mark.parametrize("kind", ["squared_error", "absolute_error", "ssim"])
 def test_a_residual_is_that_of_the_score(kind: PixelLoss) -> None:
     expected = residual_maps(FRAMES.image, DRAWN, FRAMES.valid)[kind] * FRAMES.valid
-    torch.testing.assert_close(PixelResidual(kind)(DRAWN, FRAMES.image, FRAMES.valid), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(PixelResidual(kind, SIDE)(DRAWN, FRAMES.image, FRAMES.valid), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_perceptual_one_is_that_of_the_score_too() -> None:
-    expected = perceptual_map(MidLayers(LayerSettings()), FRAMES.image, DRAWN, FRAMES.valid)
-    torch.testing.assert_close(PixelResidual("perceptual")(DRAWN, FRAMES.image, FRAMES.valid), expected)
+    expected = perceptual_map(perceptual_layers(SIDE), FRAMES.image, DRAWN, FRAMES.valid)
+    torch.testing.assert_close(PixelResidual("perceptual", SIDE)(DRAWN, FRAMES.image, FRAMES.valid), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_steps_along_the_gradient_make_it_smaller(kind: PixelLoss) -> None:
     drawn = DRAWN.clone().requires_grad_()
-    residual, values = PixelResidual(kind), []
+    residual, values = PixelResidual(kind, SIDE), []
     optimizer = torch.optim.Adam([drawn], 0.02)
     for _ in range(8):
         loss = residual(drawn, FRAMES.image, FRAMES.valid).mean()
@@ -47,7 +47,7 @@ def test_steps_along_the_gradient_make_it_smaller(kind: PixelLoss) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_not_valid_has_neither_residual_nor_gradient(kind: PixelLoss) -> None:
     drawn = DRAWN.clone().requires_grad_()
-    found = PixelResidual(kind)(drawn, FRAMES.image, FRAMES.valid)
+    found = PixelResidual(kind, SIDE)(drawn, FRAMES.image, FRAMES.valid)
     found.sum().backward()
     hidden = ~FRAMES.valid.expand_as(drawn)
     assert drawn.grad is not None and not drawn.grad[hidden].any() and not found[~FRAMES.valid].any()

@@ -43,7 +43,7 @@ class Variational(Backend):
 
     def __init__(self, config: VariationalConfig, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
-        self.residual = None if config.loss == "binary_cross_entropy" else PixelResidual(config.loss)
+        self.residual = None if config.loss == "binary_cross_entropy" else PixelResidual(config.loss, size)
         self.controller = Controller(config.control, config.kl_target) if config.kl_target else None
 
     @abstractmethod

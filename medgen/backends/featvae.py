@@ -51,7 +51,7 @@ class Model(Backend):
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
         self.layers = MidLayers(config.features)
-        self.residual = PixelResidual(config.loss)
+        self.residual = PixelResidual(config.loss, size)
         self.register_buffer("fingerprint", self.layers.fingerprint.clone())
         total, width = sum(self.layers.widths), config.width
         self.standard = nn.BatchNorm2d(total, affine=False)

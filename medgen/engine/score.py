@@ -14,8 +14,7 @@ from medgen.backends._base import Backend, require
 from medgen.backends._capabilities import Classifies, Reconstructs
 from medgen.config import Settings
 from medgen.losses import valid_mean
-from medgen.nn.midlayers import LayerSettings, MidLayers
-from medgen.nn.perceptual import perceptual_map
+from medgen.nn.perceptual import perceptual_layers, perceptual_map
 from medgen.nn.residual import mean_scores
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
 
@@ -55,7 +54,7 @@ class Scorer:
         self.model, self.settings = model, settings
         if settings.perceptual:
             require(model, "reconstruct")
-            self.layers = MidLayers(LayerSettings(extractor=settings.perceptual))
+            self.layers = perceptual_layers(model.size, settings.perceptual)
 
     def __call__(self, batch: Batch) -> Scores:
         scores = self._once(batch)

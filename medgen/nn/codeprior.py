@@ -146,7 +146,7 @@ class CodeModel(nn.Module, ABC):
 
     def make_prior(self, strides: Sequence[int]) -> CodePrior | None:
         """Return a fresh prior over grids with so many pixels under a code, or None where the settings want none."""
-        self.residual = PixelResidual(self.config.loss)
+        self.residual = PixelResidual(self.config.loss, self.size)
         settings, padded = self.config.prior, math.ceil(self.size / self.stride) * self.stride
         self.grids = [(padded // stride, padded // stride) for stride in strides]
         return CodePrior(settings, self.config.quantizer.codes, self.grids, len(self.classes)) if settings.share else None

@@ -8,18 +8,17 @@ import torch
 from torch import Tensor
 
 from medgen.losses import ssim_map
-from medgen.nn.midlayers import LayerSettings, MidLayers
-from medgen.nn.perceptual import perceptual_map
+from medgen.nn.perceptual import perceptual_layers, perceptual_map
 
 PixelLoss = Literal["squared_error", "absolute_error", "ssim", "perceptual"]
 
 
 class PixelResidual:
-    """The residual of a kind at each pixel, with a gradient; no module, as the net of a perceptual one is never trained."""
+    """The residual of a kind at each pixel of frames of a size; no module, as the net of a perceptual one is never trained."""
 
-    def __init__(self, kind: PixelLoss) -> None:
+    def __init__(self, kind: PixelLoss, size: int) -> None:
         self.kind = kind
-        self.layers = MidLayers(LayerSettings()) if kind == "perceptual" else None
+        self.layers = perceptual_layers(size) if kind == "perceptual" else None
 
     def __call__(self, drawn: Tensor, image: Tensor, valid: Tensor) -> Tensor:
         """Return (B, 1, S, S), 0 outside valid: means over channels, 1 - SSIM, or the perceptual residual.
