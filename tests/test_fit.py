@@ -182,6 +182,10 @@ def test_a_minute_budget_stops_the_training(tmp_path: Path) -> None:
     assert not position.finished and (tmp_path / STATE).is_file()
 
 
+def test_a_signal_stops_where_an_epoch_is_one_step(tmp_path: Path) -> None:
+    assert fit(tmp_path, steps=1).run(lambda row: None, stop=after(2)).epoch == 2
+
+
 def test_validation_leaves_the_random_numbers_of_training_alone(tmp_path: Path) -> None:
     training = fit(tmp_path)
     before = torch.get_rng_state()

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -21,7 +21,7 @@ from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
 from medgen.engine.means import Epoch, Means
 from medgen.engine.player import Hand
-from medgen.engine.stages import Schedule
+from medgen.engine.stages import Position, Schedule
 from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, silent
@@ -54,21 +54,6 @@ class TrainingData(Protocol):
     def __len__(self) -> int: ...
 
     def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]: ...
-
-
-@dataclass
-class Position:
-    """Where a training stands; everything here survives an interruption."""
-
-    epoch: int = 0
-    step: int = 0  # within the epoch
-    stage: int = 0  # that `best` is of
-    best: float = math.inf
-    best_epoch: int = 0
-    seconds: float = 0.0
-    finished: str = ""  # why the training ended, "" while it goes on
-    warning: str = ""  # what the backend's diagnosis said of the best weights
-    ailing: bool = False  # whether the user has been warned and it is not over
 
 
 class Fit:
@@ -152,14 +137,18 @@ class Fit:
         RunError : if a loss is no longer a finite number.
         """
         deadline = time.monotonic() + 60 * max_minutes
+
+        def ends() -> bool:
+            return stop() or time.monotonic() > deadline
+
         while not self.position.finished:
-            if not self._train_epoch(on_progress, on_steps, lambda: stop() or time.monotonic() > deadline):
+            if whole := self._train_epoch(on_progress, on_steps, ends):
+                on_epoch(self._close_epoch(on_progress))
+            over = not whole or bool(self.position.finished) or ends()
+            if over or time.monotonic() - self.saved_at > SAVE_SECONDS:
                 self.save()
-                return self.position
-            row = self._close_epoch(on_progress)
-            on_epoch(row)
-            if self.position.finished or time.monotonic() - self.saved_at > SAVE_SECONDS:
-                self.save()
+            if over:
+                break
         return self.position
 
     def _train_epoch(self, on_progress: OnProgress, on_steps: Callable[[Epoch], None], stop: Callable[[], bool]) -> bool:
@@ -176,12 +165,12 @@ class Fit:
                 self.means["steps"].clear()
             frames += len(batch)
             place.seconds = before + time.monotonic() - started
-            rate = frames / max(place.seconds - before, 1e-9)
             values = {name: value for name, value in self.means["epoch"].row().items() if name.startswith("train.")}
             if not all(math.isfinite(value) for value in values.values()):
                 raise RunError(
                     f"{_broken(values)} in epoch {place.epoch + 1}, step {place.step}; try a lower learning rate or train.clip=1"
                 )
+            rate = frames / max(place.seconds - before, 1e-9)
             shown = {"loss": sum(values.values()), "frames/s": rate, "epoch": place.epoch + 1}
             on_progress(Progress("train", done + 1, self.settings.epochs * steps, shown))
             if place.step < steps and stop():
@@ -213,8 +202,7 @@ class Fit:
         stage = self.schedule.place(place.epoch)
         monitor = self.schedule.stages[stage].monitor
         row = Epoch(epoch=place.epoch + 1, seconds=place.seconds)
-        row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()}
-        row |= self.means["epoch"].row()
+        row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()} | self.means["epoch"].row()
         self.means["epoch"].clear()
         if isinstance(self.model, Concludes):
             self.model.conclude()
@@ -228,8 +216,7 @@ class Fit:
         judged = watched
         if self.settings.choose == "synthetic" and stage == len(self.schedule.stages) - 1:
             with self.averaged():
-                row["diagnosis.synthetic_auroc"] = synthetic_auroc(self.model, self.val, self.fabric)
-            found = row["diagnosis.synthetic_auroc"]
+                row["diagnosis.synthetic_auroc"] = found = synthetic_auroc(self.model, self.val, self.fabric)
             judged = 1 - found if math.isfinite(found) else None
         place.epoch, place.step = place.epoch + 1, 0
         if judged is None or judged < place.best:

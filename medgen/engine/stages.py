@@ -1,13 +1,29 @@
-"""When the stages of a training begin and end, in epochs: a border never falls inside one."""
+"""Where a training stands, and when its stages begin and end, in epochs: a border never falls inside one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from medgen.backends._base import Stage
+
+
+@dataclass
+class Position:
+    """Where a training stands; everything here survives an interruption."""
+
+    epoch: int = 0
+    step: int = 0  # within the epoch
+    stage: int = 0  # that `best` is of
+    best: float = math.inf
+    best_epoch: int = 0
+    seconds: float = 0.0
+    finished: str = ""  # why the training ended, "" while it goes on
+    warning: str = ""  # what the backend's diagnosis said of the best weights
+    ailing: bool = False  # whether the user has been warned and it is not over
 
 
 class Schedule:
