@@ -102,7 +102,7 @@ def test_dfms_distance_is_the_mahalanobis_distance_in_units_of_held_out_frames(s
     theirs = LedoitWolf().fit(np.concatenate([pooled(model, k, statistic) for k in range(3)]))
     raw = theirs.mahalanobis(pooled(model, 9, statistic)) / 112
     model.taken[:] = torch.tensor([False, True])
-    centre, spread = model.usual[1].numpy()
+    centre, spread = model.usual_1.numpy()
     np.testing.assert_allclose(model.score(frames(9)).score, (raw - centre) / spread, rtol=1e-3)
 
 
@@ -111,7 +111,7 @@ def test_dfms_units_come_from_frames_that_the_gaussian_was_not_fitted_to() -> No
     every = np.concatenate([pooled(model, k, "mean") for k in range(3)])
     fold = np.searchsorted(np.quantile(np.arange(18), [0.25, 0.5, 0.75]), np.arange(18))
     held = np.concatenate([LedoitWolf().fit(every[fold != k]).mahalanobis(every[fold == k]) / 112 for k in range(4)])
-    np.testing.assert_allclose(model.usual[1], [held.mean(), held.std(ddof=1)], rtol=1e-3)
+    np.testing.assert_allclose(model.usual_1, [held.mean(), held.std(ddof=1)], rtol=1e-3)
 
 
 def test_dfms_score_is_the_mean_over_its_blocks() -> None:

@@ -36,6 +36,16 @@ class Conditional(Protocol):
 
 
 @runtime_checkable
+class Contrasts(Protocol):
+    """Reconstructs features instead of pixels."""
+
+    def contrast(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """Return of each map of features how it differs from its reconstruction, (B, c, h, w), and which places of it count,
+        (B, 1, h, w) bool."""
+        ...
+
+
+@runtime_checkable
 class Samples(Protocol):
     """Can draw new frames."""
 
@@ -136,6 +146,7 @@ class Classifies(Protocol):
 
 CAPABILITIES: Mapping[str, type] = {
     "reconstruct": Reconstructs,
+    "contrast": Contrasts,
     "sample": Samples,
     "embed": Embeds,
     "decode": Decodes,

@@ -14,22 +14,19 @@ frames without.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig
-from medgen.nn.gaussian import shrunk_covariance, whitening
+from medgen.nn.gaussian import Gaussian, Statistic, held_out, pooled
 from medgen.nn.midlayers import LayerSettings, MidLayers
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch, Scores
 
-FOLDS = 4
 ENOUGH = 2000  # frames to choose by
-RIDGE = 1e-9  # of a variance: a feature may be the same in every frame
-Statistic = Literal["mean", "std"]
 
 
 class Config(OnePassConfig):
@@ -55,7 +52,6 @@ class Model(OnePass):
     config: Config
     taken: Tensor
     votes: Tensor
-    usual: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
@@ -68,7 +64,7 @@ class Model(OnePass):
             width = self.nets[block.side].widths[block.stride]
             self.register_buffer(f"mean_{number}", torch.zeros(width, dtype=torch.float64))
             self.register_buffer(f"root_{number}", torch.eye(width, dtype=torch.float64))
-        self.register_buffer("usual", torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(len(self.blocks), 1))  # mean, spread
+            self.register_buffer(f"usual_{number}", torch.tensor([0.0, 1.0], dtype=torch.float64))
         self.register_buffer("taken", torch.ones(len(self.blocks), dtype=torch.bool))
         self.register_buffer("votes", torch.zeros(len(self.sets)))
         self._clean: list[list[Tensor]] = []  # of each batch and view, (B, c) a block
@@ -85,7 +81,7 @@ class Model(OnePass):
             for number in mine:
                 block = self.blocks[number]
                 empty = torch.zeros(len(batch), 0)
-                found.append(_pooled(*maps[block.stride], self.config.statistics[block.statistic]) if maps else empty)
+                found.append(pooled(*maps[block.stride], self.config.statistics[block.statistic]).cpu() if maps else empty)
         return found
 
     def gather(self, batch: Batch, view: int) -> None:
@@ -102,18 +98,19 @@ class Model(OnePass):
         spoilt_rows = torch.cat(self._spoilt_rows) if self._spoilt_rows else rows[:0]
         good, bad = [], []
         for number in range(len(self.blocks)):
-            clean = torch.cat([vectors[number] for vectors in self._clean]).double()
-            spoilt = torch.cat([vectors[number] for vectors in self._spoilt]).double() if self._spoilt else clean[:0]
-            held, spoilt_held = _held_out(clean, rows, spoilt, spoilt_rows)
-            self.usual[number] = torch.stack([held.mean(), held.std().clamp_min(1e-12)])
-            good.append((held - held.mean()) / self.usual[number, 1])
-            bad.append((spoilt_held - held.mean()) / self.usual[number, 1])
-            for name, value in zip(("mean", "root"), _gaussian(clean), strict=True):
+            clean = torch.cat([vectors[number] for vectors in self._clean])
+            spoilt = torch.cat([vectors[number] for vectors in self._spoilt]) if self._spoilt else clean[:0]
+            held = held_out(clean, rows, torch.cat([clean, spoilt]), torch.cat([rows, spoilt_rows]))
+            gaussian = Gaussian.fit(clean, held[: len(clean)])
+            normal, odd = ((held - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(spoilt)])
+            good.append(normal)
+            bad.append(odd)
+            for name, value in gaussian._asdict().items():
                 self.get_buffer(f"{name}_{number}").copy_(value)
         if len(self.sets) > 1:
             for place, chosen in enumerate(self.sets):
-                normal, odd = (sum(parts[number] for number in chosen) for parts in (good, bad))
-                self.votes[place] = (odd[:, None] > normal).double().mean()  # type: ignore[index, operator]
+                normal, odd = (torch.stack([parts[number] for number in chosen]).sum(0) for parts in (good, bad))
+                self.votes[place] = (odd[:, None] > normal).double().mean()
         self.taken.zero_()
         self.taken[list(self.sets[int(self.votes.argmax())])] = True
 
@@ -121,10 +118,11 @@ class Model(OnePass):
         self.layers.check(self.fingerprint)
         vectors, total = self._vectors(batch, self.taken), torch.zeros(len(batch), dtype=torch.float64)
         for number in self.taken.nonzero()[:, 0].tolist():
-            mean, root = self.get_buffer(f"mean_{number}").cpu(), self.get_buffer(f"root_{number}").cpu()
-            centre, spread = self.usual[number].cpu()
-            total += (_distance(vectors[number].double(), mean, root) - centre) / spread
+            total += self._gaussian(number).distance(vectors[number])
         return Scores((total / self.taken.sum().cpu()).float().to(batch.image.device))
+
+    def _gaussian(self, number: int) -> Gaussian:
+        return Gaussian(*(self.get_buffer(f"{name}_{number}").cpu() for name in Gaussian._fields))
 
 
 def _sets(blocks: list[Block], counts: tuple[int, int, int]) -> list[tuple[int, ...]]:
@@ -143,40 +141,3 @@ def _sets(blocks: list[Block], counts: tuple[int, int, int]) -> list[tuple[int, 
         for stride in runs(counts[1])
         for kind in runs(counts[2])
     ]
-
-
-def _pooled(maps: Tensor, counts: Tensor, statistic: Statistic) -> Tensor:
-    """Return the mean or standard deviation (B, c) of maps (B, c, h, w) over the places (B, 1, h, w) that count."""
-    total = counts.sum((2, 3)).clamp_min(1)
-    mean = (maps * counts).sum((2, 3)) / total
-    if statistic == "mean":
-        return mean.cpu()
-    return (((maps - mean[..., None, None]).square() * counts).sum((2, 3)) / total).sqrt().cpu()
-
-
-def _gaussian(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean (c,) and whitening matrix (c, c) of vectors (N, c)."""
-    covariance, _ = shrunk_covariance(vectors)
-    return vectors.mean(0), whitening(covariance + RIDGE * torch.eye(len(covariance), dtype=covariance.dtype))
-
-
-def _distance(vectors: Tensor, mean: Tensor, root: Tensor) -> Tensor:
-    return ((vectors - mean) @ root).square().mean(1)  # (B,)
-
-
-def _held_out(clean: Tensor, rows: Tensor, spoilt: Tensor, spoilt_rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distance of each frame from the Gaussian of the clean frames of the other folds.
-
-    Folds are runs of rows, so that frames of one video stand on one side.
-    """
-    edges = torch.quantile(rows.unique().double(), torch.linspace(0, 1, FOLDS + 1, dtype=torch.float64)[1:-1])
-    folds, spoilt_folds = (torch.bucketize(some.double(), edges) for some in (rows, spoilt_rows))
-    found, spoilt_found = torch.zeros(len(clean), dtype=torch.float64), torch.zeros(len(spoilt), dtype=torch.float64)
-    for fold in range(FOLDS):
-        held, others = folds == fold, clean[folds != fold]
-        if not len(others):
-            others = clean  # too few frames for folds
-        mean, root = _gaussian(others)
-        found[held] = _distance(clean[held], mean, root)
-        spoilt_found[spoilt_folds == fold] = _distance(spoilt[spoilt_folds == fold], mean, root)
-    return found, spoilt_found

@@ -11,9 +11,11 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from medgen.backends._base import Backend, require
-from medgen.backends._capabilities import Classifies, Reconstructs
+from medgen.backends._capabilities import Classifies, Contrasts, Reconstructs
 from medgen.config import Settings
+from medgen.errors import ConfigError
 from medgen.losses import valid_mean
+from medgen.nn.contrast import COARSE, Contrast, pooled_all
 from medgen.nn.perceptual import perceptual_layers, perceptual_map
 from medgen.nn.residual import mean_scores
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
@@ -36,6 +38,9 @@ class ScoringSettings(Settings):
     """What a score is made of besides what the backend says."""
 
     perceptual: str = ""  # extractor ("efficientnet-lite0") by which frame and reconstruction are compared, as one more part
+    residual_distance: bool = (
+        False  # one more: how far what they differ in is from what training frames differ in (nn/contrast.py)
+    )
     flips: bool = False  # the mean over a frame and its mirror image
     fuse: tuple[
         str, ...
@@ -45,16 +50,25 @@ class ScoringSettings(Settings):
 class Scorer:
     """A backend's scores of a batch with what the settings add to them.
 
+    Parameters
+    ----------
+    model, settings
+    usual : what training frames differ in from their reconstructions, where the settings ask for the distance from it
+
     Raises
     ------
-    BackendError, MedgenError : if the backend reconstructs nothing to compare, or there is no such extractor.
+    BackendError, ConfigError, MedgenError : if the backend reconstructs nothing to compare, or there is no such extractor.
     """
 
-    def __init__(self, model: Backend, settings: ScoringSettings) -> None:
-        self.model, self.settings = model, settings
+    def __init__(self, model: Backend, settings: ScoringSettings, usual: Contrast | None = None) -> None:
+        self.model, self.settings, self.usual = model, settings, usual
         if settings.perceptual:
             require(model, "reconstruct")
             self.layers = perceptual_layers(model.size, settings.perceptual)
+        if settings.residual_distance and not isinstance(model, Contrasts):
+            if not settings.perceptual:
+                raise ConfigError('scoring.residual_distance compares features; say of which net with scoring.perceptual="NAME"')
+            self.coarse = perceptual_layers(model.size, settings.perceptual, COARSE)
 
     def __call__(self, batch: Batch) -> Scores:
         scores = self._once(batch)
@@ -65,11 +79,23 @@ class Scorer:
 
     def _once(self, batch: Batch) -> Scores:
         scores = self.model.score(batch)
-        if not self.settings.perceptual:
-            return scores
-        drawn = self.model.reconstruct(batch).clamp(0, 1)  # type: ignore[operator]
-        seen = perceptual_map(self.layers, batch.image, drawn, batch.valid)
-        return replace(scores, parts={**scores.parts, "perceptual": valid_mean(seen, batch.valid)})
+        parts = dict(scores.parts)
+        if self.settings.perceptual:
+            seen = perceptual_map(self.layers, batch.image, self._drawn(batch), batch.valid)
+            parts["perceptual"] = valid_mean(seen, batch.valid)
+        if self.usual is not None:
+            parts["residual_distance"] = self.usual.distance(self.contrast(batch))
+        return replace(scores, parts=parts)
+
+    def contrast(self, batch: Batch) -> list[Tensor]:
+        """Return what features of frames and reconstructions differ in, pooled: (B, c) for each map and statistic."""
+        if isinstance(self.model, Contrasts):
+            return pooled_all(self.model.contrast(batch))
+        image, drawn = (self.coarse.maps(frames, batch.valid) for frames in (batch.image, self._drawn(batch)))
+        return pooled_all([(real - fake, counts) for (real, counts), (fake, _) in zip(image, drawn, strict=True)])
+
+    def _drawn(self, batch: Batch) -> Tensor:
+        return self.model.reconstruct(batch).clamp(0, 1)  # type: ignore[no-any-return, operator]
 
 
 PLAIN = ScoringSettings()
@@ -83,13 +109,14 @@ def score_batches(
     on_progress: OnProgress = silent,
     scores_alone: bool = False,
     settings: ScoringSettings = PLAIN,
+    usual: Contrast | None = None,
 ) -> Iterator[Scored]:
     """Yield the scores of each batch and, but for `scores_alone`, what else the backend makes of it: reconstruction, classes.
 
     Always in float32, so that a score does not depend on the hardware's favourite precision.
     """
     model.to(fabric.device).eval()
-    scorer = Scorer(model, settings)
+    scorer = Scorer(model, settings, usual)
     total = len(batches)
     for done, batch in enumerate(batches, start=1):
         with torch.inference_mode():

@@ -2,8 +2,69 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple, Self
+
 import torch
 from torch import Tensor
+
+RIDGE = 1e-9  # of a variance: a number may be the same in every vector
+FOLDS = 4
+Statistic = Literal["mean", "std"]
+
+
+class Gaussian(NamedTuple):
+    """Mean (c,), whitening matrix (c, c), and the mean and standard deviation (2,) of the distances of vectors not fitted to."""
+
+    mean: Tensor
+    root: Tensor
+    usual: Tensor
+
+    @classmethod
+    def fit(cls, vectors: Tensor, held: Tensor) -> Self:
+        """Fit to vectors (N, c), of which `held_out` has the distances `held` (N,)."""
+        spread = held.std().clamp_min(1e-12) if len(held) > 1 else torch.ones_like(held[0])
+        return cls(*_fit(vectors.double()), torch.stack([held.mean(), spread]))
+
+    def distance(self, vectors: Tensor) -> Tensor:
+        """Return how much farther vectors (B, c) are from the mean than is usual, in standard deviations, (B,) float64.
+
+        The distance is the squared one of Mahalanobis, divided by c.
+        """
+        return (_distance(vectors.double(), self.mean, self.root) - self.usual[0]) / self.usual[1]
+
+
+def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor) -> Tensor:
+    """Return the distance (M,) of `others` (M, c) from Gaussians of those vectors (N, c) that are not of their own fold.
+
+    Folds are runs of rows, so that frames of one video stand on one side.
+    """
+    edges = torch.quantile(rows.unique().double(), torch.linspace(0, 1, FOLDS + 1, dtype=torch.float64)[1:-1])
+    folds, other_folds = (torch.bucketize(some.double(), edges) for some in (rows, other_rows))
+    found = torch.zeros(len(others), dtype=torch.float64)
+    for fold in range(FOLDS):
+        rest = vectors[folds != fold]
+        found[other_folds == fold] = _distance(
+            others[other_folds == fold].double(), *_fit((rest if len(rest) else vectors).double())
+        )
+    return found
+
+
+def pooled(maps: Tensor, counts: Tensor, statistic: Statistic) -> Tensor:
+    """Return the mean or standard deviation (B, c) of maps (B, c, h, w) over the places (B, 1, h, w) that count."""
+    total = counts.sum((2, 3)).clamp_min(1)
+    mean = (maps * counts).sum((2, 3)) / total
+    if statistic == "mean":
+        return mean
+    return (((maps - mean[..., None, None]).square() * counts).sum((2, 3)) / total).sqrt()
+
+
+def _fit(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    covariance, _ = shrunk_covariance(vectors)
+    return vectors.mean(0), whitening(covariance + RIDGE * torch.eye(len(covariance), dtype=covariance.dtype))
+
+
+def _distance(vectors: Tensor, mean: Tensor, root: Tensor) -> Tensor:
+    return ((vectors - mean) @ root).square().mean(1)  # (B,)
 
 
 def shrunk_covariance(vectors: Tensor) -> tuple[Tensor, float]:

@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 from medgen.backends import _base
 from medgen.data.dataset import FixedBatches, make_batch
 from medgen.data.prepared import Prepared
+from medgen.engine import checkpoint
 from medgen.engine.score import PLAIN, Scored, Scorer, score_batches
 from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
 from medgen.files import write_text
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
+from medgen.nn.contrast import Contrast
 from medgen.report.evaluate import PART
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.run import Run, RunSettings, open_run
+from medgen.verbs.run import CONTRAST, Run, RunSettings, open_run
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
+ENOUGH = 5000  # training frames that Gaussians are fitted to
 MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
 
 
@@ -42,9 +45,14 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
     batches = FixedBatches(data, rows, run.settings.data)
     chosen = run.settings.scoring
     model = run.trained()
+    if chosen.residual_distance:
+        _fit_contrast(run, data, model, fabric, on_progress)
+    usual = run.usual()
     step = -(-len(rows) * data.size**2 // MOST)
     tables, pixels = [], []
-    for scored in score_batches(model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen):
+    for scored in score_batches(
+        model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen, usual=usual
+    ):
         tables.append(part_table(scored))
         if scored.scores.map is not None:
             pixels.append(scored.scores.map[scored.batch.valid][::step].numpy())
@@ -66,6 +74,21 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
         on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
     facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
     write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
+
+
+@torch.inference_mode()
+def _fit_contrast(run: Run, data: Prepared, model: _base.Backend, fabric: Fabric, on_progress: OnProgress) -> None:
+    """Store what normal training frames differ in from their reconstructions in the run."""
+    rows = data.rows("train", originals=True)
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)]
+    batches = FixedBatches(data, rows, run.settings.data)
+    scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
+    found = []
+    for done, batch in enumerate(batches, start=1):
+        found.append([block.cpu() for block in scorer.contrast(batch.to(fabric.device))])
+        on_progress(Progress("contrast", done, len(batches)))
+    usual = Contrast.fit([torch.cat(parts) for parts in zip(*found, strict=True)], torch.from_numpy(rows))
+    checkpoint.save(run.folder / CONTRAST, usual.tensors(), {})
 
 
 def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
@@ -108,9 +131,12 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
             f"scoring.fuse needs at least {2 * FEWEST} normal validation frames, one half to weigh parts and one for the "
             f"threshold; '{data.address}' has {len(rows)}"
         )
-    scorer = Scorer(model, settings.scoring)
+    batch = make_batch(data, data.rows()[:1], settings.data.overlay)
     with torch.inference_mode():
-        scores = scorer(make_batch(data, data.rows()[:1], settings.data.overlay))
+        scorer = Scorer(model, settings.scoring)
+        if settings.scoring.residual_distance:
+            scorer.usual = Contrast.fit(scorer.contrast(batch), batch.index)
+        scores = scorer(batch)
     _fused_parts([f"{PART}{name}" for name in scores.parts], settings.scoring.fuse)
 
 

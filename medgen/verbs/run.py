@@ -2,9 +2,10 @@
 
 ``run.toml`` (settings and where the data came from), ``model.safetensors`` (best weights), ``last.safetensors`` (state to resume
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
-of the normal validation frames and the threshold), ``common.png`` (where frames are shown, where all
-are blanked alike), ``panels/`` (pictures while training), ``tensorboard/``, ``scores/`` (the test
-split, scored), ``scores-val/`` and the like (another split), ``scores-other/`` (the test frames of the second domain).
+of the normal validation frames and the threshold), ``contrast.safetensors`` (what training frames and their reconstructions
+differ in, where a score asks for it), ``common.png`` (where frames are shown, where all are blanked alike), ``panels/`` (pictures
+while training), ``tensorboard/``, ``scores/`` (the test split, scored), ``scores-val/`` and the like (another split),
+``scores-other/`` (the test frames of the second domain).
 """
 
 from __future__ import annotations
@@ -30,16 +31,18 @@ from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.image import read_image
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.engine.checkpoint import load_weights
+from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
 from medgen.engine.score import PLAIN, ScoringSettings
 from medgen.errors import ConfigError, RunError
 from medgen.files import write_bytes, write_text
+from medgen.nn.contrast import Contrast
 from medgen.types import Wants
 from medgen.verbs.pixels import png
 
 COMMON = "common.png"  # white where frames are shown
+CONTRAST = "contrast.safetensors"
 
 
 class WatchSettings(Settings):
@@ -133,7 +136,7 @@ class Run:
         hashed = sha256((self.folder / WEIGHTS).read_bytes())
         chosen = {"backend": self.settings.backend, "model": self.settings.model, "overlay": self.settings.data.overlay}
         if self.settings.scoring != PLAIN:
-            chosen["scoring"] = self.settings.scoring.model_dump(mode="json")
+            chosen["scoring"] = self.settings.scoring.model_dump(mode="json", exclude_defaults=True)
         hashed.update(json.dumps(chosen, sort_keys=True).encode())
         return hashed.hexdigest()[:16]
 
@@ -146,6 +149,15 @@ class Run:
         """Return where every frame is shown, (S, S) bool, of a run whose frames are all blanked alike; None for any other."""
         path = self.folder / COMMON
         return read_image(path).pixels[..., 0] > 0 if path.is_file() else None
+
+    def usual(self) -> Contrast | None:
+        """Return what training frames differ in from their reconstructions, of a run whose score asks for it; None for any other.
+
+        Raises
+        ------
+        RunError : if it is missing or damaged.
+        """
+        return Contrast.of(load(self.folder / CONTRAST)[0]) if self.settings.scoring.residual_distance else None
 
     def history(self, name: str = "log.csv") -> pd.DataFrame:
         """Return one row an epoch, or, of ``steps.csv``, one every so many steps; empty before the first."""

@@ -131,14 +131,14 @@ def score_rows(
         table = decide(run, read_table(out / "scores.csv"))  # the threshold may have been moved since
         write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
         return _read_scores(data, rows, out)
-    model, fabric = run.trained(), make_fabric(device, "float32")
+    model, usual, fabric = run.trained(), run.usual(), make_fabric(device, "float32")
     batches = FixedBatches(data, rows, run.settings.data, told=class_place(model, label))
     (out / "scores.toml").unlink(missing_ok=True)
     columns: list[pd.DataFrame] = []
     with replacing(out / "maps.npy") as temporary:
         maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(rows), data.size, data.size))
         start = 0
-        for scored in score_batches(model, batches, fabric, "score", on_progress, settings=run.settings.scoring):
+        for scored in score_batches(model, batches, fabric, "score", on_progress, settings=run.settings.scoring, usual=usual):
             if scored.scores.map is not None:
                 maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
             columns.append(_measure(scored, model))

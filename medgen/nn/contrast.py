@@ -1,0 +1,57 @@
+"""What frames differ in from their reconstructions, to the eyes of a fixed net, and whether that is usual.
+
+A mean over a residual asks how much is missing; of a blurred reconstruction a lot always is, texture above all. What is missing
+from normal frames is much the same in all of them, though: a Gaussian is fitted to it, and a frame is asked how far from that it
+is (the distance that Rippel et al. 2021, https://arxiv.org/abs/2005.14140, take of the features of frames themselves).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from medgen.nn.gaussian import Gaussian, Statistic, held_out, pooled
+
+COARSE = (16, 32)  # strides of the maps whose places see enough of a frame to tell one kind of tissue from another
+STATISTICS: tuple[Statistic, ...] = ("mean", "std")
+
+
+def pooled_all(maps: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """Return each statistic (B, c) of each map (B, c, h, w) over the places (B, 1, h, w) that count."""
+    return [pooled(values, counts, statistic) for values, counts in maps for statistic in STATISTICS]
+
+
+class Contrast:
+    """A Gaussian for each map and statistic; the distance is the mean of theirs, each in units of what is usual.
+
+    Parameters
+    ----------
+    gaussians : in the order of `pooled_all`
+    """
+
+    def __init__(self, gaussians: Sequence[Gaussian]) -> None:
+        self.gaussians = list(gaussians)
+
+    @classmethod
+    def fit(cls, blocks: Sequence[Tensor], rows: Tensor) -> Self:
+        """Fit to blocks (N, c) each, of the frames in `rows` (N,) of a data set."""
+        blocks, rows = [block.cpu() for block in blocks], rows.cpu()
+        return cls([Gaussian.fit(block, held_out(block, rows, block, rows)) for block in blocks])
+
+    def distance(self, blocks: Sequence[Tensor]) -> Tensor:
+        """Return (B,) of blocks (B, c) each: 0 for the usual frame, 1 for one farther by a standard deviation."""
+        found = [gaussian.distance(block.cpu()) for gaussian, block in zip(self.gaussians, blocks, strict=True)]
+        return torch.stack(found).mean(0).float().to(blocks[0].device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what `of` makes the same again of."""
+        return {f"{name}/{k}": value for k, gaussian in enumerate(self.gaussians) for name, value in gaussian._asdict().items()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """Undo `tensors`."""
+        count = len(tensors) // len(Gaussian._fields)
+        return cls([Gaussian(*(tensors[f"{name}/{k}"] for name in Gaussian._fields)) for k in range(count)])

@@ -1,0 +1,82 @@
+"""How far what a frame and its reconstruction differ in is from what is usual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import LedoitWolf
+from test_archives import folder
+from test_cli import fail, succeed
+from test_scoring import SMALL
+from tiny import batch, tiny
+
+from medgen.engine.score import Scorer, ScoringSettings
+from medgen.errors import ConfigError
+from medgen.nn.contrast import Contrast, pooled_all
+
+NET = "efficientnet-lite0"
+ASKED = ScoringSettings(perceptual=NET, residual_distance=True)
+
+
+def blocks(count: int, seed: int = 0) -> list[torch.Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    return [torch.randn(count, width, generator=draw) for width in (5, 3)]
+
+
+def test_statistics_are_taken_over_the_places_that_count() -> None:
+    maps, counts = torch.arange(8.0).view(1, 2, 2, 2), torch.tensor([[True, True], [True, False]]).view(1, 1, 2, 2)
+    mean, deviation = pooled_all([(maps, counts)])
+    torch.testing.assert_close(mean, torch.tensor([[1.0, 5.0]]))
+    torch.testing.assert_close(deviation, torch.tensor([[2 / 3, 2 / 3]]).sqrt())
+
+
+def test_the_distance_is_the_mahalanobis_distance_in_units_of_held_out_frames() -> None:
+    rows = torch.arange(40)
+    first, other = blocks(40)[:1], blocks(7, seed=1)[:1]
+    usual = Contrast.fit(first, rows)
+    fitted = LedoitWolf().fit(first[0].double().numpy())
+    theirs = [mahalanobis(row, fitted.location_, fitted.precision_) ** 2 / 5 for row in other[0].double().numpy()]
+    mean, spread = usual.gaussians[0].usual.tolist()
+    np.testing.assert_allclose(usual.distance(other), (np.array(theirs) - mean) / spread, rtol=1e-4)
+
+
+def test_several_maps_count_alike() -> None:
+    usual, other = Contrast.fit(blocks(40), torch.arange(40)), blocks(7, seed=1)
+    alone = [Contrast([gaussian]).distance([block]) for gaussian, block in zip(usual.gaussians, other, strict=True)]
+    torch.testing.assert_close(usual.distance(other), torch.stack(alone).mean(0))
+
+
+def test_it_comes_back_from_disk_the_same() -> None:
+    usual, other = Contrast.fit(blocks(40), torch.arange(40)), blocks(7, seed=1)
+    assert torch.equal(Contrast.of(usual.tensors()).distance(other), usual.distance(other))
+
+
+@pytest.mark.parametrize("name", ["vae", "featvae"])
+def test_the_part_is_the_distance_of_what_features_differ_in(name: str) -> None:
+    model, settings = tiny(name).eval(), ASKED if name == "vae" else ScoringSettings(residual_distance=True)
+    scorer = Scorer(model, settings)
+    with torch.inference_mode():
+        scorer.usual = Contrast.fit(scorer.contrast(batch(8)), torch.arange(8))
+        found = scorer(batch(3, seed=1)).parts["residual_distance"]
+        torch.testing.assert_close(found, scorer.usual.distance(scorer.contrast(batch(3, seed=1))))
+    assert found.shape == (3,) and found.isfinite().all()
+
+
+def test_pixels_are_compared_by_a_net_that_has_to_be_named() -> None:
+    with pytest.raises(ConfigError, match=r"scoring\.perceptual"):
+        Scorer(tiny("vae"), ScoringSettings(residual_distance=True))
+
+
+def test_a_run_keeps_what_is_usual_and_says_so_where_it_is_gone(tmp_path: Path) -> None:
+    asked = ["--set", f"scoring.perceptual={NET}", "--set", "scoring.residual_distance=true"]
+    data, run = folder(tmp_path / "frames", "train/good", "val/good", "test/good"), tmp_path / "run"
+    succeed("train", "vae", f"folder:{data}", "--out", run, *SMALL, *asked)
+    succeed("score", run, f"folder:{data}", "--out", tmp_path / "scores", "--no-pictures")
+    assert pd.read_csv(tmp_path / "scores" / "scores.csv")["part_residual_distance"].notna().all()
+    (run / "contrast.safetensors").unlink()
+    assert "contrast.safetensors" in fail("score", run, f"folder:{data}", "--out", tmp_path / "again")
