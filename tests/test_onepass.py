@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from test_archives import folder
 from test_cli import fail, succeed
@@ -17,7 +18,9 @@ from tiny import batch
 
 from medgen.backends import _base
 from medgen.backends._onepass import OnePass, _turned
+from medgen.backends.dfm import _chosen, _vote
 from medgen.errors import BackendError
+from medgen.metrics.paired import delong
 from medgen.types import Batch
 
 SIZE = 32
@@ -124,10 +127,10 @@ def test_dfms_score_is_the_mean_over_its_blocks() -> None:
     torch.testing.assert_close(whole, (alone[0] + alone[1]) / 2)
 
 
-def test_dfm_takes_the_set_of_blocks_with_the_most_votes() -> None:
+def test_dfm_takes_the_set_of_blocks_that_the_votes_say() -> None:
     model = fitted("dfm", sides=(64, 96))
-    assert len(model.sets) == 3 * 3 * 3 and model.votes.min() > 0
-    assert tuple(model.taken.nonzero()[:, 0].tolist()) == model.sets[int(model.votes.argmax())]
+    assert len(model.sets) == 3 * 3 * 3 and model.votes.min() > 0 and model.errors.min() > 0
+    assert tuple(model.taken.nonzero()[:, 0].tolist()) == model.sets[_chosen(model.sets, model.votes, model.errors)]
 
 
 # what counts
@@ -186,3 +189,18 @@ def test_a_run_is_one_epoch_over_every_training_frame(name: str, data: Path, tmp
     assert len(scores) == 14 and scores["score"].notna().all()
     refused = fail("train", name, f"folder:{data}", "--out", tmp_path / "run", "--resume", "--epochs", 3)
     assert f"'{name}' fits in one pass" in refused
+
+
+def test_dfm_takes_the_largest_of_the_sets_within_a_standard_error_of_the_best() -> None:
+    sets, votes = [(0,), (1,), (0, 1), (0, 1, 2)], torch.tensor([0.60, 0.75, 0.74, 0.70])
+    assert _chosen(sets, votes, torch.full((4,), 0.02)) == 2
+    assert _chosen(sets, votes, torch.full((4,), 0.005)) == 1
+
+
+def test_dfms_vote_is_an_auroc_with_delongs_error() -> None:
+    draw = torch.Generator().manual_seed(0)
+    normal, odd = torch.randn(30, generator=draw).double(), 0.7 + torch.randn(40, generator=draw).double()
+    labels, scores = np.repeat([0, 1], [30, 40]), torch.cat([normal, odd]).numpy()
+    vote, error = _vote(normal, odd)
+    theirs = delong(labels, scores, np.zeros(70))
+    assert float(vote) == pytest.approx(roc_auc_score(labels, scores)) and float(error) == pytest.approx(theirs.error)

@@ -8,11 +8,12 @@ squared Mahalanobis distance is than that of normal frames that the Gaussian was
 
 A block is one statistic (mean or standard deviation over the places) of one map at one size of the frame. Which blocks are taken
 is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames with a foreign patch from
-frames without.
+frames without. Of sets of blocks that do so alike, the largest is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -47,11 +48,13 @@ class Block(NamedTuple):
 
 
 class Model(OnePass):
-    """Nothing is localised: a frame has one vector a block. `votes`: how well each set told held-out frames from spoilt ones."""
+    """Nothing is localised: a frame has one vector a block. `votes`: how well each set told held-out frames from spoilt
+    ones; `errors`: their standard errors."""
 
     config: Config
     taken: Tensor
     votes: Tensor
+    errors: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
@@ -67,6 +70,7 @@ class Model(OnePass):
             self.register_buffer(f"usual_{number}", torch.tensor([0.0, 1.0], dtype=torch.float64))
         self.register_buffer("taken", torch.ones(len(self.blocks), dtype=torch.bool))
         self.register_buffer("votes", torch.zeros(len(self.sets)))
+        self.register_buffer("errors", torch.zeros(len(self.sets)))
         self._clean: list[list[Tensor]] = []  # of each batch and view, (B, c) a block
         self._spoilt: list[list[Tensor]] = []
         self._rows: list[Tensor] = []  # of the data set, for each batch and view
@@ -110,9 +114,9 @@ class Model(OnePass):
         if len(self.sets) > 1:
             for place, chosen in enumerate(self.sets):
                 normal, odd = (torch.stack([parts[number] for number in chosen]).sum(0) for parts in (good, bad))
-                self.votes[place] = (odd[:, None] > normal).double().mean()
+                self.votes[place], self.errors[place] = _vote(normal, odd)
         self.taken.zero_()
-        self.taken[list(self.sets[int(self.votes.argmax())])] = True
+        self.taken[list(self.sets[_chosen(self.sets, self.votes, self.errors)])] = True
 
     def score(self, batch: Batch) -> Scores:
         self.layers.check(self.fingerprint)
@@ -123,6 +127,23 @@ class Model(OnePass):
 
     def _gaussian(self, number: int) -> Gaussian:
         return Gaussian(*(self.get_buffer(f"{name}_{number}").cpu() for name in Gaussian._fields))
+
+
+def _vote(normal: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how often an odd distance (M,) is above a normal one (N,), and the standard error of that (DeLong et al. 1988)."""
+    above = (odd[:, None] > normal).double()  # (M, N)
+    return above.mean(), (above.mean(1).var() / len(odd) + above.mean(0).var() / len(normal)).sqrt()
+
+
+def _chosen(sets: Sequence[tuple[int, ...]], votes: Tensor, errors: Tensor) -> int:
+    """Return the place of the set to take: of those within a standard error of the best one, the one of the most blocks.
+
+    So small a difference between votes is chance, and the mean over more blocks depends less on any one of them (the rule of one
+    standard error: Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
+    """
+    best = int(votes.argmax())
+    near = [place for place in range(len(sets)) if votes[place] >= votes[best] - errors[best]]
+    return max(near, key=lambda place: (len(sets[place]), float(votes[place])))
 
 
 def _sets(blocks: list[Block], counts: tuple[int, int, int]) -> list[tuple[int, ...]]:
