@@ -105,6 +105,13 @@ def test_too_few_real_frames_are_refused(frames: Path) -> None:
         real_features(net, open_dataset(f"folder:{frames}", Reading(normal=["bad"])), 100, "val")
 
 
+def test_of_real_frames_without_labels_all_are_taken(tmp_path: Path) -> None:
+    net = Extractor("efficientnet-lite0", Means(), 6, lambda images: images)
+    for k in range(8):
+        Image.new("RGB", (32, 32), (k, 0, 0)).save(tmp_path / f"{k}.png")
+    assert len(real_features(net, open_dataset(f"folder:{tmp_path}"), 100, "all")) == 8
+
+
 def test_a_follower_measures_against_normal_training_frames(frames: Path, run: Path) -> None:
     follower = Follower(open_dataset(f"folder:{frames}", Reading(normal=["good"])), WatchSettings(every=1, frames=100))
     assert follower.name == "fd (efficientnet-lite0)" and 0 < follower.real.count <= 24

@@ -160,8 +160,10 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
 
 
 def _normals(data: Prepared, split: Split) -> NDArray[np.int64]:
+    """Return the rows of the normal frames of a split; where no frame has a label, as in a plain folder, of all."""
     rows = data.rows() if split == "all" else data.rows(split)
-    return rows[(data.index["label"] == "normal").to_numpy()[rows]]
+    labels = data.index["label"].to_numpy()
+    return rows[labels[rows] == ("normal" if (labels != "").any() else "")]
 
 
 def _frames(data: Prepared, rows: NDArray[np.int64]) -> Iterator[Tensor]:
