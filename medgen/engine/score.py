@@ -38,9 +38,7 @@ class ScoringSettings(Settings):
     """What a score is made of besides what the backend says."""
 
     perceptual: str = ""  # extractor ("efficientnet-lite0") by which frame and reconstruction are compared, as one more part
-    residual_distance: bool = (
-        False  # one more: how far what they differ in is from what training frames differ in (nn/contrast.py)
-    )
+    residual_distance: bool = False  # one more part: how unusual it is what they differ in (nn/contrast.py)
     flips: bool = False  # the mean over a frame and its mirror image
     fuse: tuple[
         str, ...
@@ -52,7 +50,8 @@ class Scorer:
 
     Parameters
     ----------
-    model, settings
+    model : in evaluation mode
+    settings : what is added
     usual : what training frames differ in from their reconstructions, where the settings ask for the distance from it
 
     Raises
@@ -79,20 +78,25 @@ class Scorer:
 
     def _once(self, batch: Batch) -> Scores:
         scores = self.model.score(batch)
-        parts = dict(scores.parts)
+        parts, drawn = dict(scores.parts), None
         if self.settings.perceptual:
-            seen = perceptual_map(self.layers, batch.image, self._drawn(batch), batch.valid)
-            parts["perceptual"] = valid_mean(seen, batch.valid)
+            drawn = self._drawn(batch)
+            parts["perceptual"] = valid_mean(perceptual_map(self.layers, batch.image, drawn, batch.valid), batch.valid)
         if self.usual is not None:
-            parts["residual_distance"] = self.usual.distance(self.contrast(batch))
+            parts["residual_distance"] = self.usual.distance(self.contrast(batch, drawn))
         return replace(scores, parts=parts)
 
-    def contrast(self, batch: Batch) -> list[Tensor]:
-        """Return what features of frames and reconstructions differ in, pooled: (B, c) for each map and statistic."""
+    def contrast(self, batch: Batch, drawn: Tensor | None = None) -> list[Tensor]:
+        """Return what features of frames and reconstructions differ in, pooled: (B, c) for each map and statistic.
+
+        `drawn` are the reconstructions (B, C, S, S), where they are known already.
+        """
         if isinstance(self.model, Contrasts):
             return pooled_all(self.model.contrast(batch))
-        image, drawn = (self.coarse.maps(frames, batch.valid) for frames in (batch.image, self._drawn(batch)))
-        return pooled_all([(real - fake, counts) for (real, counts), (fake, _) in zip(image, drawn, strict=True)])
+        real, fake = (
+            self.coarse.maps(some, batch.valid) for some in (batch.image, self._drawn(batch) if drawn is None else drawn)
+        )
+        return pooled_all([(one - other, counts) for (one, counts), (other, _) in zip(real, fake, strict=True)])
 
     def _drawn(self, batch: Batch) -> Tensor:
         return self.model.reconstruct(batch).clamp(0, 1)  # type: ignore[no-any-return, operator]
