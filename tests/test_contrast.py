@@ -16,11 +16,10 @@ from test_scoring import SMALL
 from tiny import batch, tiny
 
 from medgen.engine.score import Scorer, ScoringSettings
-from medgen.errors import ConfigError
+from medgen.errors import BackendError
 from medgen.nn.contrast import Contrast, pooled_all
 
-NET = "efficientnet-lite0"
-ASKED = ScoringSettings(perceptual=NET, residual_distance=True)
+ASKED = ScoringSettings(residual_distance=True, feature_distance=True)
 
 
 def blocks(count: int, seed: int = 0) -> list[torch.Tensor]:
@@ -30,9 +29,10 @@ def blocks(count: int, seed: int = 0) -> list[torch.Tensor]:
 
 def test_statistics_are_taken_over_the_places_that_count() -> None:
     maps, counts = torch.arange(8.0).view(1, 2, 2, 2), torch.tensor([[True, True], [True, False]]).view(1, 1, 2, 2)
-    mean, deviation = pooled_all([(maps, counts)])
+    mean, deviation, highest = pooled_all([(maps, counts)])
     torch.testing.assert_close(mean, torch.tensor([[1.0, 5.0]]))
     torch.testing.assert_close(deviation, torch.tensor([[2 / 3, 2 / 3]]).sqrt())
+    torch.testing.assert_close(highest, torch.tensor([[2.0, 6.0]]))
 
 
 def test_the_distance_is_the_mahalanobis_distance_in_units_of_held_out_frames() -> None:
@@ -57,26 +57,41 @@ def test_it_comes_back_from_disk_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", ["vae", "featvae"])
-def test_the_part_is_the_distance_of_what_features_differ_in(name: str) -> None:
-    model, settings = tiny(name).eval(), ASKED if name == "vae" else ScoringSettings(residual_distance=True)
-    scorer = Scorer(model, settings)
+def test_the_parts_are_the_distances_of_a_frames_features_and_of_what_its_reconstruction_lacks(name: str) -> None:
+    scorer = Scorer(tiny(name).eval(), ASKED)
     with torch.inference_mode():
-        scorer.usual = Contrast.fit(scorer.contrast(batch(8)), torch.arange(8))
-        found = scorer(batch(3, seed=1)).parts["residual_distance"]
-        torch.testing.assert_close(found, scorer.usual.distance(scorer.contrast(batch(3, seed=1))))
-    assert found.shape == (3,) and found.isfinite().all()
+        scorer.usual = {part: Contrast.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()}
+        other = scorer.pooled(batch(3, seed=1))
+        found = scorer(batch(3, seed=1)).parts
+        assert {*other} == {"residual_distance", "feature_distance"}
+        for part, blocks in other.items():
+            torch.testing.assert_close(found[part], scorer.usual[part].distance(blocks))
+            assert found[part].shape == (3,) and found[part].isfinite().all()
 
 
-def test_pixels_are_compared_by_a_net_that_has_to_be_named() -> None:
-    with pytest.raises(ConfigError, match=r"scoring\.perceptual"):
-        Scorer(tiny("vae"), ScoringSettings(residual_distance=True))
+def test_frames_are_looked_at_in_the_sizes_that_are_asked_for() -> None:
+    frames, model = batch(2), tiny("dfm", sides=()).eval()
+    with torch.inference_mode():
+        one, two = (
+            Scorer(model, ScoringSettings(feature_distance=True, sides=sides)).pooled(frames)["feature_distance"]
+            for sides in ((128,), (160, 128))
+        )
+    assert len(two) == 2 * len(one)
+    for first, second in zip(one, two[len(one) :], strict=True):
+        torch.testing.assert_close(first, second)
+
+
+def test_a_backend_that_reconstructs_nothing_has_no_residual_distance() -> None:
+    with pytest.raises(BackendError, match="dfm cannot reconstruct"):
+        Scorer(tiny("dfm", sides=()), ScoringSettings(residual_distance=True))
 
 
 def test_a_run_keeps_what_is_usual_and_says_so_where_it_is_gone(tmp_path: Path) -> None:
-    asked = ["--set", f"scoring.perceptual={NET}", "--set", "scoring.residual_distance=true"]
+    asked = ["--set", "scoring.residual_distance=true", "--set", "scoring.feature_distance=true"]
     data, run = folder(tmp_path / "frames", "train/good", "val/good", "test/good"), tmp_path / "run"
     succeed("train", "vae", f"folder:{data}", "--out", run, *SMALL, *asked)
     succeed("score", run, f"folder:{data}", "--out", tmp_path / "scores", "--no-pictures")
-    assert pd.read_csv(tmp_path / "scores" / "scores.csv")["part_residual_distance"].notna().all()
+    table = pd.read_csv(tmp_path / "scores" / "scores.csv")
+    assert table[["part_residual_distance", "part_feature_distance"]].notna().all(axis=None)
     (run / "contrast.safetensors").unlink()
     assert "contrast.safetensors" in fail("score", run, f"folder:{data}", "--out", tmp_path / "again")

@@ -6,9 +6,9 @@ of Normal Data in Pre-Trained Deep Features for Anomaly Detection", https://arxi
 (Ledoit and Wolf 2004) where the first cuts dimensions off. Anomaly score: the mean over some blocks of how much larger a frame's
 squared Mahalanobis distance is than that of normal frames that the Gaussian was not fitted to, in their standard deviations.
 
-A block is one statistic (mean or standard deviation over the places) of one map at one size of the frame. Which blocks are taken
-is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames with a foreign patch from
-frames without. Of sets of blocks that do so alike, the largest is taken.
+A block is one statistic (mean, standard deviation or highest value over the places) of one map at one size of the frame. Which
+blocks are taken is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames with a
+foreign patch from frames without. Of sets of blocks that do so alike, the largest is taken.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Config(OnePassConfig):
 
     features: LayerSettings = LayerSettings(strides=(8, 16, 32))
     sides: tuple[int, ...] = (224, 320)  # sizes to choose from; () takes that of `features`
-    statistics: tuple[Statistic, ...] = Field(("mean", "std"), min_length=1)  # over the places of a map
+    statistics: tuple[Statistic, ...] = Field(("mean", "std", "max"), min_length=1)  # over the places of a map
     choose: bool = True  # among all sets of sizes, maps and statistics; otherwise all blocks are taken
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor
 from medgen.backends._base import Backend, require
 from medgen.backends._capabilities import Classifies, Contrasts, Reconstructs
 from medgen.config import Settings
-from medgen.errors import ConfigError
 from medgen.losses import valid_mean
 from medgen.nn.contrast import COARSE, Contrast, pooled_all
+from medgen.nn.midlayers import LayerSettings
 from medgen.nn.perceptual import perceptual_layers, perceptual_map
 from medgen.nn.residual import mean_scores
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
@@ -39,10 +40,17 @@ class ScoringSettings(Settings):
 
     perceptual: str = ""  # extractor ("efficientnet-lite0") by which frame and reconstruction are compared, as one more part
     residual_distance: bool = False  # one more part: how unusual it is what they differ in (nn/contrast.py)
+    feature_distance: bool = False  # one more part: how unusual the frame itself is to that extractor
+    sides: tuple[int, ...] = ()  # sizes at which these two look at frames; () the frames' own
     flips: bool = False  # the mean over a frame and its mirror image
     fuse: tuple[
         str, ...
     ] = ()  # parts of which the score is the mean surprise (metrics/fusion.py), "*" for all; () the backend's own
+
+    @property
+    def distances(self) -> bool:
+        """Whether a part asks how far from the usual something is."""
+        return self.residual_distance or self.feature_distance
 
 
 class Scorer:
@@ -52,22 +60,24 @@ class Scorer:
     ----------
     model : in evaluation mode
     settings : what is added
-    usual : what training frames differ in from their reconstructions, where the settings ask for the distance from it
+    usual : of each part that is a distance, what training frames are like
 
     Raises
     ------
     BackendError, ConfigError, MedgenError : if the backend reconstructs nothing to compare, or there is no such extractor.
     """
 
-    def __init__(self, model: Backend, settings: ScoringSettings, usual: Contrast | None = None) -> None:
+    def __init__(self, model: Backend, settings: ScoringSettings, usual: Mapping[str, Contrast] = MappingProxyType({})) -> None:
         self.model, self.settings, self.usual = model, settings, usual
-        if settings.perceptual:
+        self.own = isinstance(model, Contrasts)  # differences of features are the backend's own business
+        if settings.perceptual or (settings.residual_distance and not self.own):
             require(model, "reconstruct")
-            self.layers = perceptual_layers(model.size, settings.perceptual)
-        if settings.residual_distance and not isinstance(model, Contrasts):
-            if not settings.perceptual:
-                raise ConfigError('scoring.residual_distance compares features; say of which net with scoring.perceptual="NAME"')
-            self.coarse = perceptual_layers(model.size, settings.perceptual, COARSE)
+        extractor = settings.perceptual or LayerSettings().extractor
+        if settings.perceptual:
+            self.layers = perceptual_layers(model.size, extractor)
+        looks = settings.feature_distance or (settings.residual_distance and not self.own)
+        sides = settings.sides or (model.size,)
+        self.coarse = [perceptual_layers(side, extractor, COARSE) for side in sides] if looks else []
 
     def __call__(self, batch: Batch) -> Scores:
         scores = self._once(batch)
@@ -82,21 +92,30 @@ class Scorer:
         if self.settings.perceptual:
             drawn = self._drawn(batch)
             parts["perceptual"] = valid_mean(perceptual_map(self.layers, batch.image, drawn, batch.valid), batch.valid)
-        if self.usual is not None:
-            parts["residual_distance"] = self.usual.distance(self.contrast(batch, drawn))
+        if self.usual:
+            parts |= {name: self.usual[name].distance(found) for name, found in self.pooled(batch, drawn).items()}
         return replace(scores, parts=parts)
 
-    def contrast(self, batch: Batch, drawn: Tensor | None = None) -> list[Tensor]:
-        """Return what features of frames and reconstructions differ in, pooled: (B, c) for each map and statistic.
+    def pooled(self, batch: Batch, drawn: Tensor | None = None) -> dict[str, list[Tensor]]:
+        """Return what each part that is a distance looks at: (B, c) for each map and statistic.
 
         `drawn` are the reconstructions (B, C, S, S), where they are known already.
         """
+        found: dict[str, list[Tensor]] = {}
+        real = [maps for net in self.coarse for maps in net.maps(batch.image, batch.valid)]
+        if self.settings.feature_distance:
+            found["feature_distance"] = pooled_all(real)
+        if self.settings.residual_distance:
+            found["residual_distance"] = pooled_all(self._away(batch, real, drawn))
+        return found
+
+    def _away(self, batch: Batch, real: list[tuple[Tensor, Tensor]], drawn: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        """Return what each map of features differs in between frames and reconstructions, and which places of it count."""
         if isinstance(self.model, Contrasts):
-            return pooled_all(self.model.contrast(batch))
-        real, fake = (
-            self.coarse.maps(some, batch.valid) for some in (batch.image, self._drawn(batch) if drawn is None else drawn)
-        )
-        return pooled_all([(one - other, counts) for (one, counts), (other, _) in zip(real, fake, strict=True)])
+            return self.model.contrast(batch)
+        drawn = self._drawn(batch) if drawn is None else drawn
+        fake = [maps for net in self.coarse for maps in net.maps(drawn, batch.valid)]
+        return [(one - other, counts) for (one, counts), (other, _) in zip(real, fake, strict=True)]
 
     def _drawn(self, batch: Batch) -> Tensor:
         return self.model.reconstruct(batch).clamp(0, 1)  # type: ignore[no-any-return, operator]
@@ -113,7 +132,7 @@ def score_batches(
     on_progress: OnProgress = silent,
     scores_alone: bool = False,
     settings: ScoringSettings = PLAIN,
-    usual: Contrast | None = None,
+    usual: Mapping[str, Contrast] = MappingProxyType({}),
 ) -> Iterator[Scored]:
     """Yield the scores of each batch and, but for `scores_alone`, what else the backend makes of it: reconstruction, classes.
 

@@ -1,4 +1,4 @@
-"""What frames differ in from their reconstructions, to the eyes of a fixed net, and whether that is usual.
+"""What a fixed net sees in frames, or in what they differ in from their reconstructions, and whether that is usual.
 
 A mean over a residual asks how much is missing; of a blurred reconstruction a lot always is, texture above all. What is missing
 from normal frames is much the same in all of them, though: a Gaussian is fitted to it, and a frame is asked how far from that it
@@ -16,7 +16,7 @@ from torch import Tensor
 from medgen.nn.gaussian import Gaussian, Statistic, held_out, pooled
 
 COARSE = (16, 32)  # strides of the maps whose places see enough of a frame to tell one kind of tissue from another
-STATISTICS: tuple[Statistic, ...] = ("mean", "std")
+STATISTICS: tuple[Statistic, ...] = ("mean", "std", "max")  # a small finding moves the last one most
 
 
 def pooled_all(maps: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:

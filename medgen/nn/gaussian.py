@@ -9,7 +9,7 @@ from torch import Tensor
 
 RIDGE = 1e-9  # of a variance: a number may be the same in every vector
 FOLDS = 4
-Statistic = Literal["mean", "std"]
+Statistic = Literal["mean", "std", "max"]
 
 
 class Gaussian(NamedTuple):
@@ -50,7 +50,10 @@ def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor) 
 
 
 def pooled(maps: Tensor, counts: Tensor, statistic: Statistic) -> Tensor:
-    """Return the mean or standard deviation (B, c) of maps (B, c, h, w) over the places (B, 1, h, w) that count."""
+    """Return a statistic (B, c) of maps (B, c, h, w) over the places (B, 1, h, w) bool that count; 0 where none does."""
+    if statistic == "max":
+        highest = maps.masked_fill(~counts, -torch.inf).amax((2, 3))
+        return highest.masked_fill(highest.isinf(), 0)
     total = counts.sum((2, 3)).clamp_min(1)
     mean = (maps * counts).sum((2, 3)) / total
     if statistic == "mean":

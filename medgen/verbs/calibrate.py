@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
+from torch import Tensor
 
 from medgen.backends import _base
 from medgen.data.dataset import FixedBatches, make_batch
@@ -45,7 +46,7 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
     batches = FixedBatches(data, rows, run.settings.data)
     chosen = run.settings.scoring
     model = run.trained()
-    if chosen.residual_distance:
+    if chosen.distances:
         _fit_contrast(run, data, model, fabric, on_progress)
     usual = run.usual()
     step = -(-len(rows) * data.size**2 // MOST)
@@ -78,17 +79,23 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
 
 @torch.inference_mode()
 def _fit_contrast(run: Run, data: Prepared, model: _base.Backend, fabric: Fabric, on_progress: OnProgress) -> None:
-    """Store what normal training frames differ in from their reconstructions in the run."""
+    """Store what normal training frames, and what they differ in from their reconstructions, are like in the run."""
     rows = data.rows("train", originals=True)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)]
     batches = FixedBatches(data, rows, run.settings.data)
     scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
-    found = []
+    found: list[dict[str, list[Tensor]]] = []
     for done, batch in enumerate(batches, start=1):
-        found.append([block.cpu() for block in scorer.contrast(batch.to(fabric.device))])
+        pooled = scorer.pooled(batch.to(fabric.device))
+        found.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))
-    usual = Contrast.fit([torch.cat(parts) for parts in zip(*found, strict=True)], torch.from_numpy(rows))
-    checkpoint.save(run.folder / CONTRAST, usual.tensors(), {})
+    places = torch.from_numpy(rows)
+    usual = {
+        name: Contrast.fit([torch.cat(parts) for parts in zip(*(blocks[name] for blocks in found), strict=True)], places)
+        for name in found[0]
+    }
+    tensors = {f"{name}/{key}": tensor for name, contrast in usual.items() for key, tensor in contrast.tensors().items()}
+    checkpoint.save(run.folder / CONTRAST, tensors, {})
 
 
 def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
@@ -134,8 +141,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
     batch = make_batch(data, data.rows()[:1], settings.data.overlay)
     with torch.inference_mode():
         scorer = Scorer(model, settings.scoring)
-        if settings.scoring.residual_distance:
-            scorer.usual = Contrast.fit(scorer.contrast(batch), batch.index)
+        scorer.usual = {name: Contrast.fit(blocks, batch.index) for name, blocks in scorer.pooled(batch).items()}
         scores = scorer(batch)
     _fused_parts([f"{PART}{name}" for name in scores.parts], settings.scoring.fuse)
 

@@ -2,10 +2,10 @@
 
 ``run.toml`` (settings and where the data came from), ``model.safetensors`` (best weights), ``last.safetensors`` (state to resume
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
-of the normal validation frames and the threshold), ``contrast.safetensors`` (what training frames and their reconstructions
-differ in, where a score asks for it), ``common.png`` (where frames are shown, where all are blanked alike), ``panels/`` (pictures
-while training), ``tensorboard/``, ``scores/`` (the test split, scored), ``scores-val/`` and the like (another split),
-``scores-other/`` (the test frames of the second domain).
+of the normal validation frames and the threshold), ``contrast.safetensors`` (what training frames are like, for parts of a score
+that are a distance from it), ``common.png`` (where frames are shown, where all are blanked alike), ``panels/`` (pictures while
+training), ``tensorboard/``, ``scores/`` (the test split, scored), ``scores-val/`` and the like (another split), ``scores-other/``
+(the test frames of the second domain).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
 from medgen import __version__
 from medgen.backends import _base
@@ -150,14 +151,20 @@ class Run:
         path = self.folder / COMMON
         return read_image(path).pixels[..., 0] > 0 if path.is_file() else None
 
-    def usual(self) -> Contrast | None:
-        """Return what training frames differ in from their reconstructions, of a run whose score asks for it; None for any other.
+    def usual(self) -> dict[str, Contrast]:
+        """Return what training frames are like, for each part of the score that asks how far from the usual something is.
 
         Raises
         ------
         RunError : if it is missing or damaged.
         """
-        return Contrast.of(load(self.folder / CONTRAST)[0]) if self.settings.scoring.residual_distance else None
+        if not self.settings.scoring.distances:
+            return {}
+        tensors: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in load(self.folder / CONTRAST)[0].items():
+            part, key = name.split("/", 1)
+            tensors.setdefault(part, {})[key] = tensor
+        return {part: Contrast.of(own) for part, own in tensors.items()}
 
     def history(self, name: str = "log.csv") -> pd.DataFrame:
         """Return one row an epoch, or, of ``steps.csv``, one every so many steps; empty before the first."""
