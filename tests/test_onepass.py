@@ -130,7 +130,12 @@ def test_dfms_score_is_the_mean_over_its_blocks() -> None:
 
 def test_dfm_takes_the_set_of_blocks_that_the_votes_say() -> None:
     model = fitted("dfm", sides=(64, 96))
-    assert len(model.sets) == 3 * 3 * 6 and model.votes.min() > 0 and model.errors.min() > 0
+    assert (
+        len(model.sets) == 3 * 3
+        and {len(some) % 3 for some in model.sets} == {0}
+        and model.votes.min() > 0
+        and model.errors.min() > 0
+    )
     assert tuple(model.taken.nonzero()[:, 0].tolist()) == model.sets[_chosen(model.sets, model.votes, model.errors)]
 
 

@@ -7,8 +7,9 @@ of Normal Data in Pre-Trained Deep Features for Anomaly Detection", https://arxi
 squared Mahalanobis distance is than that of normal frames that the Gaussian was not fitted to, in their standard deviations.
 
 A block is one statistic (mean, standard deviation or highest value over the places) of one map at one size of the frame. Which
-blocks are taken is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames with a
-foreign patch from frames without. Of sets of blocks that do so alike, the largest is taken.
+sizes and maps are taken is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames
+with a foreign patch from frames without. Of sets that do so alike, the largest is taken. Statistics are not chosen: a pasted
+patch moves the highest value most, a finding may move any.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Config(OnePassConfig):
     features: LayerSettings = LayerSettings(strides=(8, 16, 32))
     sides: tuple[int, ...] = (224, 320)  # sizes to choose from; () takes that of `features`
     statistics: tuple[Statistic, ...] = Field(("mean", "std", "max"), min_length=1)  # over the places of a map
-    choose: bool = True  # among all sets of sizes, maps and statistics; otherwise all blocks are taken
+    choose: bool = True  # among all sets of sizes and maps; otherwise all are taken
 
 
 class Block(NamedTuple):
@@ -62,7 +63,7 @@ class Model(OnePass):
         self.nets = [MidLayers(config.features.model_copy(update={"side": side})) for side in sides]
         counts = (len(sides), len(config.features.strides), len(config.statistics))
         self.blocks = [Block(*place) for place in torch.cartesian_prod(*map(torch.arange, counts)).view(-1, 3).tolist()]
-        self.sets = _sets(self.blocks, counts) if config.choose else [tuple(range(len(self.blocks)))]
+        self.sets = _sets(self.blocks, counts[:2]) if config.choose else [tuple(range(len(self.blocks)))]
         for number, block in enumerate(self.blocks):
             width = self.nets[block.side].widths[block.stride]
             self.register_buffer(f"mean_{number}", torch.zeros(width, dtype=torch.float64))
@@ -146,19 +147,14 @@ def _chosen(sets: Sequence[tuple[int, ...]], votes: Tensor, errors: Tensor) -> i
     return max(near, key=lambda place: (len(sets[place]), float(votes[place])))
 
 
-def _sets(blocks: list[Block], counts: tuple[int, int, int]) -> list[tuple[int, ...]]:
-    """Return the sets of blocks to choose from: all of some sizes, neighbouring maps and some statistics."""
+def _sets(blocks: list[Block], counts: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the sets of blocks to choose from: all statistics of some sizes and neighbouring maps."""
 
     def runs(count: int) -> list[range]:
         return [range(first, last) for first, last in combinations(range(count + 1), 2)]
 
     return [
-        tuple(
-            number
-            for number, block in enumerate(blocks)
-            if block.side in side and block.stride in stride and block.statistic in kind
-        )
+        tuple(number for number, block in enumerate(blocks) if block.side in side and block.stride in stride)
         for side in runs(counts[0])
         for stride in runs(counts[1])
-        for kind in runs(counts[2])
     ]
