@@ -20,6 +20,7 @@ class Cost(NamedTuple):
     training_seconds: float | None
     frames_per_second: float | None  # scored, on the machine and device of the run's provenance
     peak_memory: int | None  # bytes, of the process while it trained
+    peak_device_memory: int | None = None  # bytes, of tensors on the GPU while it trained; None where there was none
 
 
 class Views(NamedTuple):

@@ -4,8 +4,8 @@
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
 of the normal validation frames and the threshold), ``contrast.safetensors`` (what training frames and their reconstructions
 differ in, where a score asks for it), ``common.png`` (where frames are shown, where all are blanked alike), ``panels/`` (pictures
-while training), ``tensorboard/``, ``scores/`` (the test split, scored), ``scores-val/`` and the like (another split),
-``scores-other/`` (the test frames of the second domain).
+while training), ``tensorboard/``, ``cost.json`` (weights, time, memory, speed), ``scores/`` (the test split, scored),
+``scores-val/`` and the like (another split), ``scores-other/`` (the test frames of the second domain).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Run:
     folder: Path
     settings: RunSettings
     origin: Origin
-    about: dict[str, str]  # versions and the command
+    about: dict[str, str]  # versions, the command, and why the training ended
 
     @property
     def name(self) -> str:
@@ -158,6 +158,10 @@ class Run:
         RunError : if it is missing or damaged.
         """
         return Contrast.of(load(self.folder / CONTRAST)[0]) if self.settings.scoring.residual_distance else None
+
+    def finished(self) -> bool:
+        """Tell whether the training came to its end and the run is calibrated."""
+        return bool(self.about.get("finished"))
 
     def history(self, name: str = "log.csv") -> pd.DataFrame:
         """Return one row an epoch, or, of ``steps.csv``, one every so many steps; empty before the first."""
