@@ -10,6 +10,7 @@ import click
 from medgen.errors import MedgenError
 
 from . import audit as audit  # their commands register themselves
+from . import compare as compare
 from . import drawing as drawing
 from . import maps as maps
 from .group import PATH, main
@@ -154,6 +155,8 @@ def train(
                 on_progress=display,
                 stop=display.stop,
             )
+    if not run.finished():
+        click.echo("go on with --resume", err=True)
     click.echo(f"run: {out}")
     if run.has_weights():
         click.echo(f"next: medgen report {out}")

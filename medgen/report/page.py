@@ -52,7 +52,7 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
     """
     if not evidence:
         raise RunError("there is no run to report; name at least one run folder")
-    names = _distinct([run.name for run in evidence])
+    names = distinct([run.name for run in evidence])
     metrics = {name: plain({**run.metrics, **_audited(run)}) for name, run in zip(names, evidence, strict=True)}
     scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
@@ -80,7 +80,7 @@ def render(evidence: Sequence[Evidence]) -> str:
         lstrip_blocks=True,
     )
     house.filters |= {"number": number, "brief": brief, "data_uri": data_uri, "literal": literal}
-    names = _distinct([run.name for run in evidence])
+    names = distinct([run.name for run in evidence])
     runs = [_context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
     style = Markup((HERE / "page.css").read_text(encoding="utf-8"))
     pairs = [plain(pair) for pair in compare_runs(names, evidence)]
@@ -221,7 +221,7 @@ def _inline(svg: bytes, prefix: str) -> Markup:
     return Markup(re.sub(r"<[^<>]+>", retag, text).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def distinct(names: Sequence[str]) -> list[str]:
     """Number the names that come more than once."""
     result: list[str] = []
     for name in names:

@@ -65,14 +65,12 @@ def report(
     RunError, DataError : if a run is not trained or its data set is gone.
     """
     opened = [open_run(folder) for folder in runs]
-    evidence = [
-        gather(run, scored_split(run, dataset, split, device, on_progress), split, by, device, on_progress) for run in opened
-    ]
+    evidence = [gather(run, *split_of(run, dataset, split), split, by, device, on_progress)[0] for run in opened]
     return write_report(evidence, out or REPORTS / "+".join(run.name for run in opened))
 
 
-def scored_split(run: Run, dataset: Path | None, split: str, device: Device, on_progress: OnProgress = silent) -> ScoreTable:
-    """Return the scores of a split of the data set that a run was trained on; finished ones are read again.
+def split_of(run: Run, dataset: Path | None = None, split: str = "test") -> tuple[Prepared, NDArray[np.int64]]:
+    """Open the data set that a run was trained on; return it with the rows of a split.
 
     Parameters
     ----------
@@ -85,20 +83,36 @@ def scored_split(run: Run, dataset: Path | None, split: str, device: Device, on_
     run.weights_digest()
     data = open_trained_on(run, dataset)
     check_fits(run, data)
+    return data, split_rows(data, split)
+
+
+def split_rows(data: Prepared, split: str) -> NDArray[np.int64]:
+    """Return the rows of a split that is to be scored.
+
+    Raises
+    ------
+    DataError : if there are none.
+    """
     rows = data.rows(split)
     if not len(rows):
         splits = ", ".join(sorted(set(data.index["split"])))
         remedy = f"it has {splits}" if data.kind else "prepare it again with --test-share above 0, or `medgen score` other frames"
         raise DataError(f"'{data.folder}' has no frames of split '{split}'; {remedy}")
-    folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
-    return score_rows(run, data, rows, folder, False, device, on_progress)
+    return rows
 
 
 def gather(
-    run: Run, scored: ScoreTable, split: str, by: Sequence[str], device: Device, on_progress: OnProgress = silent
-) -> Evidence:
-    """Collect what the page says about one run and its scores of a split."""
-    data, rows = scored.data, scored.rows
+    run: Run,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    split: str = "test",
+    by: Sequence[str] = (),
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> tuple[Evidence, ScoreTable]:
+    """Score a split, where that is not done yet; return what the page says about the run, and the scores."""
+    folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
+    scored = score_rows(run, data, rows, folder, False, device, on_progress)
     calibration = run.calibration()
     threshold: dict[str, Any] = {
         key: calibration[key] for key in ("value", "false_alarm_rate", "normals", "pixel_level") if key in calibration
@@ -113,7 +127,7 @@ def gather(
     if isinstance(model, Styles):
         metrics["path_length"] = path_length(model.cpu().eval())
     history = run.history()
-    return Evidence(
+    evidence = Evidence(
         name=run.name,
         backend=run.settings.backend,
         about=_base.about(run.settings.backend),
@@ -130,6 +144,7 @@ def gather(
         extras=extras(run, model, scored),
         audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
     )
+    return evidence, scored
 
 
 def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,7 @@ from pydantic import Field
 
 from medgen import __version__
 from medgen.backends import _base
-from medgen.config import Settings, override, read_toml, to_toml
+from medgen.config import Settings, merged, override, read_toml, to_toml
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.image import read_image
@@ -252,8 +253,8 @@ def open_run(folder: Path) -> Run:
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)
 
 
-def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = ()) -> RunSettings:
-    """Return the settings of a run: a recipe, with each ``key=value`` laid over it.
+def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = (), *over: Mapping[str, Any]) -> RunSettings:
+    """Return the settings of a run: a recipe, with nested settings and then each ``key=value`` laid over it.
 
     Raises
     ------
@@ -263,6 +264,7 @@ def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] 
     values: dict[str, Any] = read_toml(config) if config else {}
     if values.setdefault("backend", backend) != backend:
         raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")
+    values = reduce(merged, over, values)
     settings = RunSettings.parse(override(values, assignments), str(config or "settings"))
     _base.parse(backend, settings.model)
     return settings

@@ -173,7 +173,7 @@ def _train(
     if run.has_weights():
         calibrate(run, data, fabric, on_progress)
     run = run.noted(finished=position.finished)
-    state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}; go on with --resume"
+    state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
     what = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"
     best = f"; best {what} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
     on_progress(Progress("train", 0, 0, {}, f"{state}{best}"))
