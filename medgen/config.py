@@ -66,7 +66,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown setting '{name}'; {did_you_mean(str(last), _fields(model, parents))}"
-    return f"{where}: '{name}' is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    told = first["msg"].removeprefix("Value error, ")
+    return f"{where}: '{name}' is {first['input']!r}: {told[0].lower()}{told[1:]}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
