@@ -1,9 +1,9 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit`` and ``fid`` a run; ``compare`` trains several backends
-and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames, and ``make_mnist_m``
-makes a data set of digits. Progress goes to a callback; nothing is printed.
+``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid`` and ``rank`` a run; ``compare`` trains several
+backends and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames, and
+``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 """
 
 from medgen.backends._base import summaries as backends
@@ -18,6 +18,7 @@ from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
 from medgen.verbs.edit import edit
 from medgen.verbs.maps import maps
+from medgen.verbs.rank import rank
 from medgen.verbs.report import report
 from medgen.verbs.run import recipe
 from medgen.verbs.score import score
@@ -39,6 +40,7 @@ __all__ = [
     "make_mnist_m",
     "maps",
     "prepare",
+    "rank",
     "read_study",
     "recipe",
     "reconstruct",

@@ -19,7 +19,7 @@ class Cost(NamedTuple):
     parameters: int | None  # trainable weights
     training_seconds: float | None
     frames_per_second: float | None  # scored, on the machine and device of the run's provenance
-    peak_memory: int | None  # bytes, of the process while it trained
+    peak_memory: int | None  # bytes that the training added to the process, libraries not counted
     peak_device_memory: int | None = None  # bytes, of tensors on the GPU while it trained; None where there was none
 
 

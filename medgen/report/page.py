@@ -56,7 +56,7 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
 def render(evidence: Sequence[Evidence]) -> str:
     """Return the page's HTML."""
     names = distinct([run.name for run in evidence])
-    runs = [_context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
+    runs = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
     pairs = [plain(pair) for pair in compare_runs(names, evidence)]
     return (
         environment()
@@ -76,8 +76,11 @@ def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[
     return [(", ".join(whose) if len(evidence) > 1 else "", text) for text, whose in concerned.items()]
 
 
-def _context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
-    """Return what the template shows of one run: plain values, finished pictures, the rows of its tables."""
+def context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
+    """Return what a template shows of one run: plain values, finished pictures, the rows of its tables.
+
+    `anchor` is the run's own in the page.
+    """
     scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
     limit = plain(run.metrics.get("threshold") or {}).get("value")
     if limit is not None and "abnormal" not in scores:

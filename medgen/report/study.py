@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medgen.files import write_text
 from medgen.report.comparison import Comparison
-from medgen.report.page import plain
+from medgen.report.markup import plain
 
 
 def write_comparison(comparison: Comparison, out: Path) -> Path:

@@ -14,7 +14,7 @@ from medgen.data.sources import open_dataset
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, RunError, in_one_line
 from medgen.report.comparison import Comparison, Failure
-from medgen.report.page import distinct
+from medgen.report.markup import distinct
 from medgen.report.study import write_comparison
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.entries import Seen, assemble, see

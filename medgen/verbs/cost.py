@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from medgen.backends._base import Backend
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric
-from medgen.engine.memory import peak_device, peak_resident
+from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
 from medgen.files import write_text
 from medgen.report.comparison import Cost
@@ -31,16 +30,16 @@ def parameters(model: Backend) -> int:
     return sum(weight.numel() for player in model.players.values() for weight in player.parameters())
 
 
-def note_cost(run: Run, model: Backend, seconds: float, measured: bool, device: torch.device) -> None:
+def note_cost(run: Run, model: Backend, seconds: float, memory: MemoryMeter) -> None:
     """Write what a training took into the run; of one that went on after an interruption the higher peaks count.
 
     Parameters
     ----------
     seconds : of training steps and validations, all sessions together
-    measured : whether the peak of the memory was reset when this session began
+    memory : begun with this session
     """
     before = recorded(run)
-    peaks = {"peak_memory": peak_resident() if measured else None, "peak_device_memory": peak_device(device)}
+    peaks = {"peak_memory": memory.peak(), "peak_device_memory": memory.peak_device()}
     highest = {name: max(filter(None, (value, before.get(name))), default=None) for name, value in peaks.items()}
     _write(run, {"parameters": parameters(model), "training_seconds": seconds, **highest})
 

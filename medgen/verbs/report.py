@@ -113,11 +113,7 @@ def gather(
     """Score a split, where that is not done yet; return what the page says about the run, and the scores."""
     folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
     scored = score_rows(run, data, rows, folder, False, device, on_progress)
-    calibration = run.calibration()
-    threshold: dict[str, Any] = {
-        key: calibration[key] for key in ("value", "false_alarm_rate", "normals", "pixel_level") if key in calibration
-    }
-    metrics = evaluate(scored.table, _pixel_maps(scored), threshold, strata(data, rows, by))
+    metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), strata(data, rows, by))
     metrics |= {"control": held} if (held := control(run)) else {}
     model = run.trained()
     if isinstance(model, Samples):

@@ -26,7 +26,7 @@ from medgen.data.sources import open_dataset
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
 from medgen.engine.means import Epoch
-from medgen.engine.memory import reset_peak
+from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
@@ -155,6 +155,7 @@ def _train(
     stop: Callable[[], bool],
 ) -> Run:
     fabric = make_fabric(device, run.settings.train.precision)
+    memory = MemoryMeter(fabric.device)
     normal = data.rows("val")
     if not len(normal):
         on_progress(
@@ -165,10 +166,9 @@ def _train(
     if go_on:
         fit.resume()
     run = run.noted(device=fabric.device.type, precision=precision_name(fabric), finished="")
-    measured = reset_peak(fabric.device)
     with Watch(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as watch:
         position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
-    note_cost(run, fit.model, position.seconds, measured, fabric.device)
+    note_cost(run, fit.model, position.seconds, memory)
     run = run.noted(warning=position.warning)
     if run.has_weights():
         calibrate(run, data, fabric, on_progress)
