@@ -12,6 +12,7 @@ from medgen.report.figures import score_histogram
 from medgen.report.markup import asset, environment, inline, plain
 from medgen.report.page import context
 
+BLANK = ["label", "finding", "split", "group"]  # columns of scores that are not written: nothing is known of new frames
 LISTED = 200  # frames in the table of the page; the file has all
 
 
@@ -39,7 +40,7 @@ def write_ranking(evidence: Evidence, usual: Sequence[float], out: Path) -> Path
         histogram=inline(histogram, "histogram-"),
         style=asset("page.css"),
     )
-    write_text(out / "ranks.csv", scores.drop(columns=["label", "finding"]).to_csv(index=False, lineterminator="\n"))
+    write_text(out / "ranks.csv", scores.drop(columns=BLANK).to_csv(index=False, lineterminator="\n"))
     write_text(out / "metrics.json", json.dumps(plain(evidence.metrics), indent=2) + "\n")
     write_text(out / "report.html", html)
     return out / "report.html"

@@ -21,7 +21,7 @@ from medgen.verbs.entries import Seen, assemble, see
 from medgen.verbs.frames import check_same, identity
 from medgen.verbs.jobs import Caller, Job, check_reusable, jobs_of, set_up_entry, trained
 from medgen.verbs.report import split_of, split_rows
-from medgen.verbs.run import RunSettings, open_run
+from medgen.verbs.run import Run, RunSettings, open_run
 from medgen.verbs.study import FILE, StudySettings
 
 PAGES = "pages"  # folder of a comparison: each run's own page
@@ -131,7 +131,9 @@ def compare_runs(
         name: see(run, *split, out / PAGES / name, device, on_progress)
         for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)
     }
-    groups = _grouped(seen)
+    groups = {
+        title: [seen[name] for name in members] for title, members in grouped({n: some.run for n, some in seen.items()}).items()
+    }
     commands = [run.about.get("command", "") for run in runs] + [command]
     comparison = assemble(
         f"Comparison of {', '.join(groups)}",
@@ -171,19 +173,18 @@ def _failed(name: str, error: Exception, on_progress: OnProgress) -> Failure:
     return failure
 
 
-def _grouped(seen: Mapping[str, Seen]) -> dict[str, list[Seen]]:
-    """Return the runs that differ by their seed alone together, under what their names have in common."""
+def grouped(runs: Mapping[str, Run]) -> dict[str, list[str]]:
+    """Return the names of runs that differ by their seed alone together, under what those have in common."""
     alike: dict[tuple[str, str, int], list[str]] = {}
     times: Counter[tuple[str, str, int]] = Counter()  # a seed that comes again is no other seed
-    for name, some in seen.items():
-        settings = some.run.settings
-        seed = settings.train.seed
-        same = settings.model_copy(update={"train": settings.train.model_copy(update={"seed": 0})}).model_dump_json()
-        digest = some.run.origin.data_digest
-        alike.setdefault((same, digest, times[same, digest, seed]), []).append(name)
-        times[same, digest, seed] += 1
-    groups = {}
-    for members in alike.values():
-        shared = re.sub(r"[-_. ]*seed[-_. ]*\d+$", "", members[0]) if len(members) > 1 else ""
-        groups[shared if shared and shared not in groups else members[0]] = [seen[name] for name in members]
+    for name, run in runs.items():
+        train = run.settings.train
+        same = run.settings.model_copy(update={"train": train.model_copy(update={"seed": 0})}).model_dump_json()
+        digest = run.origin.data_digest
+        alike.setdefault((same, digest, times[same, digest, train.seed]), []).append(name)
+        times[same, digest, train.seed] += 1
+    groups: dict[str, list[str]] = {}
+    for names in alike.values():
+        shared = re.sub(r"[-_. ]*seed[-_. ]*\d+$", "", names[0]) if len(names) > 1 else ""
+        groups[shared if shared and shared not in groups else names[0]] = names
     return groups
