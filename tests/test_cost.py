@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from test_archives import folder
 
 from medgen import api
 from medgen.engine import memory
+from medgen.engine.device import make_fabric
 from medgen.engine.memory import MemoryMeter
+from medgen.types import Batch
 from medgen.verbs import cost as module
 from medgen.verbs.cost import cost, note_cost, recorded
 from medgen.verbs.report import split_of
@@ -69,6 +73,20 @@ def test_speed_is_measured_once(run: Run, scored: ScoreTable, monkeypatch: pytes
     first = cost(run, scored, "cpu")
     monkeypatch.setattr(module, "score_batches", None)
     assert cost(run, scored, "cpu") == first and first.frames_per_second and first.frames_per_second > 0
+
+
+def test_speed_is_that_of_the_passes_and_not_of_what_comes_before(
+    run: Run, scored: ScoreTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def paced(model: object, batches: list[Batch], *rest: object, **how: object) -> Iterator[None]:
+        time.sleep(0.5)
+        for _ in batches:
+            time.sleep(0.02)
+            yield None
+
+    monkeypatch.setattr(module, "score_batches", paced)
+    found = module.frames_per_second(run, run.trained(), scored, make_fabric("cpu", "float32"))
+    assert len(scored.rows) / 0.1 < found <= len(scored.rows) / 0.02
 
 
 def test_a_run_from_before_costs_were_noted_has_its_weights_and_its_time(run: Run, scored: ScoreTable) -> None:

@@ -67,7 +67,10 @@ def test_the_commands_for_comparing_backends_run_in_their_order(tmp_path: Path, 
 def test_the_study_file_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     (tmp_path / "study.toml").write_text(block("Comparing backends", "toml"))
-    assert [settings.model.get("latents") for settings in api.read_study(tmp_path / "study.toml").recipes().values()] == [None, 64]
+    assert [settings.model.get("latents") for settings in api.read_study(tmp_path / "study.toml").recipes().values()] == [
+        None,
+        64,
+    ]
 
 
 def test_the_recipe_of_the_measured_run_is_there_and_valid() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from lightning.fabric import Fabric
 
 from medgen.backends._base import Backend
 from medgen.data.dataset import FixedBatches
@@ -16,7 +16,7 @@ from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
 from medgen.files import write_text
 from medgen.report.comparison import Cost
-from medgen.types import Batch, OnProgress, Progress, silent
+from medgen.types import OnProgress, silent
 from medgen.verbs.run import Run
 from medgen.verbs.score import ScoreTable
 
@@ -51,31 +51,11 @@ def recorded(run: Run) -> dict[str, Any]:
 
 
 def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnProgress = silent) -> Cost:
-    """Return what a run cost, with how fast it scores.
-
-    Frames per second are those of `PASSES` passes over up to `FRAMES` scored frames, the median, after one batch to warm up:
-    frames in memory, backend and all that the run's scoring adds, in float32, results back on the CPU; no file is read and none
-    written. It is measured once for the same weights and device, and kept in the run.
-    """
-    found = recorded(run)
-    model = run.trained()
-    fabric = make_fabric(device, "float32")
+    """Return what a run cost, with how fast it scores: measured once for the same weights and device, and kept in the run."""
+    found, model, fabric = recorded(run), run.trained(), make_fabric(device, "float32")
     stamp = {"weights": run.weights_digest(), "timed_on": fabric.device.type}
-    if {name: found.get(name) for name in stamp} != stamp:
-        batches = list(FixedBatches(scored.data, scored.rows[:FRAMES], run.settings.data))
-
-        def seconds(some: Sequence[Batch]) -> float:
-            began = time.perf_counter()
-            for _ in score_batches(model, some, fabric, scores_alone=True, settings=run.settings.scoring, usual=run.usual()):
-                pass
-            return time.perf_counter() - began
-
-        seconds(batches[:1])
-        passes = []
-        for done in range(1, PASSES + 1):
-            passes.append(seconds(batches))
-            on_progress(Progress("time", done, PASSES))
-        found |= stamp | {"frames_per_second": sum(map(len, batches)) / float(np.median(passes))}
+    if not stamp.items() <= found.items():
+        found |= stamp | {"frames_per_second": frames_per_second(run, model, scored, fabric, on_progress)}
         _write(run, found)
     history = run.history()
     return Cost(
@@ -85,6 +65,22 @@ def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnP
         peak_memory=found.get("peak_memory"),
         peak_device_memory=found.get("peak_device_memory"),
     )
+
+
+def frames_per_second(run: Run, model: Backend, scored: ScoreTable, fabric: Fabric, on_progress: OnProgress = silent) -> float:
+    """Return how many frames a run scores in a second: the median of `PASSES` passes over up to `FRAMES` of the scored frames.
+
+    From frames in memory to results in memory, in float32, with all that the run's scoring adds to its backend; no file is read
+    and none is written. One batch beforehand warms up and is not timed.
+    """
+    batches = list(FixedBatches(scored.data, scored.rows[:FRAMES], run.settings.data))
+    marks = []
+    given = [batches[0], *batches * PASSES]
+    chosen = run.settings.scoring
+    for _ in score_batches(model, given, fabric, "time", on_progress, scores_alone=True, settings=chosen, usual=run.usual()):
+        marks.append(time.perf_counter())
+    passes = np.diff(marks[:: len(batches)])
+    return sum(map(len, batches)) / float(np.median(passes))
 
 
 def _write(run: Run, facts: dict[str, Any]) -> None:
