@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_archives import folder
 from test_cli import fail, succeed
 from test_page import Page
 
@@ -20,17 +21,17 @@ NAME = "<script>alert(1)</script>.jpg"
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run, new frames of which one cannot be read, and their ranking."""
-    folder = tmp_path_factory.mktemp("rank")
-    make_phantom(folder / "frames", PhantomSettings(train=16, val=40, test_normal=6, test_abnormal=6, width=160, height=160))
-    succeed("prepare", folder / "frames", "--out", folder / "data", "--size", 32)
+    home = tmp_path_factory.mktemp("rank")
+    make_phantom(home / "frames", PhantomSettings(train=16, val=40, test_normal=6, test_abnormal=6, width=160, height=160))
+    succeed("prepare", home / "frames", "--out", home / "data", "--size", 32)
     small = ("--epochs", 2, "--set", "data.batch_size=8", "--set", "model.widths=[8]")
-    succeed("train", "vae", folder / "data", "--out", folder / "run", *small)
-    shutil.copytree(folder / "frames" / "polyp", folder / "new")
-    first = sorted((folder / "new").iterdir())[0]
-    first.rename(folder / "new" / NAME.replace("/", "_"))
-    (folder / "new" / "broken.jpg").write_bytes(b"no image")
-    (folder / "told.txt").write_text(succeed("report", folder / "run", "--input", folder / "new", "--out", folder / "R"))
-    return folder
+    succeed("train", "vae", home / "data", "--out", home / "run", *small)
+    shutil.copytree(home / "frames" / "polyp", home / "new")
+    first = sorted((home / "new").iterdir())[0]
+    first.rename(home / "new" / NAME.replace("/", "_"))
+    (home / "new" / "broken.jpg").write_bytes(b"no image")
+    (home / "told.txt").write_text(succeed("report", home / "run", "--input", home / "new", "--out", home / "R"))
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_the_page_opens_offline_and_shows_names_as_text(root: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_listed(root: Path) -> None:
     text = Page((root / "R" / "report.html").read_text()).text
-    assert "1 files could not be read" in text and "broken.jpg" in text
+    assert "1 file could not be read" in text and "broken.jpg" in text
 
 
 def test_of_a_data_set_the_truth_is_not_shown(root: Path) -> None:
@@ -115,3 +116,13 @@ def test_a_mistake_is_one_line(root: Path, arguments: list[str], answer: str, mo
     Path("bad").mkdir(exist_ok=True)
     Path("bad/a.jpg").write_text("no image")
     assert answer in fail("report", *arguments, "--out", "X")
+
+
+def test_without_enough_validation_frames_frames_are_ranked_and_none_is_flagged(tmp_path: Path) -> None:
+    frames = folder(tmp_path / "frames", "train/good", "val/good", count=6)
+    small = ("--epochs", 1, "--set", "data.batch_size=4", "--set", "model.widths=[8]")
+    succeed("train", "vae", f"folder:{frames}", "--out", tmp_path / "run", *small)
+    told = succeed("report", tmp_path / "run", "--input", frames / "val", "--out", tmp_path / "R")
+    text = Page((tmp_path / "R" / "report.html").read_text()).text
+    assert "6 frames ranked; none is flagged, as there is no threshold" in told
+    assert "needs at least 19 normal validation frames" in text and "Nothing is flagged" in text

@@ -116,7 +116,7 @@ def _warnings(run: Run, metrics: dict[str, Any], rejected: int) -> list[str]:
     """Return what a reader has to know before the ranking."""
     found = []
     if rejected:
-        found.append(f"{rejected} files could not be read; they are listed below.")
+        found.append(f"{rejected} {'file' if rejected == 1 else 'files'} could not be read, listed below.")
     if not metrics["flagged"]:
         found.append(f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}.")
     elif metrics["flagged"]["count"] > SHIFTED * metrics["flagged"]["of"]:
