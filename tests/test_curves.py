@@ -50,7 +50,11 @@ def test_draws_are_those_of_the_bootstrap_of_each_measure_alone(seed: int, decim
     labels, scores, groups = scored(seed, decimals)
     drawn = measure_draws(labels, scores, groups, 50, seed)
     at_95 = partial(sensitivity_at_specificity, specificity=0.95)
-    for found, statistic in ((drawn.auroc, auroc), (drawn.average_precision, average_precision), (drawn.sensitivity[:, 5], at_95)):
+    for found, statistic in (
+        (drawn.auroc, auroc),
+        (drawn.average_precision, average_precision),
+        (drawn.sensitivity[:, 5], at_95),
+    ):
         np.testing.assert_allclose(found, replicates(statistic, labels, scores, groups, 50, seed))
 
 
