@@ -49,7 +49,7 @@ def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: in
     panels = [frame(24, True, place) for place in range(4)]
     error = np.stack([np.random.default_rng(seed).random(valid.shape) + 0.2 * skill * mask for _, valid, mask in panels])
     maps = (error, np.stack([mask for _, _, mask in panels]), np.stack([valid for _, valid, _ in panels]))
-    sizes = size_classes(np.where(abnormal, 0.004 + 0.4 * random.random(len(frames)) ** 2, np.nan).tolist())
+    sizes = size_classes(np.where(abnormal, 0.004 + 0.1 * hard**2, np.nan).tolist())
     threshold = {"value": limit, "false_alarm_rate": 0.05, "normals": 93}
     metrics = evaluate(scores, [maps], threshold, {"size of the finding": sizes}, draws)
     fields: dict[str, Any] = {

@@ -42,7 +42,9 @@ def _pages(metrics: Mapping[str, Any]) -> Iterator[Figure]:
     yield from _summary(metrics)
     yield _titled(curves(metrics), "ROC and precision-recall curves with pointwise bands")
     for start in range(0, len(entries), 9):
-        yield _titled(distributions(entries[start : start + 9]), "Scores of the first run of each backend; dash-dotted: threshold")
+        yield _titled(
+            distributions(entries[start : start + 9]), "Scores of the first run of each backend; dash-dotted: threshold"
+        )
     for figure, title in (
         (shares(entries, SIZES), "What is flagged at the threshold (of normal findings: false alarms)"),
         (ranks(metrics), "Mean ranks; bars join backends that the Holm-corrected paired test cannot tell apart"),
@@ -68,6 +70,7 @@ def _summary(metrics: Mapping[str, Any]) -> Iterator[Figure]:
         rows.append([entry["name"], *(f"{'best: ' * mark}{t}{i}" for t, i, mark in zip(texts, inside, best, strict=True))])
     frames, boot = metrics["frames"], metrics["bootstrap"]
     notes = [
+        RESEARCH,
         f"{frames['normal']} normal and {frames['abnormal']} abnormal frames. Means over seeds; below them {100 * boot['level']:g} % "
         f"intervals over frames ({boot['draws']} bootstrap draws by {boot['by']}).",
         *(line for key in metrics["verdicts"] if (line := _verdict(metrics, key))),
@@ -108,25 +111,42 @@ def _thresholds(entries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[l
             counts = [found.get(f"flagged_{label}") or {} for label in ("normal", "abnormal")]
             flagged = [f"{count['count']} of {count['of']}" if count else "-" for count in counts]
             rate = found.get("false_alarm_rate")
-            facts = [words(found.get("value"), "rate"), "-" if rate is None else f"{100 * rate:g} %", str(found.get("normals", "-"))]
+            facts = [
+                words(found.get("value"), "rate"),
+                "-" if rate is None else f"{100 * rate:g} %",
+                str(found.get("normals", "-")),
+            ]
             rows.append([run["name"], str(run["seed"]), *facts, *flagged])
-    return ["Run", "Seed", "Threshold", "False alarms promised", "Normal frames it rests on", "Normal flagged", "Abnormal flagged"], rows
+    return [
+        "Run",
+        "Seed",
+        "Threshold",
+        "False alarms promised",
+        "Normal frames it rests on",
+        "Normal flagged",
+        "Abnormal flagged",
+    ], rows
 
 
 def _versions(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for entry in entries:
         for run in entry["runs"]:
-            lines.append(f"{run['name']}: " + ", ".join(f"{key} {value}" for key, value in run["provenance"].items() if key != "command"))
+            lines.append(
+                f"{run['name']}: " + ", ".join(f"{key} {value}" for key, value in run["provenance"].items() if key != "command")
+            )
             if run["provenance"].get("command"):
                 lines.append(f"    {run['provenance']['command']}")
     return lines
 
 
 def _titled(figure: Figure, title: str) -> Figure:
+    """Put a figure on the upper part of a page, in the proportions that it was made in."""
+    width, height = figure.get_size_inches()
+    share = min(0.88, 0.94 * PAGE[0] * height / width / PAGE[1])
     figure.set_size_inches(PAGE)
-    figure.suptitle(plain(title, 130), x=0.03, ha="left", fontsize=13, color=INK)
-    figure.get_layout_engine().set(rect=(0.02, 0.04, 0.96, 0.94))  # type: ignore[union-attr]
+    figure.text(0.03, 0.945, plain(title, 130), fontsize=14, color=INK)
+    figure.get_layout_engine().set(rect=(0.02, 0.92 - share, 0.96, share))  # type: ignore[union-attr]
     return figure
 
 

@@ -121,7 +121,9 @@ def pictures(comparison: Comparison, names: Sequence[str], ranked: Ranked, budge
     """
     each = TYPICAL * (1 + 2 * len(comparison.entries))
     chosen = choose(comparison.entries[0].runs[0].scores, ranked, names, min(MOST, max(1, budget // each)))
-    found: dict[int, Any] = {row: {"why": shown(why), "original": None, "contour": "", "entries": []} for row, why in chosen.items()}
+    found: dict[int, Any] = {
+        row: {"why": shown(why), "original": None, "contour": "", "entries": []} for row, why in chosen.items()
+    }
     for entry in comparison.entries:
         views = entry.views(list(chosen))
         high = _bright(views)
@@ -173,7 +175,9 @@ def _contour(mask: NDArray[np.bool_], side: int) -> str:
     return "".join(f"M{line}Z" for line in points)
 
 
-def rows(comparison: Comparison, names: Sequence[str], ranked: Ranked, first: Sequence[int], budget: int = ROW_BYTES) -> dict[str, Any]:
+def rows(
+    comparison: Comparison, names: Sequence[str], ranked: Ranked, first: Sequence[int], budget: int = ROW_BYTES
+) -> dict[str, Any]:
     """Return the table of frames by columns: what JSON says in fewest bytes.
 
     Parameters
@@ -189,7 +193,9 @@ def rows(comparison: Comparison, names: Sequence[str], ranked: Ranked, first: Se
     label, finding = (table[column].fillna("").astype(str).to_numpy() for column in ("label", "finding"))
     kinds, codes = np.unique(finding, return_inverse=True)
     paths = [shown(path) for path in table["path"]]
-    sizes = np.array([len(json.dumps(path, ensure_ascii=False).encode("utf-8", "replace")) for path in paths]) + 16 + 20 * len(names)
+    sizes = (
+        np.array([len(json.dumps(path, ensure_ascii=False).encode("utf-8", "replace")) for path in paths]) + 16 + 20 * len(names)
+    )
     apart = np.argsort(-ranked.spread, kind="stable")
     order = np.array([*first, *apart[~np.isin(apart, first)]], dtype=int)
     kept = np.sort(order[: max(len(first), int(np.searchsorted(np.cumsum(sizes[order]), budget, side="right")))])

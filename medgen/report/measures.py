@@ -35,7 +35,9 @@ _COLUMNS = (
 
 def describe(extractor: str | None) -> list[dict[str, Any]]:
     """Return the columns: key, title, unit, better ("higher" or "lower"), meaning and whether the paired test compares them."""
-    columns: list[dict[str, Any]] = [dict(zip(("key", "title", "unit", "better", "meaning"), column, strict=True)) for column in _COLUMNS]
+    columns: list[dict[str, Any]] = [
+        dict(zip(("key", "title", "unit", "better", "meaning"), column, strict=True)) for column in _COLUMNS
+    ]
     for column in columns:
         column["tested"] = column["key"] in DETECTION
         if column["key"] == "distance":

@@ -35,7 +35,9 @@ def curves(metrics: Mapping[str, Any]) -> Figure:
             axes.plot(curve[across], np.array(curve["value"], dtype=float), linewidth=1.6, **look(place))
         roc.plot([], [], label=plain(entry["name"], 28), **look(place))
     roc.set(title="ROC", xlabel="normal frames flagged", ylabel="abnormal frames found", xlim=(0, 1), ylim=(0, 1.01))
-    precision.set(title="Precision and recall", xlabel="abnormal frames found (recall)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01))
+    precision.set(
+        title="Precision and recall", xlabel="abnormal frames found (recall)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01)
+    )
     roc.legend(loc="lower right")
     return figure
 
@@ -63,12 +65,20 @@ def distributions(entries: Entries) -> Figure:
 def shares(entries: Entries, sizes: str) -> Figure | None:
     """Draw the share of each finding, and of each size class, that is flagged; None where no entry has a threshold."""
     sections = {
-        "by finding": [[(f"{row['finding'] or 'none given'} ({row['frames']})", row["flagged"]) for row in each["findings"]] for each in entries],
+        "by finding": [
+            [(f"{row['finding'] or 'none given'} ({row['frames']})", row["flagged"]) for row in each["findings"]]
+            for each in entries
+        ],
         "by size of the finding": [
-            [(f"{row['name']} ({row['abnormal']})", row["flagged_abnormal"]) for row in each["groups"].get(sizes, [])] for each in entries
+            [(f"{row['name']} ({row['abnormal']})", row["flagged_abnormal"]) for row in each["groups"].get(sizes, [])]
+            for each in entries
         ],
     }
-    drawn = {title: tables for title, tables in sections.items() if any(row[1]["value"] is not None for table in tables for row in table)}
+    drawn = {
+        title: tables
+        for title, tables in sections.items()
+        if any(row[1]["value"] is not None for table in tables for row in table)
+    }
     if not drawn:
         return None
     most = max(len(table) for tables in drawn.values() for table in tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,11 @@ def _findings(runs: Sequence[Evidence]) -> list[dict[str, Any]]:
     ]
 
 
+def _natural(name: str) -> list[tuple[float, str]]:
+    """Return the key by which "5 to 20" comes before "20 to 100"."""
+    return [(float(part), "") if part.isdecimal() else (np.inf, part) for part in re.split(r"(\d+)", name)]
+
+
 def _groups(runs: Sequence[Evidence]) -> dict[str, list[dict[str, Any]]]:
     """Return kind of grouping -> its groups with AUROC and the shares that are flagged."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -95,7 +101,7 @@ def _groups(runs: Sequence[Evidence]) -> dict[str, list[dict[str, Any]]]:
                 key: averaged([table[row["name"]].get(key) or {} for table in tables])
                 for key in ("auroc", "flagged_normal", "flagged_abnormal")
             }
-            for row in rows
+            for row in sorted(rows, key=lambda row: _natural(row["name"]))
             if all(row["name"] in table for table in tables)
         ]
     return found
