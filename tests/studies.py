@@ -95,7 +95,7 @@ def make_audit(frames: pd.DataFrame, scores: Mapping[str, NDArray]) -> dict[str,
     """The audit of traits that are noise, but for one."""
     random = np.random.default_rng(1)
     traits = pd.DataFrame({name: random.normal(size=len(frames)) for name in list(TRAITS)[:4]})
-    traits[list(TRAITS)[0]] += 1.5 * (frames["label"] == "abnormal")
+    traits[next(iter(TRAITS))] += 1.5 * (frames["label"] == "abnormal")
     pairs = pd.DataFrame({"kind": ["near"], "path": [frames["path"].iloc[0]], "split": "test"})
     pairs = pairs.assign(other="train/copy.jpg", other_split="train")
     found = audit(frames, traits, random.random(len(frames)), scores, pairs, draws=20)

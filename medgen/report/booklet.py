@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from medgen.report.canvas import INK, MUTED, RULE, STYLE, plain
 from medgen.report.plots import costs, curves, distributions, ranks, shares
-from medgen.report.tables import between, words
+from medgen.report.tables import between, filled, is_best, words
 
 PAGE = (11.7, 8.3)  # inches, A4 across
 LINES = 38  # of a page of text
@@ -60,19 +60,19 @@ def _pages(metrics: Mapping[str, Any]) -> Iterator[Figure]:
 
 
 def _summary(metrics: Mapping[str, Any]) -> Iterator[Figure]:
-    columns = [c for c in metrics["measures"] if any(e["summary"][c["key"]]["value"] is not None for e in metrics["entries"])]
+    columns = filled(metrics)
     rows = []
     for entry in metrics["entries"]:
         cells = [(entry["summary"][column["key"]], column) for column in columns]
-        best = [(metrics["verdicts"].get(column["key"]) or {}).get("best") == entry["name"] for column in columns]
+        best = [is_best(metrics, entry["name"], column["key"]) for column in columns]
         texts = [words(found["value"], column["unit"]) for found, column in cells]
         inside = [f"\n{text}" if (text := between(found, column["unit"])) else "" for found, column in cells]
         rows.append([entry["name"], *(f"{'best: ' * mark}{t}{i}" for t, i, mark in zip(texts, inside, best, strict=True))])
     frames, boot = metrics["frames"], metrics["bootstrap"]
     notes = [
         RESEARCH,
-        f"{frames['normal']} normal and {frames['abnormal']} abnormal frames. Means over seeds; below them {100 * boot['level']:g} % "
-        f"intervals over frames ({boot['draws']} bootstrap draws by {boot['by']}).",
+        f"{frames['normal']} normal and {frames['abnormal']} abnormal frames. Means over seeds; below them "
+        f"{100 * boot['level']:g} % intervals over frames ({boot['draws']} bootstrap draws by {boot['by']}).",
         *(line for key in metrics["verdicts"] if (line := _verdict(metrics, key))),
     ]
     yield from _tables(metrics["title"], ["Backend", *(column["title"] for column in columns)], rows, notes)
@@ -146,7 +146,7 @@ def _titled(figure: Figure, title: str) -> Figure:
     share = min(0.88, 0.94 * PAGE[0] * height / width / PAGE[1])
     figure.set_size_inches(PAGE)
     figure.text(0.03, 0.945, plain(title, 130), fontsize=14, color=INK)
-    figure.get_layout_engine().set(rect=(0.02, 0.92 - share, 0.96, share))  # type: ignore[union-attr]
+    figure.get_layout_engine().set(rect=(0.02, 0.92 - share, 0.96, share))  # type: ignore[union-attr, call-arg]
     return figure
 
 

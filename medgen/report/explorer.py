@@ -78,8 +78,8 @@ def _flags(entry: Entry) -> NDArray[np.int8]:
 def choose(table: pd.DataFrame, ranked: Ranked, names: Sequence[str], count: int) -> dict[int, str]:
     """Return which frames get pictures, and why: row -> reason, the most telling first.
 
-    In turn: the frame that the entries disagree about most; of each entry the most anomalous normal and the least anomalous abnormal
-    one; the next in disagreement; the middle one of each finding; and so on with the next of each.
+    In turn: the frame that the entries disagree about most; of each entry the most anomalous normal and the least anomalous
+    abnormal one; the next in disagreement; the middle one of each finding; and so on with the next of each.
     """
     label, finding = (table[column].fillna("").astype(str).to_numpy() for column in ("label", "finding"))
     apart = np.argsort(-ranked.spread, kind="stable")
@@ -115,9 +115,9 @@ def pictures(comparison: Comparison, names: Sequence[str], ranked: Ranked, budge
 
     Returns
     -------
-    "why", "side" (pixels of a frame), "original" (an address that holds the picture), "contour" (SVG path of the truth in pixels of
-    the frame, "" for none) and "entries": for each "reconstruction", "error" (pictures, or None) and "high", the error that the
-    brightest colour stands for
+    "why", "side" (pixels of a frame), "original" (an address that holds the picture), "contour" (SVG path of the truth in pixels
+    of the frame, "" for none) and "entries": for each "reconstruction", "error" (pictures, or None) and "high", the error that
+    the brightest colour stands for
     """
     each = TYPICAL * (1 + 2 * len(comparison.entries))
     chosen = choose(comparison.entries[0].runs[0].scores, ranked, names, min(MOST, max(1, budget // each)))
@@ -186,16 +186,14 @@ def rows(
 
     Returns
     -------
-    "row" (place in the scores), "path", "label" and "finding" (places in "labels" and "findings"), "spread", "entries" (name, score,
-    quantile, flagged), "total" frames
+    "row" (place in the scores), "path", "label" and "finding" (places in "labels" and "findings"), "spread", "entries" (name,
+    score, quantile, flagged), "total" frames
     """
     table = comparison.entries[0].runs[0].scores
     label, finding = (table[column].fillna("").astype(str).to_numpy() for column in ("label", "finding"))
     kinds, codes = np.unique(finding, return_inverse=True)
     paths = [shown(path) for path in table["path"]]
-    sizes = (
-        np.array([len(json.dumps(path, ensure_ascii=False).encode("utf-8", "replace")) for path in paths]) + 16 + 20 * len(names)
-    )
+    sizes = 16 + 20 * len(names) + np.array([len(json.dumps(path, ensure_ascii=False).encode()) for path in paths], dtype=int)
     apart = np.argsort(-ranked.spread, kind="stable")
     order = np.array([*first, *apart[~np.isin(apart, first)]], dtype=int)
     kept = np.sort(order[: max(len(first), int(np.searchsorted(np.cumsum(sizes[order]), budget, side="right")))])

@@ -54,8 +54,10 @@ def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | N
 
 
 def score_bins(raw: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
-    """Return the edges of a histogram of finite scores (N,), and whether they call for a logarithmic axis: where they are positive
-    and span a factor of 100 or more."""
+    """Return the edges of a histogram of finite scores (N,), and whether they call for a logarithmic axis.
+
+    They do where they are positive and span a factor of 100 or more.
+    """
     log = bool(raw.size and raw.min() > 0 and raw.max() / raw.min() >= 100)
     edges = np.histogram_bin_edges(np.log10(raw) if log else raw, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
     return (10**edges if log else edges), log

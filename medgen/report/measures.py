@@ -18,10 +18,10 @@ DETECTION = ("auroc", "average_precision", "sensitivity_at_95_specificity")  # w
 COSTS = ("parameters", "training_seconds", "frames_per_second", "peak_memory")
 _COLUMNS = (
     ("auroc", "AUROC", "ratio", "higher", "chance that an abnormal frame scores above a normal one; 0.5 is guessing"),
-    ("average_precision", "Average precision", "ratio", "higher", "precision over all levels of sensitivity; guessing gives the "
-     "share of abnormal frames"),
-    ("sensitivity_at_95_specificity", "Sensitivity at 95 % specificity", "ratio", "higher", "share of abnormal frames found where "
-     "5 % of these normal frames are flagged; a test label has touched this cut"),
+    ("average_precision", "Average precision", "ratio", "higher", "precision over all levels of sensitivity; guessing gives "
+     "the share of abnormal frames"),
+    ("sensitivity_at_95_specificity", "Sensitivity at 95 % specificity", "ratio", "higher", "share of abnormal frames found "
+     "where 5 % of these normal frames are flagged; a test label has touched this cut"),
     ("aupro", "Pixel AUPRO at 0.3", "ratio", "higher", "overlap with each finding up to 30 % false pixels"),
     ("psnr", "PSNR, normal frames", "dB", "higher", "how close a copy of normal frames is; no measure of detection"),
     ("ssim", "SSIM, normal frames", "ratio", "higher", "the same by structure; 1 is identical"),
@@ -67,9 +67,10 @@ def entry_measures(entry: Entry, extractor: str | None, draws: int, seed: int) -
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Return how the runs of an entry differ: number, smallest, largest, standard deviation (n - 1); {} for fewer than two."""
-    if len(values) < 2:
+    known = [value for value in values if np.isfinite(value)]
+    if len(known) < 2:
         return {}
-    return {"n": len(values), "low": min(values), "high": max(values), "std": float(np.std(values, ddof=1))}
+    return {"n": len(known), "low": min(known), "high": max(known), "std": float(np.std(known, ddof=1))}
 
 
 def _over_runs(values: Sequence[float | None]) -> dict[str, Any]:

@@ -106,8 +106,8 @@
   cost("plot-time", "training_seconds", "training time, s");
   cost("plot-speed", "frames_per_second", "frames scored per second");
 
-  /* Paper is narrower than most screens. */
+  /* A sheet is about a thousand pixels wide. */
   const resize = (width) => drawn.forEach((place) => Plotly.relayout(place, width(place)));
-  addEventListener("beforeprint", () => resize((place) => ({ width: place.id ? 640 : 320 })));
+  addEventListener("beforeprint", () => resize((place) => ({ width: place.id ? 490 : 320 })));
   addEventListener("afterprint", () => resize(() => ({ width: null, autosize: true })));
 }

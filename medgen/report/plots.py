@@ -86,7 +86,7 @@ def shares(entries: Entries, sizes: str) -> Figure | None:
     for axes, (title, tables) in zip(charts, drawn.items(), strict=True):
         _dots(axes, tables, [plain(entry["name"], 28) for entry in entries])
         axes.set(title=f"Share flagged at the threshold, {title}", xlabel="share of the frames", xlim=(-0.02, 1.02))
-    charts[-1].legend(loc="best", fontsize=7)
+    figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -122,7 +122,7 @@ def costs(entries: Entries) -> Figure | None:
                 axes.plot(across, area["value"], mark, color=look(place)["color"], label=plain(entry["name"], 28))
         log_axis(axes, "x", max(known) / min(known))
         axes.set(xlabel=title, ylabel="AUROC")
-    charts[-1].legend(loc="best", fontsize=7)
+    figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 

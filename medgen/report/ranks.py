@@ -1,8 +1,8 @@
 """Which backends a comparison can tell apart: mean ranks, and the sets between which the paired test finds no difference.
 
-The diagram is that of Demšar 2006 (JMLR 7, https://www.jmlr.org/papers/v7/demsar06a.html) with one change: his ranks are means over
-many data sets, and one critical difference holds for all of them. A comparison has one data set, whose frames are resampled. So ranks
-are means over the draws of the bootstrap, and a bar joins entries that the Holm-corrected paired test cannot tell apart.
+The diagram is that of Demšar 2006 (JMLR 7, https://www.jmlr.org/papers/v7/demsar06a.html) with one change: his ranks are means
+over many data sets, and one critical difference holds for all of them. A comparison has one data set, whose frames are resampled.
+So ranks are means over the draws of the bootstrap, and a bar joins entries that the Holm-corrected paired test cannot tell apart.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a comparison says of one entry besides its row: score distribution, findings, groups, threshold, and each run's own metrics."""
+"""What a comparison says of one entry besides its row: score distribution, findings, groups, and each run's own metrics."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sections(entry: Entry) -> dict[str, Any]:
 
 
 def histogram(run: Evidence) -> dict[str, Any]:
-    """Return how the raw scores of each label spread: "edges" (K + 1), "log", and for each label that is there its "shares" in %."""
+    """Return how the raw scores of each label spread: "edges" (K + 1), "log", "threshold", and "shares" of each label in %."""
     scores = run.scores["score"].to_numpy(dtype=float)
     there = np.isfinite(scores)
     if not there.any():
@@ -62,8 +62,10 @@ def histogram(run: Evidence) -> dict[str, Any]:
 
 
 def averaged(intervals: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the means of value, low and high over runs; None where a run lacks one. Two runs see the same frames, so that means of
-    the ends, unlike those of pooled counts, are not narrower than those of a run alone."""
+    """Return the means of value, low and high over runs; None where a run lacks one.
+
+    Runs see the same frames, so their counts are not pooled: means of the ends are not narrower than those of a run alone.
+    """
     found: dict[str, float | None] = {}
     for name in ("value", "low", "high"):
         known = [each[name] for each in intervals if each.get(name) is not None]

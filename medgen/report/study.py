@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -20,23 +21,24 @@ from medgen.report.booklet import booklet
 from medgen.report.canvas import STYLE, new_figure, to_svg
 from medgen.report.comparison import Comparison
 from medgen.report.explorer import pictures, rank_frames, rows
-from medgen.report.markup import asset, environment, inline, plain
+from medgen.report.markup import asset, environment, inline, plain, shown
 from medgen.report.ranks import draw_ranks
 from medgen.report.summary import entry_names, study_metrics
-from medgen.report.tables import between, cell, summary_csv, summary_tex
+from medgen.report.tables import between, cell, filled, summary_csv, summary_tex
 
 SCRIPTS = ("study.js", "plots.js", "explorer.js")
 PLOTTED = ("name", "backend", "summary", "roc", "precision_recall", "histogram", "findings", "groups")
 SIZES = "size of the finding"
+_UNSAFE = re.compile("[<>&\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 MANY = 200  # rejected files and near-duplicates listed
 
 
 def write_comparison(comparison: Comparison, out: Path) -> Path:
     """Write the page of a comparison into the folder `out` and return its path.
 
-    ``report.html`` opens from disk and asks no host for anything; ``report.pdf`` is what of it can be printed; ``metrics.json`` holds
-    every number of both (``metrics.schema.json`` describes it), ``summary.csv`` and ``summary.tex`` the table of backends, and
-    ``scores.csv`` every frame's scores.
+    ``report.html`` opens from disk and asks no host for anything; ``report.pdf`` is what of it can be printed; ``metrics.json``
+    holds every number of both (``metrics.schema.json`` in this folder of the sources describes it), ``summary.csv`` and
+    ``summary.tex`` the table of backends, and ``scores.csv`` every frame's scores.
 
     Raises
     ------
@@ -57,13 +59,14 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
 def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
     """Return the page's HTML from the numbers of `medgen.report.summary.study_metrics`."""
     names, ranked = entry_names(comparison), rank_frames(comparison.entries)
-    shown = pictures(comparison, names, ranked)
-    frames = rows(comparison, names, ranked, list(shown))
+    pictured = pictures(comparison, names, ranked)
+    frames = rows(comparison, names, ranked, list(pictured))
     scripts = [Markup(get_plotlyjs()), *(asset(name) for name in SCRIPTS)]
     house = environment()
-    house.filters |= {"cell": cell, "between": between}
+    house.filters |= {"cell": cell, "between": between, "shown": shown}
     return house.get_template("study.html").render(
         m=metrics,
+        columns=filled(metrics),
         anchors={name: f"entry-{place}" for place, name in enumerate(names, 1)},
         warnings=_warnings(comparison, metrics),
         audit={"run": {"audit": plain(comparison.audit)}, "charts": _audit_chart(comparison)},
@@ -72,12 +75,12 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
         many=MANY,
         sizes=SIZES,
         diagram=_diagram(metrics),
-        pictured=len(shown),
+        pictured=len(pictured),
         listed=len(frames["row"]),
         data={
             "plots-data": embedded({"entries": [{key: entry[key] for key in PLOTTED} for entry in metrics["entries"]]}),
             "frames-data": embedded(frames),
-            "pictures-data": embedded(shown),
+            "pictures-data": embedded(pictured),
         },
         style=asset("page.css") + asset("study.css"),
         scripts=scripts,
@@ -86,11 +89,9 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
 
 
 def embedded(value: Any) -> Markup:
-    """Return a value as JSON inside a script element: nothing in it can end the element or begin another."""
+    """Return a value as JSON inside a script element: nothing in it can end the element, begin another or turn text around."""
     text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
+    return Markup(_UNSAFE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))
 
 
 def _scores(comparison: Comparison) -> pd.DataFrame:

@@ -1,9 +1,8 @@
-"""From the evidence of a comparison to every number of its page: computed once, written to ``metrics.json``, rendered from there."""
+"""From the evidence of a comparison to every number of its page: computed once, written to ``metrics.json``, shown from there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,14 +70,13 @@ def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> 
     pairs = _pairs(detected)
     extractor = common_extractor(comparison.entries)
     labelled = frames.table["label"].fillna("").astype(str)
-    own = frames.groups if len(frames.groups) else np.array([])
     return plain(
         {
             "format": FORMAT,
             "purpose": "research only, never diagnosis or the care of a patient",
             "title": comparison.title,
             "frames": {label: int((labelled == label).sum()) for label in LABELS}
-            | {"unlabelled": int((labelled == "").sum()), "compared": int(frames.known.sum()), "groups": len(set(own))},
+            | {"unlabelled": int((labelled == "").sum()), "compared": int(frames.known.sum()), "groups": len(set(frames.groups))},
             "bootstrap": {"draws": draws, "level": LEVEL, "by": "group", "seed": seed},
             "alpha": ALPHA,
             "measures": describe(extractor),

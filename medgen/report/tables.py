@@ -33,7 +33,7 @@ _TEX = {
 
 
 def words(value: float | None, unit: str) -> str:
-    """Return a measure as a reader wants it: three decimals of a ratio, minutes of a time, millions of a count; a dash for None."""
+    """Return a measure as a reader wants it: three decimals of a ratio, minutes of a time; a dash for None."""
     if value is None:
         return DASH
     if unit == "count":
@@ -60,6 +60,20 @@ def between(entry: Mapping[str, Any], unit: str) -> str:
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
+def filled(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the columns of the summary that some entry fills."""
+    return [
+        column
+        for column in metrics["measures"]
+        if any(e["summary"][column["key"]]["value"] is not None for e in metrics["entries"])
+    ]
+
+
+def is_best(metrics: Mapping[str, Any], name: str, key: str) -> bool:
+    """Tell whether the paired test says that an entry beats every other one in a measure."""
+    return bool((metrics["verdicts"].get(key) or {}).get("best") == name)
+
+
 def summary_csv(metrics: Mapping[str, Any]) -> str:
     """Return one row per entry: of each measure its value, interval over frames and spread over seeds, in full precision."""
     rows = []
@@ -80,7 +94,7 @@ def summary_tex(metrics: Mapping[str, Any]) -> str:
 
     It needs the packages booktabs, graphicx and textcomp. Columns that no entry fills are left out.
     """
-    there = [c for c in metrics["measures"] if any(e["summary"][c["key"]]["value"] is not None for e in metrics["entries"])]
+    there = filled(metrics)
     lines = [
         "% Written by medgen; for research only. Needs \\usepackage{booktabs,graphicx,textcomp}.",
         "\\begin{table}",
@@ -96,8 +110,7 @@ def summary_tex(metrics: Mapping[str, Any]) -> str:
         for column in there:
             found = entry["summary"][column["key"]]
             text = tex(words(found["value"], column["unit"])) if found["value"] is not None else "--"
-            best = (metrics["verdicts"].get(column["key"]) or {}).get("best") == entry["name"]
-            cells.append(f"\\textbf{{{text}}}" if best else text)
+            cells.append(f"\\textbf{{{text}}}" if is_best(metrics, entry["name"], column["key"]) else text)
             ranges.append(f"{{\\scriptsize {tex(inside)}}}" if (inside := between(found, column["unit"])) else "")
         lines += [" & ".join(cells) + " \\\\", " & ".join(ranges) + " \\\\"]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}}", "\\end{table}", ""])
@@ -106,9 +119,9 @@ def summary_tex(metrics: Mapping[str, Any]) -> str:
 def _caption(metrics: Mapping[str, Any]) -> str:
     boot, frames = metrics["bootstrap"], metrics["frames"]
     return (
-        f"{frames['normal']} normal and {frames['abnormal']} abnormal frames; small figures: {100 * boot['level']:g}\\,\\% intervals over "
-        f"frames ({boot['draws']} bootstrap draws by {boot['by']}); means over seeds. Bold: better than every other backend "
-        f"(paired bootstrap, Holm-corrected, {metrics['alpha']:g})"
+        f"{frames['normal']} normal and {frames['abnormal']} abnormal frames; small figures: {100 * boot['level']:g}\\,\\% "
+        f"intervals over frames ({boot['draws']} bootstrap draws by {boot['by']}); means over seeds. Bold: better than "
+        f"every other backend (paired bootstrap, Holm-corrected, {metrics['alpha']:g})"
     )
 
 
