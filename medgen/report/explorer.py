@@ -25,7 +25,7 @@ from medgen.types import LABELS
 
 PICTURE_BYTES = 5_000_000  # of all pictures together, as text in the page
 ROW_BYTES = 4_000_000  # of all rows
-TYPICAL = 6_000  # bytes of one picture; how many frames are asked for
+TYPICAL = 4_000  # bytes of one picture; how many frames are asked for
 MOST = 160  # frames with pictures, however small these are
 SIDE = 192  # pixels; larger frames are shrunk
 QUALITY = 80  # of WebP
