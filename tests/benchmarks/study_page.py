@@ -3,8 +3,8 @@
 python tests/benchmarks/study_page.py [FRAMES [BACKENDS [SEEDS]]]
 
 Prints as JSON: frames (20,000, every tenth with 255 bytes of name), backends (6) and seeds (1); the seconds that
-`write_comparison` takes, the peak memory of the process (making the evidence included), the sizes of what it wrote, and how many frames
-the page lists and has pictures of.
+`write_comparison` takes, the peak memory of the process (making the evidence included), the sizes of what it wrote, and how many
+frames the page lists and has pictures of.
 """
 
 from __future__ import annotations
