@@ -27,9 +27,9 @@ _COLUMNS = (
     ("ssim", "SSIM, normal frames", "ratio", "higher", "the same by structure; 1 is identical"),
     ("distance", "", "distance", "lower", "how far drawn frames are from real normal ones"),
     ("parameters", "Parameters", "count", "lower", "weights that are trained"),
-    ("training_seconds", "Training time", "seconds", "lower", "wall clock, on the machine of the run"),
+    ("training_seconds", "Training time", "seconds", "lower", "of steps and validations, on the machine of the run"),
     ("frames_per_second", "Frames per second", "rate", "higher", "scored, on the machine of the run"),
-    ("peak_memory", "Peak memory", "bytes", "lower", "of the process while it trained"),
+    ("peak_memory", "Peak memory", "bytes", "lower", "by which the process grew while it trained; libraries are not counted"),
 )  # fmt: skip
 
 
