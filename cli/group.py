@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from medgen import __version__
-from medgen.errors import MedgenError
+from medgen.errors import in_one_line
 
 PATH = click.Path(path_type=Path)
 
@@ -43,17 +43,10 @@ class Group(click.Group):
         debug = ctx.params.get("debug", False)
         try:
             return super().invoke(ctx)
-        except MedgenError as error:
-            _fail(str(error), debug)
         except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
             raise
-        except MemoryError:
-            _fail("out of memory; try a smaller --set data.batch_size or --size", debug)
         except Exception as error:
-            if "out of memory" in str(error).lower():
-                _fail("the GPU is out of memory; try a smaller --set data.batch_size, or --device cpu", debug)
-            text = " ".join(str(error).split())
-            _fail(f"this is a bug in medgen: {type(error).__name__}: {text} (`medgen --debug ...` shows more)", debug)
+            _fail(in_one_line(error), debug)
 
 
 def _fail(message: str, debug: bool) -> None:
@@ -74,5 +67,6 @@ def main(debug: bool) -> None:
     medgen prepare FRAMES --out DATA             crop, split, store
     medgen train endovae DATA --out RUN          learn what is normal
     medgen report RUN                            score, measure, show
+    medgen compare DATA --backends endovae,vqvae2 --out STUDY
     medgen fid RUN                               how real its samples are
     """

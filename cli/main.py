@@ -10,8 +10,10 @@ import click
 from medgen.errors import MedgenError
 
 from . import audit as audit  # their commands register themselves
+from . import compare as compare
 from . import drawing as drawing
 from . import maps as maps
+from . import report as report
 from .group import PATH, main
 from .options import dataset_options, device_option, input_options, mnist_m_wanted
 from .progress import Display
@@ -154,6 +156,8 @@ def train(
                 on_progress=display,
                 stop=display.stop,
             )
+    if not run.finished():
+        click.echo("go on with --resume", err=True)
     click.echo(f"run: {out}")
     if run.has_weights():
         click.echo(f"next: medgen report {out}")
@@ -179,31 +183,6 @@ def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     click.echo(f"scores: {out / 'scores.csv'}")
     if rejected := len(scored.data.rejected()):
         click.echo(f"{rejected} files could not be read; see {out / 'rejected.csv'}")
-
-
-@main.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
-@click.option("--out", type=PATH, help="Folder of the page.  [default: reports/runs/NAME]")
-@click.option("--data", "dataset", type=PATH, help="The prepared data set, where it has moved since the training.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test"]),
-    default="test",
-    show_default=True,
-    help="Of sets without test frames: val.",
-)
-@click.option("--by", multiple=True, metavar="COLUMN", help="Measure by this column of the source's manifest, too. Repeatable.")
-@device_option
-def report(runs: tuple[Path, ...], out: Path | None, **chosen: Any) -> None:
-    """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it."""
-    from medgen import api
-
-    from .tables import metrics_table
-
-    with Display() as display:
-        page = api.report(runs, out, on_progress=display, **chosen)
-    click.echo(metrics_table(page.parent / "metrics.json"))
-    click.echo(f"report: {page}")
 
 
 @main.command()

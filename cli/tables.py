@@ -61,6 +61,18 @@ def score_table(table: pd.DataFrame, most: int = 10) -> str:
     return f"{head}\n{top.to_string(index=False)}"
 
 
+def ranking_table(folder: Path) -> str:
+    """Return how many frames of a ranking are flagged, and what its threshold promises."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    flagged, threshold = metrics["flagged"], metrics["threshold"]
+    if not flagged:
+        return f"{metrics['frames']['unlabelled']} frames ranked; none is flagged, as there is no threshold"
+    promise = f"of normal frames like the {threshold['normals']} normal validation frames at most"
+    return (
+        f"{flagged['count']} of {flagged['of']} frames are flagged; {promise} {100 * threshold['false_alarm_rate']:g} % would be"
+    )
+
+
 def prepared_table(data: Prepared) -> str:
     """Return how many frames of each finding went to each split."""
     originals = data.index[data.index["copy"] == 0]

@@ -1,8 +1,9 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit`` and ``fid`` a run; ``demo`` does it all on synthetic
-frames, and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
+``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid`` and ``rank`` a run; ``compare`` trains several
+backends and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames, and
+``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 """
 
 from medgen.backends._base import summaries as backends
@@ -11,21 +12,26 @@ from medgen.data.mnistm import make_mnist_m
 from medgen.data.prepare import prepare
 from medgen.verbs.audit import audit
 from medgen.verbs.calibrate import set_threshold
+from medgen.verbs.compare import compare, compare_runs
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
 from medgen.verbs.edit import edit
 from medgen.verbs.maps import maps
+from medgen.verbs.rank import rank
 from medgen.verbs.report import report
 from medgen.verbs.run import recipe
 from medgen.verbs.score import score
 from medgen.verbs.steps import crop_steps
+from medgen.verbs.study import read_study, study_of
 from medgen.verbs.train import resume, train
 from medgen.verbs.translate import translate
 
 __all__ = [
     "audit",
     "backends",
+    "compare",
+    "compare_runs",
     "crop_steps",
     "demo",
     "edit",
@@ -34,6 +40,8 @@ __all__ = [
     "make_mnist_m",
     "maps",
     "prepare",
+    "rank",
+    "read_study",
     "recipe",
     "reconstruct",
     "report",
@@ -41,6 +49,7 @@ __all__ = [
     "sample",
     "score",
     "set_threshold",
+    "study_of",
     "train",
     "translate",
 ]

@@ -66,7 +66,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown setting '{name}'; {did_you_mean(str(last), _fields(model, parents))}"
-    return f"{where}: '{name}' is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    told = first["msg"].removeprefix("Value error, ")
+    return f"{where}: '{name}' is {first['input']!r}: {told[0].lower()}{told[1:]}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -82,6 +83,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read the recipe '{path}': {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values with others laid over them, section by section."""
+    result = dict(values)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
 
 
 def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:

@@ -42,3 +42,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, options, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}known: {', '.join(options)}"
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what a user is told of an error of any kind."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MedgenError):
+        return text
+    if isinstance(error, MemoryError):
+        return "out of memory; try a smaller --set data.batch_size or --size"
+    if "out of memory" in text.lower():
+        return "the GPU is out of memory; try a smaller --set data.batch_size, or --device cpu"
+    return f"this is a bug in medgen: {type(error).__name__}: {text} (`medgen --debug ...` shows more)"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from medgen.config import Settings, override, read_toml, to_toml
+from medgen.config import Settings, merged, override, read_toml, to_toml
 from medgen.errors import ConfigError
 
 plain = st.one_of(
@@ -52,6 +52,12 @@ def test_an_assignment_leaves_the_given_values_alone() -> None:
 def test_a_broken_assignment_is_refused(assignment: str) -> None:
     with pytest.raises(ConfigError):
         override({"epochs": 3}, [assignment])
+
+
+def test_what_is_laid_over_changes_its_own_keys_alone() -> None:
+    below = {"train": {"epochs": 3, "clip": 1.0}, "backend": "vae"}
+    assert merged(below, {"train": {"epochs": 4}, "data": {}}) == {**below, "train": {"epochs": 4, "clip": 1.0}, "data": {}}
+    assert below["train"] == {"epochs": 3, "clip": 1.0}
 
 
 def test_a_missing_recipe_is_one_line(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from test_figures import frame, make_history, make_panels
 from medgen.errors import MedgenError, RunError
 from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence
-from medgen.report.page import brief, plain, shown, write_report
+from medgen.report.markup import brief, plain, shown
+from medgen.report.page import write_report
 
 HOSTILE = [
     "<script>alert(1)</script>.png",

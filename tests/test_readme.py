@@ -54,6 +54,25 @@ def test_the_commands_for_two_domains_run_in_their_order(tmp_path: Path, monkeyp
     assert len([*Path("DIR").glob("*/*.png")]) > 6  # what was translated lies there, too
 
 
+def test_the_commands_for_comparing_backends_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_phantom(Path("FRAMES"), PhantomSettings(train=16, val=20, test_normal=8, test_abnormal=8, width=160, height=160))
+    run("medgen prepare FRAMES --out DATA")
+    run("medgen train vae DATA --out RUN --set data.overlay=common")
+    for line in block("Comparing backends", "sh").splitlines():
+        run(f"{line.split('#')[0]} --seeds 1 --set train.epochs=2" if "--backends" in line else line)
+    assert Path("AGAIN/study.toml").is_file() and Path("PAGE/metrics.json").is_file()
+
+
+def test_the_study_file_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "study.toml").write_text(block("Comparing backends", "toml"))
+    assert [settings.model.get("latents") for settings in api.read_study(tmp_path / "study.toml").recipes().values()] == [
+        None,
+        64,
+    ]
+
+
 def test_the_recipe_of_the_measured_run_is_there_and_valid() -> None:
     line = next(line for line in block("Measured on real frames", "sh").splitlines() if " train " in line)
     words = shlex.split(line)

@@ -198,7 +198,7 @@ class Fit:
 
     def _close_epoch(self, on_progress: OnProgress) -> Epoch:
         """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
-        place, steps = self.position, len(self.train)
+        began, place, steps = time.monotonic(), self.position, len(self.train)
         stage = self.schedule.place(place.epoch)
         monitor = self.schedule.stages[stage].monitor
         row = Epoch(epoch=place.epoch + 1, seconds=place.seconds)
@@ -234,6 +234,8 @@ class Fit:
         news = "" if ailing == place.ailing else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
         place.ailing = ailing
         on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, news))
+        place.seconds += time.monotonic() - began
+        row["seconds"] = place.seconds
         return row
 
     def _end_stage(self, stage: int) -> None:

@@ -20,7 +20,7 @@ class Position:
     stage: int = 0  # that `best` is of
     best: float = math.inf
     best_epoch: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # of training steps and validations
     finished: str = ""  # why the training ended, "" while it goes on
     warning: str = ""  # what the backend's diagnosis said of the best weights
     ailing: bool = False  # whether the user has been warned and it is not over

@@ -7,6 +7,7 @@ where one of the two classes has no weight.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -165,14 +166,27 @@ def replicates(
         raise MedgenError(f"got {codes.size} groups for {truth.size} frames; expected one group for each frame")
     order = np.argsort(-ranked, kind="stable")  # sorted once: each later sort finds its work done
     truth, ranked, codes = truth[order], ranked[order], codes[order]
-    strata = _strata(truth, codes)
+    values = [statistic(truth, ranked, weights=counts[:, codes]) for counts in resamples(truth, codes, draws, seed)]
+    return np.concatenate(values) if values else np.full(draws, np.nan)
+
+
+def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each group stands in each draw of `bootstrap`, (D, G) at a time, `draws` in all.
+
+    Parameters
+    ----------
+    labels : (N,) True for abnormal
+    codes : (N,) the group of each frame, from 0 to G - 1; the order of the frames does not matter
+
+    Nothing comes where a class comes from fewer than two groups.
+    """
+    strata = _strata(labels, codes)
     if strata is None:
-        return np.full(draws, np.nan)
+        return
     generator = np.random.default_rng(seed)
-    size = max(1, BLOCK // truth.size)
-    sizes = [min(size, draws - start) for start in range(0, draws, size)]
-    values = [statistic(truth, ranked, weights=_resample(generator, strata, count)[:, codes]) for count in sizes]
-    return np.concatenate(values)
+    size = max(1, BLOCK // labels.size)
+    for start in range(0, draws, size):
+        yield _resample(generator, strata, min(size, draws - start))
 
 
 def percentiles(values: Floats, level: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -162,12 +163,26 @@ def compare_pairs(
         raise MedgenError(f"a comparison got the scores of {len(scores)} detectors; expected at least 2")
     values = {name: float(statistic(labels, given)) for name, given in scores.items()}
     drawn = {name: replicates(statistic, labels, given, groups, draws, seed) for name, given in scores.items()}
-    pairs = list(combinations(scores, 2))
-    bootstraps = [_drawn(values[a] - values[b], drawn[a] - drawn[b], level) for a, b in pairs]
+    tested = combinations(scores, 2) if statistic is auroc else ()
+    return pair_up(values, drawn, level, {(a, b): delong(labels, scores[a], scores[b], level) for a, b in tested})
+
+
+def pair_up(
+    values: Mapping[str, float],
+    drawn: Mapping[str, Floats],
+    level: float = 0.95,
+    tests: Mapping[tuple[str, str], Difference] = MappingProxyType({}),
+) -> list[Pair]:
+    """Return `compare_pairs` from a statistic of each detector and its values in the same draws, (D,) each.
+
+    `tests` are the pairs by DeLong's test; their fields are NaN where there are none.
+    """
     none = Difference(*[np.nan] * 5)
-    tests = [delong(labels, scores[a], scores[b], level) if statistic is auroc else none for a, b in pairs]
-    adjusted = [holm([difference.p for difference in found]) for found in (bootstraps, tests)]
-    rows = zip(pairs, bootstraps, adjusted[0].tolist(), tests, adjusted[1].tolist(), strict=True)
+    pairs = list(combinations(values, 2))
+    bootstraps = [_drawn(values[a] - values[b], drawn[a] - drawn[b], level) for a, b in pairs]
+    others = [tests.get(pair, none) for pair in pairs]
+    adjusted = [holm([difference.p for difference in found]) for found in (bootstraps, others)]
+    rows = zip(pairs, bootstraps, adjusted[0].tolist(), others, adjusted[1].tolist(), strict=True)
     return [Pair(*pair, *difference, p_holm, *test[1:], delong_holm) for pair, difference, p_holm, test, delong_holm in rows]
 
 

@@ -34,25 +34,33 @@ def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | N
     """
     raw = np.asarray(score, dtype=float)
     names, raw = np.asarray(label, dtype=str)[np.isfinite(raw)], raw[np.isfinite(raw)]
-    ratio = raw.max() / raw.min() if raw.size and raw.min() > 0 else 0
-    values = np.log10(raw) if (log := ratio >= 100) else raw
-    edges = np.histogram_bin_edges(values, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
-    drawn = 10**edges if log else edges
+    edges, log = score_bins(raw)
+    raw = np.clip(raw, edges[0], edges[-1])  # rounding must not lose the outermost
     looks = {"normal": (NORMAL, "-", None), "abnormal": (ABNORMAL, "--", "////"), "": (UNKNOWN, ":", None)}
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = new_figure(1, (5.6, 3.5))
         for name, (colour, line, hatch) in looks.items():
             if count := int((names == name).sum()):
-                share = 100 * np.histogram(values[names == name], edges)[0] / count
-                axes.stairs(share, drawn, fill=True, facecolor=colour, alpha=0.22, edgecolor="none")
+                share = 100 * np.histogram(raw[names == name], edges)[0] / count
+                axes.stairs(share, edges, fill=True, facecolor=colour, alpha=0.22, edgecolor="none")
                 key = f"{name or 'unlabelled'} ({count})"
-                axes.stairs(share, drawn, color=colour, linestyle=line, linewidth=1.6, hatch=hatch, label=key)
+                axes.stairs(share, edges, color=colour, linestyle=line, linewidth=1.6, hatch=hatch, label=key)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="-.", label=f"threshold {threshold:.4g}")
-        log_axis(axes, "x", ratio if log else 0)
+        log_axis(axes, "x", edges[-1] / edges[0] if log else 0)
         axes.set(xlabel="anomaly score" + (" (log scale)" if log else ""), ylabel="share of the label's frames, %")
         axes.legend(*axes.get_legend_handles_labels())
         return to_svg(figure)
+
+
+def score_bins(raw: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """Return the edges of a histogram of finite scores (N,), and whether they call for a logarithmic axis.
+
+    They do where they are positive and span a factor of 100 or more.
+    """
+    log = bool(raw.size and raw.min() > 0 and raw.max() / raw.min() >= 100)
+    edges = np.histogram_bin_edges(np.log10(raw) if log else raw, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
+    return (10**edges if log else edges), log
 
 
 def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, float] | None = None) -> bytes:

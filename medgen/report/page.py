@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-import unicodedata
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
-from medgen.report import canvas, figures
+from medgen.report import figures
 from medgen.report.audit import headlines, trait_chart
 from medgen.report.compare import compare_runs
 from medgen.report.evidence import Evidence, Extra
+from medgen.report.markup import asset, data_uri, distinct, environment, inline, plain
 
 TOP = 20  # rows of the table of most anomalous frames
 MANY = 200  # rejected files listed; the page says how many more there are
-DASH = "\u2013"  # stands for what is missing
-HERE = Path(__file__).parent
-_THEME = {
-    canvas.INK: "ink",
-    canvas.MUTED: "muted",
-    canvas.RULE: "rule",
-    canvas.NORMAL: "normal",
-    canvas.ABNORMAL: "abnormal",
-    canvas.UNKNOWN: "unknown",
-    canvas.GREEN: "green",
-}
 
 
 def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
@@ -52,7 +36,7 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
     """
     if not evidence:
         raise RunError("there is no run to report; name at least one run folder")
-    names = _distinct([run.name for run in evidence])
+    names = distinct([run.name for run in evidence])
     metrics = {name: plain({**run.metrics, **_audited(run)}) for name, run in zip(names, evidence, strict=True)}
     scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
@@ -71,20 +55,14 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
 
 def render(evidence: Sequence[Evidence]) -> str:
     """Return the page's HTML."""
-    house = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    house.filters |= {"number": number, "brief": brief, "data_uri": data_uri, "literal": literal}
-    names = _distinct([run.name for run in evidence])
-    runs = [_context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
-    style = Markup((HERE / "page.css").read_text(encoding="utf-8"))
+    names = distinct([run.name for run in evidence])
+    runs = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
     pairs = [plain(pair) for pair in compare_runs(names, evidence)]
-    return house.get_template("page.html").render(runs=runs, pairs=pairs, warnings=_warnings(names, evidence), style=style)
+    return (
+        environment()
+        .get_template("page.html")
+        .render(runs=runs, pairs=pairs, warnings=_warnings(names, evidence), style=asset("page.css"))
+    )
 
 
 def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
@@ -98,8 +76,11 @@ def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[
     return [(", ".join(whose) if len(evidence) > 1 else "", text) for text, whose in concerned.items()]
 
 
-def _context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
-    """Return what the template shows of one run: plain values, finished pictures, the rows of its tables."""
+def context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
+    """Return what a template shows of one run: plain values, finished pictures, the rows of its tables.
+
+    `anchor` is the run's own in the page.
+    """
     scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
     limit = plain(run.metrics.get("threshold") or {}).get("value")
     if limit is not None and "abnormal" not in scores:
@@ -111,7 +92,7 @@ def _context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
         "run": run,
         "metrics": plain(run.metrics),
         "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | plain(run.metrics.get("frames") or {}),
-        "charts": {key: _inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
+        "charts": {key: inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
         "extras": [(extra, _shown_picture(extra, f"{anchor}-{extra.key}-")) for extra in run.extras],
         "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
         "mapped": any(panel.error is not None for panel in run.panels),
@@ -152,81 +133,9 @@ def _audited(run: Evidence) -> dict[str, Any]:
 def _shown_picture(extra: Extra, prefix: str) -> Markup:
     """Return a figure as an element of the page."""
     if extra.suffix == "svg":
-        return _inline(extra.picture, prefix)
+        return inline(extra.picture, prefix)
     return Markup('<img src="{}" alt="">').format(data_uri(extra.picture))
 
 
 def _counted(flagged: Sequence[Mapping[str, Any]]) -> bool:
     return all(part.get("of") and part.get("count") is not None for part in flagged)
-
-
-def plain(value: Any) -> Any:
-    """Return nested values as what JSON knows: numpy scalars as numbers, what is not finite or missing as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def shown(value: Any) -> Any:
-    """Return text in which nothing hides: control and direction characters and stray bytes become escapes, None a dash."""
-    if isinstance(value, Markup):
-        return value
-    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    text = DASH if value is None else str(value)
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in hidden else c for c in text)
-
-
-def number(value: float | None, digits: int = 3) -> Markup:
-    """Return a number with `digits` decimals that carries its full precision along; a dash for None."""
-    return Markup(DASH) if value is None else Markup('<data value="{}">{:.{}f}</data>').format(repr(value), value, digits)
-
-
-def brief(value: float | None) -> Markup:
-    """Return a number of any size with four significant digits that carries its full precision along; a dash for None."""
-    if value is None or value == 0 or not 1e-4 <= abs(value) < 1e6:
-        return Markup(DASH) if value is None else Markup('<data value="{}">{:.3e}</data>').format(repr(value), value)
-    return number(value, max(0, 3 - math.floor(math.log10(abs(value)))))
-
-
-def literal(value: Any) -> str:
-    """Return a setting as TOML writes it; None, which TOML lacks, as none."""
-    return "none" if (value := plain(value)) is None else json.dumps(value, ensure_ascii=False)
-
-
-def data_uri(png: bytes) -> Markup:
-    """Return a PNG as an address that holds the picture itself."""
-    return Markup("data:image/png;base64,") + b64encode(png).decode()
-
-
-def _inline(svg: bytes, prefix: str) -> Markup:
-    """Return a figure's SVG as an element of the page: theme colours, ids that are unique there, no prolog.
-
-    Only tags are rewritten; the text between them matplotlib has escaped already.
-    """
-
-    def retag(match: re.Match[str]) -> str:
-        tag = re.sub(r'<g id="[^"]*"', "<g", match[0])
-        tag = re.sub(r' xmlns(:\w+)?="[^"]*"| version="[^"]*"', "", tag)
-        tag = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}", tag)
-        return re.sub(r"#[0-9a-f]{6}\b", lambda hue: f"var(--{_THEME[hue[0]]})" if hue[0] in _THEME else hue[0], tag)
-
-    text = svg.decode()
-    text = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text[text.index("<svg") :], count=1, flags=re.DOTALL)
-    return Markup(re.sub(r"<[^<>]+>", retag, text).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Number the names that come more than once."""
-    result: list[str] = []
-    for name in names:
-        numbered = (f"{name} ({k})" for k in count(2))
-        result.append(next(numbered) if name in result else name)
-        while result[-1] in result[:-1]:
-            result[-1] = next(numbered)
-    return result

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from medgen.backends import _base
-from medgen.backends._capabilities import Reconstructs, Samples, Styles
-from medgen.data.dataset import make_batch
+from medgen.backends._capabilities import Samples, Styles
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
-from medgen.report.evidence import Evidence, Panel
+from medgen.report.evidence import Evidence
 from medgen.report.page import write_report
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
@@ -25,12 +23,12 @@ from medgen.verbs.datasets import check_fits, open_trained_on
 from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.extras import control, extras
-from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import ScoreTable, partner, score_rows
+from medgen.verbs.score import ScoreTable, score_rows
 from medgen.verbs.strata import strata
 from medgen.verbs.styles import path_length
 from medgen.verbs.transfer import transfer
+from medgen.verbs.views import panels, spread
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 BLOCK = 256  # maps read at once
@@ -67,27 +65,55 @@ def report(
     RunError, DataError : if a run is not trained or its data set is gone.
     """
     opened = [open_run(folder) for folder in runs]
-    evidence = [_gather(run, dataset, split, by, device, on_progress) for run in opened]
+    evidence = [gather(run, *split_of(run, dataset, split), split, by, device, on_progress)[0] for run in opened]
     return write_report(evidence, out or REPORTS / "+".join(run.name for run in opened))
 
 
-def _gather(run: Run, dataset: Path | None, split: str, by: Sequence[str], device: Device, on_progress: OnProgress) -> Evidence:
-    """Collect what the page says about one run."""
+def split_of(run: Run, dataset: Path | None = None, split: str = "test") -> tuple[Prepared, NDArray[np.int64]]:
+    """Open the data set that a run was trained on; return it with the rows of a split.
+
+    Parameters
+    ----------
+    dataset : where the data set is now, if it has moved
+
+    Raises
+    ------
+    RunError, DataError : if the run is not trained, or its data set is gone or has no frames of that split.
+    """
     run.weights_digest()
     data = open_trained_on(run, dataset)
     check_fits(run, data)
+    return data, split_rows(data, split)
+
+
+def split_rows(data: Prepared, split: str) -> NDArray[np.int64]:
+    """Return the rows of a split that is to be scored.
+
+    Raises
+    ------
+    DataError : if there are none.
+    """
     rows = data.rows(split)
     if not len(rows):
         splits = ", ".join(sorted(set(data.index["split"])))
         remedy = f"it has {splits}" if data.kind else "prepare it again with --test-share above 0, or `medgen score` other frames"
         raise DataError(f"'{data.folder}' has no frames of split '{split}'; {remedy}")
+    return rows
+
+
+def gather(
+    run: Run,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    split: str = "test",
+    by: Sequence[str] = (),
+    device: Device = "auto",
+    on_progress: OnProgress = silent,
+) -> tuple[Evidence, ScoreTable]:
+    """Score a split, where that is not done yet; return what the page says about the run, and the scores."""
     folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
     scored = score_rows(run, data, rows, folder, False, device, on_progress)
-    calibration = run.calibration()
-    threshold: dict[str, Any] = {
-        key: calibration[key] for key in ("value", "false_alarm_rate", "normals", "pixel_level") if key in calibration
-    }
-    metrics = evaluate(scored.table, _pixel_maps(scored), threshold, strata(data, rows, by))
+    metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), strata(data, rows, by))
     metrics |= {"control": held} if (held := control(run)) else {}
     model = run.trained()
     if isinstance(model, Samples):
@@ -97,7 +123,7 @@ def _gather(run: Run, dataset: Path | None, split: str, by: Sequence[str], devic
     if isinstance(model, Styles):
         metrics["path_length"] = path_length(model.cpu().eval())
     history = run.history()
-    return Evidence(
+    evidence = Evidence(
         name=run.name,
         backend=run.settings.backend,
         about=_base.about(run.settings.backend),
@@ -105,7 +131,7 @@ def _gather(run: Run, dataset: Path | None, split: str, by: Sequence[str], devic
         scores=scored.table,
         history=history,
         metrics=metrics,
-        panels=_panels(run, model, scored),
+        panels=panels(run, model, scored, spread(scored.table)),
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
@@ -114,6 +140,7 @@ def _gather(run: Run, dataset: Path | None, split: str, by: Sequence[str], devic
         extras=extras(run, model, scored),
         audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
     )
+    return evidence, scored
 
 
 def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:
@@ -142,60 +169,6 @@ def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
     facts["augmented copies"] = len(data.index) - len(originals)
     facts["rejected files"] = len(data.rejected())
     return facts
-
-
-@torch.inference_mode()
-def _panels(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Panel]:
-    """Return the best, median and worst frames of each label: three of each, by score."""
-    chosen: list[tuple[str, int]] = []
-    for label in ("normal", "abnormal", ""):
-        order = scored.table.index[scored.table["label"] == label].to_numpy()
-        order = order[np.argsort(scored.table["score"].to_numpy()[order], kind="stable")]
-        if len(order) < 3:
-            chosen += [("median", int(place)) for place in order]
-            continue
-        count = min(2, len(order) // 3)
-        middle = (len(order) - count) // 2
-        for rank, places in (("best", order[:count]), ("median", order[middle : middle + count]), ("worst", order[-count:])):
-            chosen += [(rank, int(place)) for place in places]
-    if not chosen:
-        return []
-    rows = scored.rows[[place for _, place in chosen]]
-    batch = make_batch(scored.data, rows, run.settings.data.overlay)
-    truths = None if (truth := partner(model, batch)) is None else to_pixels(truth)
-    drawn = to_pixels(model.cpu().eval().reconstruct(batch)) if isinstance(model, Reconstructs) else None  # type: ignore[operator]
-    return [
-        _panel(
-            scored, rank, place, batch.valid[k, 0].numpy(), *(None if whole is None else whole[k] for whole in (drawn, truths))
-        )
-        for k, (rank, place) in enumerate(chosen)
-    ]
-
-
-def _panel(
-    scored: ScoreTable,
-    rank: str,
-    place: int,
-    valid: NDArray,
-    drawn: NDArray[np.uint8] | None,
-    truth: NDArray[np.uint8] | None,
-) -> Panel:
-    facts, row, data = scored.table.iloc[place], scored.rows[place], scored.data
-    original = data.frames[row]
-    return Panel(
-        rank=rank,
-        label=facts["label"],
-        finding=facts["finding"],
-        path=facts["path"],
-        score=float(facts["score"]),
-        flagged=bool(facts["abnormal"]) if "abnormal" in facts else None,
-        original=np.repeat(original, 3, axis=2) if original.shape[2] == 1 else original,
-        reconstruction=drawn,
-        error=None if scored.maps is None else np.asarray(scored.maps[place]),
-        valid=valid,
-        mask=data.masks[row] if data.masks is not None and data.index["annotated"].iloc[row] == 1 else None,
-        truth=truth,
-    )
 
 
 def _warnings(run: Run, model: _base.Backend, data: Prepared, metrics: dict[str, Any], split: str) -> list[str]:

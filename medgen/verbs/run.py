@@ -4,16 +4,17 @@
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
 of the normal validation frames and the threshold), ``contrast.safetensors`` (what training frames are like, for parts of a score
 that are a distance from it), ``common.png`` (where frames are shown, where all are blanked alike), ``panels/`` (pictures while
-training), ``tensorboard/``, ``scores/`` (the test split, scored), ``scores-val/`` and the like (another split), ``scores-other/``
-(the test frames of the second domain).
+training), ``tensorboard/``, ``cost.json`` (weights, time, memory, speed), ``scores/`` (the test split, scored), ``scores-val/`` and
+the like (another split), ``scores-other/`` (the test frames of the second domain).
 """
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +28,7 @@ from torch import Tensor
 
 from medgen import __version__
 from medgen.backends import _base
-from medgen.config import Settings, override, read_toml, to_toml
+from medgen.config import Settings, merged, override, read_toml, to_toml
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.image import read_image
@@ -89,7 +90,7 @@ class Run:
     folder: Path
     settings: RunSettings
     origin: Origin
-    about: dict[str, str]  # versions and the command
+    about: dict[str, str]  # versions, the command, and why the training ended
 
     @property
     def name(self) -> str:
@@ -146,6 +147,11 @@ class Run:
         path = self.folder / "calibration.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
+    def threshold(self) -> dict[str, Any]:
+        """Return the threshold with what it promises: value, false_alarm_rate, normals, pixel_level; {} without calibration."""
+        facts = self.calibration()
+        return {key: facts[key] for key in ("value", "false_alarm_rate", "normals", "pixel_level") if key in facts}
+
     def common_mask(self) -> NDArray[np.bool_] | None:
         """Return where every frame is shown, (S, S) bool, of a run whose frames are all blanked alike; None for any other."""
         path = self.folder / COMMON
@@ -165,6 +171,10 @@ class Run:
             part, key = name.split("/", 1)
             tensors.setdefault(part, {})[key] = tensor
         return {part: Contrast.of(own) for part, own in tensors.items()}
+
+    def finished(self) -> bool:
+        """Tell whether the training came to its end and the run is calibrated."""
+        return bool(self.about.get("finished"))
 
     def history(self, name: str = "log.csv") -> pd.DataFrame:
         """Return one row an epoch, or, of ``steps.csv``, one every so many steps; empty before the first."""
@@ -255,8 +265,8 @@ def open_run(folder: Path) -> Run:
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)
 
 
-def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = ()) -> RunSettings:
-    """Return the settings of a run: a recipe, with each ``key=value`` laid over it.
+def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = (), *over: Mapping[str, Any]) -> RunSettings:
+    """Return the settings of a run: a recipe, with nested settings and then each ``key=value`` laid over it.
 
     Raises
     ------
@@ -266,6 +276,7 @@ def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] 
     values: dict[str, Any] = read_toml(config) if config else {}
     if values.setdefault("backend", backend) != backend:
         raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")
+    values = reduce(merged, over, values)
     settings = RunSettings.parse(override(values, assignments), str(config or "settings"))
     _base.parse(backend, settings.model)
     return settings

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -26,17 +26,43 @@ from medgen.data.sources import open_dataset
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
 from medgen.engine.means import Epoch
+from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.calibrate import calibrate, check_scoring
+from medgen.verbs.cost import note_cost
 from medgen.verbs.datasets import open_second, open_trained_on
 from medgen.verbs.distance import Follower
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run
 
 ROW = 16  # frames in one row of a panel; more make a block
+
+
+class Setup(NamedTuple):
+    """What a training begins with: its data sets, its settings with every default written out, its batches."""
+
+    data: Prepared
+    second: Prepared | None
+    settings: RunSettings
+    batches: TrainingBatches
+
+
+def set_up(dataset: Path | str, settings: RunSettings) -> Setup:
+    """Open what a training with these settings reads.
+
+    Raises
+    ------
+    DataError, BackendError, ConfigError : if there is nothing to train on, or a setting does not fit.
+    """
+    data = open_dataset(dataset, settings.data)
+    if settings.data.overlay == "common":
+        data = with_common(data, common_mask(data))
+    second = open_second(settings, data)
+    settings = complete(settings, data, second)
+    return Setup(data, second, settings, _batches(settings, data, second))
 
 
 def train(
@@ -66,15 +92,10 @@ def train(
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
     """
-    data = open_dataset(dataset, settings.data)
+    data, second, settings, batches = set_up(dataset, settings)
     if data.refused:
         file, reason = data.refused[0]
         on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
-    if settings.data.overlay == "common":
-        data = with_common(data, common_mask(data))
-    second = open_second(settings, data)
-    settings = complete(settings, data, second)
-    batches = _batches(settings, data, second)
     check_scoring(settings, data)
     run = create_run(out, settings, data, command, second)
     return _train(run, data, batches, False, device, max_minutes, on_progress, stop)
@@ -134,6 +155,7 @@ def _train(
     stop: Callable[[], bool],
 ) -> Run:
     fabric = make_fabric(device, run.settings.train.precision)
+    memory = MemoryMeter(fabric.device)
     normal = data.rows("val")
     if not len(normal):
         on_progress(
@@ -143,13 +165,15 @@ def _train(
     fit = Fit(run.fresh(), batches, validation, run.settings.train, fabric, run.folder)
     if go_on:
         fit.resume()
-    run = run.noted(device=fabric.device.type, precision=precision_name(fabric))
+    run = run.noted(device=fabric.device.type, precision=precision_name(fabric), finished="")
     with Watch(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as watch:
         position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
+    note_cost(run, fit.model, position.seconds, memory)
     run = run.noted(warning=position.warning)
     if run.has_weights():
         calibrate(run, data, fabric, on_progress)
-    state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}; go on with --resume"
+    run = run.noted(finished=position.finished)
+    state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
     what = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"
     best = f"; best {what} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
     on_progress(Progress("train", 0, 0, {}, f"{state}{best}"))

@@ -1,0 +1,105 @@
+"""The command that compares backends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .group import PATH, main
+from .options import device_option
+from .progress import Display
+from .tables import align, number
+
+if TYPE_CHECKING:
+    from medgen.report.comparison import Comparison
+    from medgen.verbs.compare import Compared
+    from medgen.verbs.study import StudySettings
+
+TRAINED = ("backends", "budget", "seeds", "config", "assignments")  # options of a study that is said in the command
+
+
+@main.command()
+@click.argument("given", nargs=-1, required=True, metavar="DATASET|STUDY.toml|RUN...", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder of the study: runs, pages, study.toml, report.html.")
+@click.option("--backends", help="Names with commas between them: train these on DATASET.")
+@click.option("--budget", help="Training time for each run: 90s, 20m, 1.5h.  [default: as the recipes say]")
+@click.option("--seeds", type=click.IntRange(1), help="Train each backend with so many seeds.  [default: 1]")
+@click.option("--config", help="Recipe (TOML) for every backend; {backend} in it stands for the name of each.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
+@click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
+@device_option
+def compare(given: tuple[Path, ...], out: Path, dataset: Path | None, device: Any, **chosen: Any) -> None:
+    """Compare backends on the same frames: train them, or take finished runs, and write one page.
+
+    \b
+    medgen compare DATA --backends endovae,vqvae2,patchcore --budget 20m --seeds 3 --out STUDY
+    medgen compare STUDY/study.toml --out AGAIN      a study file says it all
+    medgen compare RUN1 RUN2 --out PAGE              finished runs
+
+    Every backend gets the same split, budget and precision, and one mask for all frames (data.overlay is "common" unless --set
+    says otherwise). The epochs of a training are chosen such that its whole schedule fits the budget. What is finished in --out
+    is not done again; Ctrl-C stops after the current step, and the same command goes on.
+    """
+    from medgen import api
+
+    with Display() as display:
+        study = _study(given, dataset, chosen)
+        how: dict[str, Any] = {"device": device, "command": display.command(), "on_progress": display}
+        if study is None:
+            compared: Compared | None = api.compare_runs(given, out, dataset=dataset, **how)
+        else:
+            compared = api.compare(study, out, stop=display.stop, **how)
+    if compared is None:
+        click.echo("stopped; the same command goes on", err=True)
+        return
+    click.echo(comparison_table(compared.comparison))
+    click.echo(f"report: {compared.page}")
+
+
+def _study(given: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any]) -> StudySettings | None:
+    """Return the study that is asked for; None where finished runs are.
+
+    Raises
+    ------
+    click.UsageError : if it cannot be told what is meant.
+    """
+    from medgen import api
+
+    first = given[0]
+    if chosen["backends"] is not None:
+        if len(given) > 1 or dataset:
+            raise click.UsageError("--backends trains on one data set: `medgen compare DATASET --backends A,B --out STUDY`")
+        names = [name.strip() for name in chosen["backends"].split(",") if name.strip()]
+        options = {name: chosen[name] for name in TRAINED[1:] if chosen[name]}
+        return api.study_of(first, names, **options)
+    for name in TRAINED[1:]:
+        if chosen[name]:
+            option = "set" if name == "assignments" else name
+            raise click.UsageError(
+                f"--{option} goes with --backends; a study file says it itself, and finished runs are finished"
+            )
+    if first.suffix == ".toml":
+        if len(given) > 1 or dataset:
+            raise click.UsageError(f"a study file is compared alone; '{first}' says everything")
+        return api.read_study(first)
+    if (first / "study.toml").is_file() and not (first / "run.toml").is_file():
+        raise click.UsageError(f"'{first}' is a study; repeat it with `medgen compare {first / 'study.toml'} --out DIR`")
+    if not (first / "run.toml").is_file() and len(given) == 1:
+        raise click.UsageError(
+            f"'{first}' is no run; name two finished runs or more, or say what to train on it with --backends endovae,vqvae2"
+        )
+    return None
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Return the AUROC of each entry, of several seeds that of each, and what failed."""
+    rows: list[tuple[str, ...]] = [("backend", "run", "AUROC", "95 % interval", "training")]
+    for entry in comparison.entries:
+        for run, cost in zip(entry.runs, entry.costs, strict=True):
+            area = run.metrics["detection"].get("auroc") or {}
+            bounds = f"{number(area['low'])} to {number(area['high'])}" if area else "-"
+            spent = "-" if cost.training_seconds is None else f"{cost.training_seconds / 60:.1f} min"
+            rows.append((entry.name, run.name, number(area.get("value")), bounds, spent))
+    return "\n".join([align(rows), *(f"failed: {failure.name}: {failure.reason}" for failure in comparison.failures)])

@@ -1,0 +1,61 @@
+"""The command that writes pages: what a run does on test frames, or what it makes of new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from .group import PATH, main
+from .options import device_option
+from .progress import Display
+from .tables import metrics_table, ranking_table
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@click.option("--out", type=PATH, help="Folder of the page.  [default: reports/runs/NAME]")
+@click.option("--data", "dataset", type=PATH, help="The prepared data set, where it has moved since the training.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Of sets without test frames: val.",
+)
+@click.option("--by", multiple=True, metavar="COLUMN", help="Measure by this column of the source's manifest, too. Repeatable.")
+@click.option("--input", "given", metavar="FOLDER", type=PATH, help="Rank new frames instead, which need no label; of one RUN.")
+@click.option("--top", type=click.IntRange(1), default=24, show_default=True, help="Frames shown with --input.")
+@device_option
+def report(runs: tuple[Path, ...], out: Path | None, given: Path | None, top: int, **chosen: Any) -> None:
+    """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it.
+
+    With --input, raw frames or a data set are ranked by how anomalous they are to RUN: a page with the highest, p-values, the
+    frames flagged at the threshold and what it promises, and ranks.csv with all of them.
+    """
+    from medgen import api
+
+    if given is not None:
+        _rank(runs, given, out, top, chosen["device"])
+        return
+    with Display() as display:
+        page = api.report(runs, out, on_progress=display, **chosen)
+    click.echo(metrics_table(page.parent / "metrics.json"))
+    click.echo(f"report: {page}")
+
+
+def _rank(runs: tuple[Path, ...], given: Path, out: Path | None, top: int, device: Any) -> None:
+    from medgen import api
+
+    if len(runs) != 1:
+        raise click.UsageError(f"--input ranks frames by one RUN, got {len(runs)}")
+    context = click.get_current_context()
+    for name, option in (("dataset", "--data"), ("split", "--split"), ("by", "--by")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} is for test frames with labels; it does not go with --input")
+    with Display() as display:
+        page = api.rank(runs[0], given, out, top=top, device=device, on_progress=display)
+    click.echo(ranking_table(page.parent))
+    click.echo(f"report: {page}\nranking: {page.parent / 'ranks.csv'}")

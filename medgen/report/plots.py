@@ -1,0 +1,136 @@
+"""The figures of a comparison on paper, drawn from its metrics; the page draws the same numbers as interactive figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from medgen.report.canvas import ABNORMAL, INK, MUTED, NORMAL, UNKNOWN, log_axis, new_figure, plain
+from medgen.report.ranks import draw_ranks
+
+COLOURS = (NORMAL, ABNORMAL, "#009e73", "#cc79a7", "#8f6f00", "#56b4e9", INK, "#7b3fa0")
+LINES = ("-", "--", "-.", ":")
+MARKS = "osD^vPX*"
+Entries = Sequence[Mapping[str, Any]]
+
+
+def look(place: int) -> dict[str, Any]:
+    """Return colour and line of the entry at this place; both change, so that no two of the first 32 are alike."""
+    return {"color": COLOURS[place % len(COLOURS)], "linestyle": LINES[place // 2 % len(LINES)]}
+
+
+def curves(metrics: Mapping[str, Any]) -> Figure:
+    """Draw ROC and precision-recall curves with their bands."""
+    figure, (roc, precision) = new_figure(2, (5.6, 4.6), 2)
+    roc.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
+    for place, entry in enumerate(metrics["entries"]):
+        sides = ((roc, entry["roc"], "false_alarms"), (precision, entry["precision_recall"], "recall"))
+        for axes, curve, across in sides:
+            low, high = (np.array(curve[end], dtype=float) for end in ("low", "high"))
+            axes.fill_between(curve[across], low, high, color=look(place)["color"], alpha=0.13, linewidth=0)
+            axes.plot(curve[across], np.array(curve["value"], dtype=float), linewidth=1.6, **look(place))
+        roc.plot([], [], label=plain(entry["name"], 28), **look(place))
+    roc.set(title="ROC", xlabel="normal frames flagged", ylabel="abnormal frames found", xlim=(0, 1), ylim=(0, 1.01))
+    precision.set(
+        title="Precision and recall", xlabel="abnormal frames found (recall)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01)
+    )
+    roc.legend(loc="lower right")
+    return figure
+
+
+def distributions(entries: Entries) -> Figure:
+    """Draw how the scores of each label spread, one chart for each entry."""
+    figure, charts = new_figure(len(entries), (3.7, 2.4), 3)
+    looks = {"normal": (NORMAL, "-"), "abnormal": (ABNORMAL, "--"), "unlabelled": (UNKNOWN, ":")}
+    for axes, entry in zip(charts, entries, strict=True):
+        found = entry["histogram"]
+        for label, shares in found["shares"].items():
+            colour, line = looks[label]
+            axes.stairs(shares, found["edges"], fill=True, facecolor=colour, alpha=0.2, edgecolor="none")
+            axes.stairs(shares, found["edges"], color=colour, linestyle=line, linewidth=1.4, label=label)
+        if found["threshold"] is not None:
+            axes.axvline(found["threshold"], color=INK, linewidth=1, linestyle="-.")
+        if found["log"]:
+            log_axis(axes, "x", found["edges"][-1] / found["edges"][0])
+        axes.set(title=plain(entry["name"], 36), xlabel="anomaly score", ylabel="share of the label, %")
+    if entries:
+        charts[0].legend()
+    return figure
+
+
+def shares(entries: Entries, sizes: str) -> Figure | None:
+    """Draw the share of each finding, and of each size class, that is flagged; None where no entry has a threshold."""
+    sections = {
+        "by finding": [
+            [(f"{row['finding'] or 'none given'} ({row['frames']})", row["flagged"]) for row in each["findings"]]
+            for each in entries
+        ],
+        "by size of the finding": [
+            [(f"{row['name']} ({row['abnormal']})", row["flagged_abnormal"]) for row in each["groups"].get(sizes, [])]
+            for each in entries
+        ],
+    }
+    drawn = {
+        title: tables
+        for title, tables in sections.items()
+        if any(row[1]["value"] is not None for table in tables for row in table)
+    }
+    if not drawn:
+        return None
+    most = max(len(table) for tables in drawn.values() for table in tables)
+    figure, charts = new_figure(len(drawn), (5.6, min(7.5, 1.2 + 0.14 * most * (len(entries) + 1))), 2)
+    for axes, (title, tables) in zip(charts, drawn.items(), strict=True):
+        _dots(axes, tables, [plain(entry["name"], 28) for entry in entries])
+        axes.set(title=f"Share flagged at the threshold, {title}", xlabel="share of the frames", xlim=(-0.02, 1.02))
+    figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _dots(axes: Axes, tables: Sequence[Sequence[tuple[str, Mapping[str, Any]]]], names: Sequence[str]) -> None:
+    """Draw rows of values with intervals, those of each table a little lower than the last one's."""
+    titles = list(dict.fromkeys(title for table in tables for title, _ in table))
+    for place, table in enumerate(tables):
+        known = [(-titles.index(title), share) for title, share in table if share["value"] is not None]
+        y = np.array([row for row, _ in known]) - 0.7 * (place + 0.5) / len(tables) + 0.35
+        value, low, high = (np.array([share[end] for _, share in known], dtype=float) for end in ("value", "low", "high"))
+        colour = look(place)["color"]
+        axes.hlines(y, low, high, color=colour, linewidth=1)
+        axes.plot(value, y, MARKS[place % len(MARKS)], color=colour, markersize=4, label=names[place])
+    axes.set_yticks([-row for row in range(len(titles))], [plain(title, 34) for title in titles])
+
+
+def costs(entries: Entries) -> Figure | None:
+    """Draw AUROC against training time and against frames per second; None where neither is known."""
+    kinds = [("training_seconds", "training time, s"), ("frames_per_second", "frames scored per second")]
+    found = {key: [entry["summary"][key]["value"] for entry in entries] for key, _ in kinds}
+    drawn = [(key, title) for key, title in kinds if any(found[key])]
+    if not drawn:
+        return None
+    figure, charts = new_figure(len(drawn), (5.6, 3.6), 2)
+    for axes, (key, title) in zip(charts, drawn, strict=True):
+        known = [value for value in found[key] if value]
+        for place, (entry, across) in enumerate(zip(entries, found[key], strict=True)):
+            area = entry["summary"]["auroc"]
+            if across and area["value"] is not None:
+                if area["low"] is not None:
+                    axes.vlines(across, area["low"], area["high"], color=look(place)["color"], linewidth=1)
+                mark = MARKS[place % len(MARKS)]
+                axes.plot(across, area["value"], mark, color=look(place)["color"], label=plain(entry["name"], 28))
+        log_axis(axes, "x", max(known) / min(known))
+        axes.set(xlabel=title, ylabel="AUROC")
+    figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def ranks(metrics: Mapping[str, Any]) -> Figure | None:
+    """Draw the critical-difference diagram; None where there is a reason not to."""
+    found = metrics["ranks"]
+    if found["reason"]:
+        return None
+    figure, (axes,) = new_figure(1, (9.0, 1.2 + 0.3 * (len(found["ranks"]) + 0.5 * len(found["cliques"]))), 1)
+    draw_ranks(axes, found)
+    return figure

@@ -1,0 +1,46 @@
+"""New frames to one self-contained page and a table: most anomalous first, with p-values and decisions, without any label."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from medgen.files import write_text
+from medgen.report.evidence import Evidence
+from medgen.report.figures import score_histogram
+from medgen.report.markup import asset, environment, inline, plain
+from medgen.report.page import context
+
+BLANK = ["label", "finding", "split", "group"]  # columns of scores that are not written: nothing is known of new frames
+LISTED = 200  # frames in the table of the page; the file has all
+
+
+def write_ranking(evidence: Evidence, usual: Sequence[float], out: Path) -> Path:
+    """Write ``report.html``, ``ranks.csv`` and ``metrics.json`` into the folder `out`; return the page's path.
+
+    Parameters
+    ----------
+    evidence : its scores in the order of their ranks, with columns rank and, where there are normal validation frames, p_value;
+        its panels are the first of them; its metrics are "frames" (unlabelled), "flagged" (count, of), "threshold" ({} for
+        none), "validation_frames" and "expected_false_alarms"
+    usual : raw scores of the normal validation frames; [] where there were none
+
+    Raises
+    ------
+    MedgenError : if `out` cannot be written.
+    """
+    scores = evidence.scores
+    labels = ["normal"] * len(usual) + [""] * len(scores)
+    histogram = score_histogram([*usual, *scores["score"]], labels, evidence.metrics["threshold"].get("value"))
+    page = environment().get_template("ranking.html")
+    html = page.render(
+        c=context(evidence, evidence.name, "ranking"),
+        ranks=[plain(row) for row in scores.head(LISTED).to_dict("records")],
+        histogram=inline(histogram, "histogram-"),
+        style=asset("page.css"),
+    )
+    write_text(out / "ranks.csv", scores.drop(columns=BLANK).to_csv(index=False, lineterminator="\n"))
+    write_text(out / "metrics.json", json.dumps(plain(evidence.metrics), indent=2) + "\n")
+    write_text(out / "report.html", html)
+    return out / "report.html"

@@ -1,0 +1,109 @@
+"""What a comparison says of one entry besides its row: score distribution, findings, groups, and each run's own metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from medgen.report.comparison import Entry
+from medgen.report.evidence import Evidence
+from medgen.report.figures import score_bins
+from medgen.types import LABELS
+
+
+def sections(entry: Entry) -> dict[str, Any]:
+    """Return everything but the row of the summary and the curves.
+
+    Returns
+    -------
+    "backend", "about", "histogram" (of the first run), "findings" and "groups" (means over the runs of what each run's metrics
+    say), "threshold" (of each run), "warnings" and "runs" (name, seed, cost, provenance, settings, metrics)
+    """
+    first = entry.runs[0]
+    return {
+        "backend": first.backend,
+        "about": " ".join(first.about.split("\n\n")[0].split()),
+        "histogram": histogram(first),
+        "findings": _findings(entry.runs),
+        "groups": _groups(entry.runs),
+        "warnings": list(dict.fromkeys(text for run in entry.runs for text in run.warnings)),
+        "runs": [
+            {
+                "name": run.name,
+                "seed": (run.settings.get("train") or {}).get("seed"),
+                "cost": cost._asdict(),
+                "dataset": dict(run.dataset),
+                "provenance": dict(run.provenance),
+                "settings": run.settings,
+                "metrics": run.metrics,
+            }
+            for run, cost in zip(entry.runs, entry.costs, strict=True)
+        ],
+    }
+
+
+def histogram(run: Evidence) -> dict[str, Any]:
+    """Return how the raw scores of each label spread: "edges" (K + 1), "log", "threshold", and "shares" of each label in %."""
+    scores = run.scores["score"].to_numpy(dtype=float)
+    there = np.isfinite(scores)
+    if not there.any():
+        return {"edges": [], "log": False, "shares": {}, "threshold": None}
+    edges, log = score_bins(scores[there])
+    label = run.scores["label"].fillna("").astype(str).to_numpy()
+    shares = {}
+    for name in (*LABELS, ""):
+        if count := int((there & (label == name)).sum()):
+            inside = np.clip(scores[there & (label == name)], edges[0], edges[-1])  # rounding must not lose the outermost
+            shares[name or "unlabelled"] = 100 * np.histogram(inside, edges)[0] / count
+    return {"edges": edges, "log": log, "shares": shares, "threshold": (run.metrics.get("threshold") or {}).get("value")}
+
+
+def averaged(intervals: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the means of value, low and high over runs; None where a run lacks one.
+
+    Runs see the same frames, so their counts are not pooled: means of the ends are not narrower than those of a run alone.
+    """
+    found: dict[str, float | None] = {}
+    for name in ("value", "low", "high"):
+        known = [each[name] for each in intervals if each.get(name) is not None]
+        found[name] = float(np.mean(known)) if intervals and len(known) == len(intervals) else None
+    return found
+
+
+def _findings(runs: Sequence[Evidence]) -> list[dict[str, Any]]:
+    tables = [{(row["label"], row["finding"]): row for row in run.metrics.get("findings") or []} for run in runs]
+    return [
+        {
+            "finding": finding,
+            "label": label,
+            "frames": row["frames"],
+            "flagged": averaged([table[label, finding].get("share_flagged") or {} for table in tables]),
+        }
+        for (label, finding), row in tables[0].items()
+        if all((label, finding) in table for table in tables)
+    ]
+
+
+def _natural(name: str) -> list[tuple[float, str]]:
+    """Return the key by which "5 to 20" comes before "20 to 100"."""
+    return [(float(part), "") if part.isdecimal() else (np.inf, part) for part in re.split(r"(\d+)", name)]
+
+
+def _groups(runs: Sequence[Evidence]) -> dict[str, list[dict[str, Any]]]:
+    """Return kind of grouping -> its groups with AUROC and the shares that are flagged."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind, rows in (runs[0].metrics.get("groups") or {}).items():
+        tables = [{row["name"]: row for row in (run.metrics.get("groups") or {}).get(kind) or []} for run in runs]
+        found[kind] = [
+            {name: row[name] for name in ("name", "normal", "abnormal", "against")}
+            | {
+                key: averaged([table[row["name"]].get(key) or {} for table in tables])
+                for key in ("auroc", "flagged_normal", "flagged_abnormal")
+            }
+            for row in sorted(rows, key=lambda row: _natural(row["name"]))
+            if all(row["name"] in table for table in tables)
+        ]
+    return found

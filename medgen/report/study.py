@@ -1,0 +1,134 @@
+"""A comparison of backends as one page that opens offline, with its numbers, tables and a printable version beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from medgen.files import write_bytes, write_text
+from medgen.report.audit import headlines, trait_chart
+from medgen.report.booklet import booklet
+from medgen.report.canvas import STYLE, new_figure, to_svg
+from medgen.report.comparison import Comparison
+from medgen.report.explorer import pictures, rank_frames, rows
+from medgen.report.markup import asset, environment, inline, plain, shown
+from medgen.report.ranks import draw_ranks
+from medgen.report.summary import entry_names, study_metrics
+from medgen.report.tables import between, cell, filled, summary_csv, summary_tex
+
+SCRIPTS = ("study.js", "plots.js", "explorer.js")
+PLOTTED = ("name", "backend", "summary", "roc", "precision_recall", "histogram", "findings", "groups")
+SIZES = "size of the finding"
+_UNSAFE = re.compile("[<>&\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+MANY = 200  # rejected files and near-duplicates listed
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Write the page of a comparison into the folder `out` and return its path.
+
+    ``report.html`` opens from disk and asks no host for anything; ``report.pdf`` is what of it can be printed; ``metrics.json``
+    holds every number of both (``metrics.schema.json`` in this folder of the sources describes it), ``summary.csv`` and
+    ``summary.tex`` the table of backends, and ``scores.csv`` every frame's scores.
+
+    Raises
+    ------
+    RunError : if there is nothing to compare, or two runs were scored on different frames.
+    MedgenError : if `out` cannot be written.
+    """
+    metrics = study_metrics(comparison)
+    page = render(comparison, metrics)
+    write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_text(out / "summary.csv", summary_csv(metrics))
+    write_text(out / "summary.tex", summary_tex(metrics))
+    write_text(out / "scores.csv", _scores(comparison).to_csv(index=False, lineterminator="\n"))
+    write_bytes(out / "report.pdf", booklet(metrics))
+    write_text(out / "report.html", page)
+    return out / "report.html"
+
+
+def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
+    """Return the page's HTML from the numbers of `medgen.report.summary.study_metrics`."""
+    names, ranked = entry_names(comparison), rank_frames(comparison.entries)
+    pictured = pictures(comparison, names, ranked)
+    frames = rows(comparison, names, ranked, list(pictured))
+    scripts = [Markup(get_plotlyjs()), *(asset(name) for name in SCRIPTS)]
+    house = environment()
+    house.filters |= {"cell": cell, "between": between, "shown": shown}
+    return house.get_template("study.html").render(
+        m=metrics,
+        columns=filled(metrics),
+        anchors={name: f"entry-{place}" for place, name in enumerate(names, 1)},
+        warnings=_warnings(comparison, metrics),
+        audit={"run": {"audit": plain(comparison.audit)}, "charts": _audit_chart(comparison)},
+        duplicates=[plain(row) for row in comparison.duplicates.head(MANY).to_dict("records")],
+        rejected=[plain(row) for row in comparison.rejected.head(MANY).to_dict("records")],
+        many=MANY,
+        sizes=SIZES,
+        diagram=_diagram(metrics),
+        pictured=len(pictured),
+        listed=len(frames["row"]),
+        data={
+            "plots-data": embedded({"entries": [{key: entry[key] for key in PLOTTED} for entry in metrics["entries"]]}),
+            "frames-data": embedded(frames),
+            "pictures-data": embedded(pictured),
+        },
+        style=asset("page.css") + asset("study.css"),
+        scripts=scripts,
+        policy=" ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts),
+    )
+
+
+def embedded(value: Any) -> Markup:
+    """Return a value as JSON inside a script element: nothing in it can end the element, begin another or turn text around."""
+    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+    return Markup(_UNSAFE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))
+
+
+def _scores(comparison: Comparison) -> pd.DataFrame:
+    """Return the scores of all runs below each other, with the entry and run that each row belongs to."""
+    tables = [
+        run.scores.assign(entry=name, run=run.name)
+        for name, entry in zip(entry_names(comparison), comparison.entries, strict=True)
+        for run in entry.runs
+    ]
+    scores = pd.concat(tables, ignore_index=True)
+    return scores[["entry", "run", *scores.columns.drop(["entry", "run"])]]
+
+
+def _warnings(comparison: Comparison, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return each warning once, behind the names of the entries that it concerns; "" where it concerns all of them."""
+    concerned: dict[str, list[str]] = {}
+    for entry in metrics["entries"]:
+        for text in entry["warnings"]:
+            concerned.setdefault(text, []).append(entry["name"])
+    everyone = len(metrics["entries"])
+    found = [("", text) for text in headlines(comparison.audit)]
+    return found + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
+
+
+def _audit_chart(comparison: Comparison) -> dict[str, Markup]:
+    audit: Mapping[str, Any] = comparison.audit
+    if not audit or audit["reason"]:
+        return {}
+    return {"audit": inline(trait_chart([*audit["traits"], audit["baseline"]]), "audit-")}
+
+
+def _diagram(metrics: Mapping[str, Any]) -> Markup | None:
+    """Return the critical-difference diagram, None where there is a reason to draw none."""
+    found = metrics["ranks"]
+    if found["reason"]:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = new_figure(1, (6.6, 0.9 + 0.26 * (len(found["ranks"]) + 0.5 * len(found["cliques"]))))
+        draw_ranks(axes, found)
+        return inline(to_svg(figure), "ranks-")

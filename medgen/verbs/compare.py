@@ -1,0 +1,190 @@
+"""Compare backends: train those of a study that are not trained yet, or take finished runs, and write one page."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from medgen.data.sources import open_dataset
+from medgen.engine.device import Device
+from medgen.errors import ConfigError, RunError, in_one_line
+from medgen.report.comparison import Comparison, Failure
+from medgen.report.markup import distinct
+from medgen.report.study import write_comparison
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.entries import Seen, assemble, see
+from medgen.verbs.frames import check_same, identity
+from medgen.verbs.jobs import Caller, Job, check_reusable, jobs_of, set_up_entry, trained
+from medgen.verbs.report import split_of, split_rows
+from medgen.verbs.run import Run, RunSettings, open_run
+from medgen.verbs.study import FILE, StudySettings
+
+PAGES = "pages"  # folder of a comparison: each run's own page
+
+
+class Compared(NamedTuple):
+    """Where the page of a comparison is, and what it says."""
+
+    page: Path
+    comparison: Comparison
+
+
+def compare(
+    study: StudySettings,
+    out: Path,
+    *,
+    device: Device = "auto",
+    command: str = "",
+    on_progress: OnProgress = silent,
+    stop: Callable[[], bool] = lambda: False,
+) -> Compared | None:
+    """Train each backend of a study, score it, and write the page that compares them.
+
+    What is finished in ``out/runs`` is not done again, what was interrupted goes on, and what failed is tried again. A backend
+    that fails is a line of the page and stops no other. ``out/study.toml`` has every setting and repeats the study.
+
+    Parameters
+    ----------
+    command : how the study was begun; kept in its runs and shown on the page
+    stop : asked after every step
+
+    Returns
+    -------
+    None if `stop` said so before all was done; the same call goes on.
+
+    Raises
+    ------
+    ConfigError, BackendError, DataError : if the study is wrong, or there is no data set with test frames.
+    RunError : if a run in `out` has other settings than the study says, an entry has other test frames than the first, or nothing
+        could be trained.
+    """
+    recipes = study.recipes()
+    split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
+    caller = Caller(out, device, command, on_progress, stop)
+    failures: list[Failure] = []
+    jobs = _jobs(study, recipes, failures, caller)
+    study.write(out / FILE)
+    groups: dict[str, list[Seen]] = {}
+    for place, job in enumerate(jobs, 1):
+        on_progress(Progress("compare", place - 1, len(jobs), {}, f"{job.folder.name}: run {place} of {len(jobs)}"))
+        try:
+            run = None if stop() else trained(job, study, caller)
+            if run is None:
+                break
+            seen = see(run, *split_of(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
+        except Exception as error:  # whatever it is, the other backends have nothing to do with it
+            failures.append(_failed(job.folder.name, error, on_progress))
+        else:
+            groups.setdefault(job.entry, []).append(seen)
+    if stop():
+        return None
+    if not groups:
+        raise RunError(f"none of the backends could be compared; {failures[0].name}: {failures[0].reason}")
+    on_progress(Progress("compare", len(jobs), len(jobs)))
+    comparison = assemble(
+        study.title or f"Comparison of {', '.join(study.backends)}",
+        groups,
+        failures=failures,
+        study=study.complete().model_dump(mode="json"),
+        commands=[*filter(None, [command]), f"medgen compare {FILE} --out STUDY"],
+        on_progress=on_progress,
+    )
+    return Compared(write_comparison(comparison, out), comparison)
+
+
+def compare_runs(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    dataset: Path | None = None,
+    device: Device = "auto",
+    command: str = "",
+    on_progress: OnProgress = silent,
+) -> Compared:
+    """Compare finished runs on the same test frames; runs that differ by their seed alone are one entry.
+
+    Parameters
+    ----------
+    dataset : where the data set of all of them is now, if it has moved
+
+    Raises
+    ------
+    ConfigError : if there are fewer than two runs, or one is named twice.
+    RunError, DataError : if a run is not trained, its data set is gone, or test frames differ.
+    """
+    runs = [open_run(folder) for folder in folders]
+    places = [run.folder.resolve() for run in runs]
+    if len(runs) < 2:
+        raise ConfigError("a comparison takes two runs or more; `medgen report RUN` shows one")
+    if twice := [str(run.folder) for run, place in zip(runs, places, strict=True) if places.count(place) > 1]:
+        raise ConfigError(f"run '{twice[0]}' is named twice")
+    splits = [split_of(run, dataset) for run in runs]
+    frames = [identity(*split) for split in splits]
+    for run, others in zip(runs[1:], frames[1:], strict=True):
+        check_same(str(runs[0].folder), frames[0], str(run.folder), others)
+    seen = {
+        name: see(run, *split, out / PAGES / name, device, on_progress)
+        for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)
+    }
+    groups = {
+        title: [seen[name] for name in members] for title, members in grouped({n: some.run for n, some in seen.items()}).items()
+    }
+    commands = [run.about.get("command", "") for run in runs] + [command]
+    comparison = assemble(
+        f"Comparison of {', '.join(groups)}",
+        groups,
+        study={},
+        commands=[*dict.fromkeys(filter(None, commands))],
+        on_progress=on_progress,
+    )
+    return Compared(write_comparison(comparison, out), comparison)
+
+
+def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: list[Failure], caller: Caller) -> list[Job]:
+    """Return the runs that a study asks for; an entry that cannot be set up is added to the failures."""
+    jobs: list[Job] = []
+    first: tuple[str, pd.DataFrame] | None = None
+    for entry, settings in recipes.items():
+        if caller.stop():
+            break
+        try:
+            setup = set_up_entry(study, settings)
+            found = jobs_of(study, entry, setup, caller)
+        except Exception as error:
+            failures.append(_failed(entry, error, caller.on_progress))
+            continue
+        frames = identity(setup.data, setup.data.rows("test"))
+        first = first or (entry, frames)
+        check_same(*first, entry, frames)
+        for job in found:
+            check_reusable(job, setup)
+        jobs += found
+    return jobs
+
+
+def _failed(name: str, error: Exception, on_progress: OnProgress) -> Failure:
+    failure = Failure(name, in_one_line(error))
+    on_progress(Progress("compare", 0, 0, {}, f"{name} failed: {failure.reason}"))
+    return failure
+
+
+def grouped(runs: Mapping[str, Run]) -> dict[str, list[str]]:
+    """Return the names of runs that differ by their seed alone together, under what those have in common."""
+    alike: dict[tuple[str, str, int], list[str]] = {}
+    times: Counter[tuple[str, str, int]] = Counter()  # a seed that comes again is no other seed
+    for name, run in runs.items():
+        train = run.settings.train
+        same = run.settings.model_copy(update={"train": train.model_copy(update={"seed": 0})}).model_dump_json()
+        digest = run.origin.data_digest
+        alike.setdefault((same, digest, times[same, digest, train.seed]), []).append(name)
+        times[same, digest, train.seed] += 1
+    groups: dict[str, list[str]] = {}
+    for names in alike.values():
+        shared = re.sub(r"[-_. ]*seed[-_. ]*\d+$", "", names[0]) if len(names) > 1 else ""
+        groups[shared if shared and shared not in groups else names[0]] = names
+    return groups

@@ -1,0 +1,134 @@
+"""The runs that a study asks for: each is trained, goes on where it was interrupted, or is there already."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from medgen.engine.device import Device
+from medgen.errors import RunError
+from medgen.types import OnProgress, Progress, silent
+from medgen.verbs.budget import TOLERANCE, planned
+from medgen.verbs.run import Run, RunSettings, open_run
+from medgen.verbs.study import StudySettings
+from medgen.verbs.study import seconds as seconds_of
+from medgen.verbs.train import Setup, resume, set_up, train
+
+FOLDER = "runs"  # of a study: a run for each backend and seed
+
+
+@dataclass(frozen=True)
+class Caller:
+    """How a study is carried out, and who wants to hear of it."""
+
+    out: Path
+    device: Device = "auto"
+    command: str = ""
+    on_progress: OnProgress = silent
+    stop: Callable[[], bool] = lambda: False
+
+
+class Job(NamedTuple):
+    """A run that a study asks for."""
+
+    entry: str
+    folder: Path
+    settings: RunSettings
+    minutes: float  # after which the training is stopped although its schedule is not complete
+
+
+def jobs_of(study: StudySettings, entry: str, setup: Setup, caller: Caller) -> list[Job]:
+    """Return the runs of an entry, one for each seed, with as many epochs as fit the budget.
+
+    Parameters
+    ----------
+    setup : of the entry's training
+
+    Raises
+    ------
+    RunError : if the budget is too short.
+    """
+    settings = setup.settings
+    epochs = planned(setup, entry, study.budget, caller.out, caller.device, caller.stop)
+    timed = bool(study.budget) and not setup.batches.wants.once
+    if timed:
+        news = f"{entry}: {epochs} of {settings.train.epochs} epochs fit into {study.budget}"
+        caller.on_progress(Progress("compare", 0, 0, {}, news))
+    minutes = TOLERANCE * seconds_of(study.budget) / 60 if timed else math.inf
+    return [
+        Job(entry, caller.out / FOLDER / f"{entry}-seed{seed}", _with_train(settings, seed=seed, epochs=epochs), minutes)
+        for seed in range(study.seeds)
+    ]
+
+
+def set_up_entry(study: StudySettings, settings: RunSettings) -> Setup:
+    """Open what the trainings of an entry read, whatever seed its recipe says.
+
+    Raises
+    ------
+    MedgenError : as `set_up`.
+    """
+    return set_up(study.dataset, _with_train(settings, seed=0))
+
+
+def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
+    return settings.model_copy(update={"train": settings.train.model_copy(update=values)})
+
+
+def check_reusable(job: Job, setup: Setup) -> None:
+    """Refuse a run that is there already and was not trained as the study says.
+
+    Raises
+    ------
+    RunError : naming the first setting that differs.
+    """
+    if not (job.folder / "run.toml").is_file():
+        return
+    run = open_run(job.folder)
+    remedy = "remove that folder to train it again, or choose another --out"
+    second = setup.second.digest if setup.second else ""
+    if (run.origin.data_digest, run.origin.other_digest) != (setup.data.digest, second):
+        raise RunError(f"run '{job.folder}' was trained on another data set ({run.origin.dataset}); {remedy}")
+    has, wanted = (_flat(settings.model_dump(mode="json")) for settings in (run.settings, job.settings))
+    for key in {**has, **wanted}:
+        if has.get(key) != wanted.get(key):
+            raise RunError(f"run '{job.folder}' has {key} = {has.get(key)}, the study {wanted.get(key)}; {remedy}")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def trained(job: Job, study: StudySettings, caller: Caller) -> Run | None:
+    """Return the finished run of a job: as it is there, or trained to its end; None where `stop` said so before.
+
+    A training that is much slower than its trial was is stopped, and its report warns of that.
+
+    Raises
+    ------
+    MedgenError : as `train` and `resume`.
+    """
+    dataset, run = Path(study.dataset), None
+    how: dict[str, Any] = {"device": caller.device, "on_progress": caller.on_progress, "stop": caller.stop}
+    if not (job.folder / "run.toml").is_file():
+        run = train(dataset, job.folder, job.settings, max_minutes=job.minutes, command=caller.command, **how)
+    elif not (run := open_run(job.folder)).finished():
+        history = run.history()
+        spent = float(history["seconds"].max()) / 60 if len(history) else 0.0
+        run = resume(job.folder, dataset=dataset, max_minutes=max(0.0, job.minutes - spent), **how)
+    if run.finished():
+        return run
+    if caller.stop():
+        return None
+    if not run.has_weights():
+        raise RunError(f"no epoch was over after {job.minutes:.3g} minutes, {TOLERANCE:g} times the budget; give more")
+    late = (
+        f"stopped after {TOLERANCE:g} times the budget of {study.budget}, before its {job.settings.train.epochs} epochs were over"
+    )
+    return run.noted(finished=late, warning="; ".join(filter(None, [run.about.get("warning"), late])))

@@ -1,0 +1,162 @@
+"""A study: which backends are compared on which data set, how long each may train, and with how many seeds.
+
+A study file says it in TOML, and is all that is needed to repeat it::
+
+    dataset = "DATA"
+    budget = "20m"                                # of training for each run
+    seeds = 3
+
+    [common.data]                                 # of every run; laid over the recipes
+    batch_size = 16
+
+    [backends.endovae]                            # with its defaults
+    [backends.vqvae2]
+    config = "configs/vqvae2-hyperkvasir.toml"    # a recipe
+    [backends.small]                              # a name of one's own
+    backend = "vae"
+    settings.model.latents = 16                   # laid over recipe and common settings
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from medgen.backends import _base
+from medgen.config import Settings, override, read_toml, to_toml
+from medgen.data.sources import is_address
+from medgen.errors import ConfigError
+from medgen.files import write_text
+from medgen.verbs.run import RunSettings, recipe
+
+FILE = "study.toml"
+ALIKE: Mapping[str, Any] = {"data": {"overlay": "common"}}  # what a mask gives away must not tell one backend from another
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+NAME = re.compile(r"[A-Za-z0-9_-]+")  # of an entry: it names folders and a TOML section
+HOLE = "{backend}"  # in the path of a recipe: each backend's name
+
+
+class StudyEntry(Settings):
+    """One backend of a study, or one recipe of it."""
+
+    backend: str = ""  # its registered name; "" = the entry's own name
+    config: str = ""  # a recipe (TOML), from the working folder
+    settings: dict[str, Any] = Field(default_factory=dict)  # nested as a recipe, laid over it
+
+
+class StudySettings(Settings):
+    """A study. Paths are seen from the working folder."""
+
+    title: str = ""
+    dataset: str
+    budget: str = ""  # of training for each run: "90s", "20m", "1.5h"; "" = as long as the recipes say
+    seeds: int = Field(1, ge=1)  # each backend is trained with the seeds 0, 1, ...
+    common: dict[str, Any] = Field(default_factory=dict)  # settings of every run, laid over its recipe; data.overlay is "common"
+    backends: dict[str, StudyEntry]  # by name, in the order of the page
+
+    @field_validator("budget")
+    @classmethod
+    def _understood(cls, value: str) -> str:
+        seconds(value)
+        return value
+
+    @field_validator("backends")
+    @classmethod
+    def _named(cls, value: dict[str, StudyEntry]) -> dict[str, StudyEntry]:
+        if not value:
+            raise ValueError("expected at least one backend; `medgen backends` lists them")
+        if wrong := [name for name in value if not NAME.fullmatch(name)]:
+            raise ValueError(f"the name '{wrong[0]}' has other characters than letters, digits, - and _")
+        return value
+
+    def recipes(self) -> dict[str, RunSettings]:
+        """Return the settings of each entry.
+
+        Raises
+        ------
+        BackendError, ConfigError : if a backend or a recipe does not exist, or a setting is wrong.
+        """
+        found = {}
+        for name, entry in self.backends.items():
+            config = Path(entry.config) if entry.config else None
+            try:
+                found[name] = recipe(entry.backend or name, config, (), ALIKE, self.common, entry.settings)
+            except ConfigError as error:
+                raise ConfigError(f"backend '{name}': {error}") from None
+        return found
+
+    def complete(self) -> StudySettings:
+        """Return the study with every default written out: it leans on no recipe and on no working folder."""
+        entries = {}
+        for name, settings in self.recipes().items():
+            model = _base.parse(settings.backend, settings.model).model_dump(mode="json")
+            values = {**settings.model_dump(mode="json"), "model": model}
+            entries[name] = StudyEntry(backend=values.pop("backend"), settings=values)
+        kind, colon, path = self.dataset.rpartition(":") if is_address(self.dataset) else ("", "", self.dataset)
+        dataset = f"{kind}{colon}{Path(path).expanduser().resolve()}"
+        return self.model_copy(update={"dataset": dataset, "common": {}, "backends": entries})
+
+    def write(self, path: Path) -> None:
+        """Write the complete study as TOML."""
+        write_text(path, to_toml(self.complete().model_dump(mode="json")))
+
+
+def seconds(budget: str) -> float:
+    """Return how long a budget is, in seconds; infinity for "".
+
+    Raises
+    ------
+    ValueError : if it is not understood; pydantic makes a `ConfigError` of it.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
+    if budget and (not found or not float(found[1])):
+        raise ValueError("expected a number above 0 with s, m or h behind it, such as 90s, 20m or 1.5h")
+    return float(found[1]) * UNITS[found[2]] if found else float("inf")
+
+
+def study_of(
+    dataset: Path | str,
+    backends: Sequence[str],
+    *,
+    config: str = "",
+    assignments: Sequence[str] = (),
+    budget: str = "",
+    seeds: int = 1,
+    title: str = "",
+) -> StudySettings:
+    """Return the study of some backends with the same settings.
+
+    Parameters
+    ----------
+    config : a recipe for every backend; ``{backend}`` in it stands for the name of each: ``configs/{backend}-hyperkvasir.toml``
+    assignments : each ``key=value``, laid over every recipe
+
+    Raises
+    ------
+    ConfigError : if a backend is named twice or none is, or a setting is wrong.
+    """
+    if twice := [name for name in backends if backends.count(name) > 1]:
+        raise ConfigError(f"'{twice[0]}' is named twice; two recipes of one backend are compared by a study file")
+    values = {
+        "title": title,
+        "dataset": str(dataset),
+        "budget": budget,
+        "seeds": seeds,
+        "common": override({}, assignments),
+        "backends": {name: {"config": config.replace(HOLE, name)} for name in backends},
+    }
+    return StudySettings.parse(values, "study")
+
+
+def read_study(path: Path) -> StudySettings:
+    """Read a study file.
+
+    Raises
+    ------
+    ConfigError : if it cannot be read, or says something that is not understood.
+    """
+    return StudySettings.parse(read_toml(path), str(path))

@@ -1,0 +1,91 @@
+"""What a run makes of single frames, for pages: original, reconstruction, map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from medgen.backends._base import Backend
+from medgen.backends._capabilities import Reconstructs
+from medgen.data.dataset import make_batch
+from medgen.report.comparison import Views
+from medgen.report.evidence import Panel
+from medgen.verbs.pixels import to_pixels
+from medgen.verbs.run import Run
+from medgen.verbs.score import ScoreTable, partner
+
+BLOCK = 64  # frames reconstructed at once
+Chosen = tuple[str, int]  # what a frame stands for ("best", "median", ...), and its row of the scores
+
+
+def spread(table: pd.DataFrame) -> list[Chosen]:
+    """Return the best, median and worst frames of each label by score: two of each, where there are enough."""
+    chosen: list[Chosen] = []
+    for label in ("normal", "abnormal", ""):
+        order = table.index[table["label"] == label].to_numpy()
+        order = order[np.argsort(table["score"].to_numpy()[order], kind="stable")]
+        if len(order) < 3:
+            chosen += [("median", int(place)) for place in order]
+            continue
+        count = min(2, len(order) // 3)
+        middle = (len(order) - count) // 2
+        for rank, places in (("best", order[:count]), ("median", order[middle : middle + count]), ("worst", order[-count:])):
+            chosen += [(rank, int(place)) for place in places]
+    return chosen
+
+
+@torch.inference_mode()
+def views(run: Run, model: Backend, scored: ScoreTable, places: Sequence[int]) -> list[Views]:
+    """Return what a run makes of some of the frames that it has scored; maps come from the scores, nothing is scored again.
+
+    Parameters
+    ----------
+    places : rows of the scores
+    """
+    model.cpu().eval()
+    data, shown = scored.data, []
+    for start in range(0, len(places), BLOCK):
+        block = places[start : start + BLOCK]
+        rows = scored.rows[list(block)]
+        batch = make_batch(data, rows, run.settings.data.overlay)
+        drawn = to_pixels(model.reconstruct(batch)) if isinstance(model, Reconstructs) else None
+        originals = data.frames[rows]
+        for k, (place, row) in enumerate(zip(block, rows, strict=True)):
+            shown.append(
+                Views(
+                    original=np.repeat(originals[k], 3, axis=2) if originals.shape[3] == 1 else originals[k],
+                    reconstruction=None if drawn is None else drawn[k],
+                    error=None if scored.maps is None else np.asarray(scored.maps[place]),
+                    valid=batch.valid[k, 0].numpy(),
+                    mask=data.masks[row] if data.masks is not None and data.index["annotated"].iloc[row] == 1 else None,
+                )
+            )
+    return shown
+
+
+def panels(run: Run, model: Backend, scored: ScoreTable, chosen: Sequence[Chosen]) -> list[Panel]:
+    """Return the chosen frames with what is known of them."""
+    places = [place for _, place in chosen]
+    if not places:
+        return []
+    batch = make_batch(scored.data, scored.rows[places], run.settings.data.overlay)
+    truths = None if (truth := partner(model, batch)) is None else to_pixels(truth)
+    found = []
+    for k, ((rank, place), view) in enumerate(zip(chosen, views(run, model, scored, places), strict=True)):
+        facts = scored.table.iloc[place]
+        found.append(
+            Panel(
+                rank=rank,
+                label=facts["label"],
+                finding=facts["finding"],
+                path=facts["path"],
+                score=float(facts["score"]),
+                flagged=bool(facts["abnormal"]) if "abnormal" in facts else None,
+                truth=None if truths is None else truths[k],
+                **view._asdict(),
+            )
+        )
+    return found

@@ -1,0 +1,221 @@
+"""The page of a comparison in a real browser: offline, sorted, filtered, slid, by mouse and by keyboard, for everyone.
+
+It needs Chromium or Chrome (``apt-get install chromium``), or the path of one in MEDGEN_TEST_BROWSER; none is downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.sync_api import Browser, Page, sync_playwright
+from studies import make_comparison
+from test_page import HOSTILE
+from test_study import hostile_comparison
+
+from medgen.report.markup import shown
+from medgen.report.study import write_comparison
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("MEDGEN_TEST_BROWSER") or next((found for name in NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no browser is installed: apt-get install chromium, or name one in MEDGEN_TEST_BROWSER")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_comparison(make_comparison(side=48), tmp_path_factory.mktemp("study")).parent
+
+
+def open_page(browser: Browser, path: Path, **options: Any) -> tuple[Page, list[str]]:
+    """Return a page and what goes wrong on it: console messages, errors, requests for anything but the page itself."""
+    page, wrong = browser.new_page(**options), []
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: request.url.startswith(("data:", path.as_uri())) or wrong.append(request.url))
+    page.goto(path.as_uri())
+    return page, wrong
+
+
+@pytest.fixture
+def page(browser: Browser, folder: Path) -> Iterator[Page]:
+    opened, wrong = open_page(browser, folder / "report.html")
+    yield opened
+    assert wrong == []
+    opened.close()
+
+
+def column(page: Page, table: str, place: int) -> list[str]:
+    return page.eval_on_selector_all(
+        f"{table} tbody tr", "(rows, place) => rows.map((row) => row.cells[place].innerText.split('\\n')[0])", place
+    )
+
+
+def count(page: Page) -> int:
+    return int(page.locator("#count").inner_text().split()[0])
+
+
+def test_it_opens_from_disk_without_a_request_or_a_complaint(page: Page) -> None:
+    assert page.locator(".banner").is_visible() and page.locator(".plot .main-svg").count() >= 10
+
+
+def test_hostile_names_run_nothing_and_stay_text(browser: Browser, tmp_path: Path) -> None:
+    opened, wrong = open_page(browser, write_comparison(hostile_comparison(), tmp_path))
+    assert opened.locator("img[src='x']").count() == 0 and wrong == []
+    assert shown("".join(HOSTILE)) in opened.locator("#frame-table tbody").text_content()
+    assert "<script>alert(1)" in opened.locator("#plot-roc .legendtext").first.text_content()
+    opened.close()
+
+
+def test_a_click_sorts_the_summary_and_another_turns_it(page: Page) -> None:
+    table, head = "#summary ~ .scroll table", page.locator("#summary ~ .scroll thead button", has_text="AUROC")
+    head.click()
+    falling = [float(value) for value in column(page, table, 1)]
+    assert falling == sorted(falling, reverse=True)
+    assert head.locator("..").get_attribute("aria-sort") == "descending"
+    head.click()
+    assert [float(value) for value in column(page, table, 1)] == falling[::-1]
+    assert head.locator("..").get_attribute("aria-sort") == "ascending"
+
+
+def test_times_sort_by_their_length_and_not_as_text(page: Page) -> None:
+    page.locator("#summary ~ .scroll thead button", has_text="Training time").press("Enter")
+    assert column(page, "#summary ~ .scroll table", 0) == ["wgan", "endovae", "patchcore", "featvae"]
+
+
+def test_numbers_drawn_are_those_of_the_metrics_file(page: Page, folder: Path) -> None:
+    entries = json.loads((folder / "metrics.json").read_text())["entries"]
+    drawn = page.evaluate("document.getElementById('plot-roc').data.filter((trace) => !trace.fill).map((trace) => [...trace.y])")
+    assert drawn == [entry["roc"]["value"] for entry in entries]
+
+
+def test_filters_leave_the_frames_that_were_asked_for(page: Page) -> None:
+    assert count(page) == 120
+    page.select_option("[name=label]", label="abnormal")
+    assert count(page) == 60 and set(column(page, "#frame-table", 2)) == {"abnormal"}
+    page.select_option("[name=finding]", label="polyps")
+    assert count(page) == 20
+    page.select_option("[name=entry]", label="wgan")
+    page.select_option("[name=decision]", value="miss")
+    assert 0 < count(page) < 20 and set(column(page, "#frame-table", 5)) == {"missed"}
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('120 ')")
+
+
+def test_quantiles_and_disagreement_are_ranges(page: Page) -> None:
+    page.fill("[name=low]", "0.5")
+    page.fill("[name=spread]", "0.6")
+    assert 0 < count(page) < 120
+    assert all(float(value) >= 0.6 for value in column(page, "#frame-table", 3))
+    assert all(float(value) >= 0.5 for value in column(page, "#frame-table", 6))
+
+
+def test_the_table_of_frames_sorts_over_all_its_pages(page: Page) -> None:
+    page.locator("#frame-table thead button", has_text="Disagreement").click()
+    first = [float(value) for value in column(page, "#frame-table", 3)]
+    page.get_by_role("button", name="Later rows").click()
+    second = [float(value) for value in column(page, "#frame-table", 3)]
+    assert first + second == sorted(first + second, reverse=True) and len(first) == 25
+    assert page.locator("#page-number").inner_text() == "Page 2 of 5"
+
+
+def test_arrow_keys_move_the_slider_and_with_it_the_reconstruction(page: Page) -> None:
+    clip = "document.querySelector('.over').style.clipPath"
+    assert page.evaluate(clip) == "inset(0px 50% 0px 0px)"
+    page.focus("#wipe")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(clip) == "inset(0px 49% 0px 0px)"
+    page.keyboard.press("Home")
+    assert page.evaluate(clip) == "inset(0px 100% 0px 0px)"
+
+
+def test_a_frame_is_chosen_by_keyboard_and_the_next_one_follows(page: Page) -> None:
+    button = page.locator("#frame-table button.show").first
+    button.press("Enter")
+    assert page.locator("#viewer-title").inner_text() == column(page, "#frame-table", 0)[0]
+    assert page.evaluate("document.activeElement.id") == "viewer-title"
+    before = page.locator("#viewer-title").inner_text()
+    page.locator("#next").press("Enter")
+    assert page.locator("#viewer-title").inner_text() != before
+    assert page.locator("#cards .card").count() == 4
+
+
+def test_the_truth_contour_can_be_hidden(page: Page) -> None:
+    page.select_option("[name=label]", label="abnormal")
+    page.locator("#gallery button").first.click()
+    assert page.locator(".contour").first.is_visible()
+    page.uncheck("#contour")
+    assert not page.locator(".contour").first.is_visible()
+
+
+def test_every_picture_has_a_text(page: Page) -> None:
+    assert page.locator("img").count() > 20
+    assert all(page.eval_on_selector_all("img", "images => images.map((image) => image.alt)"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_axe_finds_no_barrier(browser: Browser, folder: Path, scheme: Any, width: int) -> None:
+    opened, _ = open_page(browser, folder / "report.html", color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
+    found = opened.evaluate("axe.run()")
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+    assert len(found["passes"]) > 30
+    opened.close()
+
+
+def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, folder: Path) -> None:
+    opened, _ = open_page(browser, folder / "report.html", viewport={"width": 360, "height": 800})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 360
+    opened.close()
+
+
+@pytest.mark.parametrize(("scheme", "ink"), [("light", "rgb(27, 36, 48)"), ("dark", "rgb(228, 232, 236)")])
+def test_text_in_figures_takes_the_colour_of_the_page(browser: Browser, folder: Path, scheme: Any, ink: str) -> None:
+    opened, _ = open_page(browser, folder / "report.html", color_scheme=scheme)
+    colour = opened.evaluate("getComputedStyle(document.querySelector('#plot-roc .xtick text')).fill")
+    assert colour == ink
+    opened.close()
+
+
+def test_paper_shows_no_controls_and_every_detail(page: Page) -> None:
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert printed.startswith(b"%PDF") and len(printed) > 100_000
+    page.emulate_media(media="print")
+    assert not page.locator("#filters").is_visible() and page.locator("#wipe").is_hidden()
+    assert page.locator(".banner").is_visible() and page.locator("#plot-roc").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() == 8
+
+
+def test_long_names_do_not_widen_the_page(browser: Browser, tmp_path: Path) -> None:
+    long = make_comparison(30, 30, {"x" * 120: 2.0, "y" * 120: 1.0, "z" * 120: 0.5}, seeds=1)
+    opened, wrong = open_page(browser, write_comparison(long, tmp_path), viewport={"width": 1280, "height": 900})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 1280 and wrong == []
+    opened.close()

@@ -1,0 +1,145 @@
+"""The numbers of a comparison: those of scikit-learn and of each run's own metrics, and a best only where the test says so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from sklearn.metrics import average_precision_score, roc_auc_score
+from studies import make_comparison, make_frames
+from test_page import make_evidence
+
+import medgen.report
+from medgen.errors import RunError
+from medgen.report.comparison import Comparison, Cost
+from medgen.report.markup import plain
+from medgen.report.summary import study_metrics
+
+SCHEMA = Draft202012Validator(
+    json.loads((Path(medgen.report.__file__).parent / "metrics.schema.json").read_text(encoding="utf-8"))
+)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return make_comparison()
+
+
+@pytest.fixture(scope="module")
+def metrics(comparison: Comparison) -> dict[str, Any]:
+    return study_metrics(comparison)
+
+
+def test_detection_is_the_mean_of_scikit_learn_over_the_seeds(comparison: Comparison, metrics: dict[str, Any]) -> None:
+    for entry, found in zip(comparison.entries, metrics["entries"], strict=True):
+        tables = [run.scores for run in entry.runs]
+        for key, measure in (("auroc", roc_auc_score), ("average_precision", average_precision_score)):
+            expected = [measure(table["label"] == "abnormal", table["score"]) for table in tables]
+            assert found["summary"][key]["value"] == pytest.approx(np.mean(expected))
+            assert found["summary"][key]["seeds"]["std"] == pytest.approx(np.std(expected, ddof=1))
+
+
+def test_a_single_seed_has_the_values_of_its_own_report() -> None:
+    alone = make_comparison(seeds=1)
+    for entry, found in zip(alone.entries, study_metrics(alone, draws=20)["entries"], strict=True):
+        own = entry.runs[0].metrics["detection"]
+        few = [found["summary"][key] for key in ("auroc", "average_precision", "sensitivity_at_95_specificity")]
+        assert [cell["value"] for cell in few] == pytest.approx(
+            [own[key]["value"] for key in ("auroc", "average_precision", "sensitivity_at_95_specificity")]
+        )
+        assert all(cell["seeds"] == {} for cell in few)
+
+
+def test_a_single_seed_has_the_interval_of_its_own_report() -> None:
+    alone = make_comparison(seeds=1, skills={"endovae": 1.4})
+    own, found = alone.entries[0].runs[0].metrics, study_metrics(alone, draws=20)["entries"][0]["summary"]
+    assert found["auroc"]["low"] == pytest.approx(own["detection"]["auroc"]["low"])
+    assert found["auroc"]["high"] == pytest.approx(own["detection"]["auroc"]["high"])
+
+
+def test_reconstruction_is_that_of_each_run_s_own_metrics(comparison: Comparison, metrics: dict[str, Any]) -> None:
+    runs = comparison.entries[0].runs
+    expected = np.mean([run.metrics["quality"]["normal"]["psnr"]["mean"] for run in runs])
+    found = metrics["entries"][0]["summary"]["psnr"]
+    assert found["value"] == pytest.approx(expected) and found["low"] < found["value"] < found["high"]
+
+
+def test_more_draws_are_made_where_there_are_many_pairs() -> None:
+    many = make_comparison(20, 20, {f"b{n}": n / 5 for n in range(9)}, seeds=1)
+    found = study_metrics(many, draws=100)
+    assert found["bootstrap"]["draws"] == 80 * 36
+    assert any(pair["differ"] for pair in found["pairs"])
+
+
+def test_the_best_is_named_only_where_it_beats_every_other_one() -> None:
+    clear = study_metrics(make_comparison(skills={"good": 3.0, "poor": 0.5, "poorer": 0.2}))
+    close = study_metrics(make_comparison(skills={"good": 2.0, "as good": 2.0, "poor": 0.2}))
+    assert clear["verdicts"]["auroc"]["best"] == "good"
+    assert close["verdicts"]["auroc"]["best"] is None and len(close["verdicts"]["auroc"]["alike"]) == 1
+
+
+def test_one_entry_alone_is_not_the_best_of_anything() -> None:
+    found = study_metrics(make_comparison(skills={"endovae": 1.4}))
+    assert found["pairs"] == [] and found["verdicts"]["auroc"] == {"best": None, "leader": "endovae", "alike": []}
+
+
+def test_bands_hold_their_curves_and_the_sensitivity_of_the_summary(metrics: dict[str, Any]) -> None:
+    for entry in metrics["entries"]:
+        for curve in (entry["roc"], entry["precision_recall"]):
+            assert np.all(np.array(curve["low"]) <= np.array(curve["high"]))
+        assert entry["roc"]["false_alarms"][5] == 0.05
+        assert entry["roc"]["value"][5] == entry["summary"]["sensitivity_at_95_specificity"]["value"]
+
+
+def test_shares_of_a_finding_are_means_over_the_seeds(comparison: Comparison, metrics: dict[str, Any]) -> None:
+    row = next(row for row in metrics["entries"][0]["findings"] if row["finding"] == "polyps")
+    tables = [run.scores[run.scores["finding"] == "polyps"] for run in comparison.entries[0].runs]
+    assert row["flagged"]["value"] == pytest.approx(np.mean([table["abnormal"].mean() for table in tables]))
+
+
+def test_sizes_come_in_their_order(metrics: dict[str, Any]) -> None:
+    names = [row["name"] for row in metrics["entries"][0]["groups"]["size of the finding"]]
+    assert names == sorted(names, key=lambda name: int(name.split()[0])) and len(names) == 4
+
+
+def test_costs_that_were_not_recorded_stay_unknown(comparison: Comparison) -> None:
+    first = comparison.entries[0]
+    bare = replace(first, costs=[Cost(None, None, None, None)] * len(first.runs))
+    found = study_metrics(replace(comparison, entries=[bare, *comparison.entries[1:]]), draws=20)
+    assert found["entries"][0]["summary"]["training_seconds"]["value"] is None
+    assert found["entries"][1]["summary"]["training_seconds"]["value"] == pytest.approx(120.5)
+
+
+@pytest.mark.parametrize("missing", ["normal", "abnormal"])
+def test_one_class_alone_leaves_detection_undefined(missing: str) -> None:
+    found = study_metrics(make_comparison(**{f"{missing}s": 0}, audit={}), draws=20)
+    assert found["entries"][0]["summary"]["auroc"] == {"value": None, "low": None, "high": None, "seeds": {}}
+    assert found["verdicts"]["auroc"]["leader"] is None and found["ranks"]["reason"]
+    assert not list(SCHEMA.iter_errors(found))
+
+
+def test_runs_on_other_frames_are_refused_by_name(comparison: Comparison) -> None:
+    other = make_comparison(frames=make_frames(60, 60).assign(path=[f"other/{n}.jpg" for n in range(120)]))
+    with pytest.raises(RunError, match="'patchcore-0' was not scored on the frames of 'featvae-0'"):
+        study_metrics(replace(comparison, entries=[comparison.entries[0], other.entries[1]]))
+
+
+def test_nothing_to_compare_is_refused(comparison: Comparison) -> None:
+    with pytest.raises(RunError, match="no run to compare"):
+        study_metrics(replace(comparison, entries=[]))
+
+
+def test_metrics_of_a_comparison_and_of_a_run_follow_the_schema(metrics: dict[str, Any]) -> None:
+    run = plain(make_evidence().metrics)
+    for document in (metrics, run, {"one": run, "other": run}):
+        assert list(SCHEMA.iter_errors(json.loads(json.dumps(document)))) == []
+
+
+@pytest.mark.parametrize("change", [{"entries": []}, {"format": "2"}, {"alpha": "0.05"}, {"surprise": 1}])
+def test_the_schema_refuses_what_is_not_a_comparison(metrics: dict[str, Any], change: dict[str, Any]) -> None:
+    assert list(SCHEMA.iter_errors(metrics | change))
