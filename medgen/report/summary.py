@@ -178,7 +178,7 @@ def _caution(frames: Frames) -> str:
         return ""
     return (
         f"The frames come from few groups (patients, videos, near-duplicates): {' and '.join(few)}. With fewer than "
-        f"{FEWEST_GROUPS} intervals are too narrow and tests too sure, so no difference is called real and none is marked as best."
+        f"{FEWEST_GROUPS} intervals are too narrow and tests too sure, so no difference is called real and none is best."
     )
 
 
