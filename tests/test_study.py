@@ -128,6 +128,14 @@ def test_every_id_is_unique_and_every_link_has_its_place(page: str) -> None:
     assert all(link and (link[1:] in ids or link.startswith("https://doi.org/")) for link in links)
 
 
+def test_a_page_of_five_thousand_frames_stays_under_15_megabytes(tmp_path: Path) -> None:
+    skills = {f"backend-{place}": float(place) for place in range(3)}
+    page = write_comparison(make_comparison(2500, 2500, skills, seeds=1, side=96), tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert page.stat().st_size < 15e6 and "5000 of 5000 frames are listed" in text
+    assert len(data(text, "frames-data")["path"]) == 5000 and len(data(text, "pictures-data")) > 50
+
+
 def hostile_comparison() -> Comparison:
     name = "".join(HOSTILE) + "</script><!--<script>"
     frames = make_frames(20, 20)

@@ -83,6 +83,15 @@ def test_the_best_is_named_only_where_it_beats_every_other_one() -> None:
     assert close["verdicts"]["auroc"]["best"] is None and len(close["verdicts"]["auroc"]["alike"]) == 1
 
 
+def test_few_groups_call_no_difference_real() -> None:
+    frames = make_frames(60, 60)
+    few = frames.assign(group=[f"patient {row % 9}" for row in frames.index])
+    found = study_metrics(make_comparison(skills={"good": 3.0, "poor": 0.2}, frames=few))
+    assert "9 of normal frames and 9 of abnormal frames" in found["caution"]
+    assert found["verdicts"]["auroc"]["best"] is None and not any(pair["differ"] for pair in found["pairs"])
+    assert any(pair["p_holm"] < 0.05 for pair in found["pairs"])
+
+
 def test_one_entry_alone_is_not_the_best_of_anything() -> None:
     found = study_metrics(make_comparison(skills={"endovae": 1.4}))
     assert found["pairs"] == [] and found["verdicts"]["auroc"] == {"best": None, "leader": "endovae", "alike": []}

@@ -71,6 +71,7 @@ def _summary(metrics: Mapping[str, Any]) -> Iterator[Figure]:
     frames, boot = metrics["frames"], metrics["bootstrap"]
     notes = [
         RESEARCH,
+        metrics["caution"],
         f"{frames['normal']} normal and {frames['abnormal']} abnormal frames. Means over seeds; below them "
         f"{100 * boot['level']:g} % intervals over frames ({boot['draws']} bootstrap draws by {boot['by']}).",
         *(line for key in metrics["verdicts"] if (line := _verdict(metrics, key))),

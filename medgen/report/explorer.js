@@ -43,6 +43,7 @@
   function filter() {
     const entry = frames.entries[field.entry.value];
     const [low, high, spread] = ["low", "high", "spread"].map((name) => Number(field[name].value));
+    const [least, most] = [field.least.value === "" ? -Infinity : Number(field.least.value), field.most.value === "" ? Infinity : Number(field.most.value)];
     const part = field.path.value.toLowerCase();
     state.found = all.filter((place) => {
       const quantile = entry.quantile[place];
@@ -52,6 +53,7 @@
         (field.decision.value === "" || tests[field.decision.value](entry, place)) &&
         (quantile === null ? low === 0 && high === 1 : quantile >= low && (high === 1 || quantile <= high)) &&
         frames.spread[place] >= spread &&
+        (entry.score[place] ?? -Infinity) >= least && (entry.score[place] ?? Infinity) <= most &&
         (part === "" || frames.path[place].toLowerCase().includes(part)) &&
         (!field.pictured.checked || picture(place))
       );
@@ -129,7 +131,7 @@
     get("viewer-title").replaceChildren(make("bdi", { dir: "ltr" }, frames.path[place]));
     const facts = { Label: label(place), Finding: finding(place), Disagreement: number(frames.spread[place]), "Why it has pictures": frame.why };
     get("viewer-facts").replaceChildren(...Object.entries(facts).flatMap(([key, value]) => [make("dt", {}, key), make("dd", {}, make("bdi", {}, value))]));
-    get("cards").replaceChildren(...frames.entries.map((entry, number) => card(entry, frame.entries[number], place, frame)));
+    get("cards").replaceChildren(...frames.entries.map((entry, nth) => card(entry, frame.entries[nth], place, frame)));
     wipe();
     draw();
     if (move) get("viewer-title").focus();

@@ -112,7 +112,7 @@ def _warnings(comparison: Comparison, metrics: Mapping[str, Any]) -> list[tuple[
         for text in entry["warnings"]:
             concerned.setdefault(text, []).append(entry["name"])
     everyone = len(metrics["entries"])
-    found = [("", text) for text in headlines(comparison.audit)]
+    found = [("", text) for text in (metrics["caution"], *headlines(comparison.audit)) if text]
     return found + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
 
 

@@ -25,6 +25,7 @@ FORMAT = "medgen-comparison-1"
 DRAWS = 2000
 DRAWS_PER_PAIR = 80  # so that the smallest p of a bootstrap, times the number of pairs, is half of `ALPHA`
 ALPHA = 0.05
+FEWEST_GROUPS = 10  # of each class; resampling fewer makes intervals too narrow and tests too sure
 AT_95 = 5  # place of 5 % false alarms in `ALARMS`
 
 
@@ -67,7 +68,8 @@ def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> 
     frames = common_frames(comparison)
     draws = max(draws, DRAWS_PER_PAIR * len(names) * (len(names) - 1) // 2)
     detected = {name: _detect(entry, frames, draws, seed) for name, entry in zip(names, comparison.entries, strict=True)}
-    pairs = _pairs(detected)
+    caution = _caution(frames)
+    pairs = _pairs(detected, sure=not caution)
     extractor = common_extractor(comparison.entries)
     labelled = frames.table["label"].fillna("").astype(str)
     return plain(
@@ -79,6 +81,7 @@ def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> 
             | {"unlabelled": int((labelled == "").sum()), "compared": int(frames.known.sum()), "groups": len(set(frames.groups))},
             "bootstrap": {"draws": draws, "level": LEVEL, "by": "group", "seed": seed},
             "alpha": ALPHA,
+            "caution": caution,
             "measures": describe(extractor),
             "entries": [
                 {
@@ -167,7 +170,19 @@ def _curves(detected: Detected) -> dict[str, Any]:
     return {"roc": {"false_alarms": ALARMS} | roc, "precision_recall": {"recall": RECALLS} | precision}
 
 
-def _pairs(detected: Mapping[str, Detected]) -> list[dict[str, Any]]:
+def _caution(frames: Frames) -> str:
+    """Return why no difference can be called real, or ""."""
+    counts = [len(np.unique(frames.groups[frames.labels == code])) for code in range(len(LABELS))]
+    few = [f"{count} of {label} frames" for label, count in zip(LABELS, counts, strict=True) if 0 < count < FEWEST_GROUPS]
+    if not few or not all(counts):
+        return ""
+    return (
+        f"The frames come from few groups (patients, videos, near-duplicates): {' and '.join(few)}. With fewer than "
+        f"{FEWEST_GROUPS} intervals are too narrow and tests too sure, so no difference is called real and none is best."
+    )
+
+
+def _pairs(detected: Mapping[str, Detected], sure: bool) -> list[dict[str, Any]]:
     """Return the paired comparison of every two entries in each measure of detection, Holm-corrected within the measure."""
     kept = ("first", "second", "value", "error", "low", "high", "p", "p_holm")
     found = []
@@ -175,7 +190,7 @@ def _pairs(detected: Mapping[str, Detected]) -> list[dict[str, Any]]:
         values = {name: float(_column(each.found, key)[0]) for name, each in detected.items()}
         drawn = {name: _column(each.drawn, key) for name, each in detected.items()}
         found += [
-            {"measure": key} | {field: getattr(pair, field) for field in kept} | {"differ": bool(pair.p_holm < ALPHA)}
+            {"measure": key} | {field: getattr(pair, field) for field in kept} | {"differ": bool(sure and pair.p_holm < ALPHA)}
             for pair in pair_up(values, drawn, LEVEL)
         ]
     return found

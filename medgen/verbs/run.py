@@ -4,8 +4,8 @@
 from), ``log.csv`` (one row an epoch), ``steps.csv`` (one row every train.log_steps optimizer steps), ``calibration.json`` (scores
 of the normal validation frames and the threshold), ``contrast.safetensors`` (what training frames are like, for parts of a score
 that are a distance from it), ``common.png`` (where frames are shown, where all are blanked alike), ``panels/`` (pictures while
-training), ``tensorboard/``, ``cost.json`` (weights, time, memory, speed), ``scores/`` (the test split, scored), ``scores-val/`` and
-the like (another split), ``scores-other/`` (the test frames of the second domain).
+training), ``tensorboard/``, ``cost.json`` (weights, time, memory, speed), ``scores/`` (the test split, scored), ``scores-val/``
+and the like (another split), ``scores-other/`` (the test frames of the second domain).
 """
 
 from __future__ import annotations
