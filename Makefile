@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 OUT ?= demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint reproduce clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,11 @@ lint: .venv/tested
 
 test: lint
 	.venv/bin/pytest
+
+# Every system of reports/README.md, trained and measured again; what is finished in the folder stays.
+reproduce: OUT = reproduce
+reproduce: .venv/tested
+	.venv/bin/python tests/benchmarks/reproduce.py $(OUT)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
