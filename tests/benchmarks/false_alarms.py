@@ -42,7 +42,7 @@ def main(folder: Path, rate: float, splits: int) -> None:
     alarms = sum(entry["value"] * entry["held_out"] for entry in rates)
     total = sum(entry["held_out"] for entry in rates)
     result = {"promised": rate, "normals": len(rows), "mean_rate": alarms / total,
-              "kept": sum(bool(entry["kept"]) for entry in rates), "of": splits, "splits": rates}  # fmt: skip
+              "within": sum(entry["low"] <= rate <= entry["high"] for entry in rates), "of": splits, "splits": rates}  # fmt: skip
     sys.stdout.write(json.dumps(result, indent=1, default=float) + "\n")
 
 
