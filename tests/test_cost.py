@@ -95,7 +95,7 @@ def test_a_run_from_before_costs_were_noted_has_its_weights_and_its_time(run: Ru
     assert found.parameters and found.training_seconds == run.history()["seconds"].max() and found.peak_memory is None
 
 
-def test_the_higher_peak_of_two_sessions_counts(run: Run) -> None:
+def test_the_higher_peak_of_a_resumed_training_counts(run: Run) -> None:
     class Meter(MemoryMeter):
         def __init__(self, peak: int | None) -> None:
             self.found = peak

@@ -35,8 +35,8 @@ def note_cost(run: Run, model: Backend, seconds: float, memory: MemoryMeter) -> 
 
     Parameters
     ----------
-    seconds : of training steps and validations, all sessions together
-    memory : begun with this session
+    seconds : of training steps and validations, all parts of the training together
+    memory : begun with this part of the training
     """
     before = recorded(run)
     peaks = {"peak_memory": memory.peak(), "peak_device_memory": memory.peak_device()}
