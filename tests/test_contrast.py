@@ -16,7 +16,7 @@ from test_scoring import SMALL
 from tiny import batch, tiny
 
 from medgen.engine.score import Scorer, ScoringSettings
-from medgen.errors import BackendError
+from medgen.errors import BackendError, ConfigError
 from medgen.nn.contrast import Contrast, pooled_all
 
 ASKED = ScoringSettings(residual_distance=True, feature_distance=True)
@@ -79,6 +79,12 @@ def test_frames_are_looked_at_in_the_sizes_that_are_asked_for() -> None:
     assert len(two) == 2 * len(one)
     for first, second in zip(one, two[len(one) :], strict=True):
         torch.testing.assert_close(first, second)
+
+
+@pytest.mark.parametrize("wrong", [{"sides": [64], "feature_distance": True}, {"sides": [320]}])
+def test_sizes_that_would_not_be_looked_at_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"greater than or equal to 128|sides are of residual_distance and feature_distance"):
+        ScoringSettings.parse(wrong)
 
 
 def test_a_backend_that_reconstructs_nothing_has_no_residual_distance() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol, Self
 
 import torch
 from lightning.fabric import Fabric
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from medgen.backends._base import Backend, require
@@ -17,7 +18,7 @@ from medgen.config import Settings
 from medgen.losses import valid_mean
 from medgen.nn.contrast import COARSE, Contrast, pooled_all
 from medgen.nn.midlayers import LayerSettings
-from medgen.nn.perceptual import perceptual_layers, perceptual_map
+from medgen.nn.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
 from medgen.nn.residual import mean_scores
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
 
@@ -41,11 +42,19 @@ class ScoringSettings(Settings):
     perceptual: str = ""  # extractor ("efficientnet-lite0") by which frame and reconstruction are compared, as one more part
     residual_distance: bool = False  # one more part: how unusual it is what they differ in (nn/contrast.py)
     feature_distance: bool = False  # one more part: how unusual the frame itself is to that extractor
-    sides: tuple[int, ...] = ()  # sizes at which these two look at frames; () the frames' own
+    sides: tuple[
+        Annotated[int, Field(ge=SMALLEST, le=LARGEST)], ...
+    ] = ()  # at which these two look at frames; () the frames' own
     flips: bool = False  # the mean over a frame and its mirror image
     fuse: tuple[
         str, ...
     ] = ()  # parts of which the score is the mean surprise (metrics/fusion.py), "*" for all; () the backend's own
+
+    @model_validator(mode="after")
+    def _sides_are_looked_at(self) -> Self:
+        if self.sides and not self.distances:
+            raise ValueError("sides are of residual_distance and feature_distance; set one of them to true, or leave sides away")
+        return self
 
     @property
     def distances(self) -> bool:
@@ -69,15 +78,14 @@ class Scorer:
 
     def __init__(self, model: Backend, settings: ScoringSettings, usual: Mapping[str, Contrast] = MappingProxyType({})) -> None:
         self.model, self.settings, self.usual = model, settings, usual
-        self.own = isinstance(model, Contrasts)  # differences of features are the backend's own business
-        if settings.perceptual or (settings.residual_distance and not self.own):
+        compares = settings.residual_distance and not isinstance(model, Contrasts)  # by this net, not by one of the backend's
+        if settings.perceptual or compares:
             require(model, "reconstruct")
         extractor = settings.perceptual or LayerSettings().extractor
         if settings.perceptual:
             self.layers = perceptual_layers(model.size, extractor)
-        looks = settings.feature_distance or (settings.residual_distance and not self.own)
-        sides = settings.sides or (model.size,)
-        self.coarse = [perceptual_layers(side, extractor, COARSE) for side in sides] if looks else []
+        sides = (settings.sides or (model.size,)) if settings.feature_distance or compares else ()
+        self.coarse = [perceptual_layers(side, extractor, COARSE) for side in sides]
 
     def __call__(self, batch: Batch) -> Scores:
         scores = self._once(batch)

@@ -9,13 +9,14 @@ from torch.nn import functional as F
 from medgen.nn.midlayers import LayerSettings, MidLayers, spread
 
 SMALLEST = 128  # side in pixels to which smaller frames are enlarged: below it the coarser map has no detail left
+LARGEST = 1024  # to which larger ones are reduced
 
 
 def perceptual_layers(
     size: int, extractor: str = LayerSettings().extractor, strides: tuple[int, ...] = LayerSettings().strides
 ) -> MidLayers:
     """Return what frames of a side of `size` pixels are compared by: at their own resolution, as in the source."""
-    return MidLayers(LayerSettings(extractor=extractor, side=min(max(size, SMALLEST), 1024), strides=strides))
+    return MidLayers(LayerSettings(extractor=extractor, side=min(max(size, SMALLEST), LARGEST), strides=strides))
 
 
 def perceptual_map(layers: MidLayers, image: Tensor, drawn: Tensor, valid: Tensor, gradient: bool = False) -> Tensor:
