@@ -46,6 +46,7 @@ def conditional(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_a_run_straight_from_a_folder_is_reported_with_every_figure_it_allows(conditional: Path) -> None:
     made = {path.name for path in (conditional / "report" / "figures").iterdir()}
     assert {"classes.png", "latent-plane.png", "latent-scatter.svg", "control.svg", "losses.svg"} <= made
+    assert {"learning.png", "interpolations.png"} <= made
 
 
 def test_the_page_shows_the_figures(conditional: Path) -> None:
@@ -62,6 +63,16 @@ def test_a_conditional_backend_learns_the_names_of_the_classes_from_the_training
 def test_more_than_two_latents_are_traversed(folders: Path, tmp_path: Path) -> None:
     trained(folders, tmp_path, "vae", "model.latents=3")
     assert (tmp_path / "report" / "figures" / "traversals.png").is_file()
+
+
+def test_the_use_of_the_codes_of_each_level_is_drawn(folders: Path, tmp_path: Path) -> None:
+    small = ("model.quantizer.codes=8", 'data.normal=["*"]', "model.prior.share=0", "model.widths=[8, 8]")
+    api.train(
+        Path(f"folder:{folders}"), tmp_path / "run", api.recipe("vqvae2", None, (*small, "data.batch_size=8", "train.epochs=1"))
+    )
+    api.report([tmp_path / "run"], tmp_path / "report")
+    drawn = (tmp_path / "report" / "figures" / "code-use.svg").read_text()
+    assert "codes top: " in drawn and "codes bottom: " in drawn and " of 8 used, perplexity " in drawn
 
 
 def test_the_controller_is_measured_in_optimizer_steps(conditional: Path) -> None:

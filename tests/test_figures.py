@@ -208,3 +208,12 @@ def test_nine_samples_make_a_square_and_fewer_fit() -> None:
     samples = np.zeros((12, 48, 48, 3), dtype=np.uint8)
     assert pixels(figures.sample_grid(samples)).shape == (3 * 148 + 4, 3 * 148 + 4, 3)
     assert pixels(figures.sample_grid(samples[:2])).shape[1] == 2 * 148 + 4
+
+
+def test_pictures_below_each_other_are_no_wider_than_asked_for() -> None:
+    wide, small = np.zeros((50, 400, 3), dtype=np.uint8), np.full((30, 100, 3), 255, dtype=np.uint8)
+    drawn = pixels(
+        figures.stacked([figures.to_png(Image.fromarray(picture)) for picture in (wide, small)], ["a", "b"], width=200)
+    )
+    assert drawn.shape == (22 + 25 + 22 + 30, 200, 3)
+    assert not drawn[22:47].any() and drawn[69:, :100].min() == 255

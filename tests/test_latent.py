@@ -156,3 +156,9 @@ def test_bins_are_means_and_extremes_of_neighbours() -> None:
 def test_a_training_of_hardly_any_steps_is_drawn(kl: list[float]) -> None:
     ones = np.ones(len(kl))
     assert "training step" in texts(latent.control_chart(ones, kl, ones, ones))
+
+
+def test_the_use_of_codes_is_said_as_it_is() -> None:
+    counts = {"codes top": np.array([5, 5, 0, 5, 5]), "codes bottom": np.array([0, 9, 0])}
+    said = texts(latent.code_chart(counts))
+    assert "codes top: 4 of 5 used, perplexity 4.0" in said and "codes bottom: 1 of 3 used, perplexity 1.0" in said

@@ -82,6 +82,18 @@ class Redraws(Protocol):
 
 
 @runtime_checkable
+class Codes(Protocol):
+    """Describes a frame by codes of one codebook or more; `codebooks` says how many codes each has, the coarsest first."""
+
+    @property
+    def codebooks(self) -> Mapping[str, int]: ...
+
+    def codes(self, image: Tensor) -> list[Tensor]:
+        """Return the codes (B, h, w) int64 of images (B, C, S, S), a grid for each codebook."""
+        ...
+
+
+@runtime_checkable
 class Styles(Protocol):
     """Draws a frame from styles, one for each of its `layers`, coarse ones first, and from noise."""
 
@@ -151,6 +163,7 @@ CAPABILITIES: Mapping[str, type] = {
     "embed": Embeds,
     "decode": Decodes,
     "redraw": Redraws,
+    "codes": Codes,
     "styles": Styles,
     "diagnose": Diagnoses,
     "conclude": Concludes,

@@ -181,6 +181,11 @@ class CodeModel(nn.Module, ABC):
         self._note([level.codes for level in levels])
         yield "vqvae", losses
 
+    @property
+    def codebooks(self) -> dict[str, int]:
+        """The number of codes of each level."""
+        return {f"codes{name}".replace("_", " "): self.config.quantizer.codes for name in LEVEL_NAMES[len(self.quantizers)]}
+
     def _note(self, codes: Sequence[Tensor]) -> None:
         used = {f"perplexity{name}": level for name, level in zip(LEVEL_NAMES[len(codes)], codes, strict=True)}
         self.notes = {name: perplexity(level, self.config.quantizer.codes) for name, level in used.items()}

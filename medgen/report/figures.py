@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import cycle
 
 import matplotlib
@@ -197,6 +198,20 @@ def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Seque
             if tile is not None:
                 canvas.paste(Image.fromarray(tile), (gap + x * (width + gap), head + gap + y * (width + gap)))
     return to_png(canvas)
+
+
+def stacked(pictures: Sequence[bytes], titles: Sequence[str], width: int = 900) -> bytes:
+    """Put PNG pictures, no wider than `width` pixels, below each other, each under its title; return a PNG."""
+    opened = [Image.open(BytesIO(picture)).convert("RGBA") for picture in pictures]
+    tiles = [tile.resize((width, round(tile.height * width / tile.width))) if tile.width > width else tile for tile in opened]
+    head = 22
+    canvas = Image.new("RGBA", (max(tile.width for tile in tiles), sum(head + tile.height for tile in tiles)), "white")
+    draw, top = ImageDraw.Draw(canvas), 0
+    for tile, title in zip(tiles, titles, strict=True):
+        draw.text((4, top + 4), plain(title), fill=INK, font=ImageFont.load_default(13))
+        canvas.paste(tile, (0, top + head), tile)
+        top += head + tile.height
+    return to_png(canvas.convert("RGB"))
 
 
 def sample_grid(samples: NDArray[np.uint8], columns: int = 3) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib
 import numpy as np
@@ -149,6 +150,26 @@ def control_chart(steps: ArrayLike, kl: ArrayLike, set_points: ArrayLike, beta: 
         above.legend()
         below.plot(at, weight, color=GREEN, linewidth=1.3)
         below.set(xlabel="training step", ylabel="weight of the KL term")
+        return to_svg(figure)
+
+
+def code_chart(counts: Mapping[str, NDArray[np.int64]]) -> bytes:
+    """Draw the share of each code by its rank, for each codebook, as SVG.
+
+    Parameters
+    ----------
+    counts : codebook -> (K,) how often each of its codes is used
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = new_figure(1, (6.2, 3.2))
+        for (name, count), (colour, _), line in zip(counts.items(), LOOKS, cycle(("-", "--", ":"))):
+            share = np.sort(count)[::-1] / max(count.sum(), 1)  # (K,)
+            used = share[share > 0]
+            perplexity = float(np.exp(-(used * np.log(used)).sum()))
+            label = f"{plain(name)}: {len(used)} of {len(count)} used, perplexity {perplexity:.1f}"
+            axes.plot(np.arange(1, len(used) + 1), used, color=colour, linestyle=line, linewidth=1.5, label=label)
+        axes.set(xlabel="rank of the code", ylabel="share of all codes", xscale="log", yscale="log")
+        figure.legend(loc="outside upper left")
         return to_svg(figure)
 
 

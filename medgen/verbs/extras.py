@@ -11,22 +11,23 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.backends import _base
-from medgen.backends._capabilities import Conditional, Decodes, Embeds, Styles
+from medgen.backends._capabilities import Codes, Conditional, Decodes, Embeds, Redraws, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
 from medgen.report.evidence import Extra
-from medgen.report.figures import image_grid
-from medgen.report.latent import TRAVERSED, control_chart, latent_plane, latent_scatter, traversals
+from medgen.report.figures import image_grid, stacked
+from medgen.report.latent import code_chart, control_chart, latent_scatter
+from medgen.verbs.latents import between, decoded
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run
 from medgen.verbs.score import ScoreTable
 from medgen.verbs.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter
-SIDE = 10  # frames along each side of a latent plane
-SHOWN = 10  # classes, or latents of a traversal, that are drawn
+SHOWN = 10  # classes that are drawn
 PER_CLASS = 8
+MOMENTS = 5  # panels of the training that are shown, spread over it
 
 
 @torch.inference_mode()
@@ -34,13 +35,18 @@ def extras(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Extra]:
     """Return the figures of a run beside its charts and panels."""
     model.cpu().eval()
     seed_all(run.settings.train.seed)
-    found = [*_control(run)]
+    found = [*_learning(run), *_control(run)]
     if isinstance(model, Embeds):
         latents, places = _embed(run, model, scored)
         if latents.shape[1] >= 2 and len(latents) > 1:
             found.append(_scatter(latents, [scored.table["finding"].iloc[place] for place in places]))
         if isinstance(model, Decodes):
-            found += _decoded(model, latents)
+            found += decoded(model.decode, latents)
+        if isinstance(model, Decodes | Redraws):
+            originals = scored.data.frames[scored.rows[places]]
+            found += between(model.decode if isinstance(model, Decodes) else model.redraw, latents, originals)
+    if isinstance(model, Codes):
+        found.append(_code_use(run, model, scored))
     if isinstance(model, Conditional) and model.classes:
         found.append(_each_class(model))
     if isinstance(model, Styles):
@@ -95,11 +101,47 @@ def _control(run: Run) -> Iterator[Extra]:
         )
 
 
-def _embed(run: Run, model: Embeds, scored: ScoreTable) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the embeddings (N, Z) of test frames, spread evenly where there are many, and their rows in the table."""
+def _learning(run: Run) -> Iterator[Extra]:
+    panels = sorted((run.folder / "panels").glob("epoch-*.png"))
+    if panels:
+        chosen = [panels[k] for k in sorted({round(k) for k in np.linspace(0, len(panels) - 1, MOMENTS)})]
+        epochs = [f"epoch {int(path.stem.removeprefix('epoch-'))}" for path in chosen]
+        yield Extra(
+            "learning",
+            "While it learnt",
+            "What the backend made of the same validation frames as the training went on",
+            "The same frames and, below them, what the backend made of them, and samples where it draws any: after "
+            f"{', '.join(epochs)}. The folder panels/ of the run has them all.",
+            stacked([path.read_bytes() for path in chosen], epochs),
+        )
+
+
+def _spread(run: Run, scored: ScoreTable) -> tuple[FixedBatches, NDArray[np.int64]]:
+    """Return test frames, spread evenly where there are many, and their rows in the table."""
     places = np.unique(np.linspace(0, len(scored.rows) - 1, min(EMBEDDED, len(scored.rows))).astype(np.int64))
-    batches = FixedBatches(scored.data, scored.rows[places], run.settings.data)
+    return FixedBatches(scored.data, scored.rows[places], run.settings.data), places
+
+
+def _embed(run: Run, model: Embeds, scored: ScoreTable) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the embeddings (N, Z) of test frames and their rows in the table."""
+    batches, places = _spread(run, scored)
     return np.concatenate([model.embed(batch).float().numpy() for batch in batches]), places
+
+
+def _code_use(run: Run, model: Codes, scored: ScoreTable) -> Extra:
+    batches, places = _spread(run, scored)
+    counts = {level: np.zeros(size, dtype=np.int64) for level, size in model.codebooks.items()}
+    for batch in batches:
+        for count, codes in zip(counts.values(), model.codes(batch.image), strict=True):
+            count += np.bincount(codes.flatten().numpy(), minlength=len(count))
+    return Extra(
+        "code-use",
+        "Use of the codes",
+        "How often each code of each codebook is used, the most used one first",
+        f"Share of all codes of {len(places)} test frames that each code has, by rank. A codebook in full use is a line that "
+        "falls slowly; a collapsed one falls at once. Perplexity: how many codes, all equally used, would be as varied.",
+        code_chart(counts),
+    )
 
 
 def _scatter(latents: NDArray[np.float32], findings: list[str]) -> Extra:
@@ -110,34 +152,6 @@ def _scatter(latents: NDArray[np.float32], findings: list[str]) -> Extra:
         "Where the backend puts the test frames in its latent space, by finding. Labels colour the points; they had no part in "
         "the training.",
         latent_scatter(latents, findings),
-    )
-
-
-def _decoded(model: Decodes, latents: NDArray[np.float32]) -> Iterator[Extra]:
-    """Draw the plane of two latents, or how a frame changes along each of its latents that carry most."""
-    if latents.shape[1] == 2:
-        drawn = to_pixels(model.decode(torch.from_numpy(latent_plane(SIDE))))
-        yield Extra(
-            "latent-plane",
-            "The latent plane",
-            "Frames decoded from a grid over the two latents",
-            "Frames decoded from a grid over the two latents, from the 5 % to the 95 % quantile of the prior.",
-            image_grid([list(drawn[start : start + SIDE]) for start in range(0, SIDE**2, SIDE)], side=64),
-        )
-        return
-    centre = np.median(latents, axis=0)
-    start = latents[np.square(latents - centre).sum(axis=1).argmin()]
-    most = np.argsort(-latents.var(axis=0), kind="stable")[:SHOWN]
-    steps = len(TRAVERSED)
-    chosen = traversals(start).reshape(latents.shape[1], steps, -1)[most].reshape(-1, latents.shape[1])
-    drawn = to_pixels(model.decode(torch.from_numpy(chosen)))
-    yield Extra(
-        "traversals",
-        "Latent traversals",
-        "Frames decoded while one latent at a time is changed",
-        "Each row changes one latent of the test frame nearest to the median from -3 to 3 and keeps the others; the latents "
-        "whose means vary most between frames come first.",
-        image_grid([list(drawn[row : row + steps]) for row in range(0, len(drawn), steps)], side=64),
     )
 
 
