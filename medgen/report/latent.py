@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from medgen.errors import MedgenError
-from medgen.report.canvas import GREEN, INK, NORMAL, STYLE, UNKNOWN, new_figure, plain, to_svg
+from medgen.report.canvas import GREEN, INK, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plain, to_svg
 
 Floats = NDArray[np.float32]
 DRAWN = 4000  # points of a scatter; more would make a page heavy
@@ -160,15 +160,17 @@ def code_chart(counts: Mapping[str, NDArray[np.int64]]) -> bytes:
     ----------
     counts : codebook -> (K,) how often each of its codes is used
     """
+    shares = {name: np.sort(count[count > 0])[::-1] / max(count.sum(), 1) for name, count in counts.items()}
+    drawn = np.concatenate([*shares.values(), np.empty(0)])
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = new_figure(1, (6.2, 3.2))
-        for (name, count), (colour, _), line in zip(counts.items(), LOOKS, cycle(("-", "--", ":"))):
-            share = np.sort(count)[::-1] / max(count.sum(), 1)  # (K,)
-            used = share[share > 0]
-            perplexity = float(np.exp(-(used * np.log(used)).sum()))
-            label = f"{plain(name)}: {len(used)} of {len(count)} used, perplexity {perplexity:.1f}"
-            axes.plot(np.arange(1, len(used) + 1), used, color=colour, linestyle=line, linewidth=1.5, label=label)
-        axes.set(xlabel="rank of the code", ylabel="share of all codes", xscale="log", yscale="log")
+        for (name, share), (colour, _), line in zip(shares.items(), LOOKS, cycle(("-", "--", ":"))):
+            perplexity = float(np.exp(-(share * np.log(share)).sum()))
+            label = f"{plain(name)}: {len(share)} of {len(counts[name])} used, perplexity {perplexity:.1f}"
+            axes.plot(np.arange(1, len(share) + 1), share, color=colour, linestyle=line, linewidth=1.5, label=label)
+        axes.set(xlabel="rank of the code", ylabel="share of all codes")
+        log_axis(axes, "x", max(map(len, shares.values()), default=0))
+        log_axis(axes, "y", drawn.max() / drawn.min() if len(drawn) else 0)
         figure.legend(loc="outside upper left")
         return to_svg(figure)
 
