@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,37 @@ def test_frames_are_looked_at_in_the_sizes_that_are_asked_for() -> None:
 def test_sizes_that_would_not_be_looked_at_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"greater than or equal to 128|sides are of residual_distance and feature_distance"):
         ScoringSettings.parse(wrong)
+
+
+@pytest.mark.parametrize(("left", "asked"), [(True, {}), (False, {"sides": (128, 160)})])
+def test_the_map_points_at_what_the_reconstruction_lacks(left: bool, asked: dict[str, object]) -> None:
+    model, frames = tiny("vae").eval(), batch(2)
+    scorer = Scorer(model, ScoringSettings.parse({"residual_distance": True, "feature_map": True, **asked}))
+    half = slice(0, 16) if left else slice(16, 32)
+    image = torch.full_like(frames.image, 0.5)
+    image[..., half] = torch.rand(image[..., half].shape, generator=torch.Generator().manual_seed(0))
+    valid = frames.valid.clone()
+    valid[..., -2:] = False
+    with torch.inference_mode():
+        scorer.usual = {part: Contrast.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()}
+        found = scorer(replace(frames, image=image, valid=valid))
+    assert found.map is not None and found.map.shape == (2, 1, 32, 32) and found.map[~valid].abs().max() == 0
+    inside, outside = found.map[..., half], found.map[..., 16:30] if left else found.map[..., :16]
+    assert inside.mean() > 1.1 * outside.mean()
+    torch.testing.assert_close(found.score, model.score(replace(frames, image=image, valid=valid)).score)
+
+
+def test_a_backend_of_features_gives_the_map_of_its_own() -> None:
+    scorer = Scorer(tiny("featvae").eval(), ScoringSettings(residual_distance=True, feature_map=True))
+    with torch.inference_mode():
+        scorer.usual = {part: Contrast.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()}
+        found = scorer(batch(3)).map
+    assert found is not None and found.shape == (3, 1, 32, 32) and found.min() == 0 and found.max() > 0
+
+
+def test_a_map_of_features_without_what_it_is_made_of_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"set scoring.residual_distance to true, too"):
+        ScoringSettings.parse({"feature_map": True})
 
 
 def test_a_backend_that_reconstructs_nothing_has_no_residual_distance() -> None:

@@ -17,10 +17,12 @@ from medgen.backends._capabilities import Classifies, Contrasts, Reconstructs
 from medgen.config import Settings
 from medgen.losses import valid_mean
 from medgen.nn.contrast import COARSE, Contrast, pooled_all
-from medgen.nn.midlayers import LayerSettings
+from medgen.nn.midlayers import LayerSettings, spread
 from medgen.nn.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
 from medgen.nn.residual import mean_scores
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
+
+Maps = list[tuple[Tensor, Tensor]]  # of features (B, c, h, w), and which of their places (B, 1, h, w) count
 
 
 class Batches(Sized, Iterable[Batch], Protocol):
@@ -45,6 +47,7 @@ class ScoringSettings(Settings):
     sides: tuple[
         Annotated[int, Field(ge=SMALLEST, le=LARGEST)], ...
     ] = ()  # at which these two look at frames; () the frames' own
+    feature_map: bool = False  # the map shows where what that extractor sees of frame and reconstruction differs most
     flips: bool = False  # the mean over a frame and its mirror image
     fuse: tuple[
         str, ...
@@ -54,6 +57,8 @@ class ScoringSettings(Settings):
     def _sides_are_looked_at(self) -> Self:
         if self.sides and not self.distances:
             raise ValueError("sides are of residual_distance and feature_distance; set one of them to true, or leave sides away")
+        if self.feature_map and not self.residual_distance:
+            raise ValueError("feature_map draws what residual_distance measures; set scoring.residual_distance to true, too")
         return self
 
     @property
@@ -100,24 +105,37 @@ class Scorer:
         if self.settings.perceptual:
             drawn = self._drawn(batch)
             parts["perceptual"] = valid_mean(perceptual_map(self.layers, batch.image, drawn, batch.valid), batch.valid)
-        if self.usual:
-            parts |= {name: self.usual[name].distance(found) for name, found in self.pooled(batch, drawn).items()}
-        return replace(scores, parts=parts)
+        if not self.usual:
+            return replace(scores, parts=parts)
+        seen = self._seen(batch, drawn)
+        parts |= {name: self.usual[name].distance(pooled_all(maps)) for name, maps in seen.items()}
+        localised = self._localised(seen["residual_distance"], batch) if self.settings.feature_map else scores.map
+        return replace(scores, parts=parts, map=localised)
 
-    def pooled(self, batch: Batch, drawn: Tensor | None = None) -> dict[str, list[Tensor]]:
-        """Return what each part that is a distance looks at: (B, c) for each map and statistic.
+    def pooled(self, batch: Batch) -> dict[str, list[Tensor]]:
+        """Return what each part that is a distance looks at: (B, c) for each map and statistic."""
+        return {name: pooled_all(maps) for name, maps in self._seen(batch).items()}
 
-        `drawn` are the reconstructions (B, C, S, S), where they are known already.
-        """
-        found: dict[str, list[Tensor]] = {}
+    def _seen(self, batch: Batch, drawn: Tensor | None = None) -> dict[str, Maps]:
+        """Return the maps behind each part that is a distance; `drawn` are the reconstructions (B, C, S, S), where known."""
+        found: dict[str, Maps] = {}
         real = [maps for net in self.coarse for maps in net.maps(batch.image, batch.valid)]
         if self.settings.feature_distance:
-            found["feature_distance"] = pooled_all(real)
+            found["feature_distance"] = real
         if self.settings.residual_distance:
-            found["residual_distance"] = pooled_all(self._away(batch, real, drawn))
+            found["residual_distance"] = self._away(batch, real, drawn)
         return found
 
-    def _away(self, batch: Batch, real: list[tuple[Tensor, Tensor]], drawn: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+    def _localised(self, away: Maps, batch: Batch) -> Tensor:
+        """Return the map (B, 1, S, S): the length of the difference on the coarsest map, the mean over the sizes looked at.
+
+        Finer maps see too little of a frame to tell a finding from a fold.
+        """
+        strides = len(away) if isinstance(self.model, Contrasts) else len(COARSE)
+        lengths = [(maps * counts).norm(dim=1, keepdim=True) for maps, counts in away[strides - 1 :: strides]]
+        return torch.stack([spread(length, self.model.size) for length in lengths]).mean(0) * batch.valid
+
+    def _away(self, batch: Batch, real: Maps, drawn: Tensor | None) -> Maps:
         """Return what each map of features differs in between frames and reconstructions, and which places of it count."""
         if isinstance(self.model, Contrasts):
             return self.model.contrast(batch)
