@@ -25,8 +25,9 @@ lint: .venv/tested
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 
+# Each file of tests goes to one process; each process keeps to one core.
 test: lint
-	.venv/bin/pytest
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses logical --dist loadfile
 
 # Every system of reports/README.md, trained and measured again; what is finished in the folder stays.
 reproduce: OUT = reproduce

@@ -44,8 +44,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"{hint}known: {', '.join(options)}"
 
 
-def in_one_line(error: Exception) -> str:
-    """Return what a user is told of an error of any kind."""
+def in_one_line(error: Exception, more: str = "`medgen --debug ...` shows more") -> str:
+    """Return what a user is told of an error of any kind; `more` says where a bug is told at length."""
     text = " ".join(str(error).split())
     if isinstance(error, MedgenError):
         return text
@@ -53,4 +53,4 @@ def in_one_line(error: Exception) -> str:
         return "out of memory; try a smaller --set data.batch_size or --size"
     if "out of memory" in text.lower():
         return "the GPU is out of memory; try a smaller --set data.batch_size, or --device cpu"
-    return f"this is a bug in medgen: {type(error).__name__}: {text} (`medgen --debug ...` shows more)"
+    return f"this is a bug in medgen: {type(error).__name__}: {text} ({more})"

@@ -65,6 +65,7 @@ def small(root: Path, *names: str, epochs: int = 1) -> StudySettings:
 def test_each_backend_is_an_entry(study: Compared) -> None:
     names = {entry.name: [run.name for run in entry.runs] for entry in study.comparison.entries}
     assert names == {"vae": ["vae-seed0"], "narrow": ["narrow-seed0"]}
+    assert "come from few groups" in (study.page.parent / "pages" / "vae-seed0" / "report.html").read_text()
 
 
 def test_each_backend_is_trained_with_each_seed(root: Path) -> None:
@@ -122,6 +123,7 @@ def test_what_failed_is_tried_again_and_memory_that_ran_out_is_a_reason(
         patch.setattr(jobs, "train", greedy)
         with pytest.raises(RunError, match=r"narrow-seed0: the GPU is out of memory; try"):
             api.compare(small(root, "narrow"), tmp_path)
+    assert "in greedy" in (tmp_path / "failures" / "narrow-seed0.txt").read_text()
     again = api.compare(small(root, "narrow"), tmp_path)
     assert again is not None and not again.comparison.failures
     assert [entry.name for entry in again.comparison.entries] == ["narrow"]

@@ -18,7 +18,7 @@ import medgen.report
 from medgen.errors import RunError
 from medgen.report.comparison import Comparison, Cost
 from medgen.report.markup import plain
-from medgen.report.summary import study_metrics
+from medgen.report.summary import few_groups, study_metrics
 
 SCHEMA = Draft202012Validator(
     json.loads((Path(medgen.report.__file__).parent / "metrics.schema.json").read_text(encoding="utf-8"))
@@ -90,6 +90,14 @@ def test_few_groups_call_no_difference_real() -> None:
     assert "9 of normal frames and 9 of abnormal frames" in found["caution"]
     assert found["verdicts"]["auroc"]["best"] is None and not any(pair["differ"] for pair in found["pairs"])
     assert any(pair["p_holm"] < 0.05 for pair in found["pairs"])
+
+
+def test_frames_of_one_label_are_not_told_of_their_groups() -> None:
+    labels, groups = np.array(["normal", "normal", "abnormal"]), np.array(["a", "b", "c"])
+    assert few_groups(labels, groups).startswith("The frames come from few groups") and "2 of normal" in few_groups(
+        labels, groups
+    )
+    assert few_groups(labels[:2], groups[:2]) == "" == few_groups(labels.repeat(10), np.arange(30))
 
 
 def test_one_entry_alone_is_not_the_best_of_anything() -> None:

@@ -172,13 +172,24 @@ def _curves(detected: Detected) -> dict[str, Any]:
 
 def _caution(frames: Frames) -> str:
     """Return why no difference can be called real, or ""."""
-    counts = [len(np.unique(frames.groups[frames.labels == code])) for code in range(len(LABELS))]
-    few = [f"{count} of {label} frames" for label, count in zip(LABELS, counts, strict=True) if 0 < count < FEWEST_GROUPS]
+    few = few_groups(np.array(LABELS)[frames.labels], frames.groups)
+    return f"{few}, so no difference is called real and none is best." if few else ""
+
+
+def few_groups(labels: NDArray[Any], groups: NDArray[Any]) -> str:
+    """Return, without a full stop, that intervals and tests rest on few groups; "" where they do not, or where a label lacks.
+
+    Parameters
+    ----------
+    labels, groups : (N,) "normal" or "abnormal" of each frame, and the group that it belongs to
+    """
+    counts = [len(np.unique(groups[labels == label])) for label in LABELS]
+    few = [f"{count} of {label} frames" for label, count in zip(LABELS, counts, strict=True) if count < FEWEST_GROUPS]
     if not few or not all(counts):
         return ""
     return (
         f"The frames come from few groups (patients, videos, near-duplicates): {' and '.join(few)}. With fewer than "
-        f"{FEWEST_GROUPS} intervals are too narrow and tests too sure, so no difference is called real and none is best."
+        f"{FEWEST_GROUPS} intervals are too narrow and tests too sure"
     )
 
 

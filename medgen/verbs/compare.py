@@ -6,13 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from traceback import format_exception
 from typing import NamedTuple
 
 import pandas as pd
 
 from medgen.data.sources import open_dataset
 from medgen.engine.device import Device
-from medgen.errors import ConfigError, RunError, in_one_line
+from medgen.errors import ConfigError, MedgenError, RunError, in_one_line
+from medgen.files import write_text
 from medgen.report.comparison import Comparison, Failure
 from medgen.report.markup import distinct
 from medgen.report.study import write_comparison
@@ -25,6 +27,7 @@ from medgen.verbs.run import Run, RunSettings, open_run
 from medgen.verbs.study import FILE, StudySettings
 
 PAGES = "pages"  # folder of a comparison: each run's own page
+FAILURES = "failures"  # and what is to be known of a failure that is a bug
 
 
 class Compared(NamedTuple):
@@ -78,7 +81,7 @@ def compare(
                 break
             seen = see(run, *split_of(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
         except Exception as error:  # whatever it is, the other backends have nothing to do with it
-            failures.append(_failed(job.folder.name, error, on_progress))
+            failures.append(_failed(job.folder.name, error, caller))
         else:
             groups.setdefault(job.entry, []).append(seen)
     if stop():
@@ -156,7 +159,7 @@ def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: li
             setup = set_up_entry(study, settings)
             found = jobs_of(study, entry, setup, caller)
         except Exception as error:
-            failures.append(_failed(entry, error, caller.on_progress))
+            failures.append(_failed(entry, error, caller))
             continue
         frames = identity(setup.data, setup.data.rows("test"))
         first = first or (entry, frames)
@@ -167,9 +170,13 @@ def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: li
     return jobs
 
 
-def _failed(name: str, error: Exception, on_progress: OnProgress) -> Failure:
-    failure = Failure(name, in_one_line(error))
-    on_progress(Progress("compare", 0, 0, {}, f"{name} failed: {failure.reason}"))
+def _failed(name: str, error: Exception, caller: Caller) -> Failure:
+    """Return why in one line, and write a bug down at length."""
+    file = f"{FAILURES}/{name}.txt"
+    if not isinstance(error, MedgenError):
+        write_text(caller.out / file, "".join(format_exception(error)))
+    failure = Failure(name, in_one_line(error, f"{file} has more"))
+    caller.on_progress(Progress("compare", 0, 0, {}, f"{name} failed: {failure.reason}"))
     return failure
 
 

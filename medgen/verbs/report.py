@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.backends import _base
@@ -17,6 +18,7 @@ from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
 from medgen.report.evidence import Evidence
 from medgen.report.page import write_report
+from medgen.report.summary import few_groups
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.datasets import check_fits, open_trained_on
@@ -135,7 +137,7 @@ def gather(
         samples=draw_samples(run, 9, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
-        warnings=_warnings(run, model, data, metrics, split),
+        warnings=_warnings(run, model, data, metrics, split, scored.table),
         rejected=data.rejected(),
         extras=extras(run, model, scored),
         audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
@@ -171,7 +173,9 @@ def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
     return facts
 
 
-def _warnings(run: Run, model: _base.Backend, data: Prepared, metrics: dict[str, Any], split: str) -> list[str]:
+def _warnings(
+    run: Run, model: _base.Backend, data: Prepared, metrics: dict[str, Any], split: str, scores: pd.DataFrame
+) -> list[str]:
     """Return what a reader has to know before any number."""
     found = []
     wants = type(model).wants(model.config)
@@ -207,6 +211,8 @@ def _warnings(run: Run, model: _base.Backend, data: Prepared, metrics: dict[str,
     rejected = len(data.rejected())
     if rejected:
         found.append(f"{rejected} files could not be read; they are listed below.")
+    if few := few_groups(scores["label"].to_numpy(), scores["group"].to_numpy()):
+        found.append(f"{few}.")
     if not metrics["detection"]:
         found.append("Without both normal and abnormal test frames, detection cannot be measured.")
     return found
