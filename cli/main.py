@@ -204,10 +204,13 @@ def threshold(run: Path, rate: float) -> None:
 
     found = api.set_threshold(run, rate)
     click.echo(f"threshold: {found['value']:.6g}; a frame that scores higher is called abnormal")
+    groups = f" of {found['groups']} groups" if found.get("groups", found["normals"]) < found["normals"] else ""
     click.echo(
-        f"guarantee: of normal frames like the {found['normals']} normal validation frames that it rests on, at most "
+        f"guarantee: of normal frames like the {found['normals']} normal validation frames{groups} that it rests on, at most "
         f"{100 * rate:g} % are called so (split conformal prediction, in the mean over such sets)"
     )
+    if groups:
+        click.echo("frames of one group resemble each other, so that the guarantee is looser than so many frames would make it")
 
 
 @main.command()

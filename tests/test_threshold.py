@@ -33,9 +33,30 @@ def test_another_rate_moves_the_threshold_and_the_decisions_and_no_score(study: 
     told = succeed("threshold", study / "run", "--false-alarm-rate", "0.5")
     calibration = json.loads((study / "run" / "calibration.json").read_text())
     after = scored(study)
-    assert calibration["value"] == threshold(calibration["scores"], 0.5) and "30 normal validation frames" in told
+    assert calibration["value"] == threshold(calibration["scores"], 0.5) and "30 normal validation frames that" in told
     assert (after["abnormal"] == (after["score"] > calibration["value"])).all()
     pd.testing.assert_frame_equal(before.drop(columns="abnormal"), after.drop(columns="abnormal"))
+
+
+def test_how_many_groups_the_threshold_rests_on_is_told_where_frames_share_one(study: Path, tmp_path: Path) -> None:
+    root = study / "frames"
+    files = [path.relative_to(root) for path in sorted(root.rglob("*.png"))]
+    table = pd.DataFrame(
+        {
+            "file": files,
+            "split": [file.parts[0] for file in files],
+            "label": ["abnormal" if "bad" in file.parts else "normal" for file in files],
+            "group": [f"{file.parts[0]}-{place % 5}" for place, file in enumerate(files)],
+        }
+    )
+    table.to_csv(root / "groups.csv", index=False)
+    settings = ["--epochs", "1", "--set", "model.widths=[8]", "--set", "data.batch_size=4"]
+    succeed("prepare", root / "groups.csv", "--out", tmp_path / "data", "--size", "16")
+    succeed("train", "vae", tmp_path / "data", "--out", tmp_path / "run", *settings)
+    succeed("report", tmp_path / "run", "--out", tmp_path / "page")
+    told = succeed("threshold", tmp_path / "run", "--false-alarm-rate", "0.5")
+    assert "30 normal validation frames of 5 groups" in told and "looser" in told
+    assert "These frames are of 5 groups" in (tmp_path / "page" / "report.html").read_text()
 
 
 def test_a_rate_for_which_there_are_too_few_frames_is_refused_and_changes_nothing(study: Path) -> None:

@@ -64,10 +64,11 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
         facts["parts"] = {name: table[name][::2].tolist() for name in _fused_parts([*table.columns], chosen.fuse)}
         table = table[1::2].reset_index(drop=True)
         table["score"] = _fused(facts["parts"], table)
+        rows = rows[1::2]
     if pixels:
         facts["pixel_level"] = float(np.percentile(np.concatenate(pixels), PIXELS_BELOW))
     scores = table["score"].to_numpy(dtype=np.float64)
-    facts["normals"] = len(scores)
+    facts |= {"normals": len(scores), "groups": data.index["group"].iloc[rows].nunique()}
     try:
         facts["value"] = float(threshold(scores, rate))
     except MedgenError as error:
@@ -103,7 +104,8 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
 
     Returns
     -------
-    "value" (the threshold), "false_alarm_rate" and "normals" (the normal validation frames that it rests on)
+    "value" (the threshold), "false_alarm_rate", "normals" and "groups" (how many normal validation frames it rests on, and of
+        how many groups they are)
 
     Raises
     ------
@@ -118,7 +120,7 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
         )
     found = {"value": threshold(facts["scores"], false_alarm_rate), "false_alarm_rate": false_alarm_rate}
     write_text(run.folder / "calibration.json", json.dumps(facts | found | {"reason": ""}, indent=1))
-    return found | {"normals": facts["normals"]}
+    return found | {key: facts[key] for key in ("normals", "groups") if key in facts}
 
 
 def check_scoring(settings: RunSettings, data: Prepared) -> None:

@@ -148,9 +148,10 @@ class Run:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def threshold(self) -> dict[str, Any]:
-        """Return the threshold with what it promises: value, false_alarm_rate, normals, pixel_level; {} without calibration."""
+        """Return the threshold with what it promises: value, false_alarm_rate, normals, groups, pixel_level; {} without."""
         facts = self.calibration()
-        return {key: facts[key] for key in ("value", "false_alarm_rate", "normals", "pixel_level") if key in facts}
+        kept = ("value", "false_alarm_rate", "normals", "groups", "pixel_level")
+        return {key: facts[key] for key in kept if key in facts}
 
     def common_mask(self) -> NDArray[np.bool_] | None:
         """Return where every frame is shown, (S, S) bool, of a run whose frames are all blanked alike; None for any other."""
