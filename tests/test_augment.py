@@ -230,6 +230,26 @@ def test_draws_lie_in_their_ranges_and_reach_their_ends():
     assert draws.flip.mean() == pytest.approx(0.5, abs=0.03)
 
 
+def test_quarter_turns_are_as_often_as_each_other_and_move_whole_pixels():
+    settings = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0, quarters=True)
+    draws = draw(settings, 400, np.random.default_rng(0))
+    picture = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    changed, kept = apply(picture.expand(400, -1, -1, -1), torch.ones(400, 1, 12, 12, dtype=torch.bool), draws)
+    assert settings.enabled and kept.all()
+    for turns in range(4):  # torch turns anticlockwise from the first axis to the second, which is downwards
+        same = (changed - picture.rot90(turns, (2, 3))).abs().amax((1, 2, 3)) < 1e-4
+        assert 70 < int(same.sum()) < 130
+    for k in range(4):
+        pixels = (picture[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        ours, _ = apply(
+            torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255,
+            torch.ones(1, 1, 12, 12, dtype=torch.bool),
+            Draws(*(part[..., k : k + 1] for part in draws)),
+        )
+        theirs, _ = apply_one(pixels, np.ones((12, 12), dtype=bool), draws, k)
+        assert np.abs((ours[0].permute(1, 2, 0).numpy() * 255).round() - theirs).max() <= 1
+
+
 def test_jitter_cuts_an_enlarged_frame_out_at_a_place_that_is_all_inside():
     settings = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0, jitter=0.25)
     draws = draw(settings, 50, np.random.default_rng(0))
@@ -255,7 +275,9 @@ def test_settings_of_zeros_draw_no_change():
     assert (draws.zoom == 1).all() and (draws.contrast == 1).all()
 
 
-@pytest.mark.parametrize("wrong", [{"rotation": -0.1}, {"rotation": 0.6}, {"zoom": 1.0}, {"contrast": 1.5}, {"turn": 0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"rotation": -0.1}, {"rotation": 0.6}, {"zoom": 1.0}, {"contrast": 1.5}, {"turn": 0.1}, {"quarters": 2}]
+)
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError):
         AugmentSettings.parse(wrong)
