@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from test_archives import folder
 from test_cli import succeed
 
+from medgen.data import common
 from medgen.data.common import common_mask, with_common
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
@@ -48,6 +49,19 @@ def test_overlay_elsewhere_is_filled_and_tissue_stays(tmp_path: Path) -> None:
     shown, rows = with_common(data, np.ones((16, 16), bool)), data.rows("test")
     changed = shown.frames[rows] != data.frames[rows]
     assert changed[:, -4:, -4:].mean() > 0.9 and not changed[:, :-4].any() and not changed[:, :, :-4].any()
+
+
+@pytest.mark.parametrize("room", [2**30, 3 * 16 * 16 * 3, 0])
+def test_a_frame_is_the_same_alone_among_others_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr(common, "KEPT", room)
+    data = boxed(tmp_path)
+    data = Prepared(**{**vars(data), "frames": data.frames[:] | np.uint8(255) * (np.arange(16) == 3)[:, None].astype(np.uint8)})
+    shown = with_common(data, common_mask(data))
+    first = shown.frames[:]
+    order = np.array([21, 3, 3, 0])
+    assert np.array_equal(shown.frames[order], first[order]) and np.array_equal(shown.frames[5], first[5])
+    first[:] = 0  # what is handed out is nobody else's
+    assert np.array_equal(with_common(data, common_mask(data)).frames[order], shown.frames[order])
 
 
 def test_another_mask_is_another_data_set(tmp_path: Path) -> None:

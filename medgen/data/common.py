@@ -16,6 +16,7 @@ from medgen.nn.fill import filled
 
 USUAL = 0.1  # share of the training frames in which a place that is blanked shows no tissue
 BLOCK = 256  # masks read at once
+KEPT = 2**30  # bytes of frames: filling one takes as long as a small net takes to train on it
 
 
 def common_mask(data: Prepared) -> NDArray[np.bool_]:
@@ -47,7 +48,7 @@ def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
 
 
 class Shown(Lazy):
-    """Frames whose overlay is filled, blanked outside a mask.
+    """Frames whose overlay is filled, blanked outside a mask. The first ones that are read are kept, `KEPT` bytes of them.
 
     Parameters
     ----------
@@ -58,13 +59,23 @@ class Shown(Lazy):
     def __init__(self, frames: Frames, valid: NDArray[np.bool_], mask: NDArray[np.bool_]) -> None:
         super().__init__(frames.shape)
         self._frames, self._valid, self._mask = frames, valid, mask
+        self._kept: dict[int, NDArray[np.uint8]] = {}
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        pixels, valid = np.asarray(self._frames[rows]), np.asarray(self._valid[rows])
-        if not valid.all():
-            pixels = _whole(pixels, valid)
-            glints = np.stack([highlights(frame) for frame in pixels])  # (n, S, S), the finest ones, blurred by the resizing
-            pixels = _whole(pixels, valid & ~glints)
+        new = [row for row in dict.fromkeys(rows.tolist()) if row not in self._kept]
+        fresh = dict(zip(new, self._blanked(np.array(new)), strict=True)) if new else {}
+        found = [self._kept[row] if row in self._kept else fresh[row] for row in rows.tolist()]
+        room = KEPT // max(1, int(np.prod(self.shape[1:]))) - len(self._kept)
+        self._kept |= {row: fresh[row].copy() for row in new[: max(0, room)]}
+        return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
+
+    def _blanked(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        pixels, valid = np.array(self._frames[rows]), np.asarray(self._valid[rows])
+        holed = np.flatnonzero(~valid.all(axis=(1, 2)))
+        if len(holed):
+            some = _whole(pixels[holed], valid[holed])
+            glints = np.stack([highlights(frame) for frame in some])  # (n, S, S), the finest ones, blurred by the resizing
+            pixels[holed] = _whole(some, valid[holed] & ~glints)
         return pixels * self._mask[..., None]
 
 
