@@ -200,11 +200,16 @@ def test_pixel_numbers_are_those_of_scikit_learn_over_all_blocks() -> None:
     pixel = numbers(scored(), blocks())["pixel"]
     assert pixel["auroc"] == pytest.approx(roc_auc_score(masks[valid], maps[valid]), abs=1e-3)
     assert pixel["average_precision"] == pytest.approx(average_precision_score(masks[valid], maps[valid]), abs=5e-3)
+    shown = masks.any(axis=(1, 2))
+    maps, masks, valid = maps[shown], masks[shown], valid[shown]
+    assert pixel["auroc_with_finding"] == pytest.approx(roc_auc_score(masks[valid], maps[valid]), abs=1e-3)
+    assert pixel["average_precision_with_finding"] == pytest.approx(average_precision_score(masks[valid], maps[valid]), abs=5e-3)
 
 
 def test_pixel_has_the_keys_of_the_report() -> None:
     pixel = numbers(scored(), blocks())["pixel"]
-    assert set(pixel) == {"auroc", "average_precision", "aupro_0.3", "aupro_0.05", "error_bound", "frames"}
+    alone = {"auroc_with_finding", "average_precision_with_finding", "aupro_0.3_with_finding"}
+    assert set(pixel) == {"auroc", "average_precision", "aupro_0.3", "aupro_0.05", "error_bound", "frames", *alone}
     assert pixel["frames"] == 12
 
 

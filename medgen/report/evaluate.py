@@ -27,6 +27,7 @@ from medgen.types import LABELS
 
 LEVEL = 0.95
 QUALITY = ("psnr", "ssim", "psnr_valid", "ssim_valid")
+ALONE = "_with_finding"
 PART = "part_"
 CLASS = "class_"  # columns of what classifiers call a frame
 DETECTION: Mapping[str, Statistic] = {
@@ -151,10 +152,17 @@ def _classes(named: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
 
 
 def _pixel(pixel_maps: PixelMaps, level: float | None) -> dict[str, float]:
-    histogram = PixelHistogram(threshold=level)
+    """Return the numbers over all frames, and of some of them, with `ALONE` in the name, over the frames with a finding."""
+    every, alone = PixelHistogram(threshold=level), PixelHistogram(limits=(0.3,))
     for maps, masks, valid in pixel_maps:
-        histogram.update(maps, masks, valid)
-    return histogram.compute() if histogram.regions else {}
+        every.update(maps, masks, valid)
+        shown = np.flatnonzero(np.asarray(masks).any(axis=(1, 2)))
+        if len(shown):
+            alone.update(*(np.asarray(part)[shown] for part in (maps, masks, valid)))
+    if not every.regions:
+        return {}
+    found = alone.compute()
+    return every.compute() | {f"{key}{ALONE}": found[key] for key in ("auroc", "average_precision", "aupro_0.3")}
 
 
 def _quality(frames: pd.DataFrame) -> dict[str, dict[str, float]]:
