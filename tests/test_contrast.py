@@ -16,6 +16,7 @@ from test_cli import fail, succeed
 from test_scoring import SMALL
 from tiny import batch, tiny
 
+from medgen import api
 from medgen.engine.score import Scorer, ScoringSettings
 from medgen.errors import BackendError, ConfigError
 from medgen.nn.contrast import Contrast, pooled_all
@@ -122,6 +123,18 @@ def test_a_map_of_features_without_what_it_is_made_of_is_refused() -> None:
 def test_a_backend_that_reconstructs_nothing_has_no_residual_distance() -> None:
     with pytest.raises(BackendError, match="dfm cannot reconstruct"):
         Scorer(tiny("dfm", sides=()), ScoringSettings(residual_distance=True))
+
+
+def test_who_stops_a_training_does_not_wait_for_distances_and_is_told_to_go_on(tmp_path: Path) -> None:
+    data, run = folder(tmp_path / "frames", "train/good", "val/good", "test/good"), tmp_path / "run"
+    chosen = ("model.widths=[8]", "data.batch_size=4", "scoring.feature_distance=true", "train.epochs=2")
+    api.train(Path(f"folder:{data}"), run, api.recipe("vae", None, chosen), stop=lambda: True)
+    assert not (run / "contrast.safetensors").exists()
+    assert "was stopped before its scores were calibrated; go on with --resume" in fail(
+        "score", run, f"folder:{data}", "--out", tmp_path / "scores"
+    )
+    succeed("train", "vae", f"folder:{data}", "--out", run, "--resume")
+    succeed("score", run, f"folder:{data}", "--out", tmp_path / "scores", "--no-pictures")
 
 
 def test_a_run_keeps_what_is_usual_and_says_so_where_it_is_gone(tmp_path: Path) -> None:

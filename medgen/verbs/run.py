@@ -167,6 +167,8 @@ class Run:
         """
         if not self.settings.scoring.distances:
             return {}
+        if not self.finished() and not (self.folder / CONTRAST).is_file():
+            raise RunError(f"'{self.folder}' was stopped before its scores were calibrated; go on with --resume")
         tensors: dict[str, dict[str, Tensor]] = {}
         for name, tensor in load(self.folder / CONTRAST)[0].items():
             part, key = name.split("/", 1)

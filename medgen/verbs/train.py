@@ -170,7 +170,8 @@ def _train(
         position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
     note_cost(run, fit.model, position.seconds, memory)
     run = run.noted(warning=position.warning)
-    if run.has_weights():
+    long = run.settings.scoring.distances and not position.finished and stop()  # who wants to stop does not wait for minutes
+    if run.has_weights() and not long:
         calibrate(run, data, fabric, on_progress)
     run = run.noted(finished=position.finished)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
