@@ -263,3 +263,8 @@ def test_the_real_manifest_is_read_and_its_splits_are_good(real_data: Path) -> N
     check_splits(entries)
     assert len(entries) == 975 and sum(entry.mask is not None for entry in entries) == 491
     assert sum(entry.label == "abnormal" for entry in entries) == 491 and len({entry.group for entry in entries}) == 868
+
+
+def test_the_address_of_a_data_set_is_no_folder_of_raw_frames(tmp_path: Path) -> None:
+    tree(tmp_path, "a/b.jpg")
+    assert "have no 'folder:' before their path" in refusal(Path(f"folder:{tmp_path}"))

@@ -51,6 +51,12 @@ def read_source(source: Path, assume: str = "") -> list[Entry]:
     if assume and assume not in LABELS:
         raise DataError(f"cannot assume the label '{assume}'; {did_you_mean(assume, LABELS)}")
     if not source.exists():
+        kind, _, path = str(source).partition(":")
+        if path and Path(path).exists():
+            raise DataError(
+                f"'{source}' is opened as it stands by commands that take a data set, such as train, score and audit; "
+                f"raw frames have no '{kind}:' before their path"
+            )
         raise DataError(f"there is no file or folder '{source}'{nearest(source)}")
     if source.is_dir():
         manifest = source / MANIFEST
