@@ -11,8 +11,11 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from medgen.losses import (
+    SSIM_SIGMA,
+    SSIM_WINDOW,
     AdversarialLoss,
     binary_cross_entropy,
     critic_loss,
@@ -172,3 +175,16 @@ def test_penalties_leave_the_frames_as_they_are() -> None:
     real, fake = torch.randn(2, 3, 2, 2), torch.randn(2, 3, 2, 2)
     gradient_penalty(half_square, real, fake), r1_penalty(half_square, real)
     assert not real.requires_grad and not fake.requires_grad
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 24, 24), (1, 1, 11, 40)])
+def test_the_ssim_map_equals_torchmetrics_up_to_the_edge(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(shape, generator=generator)
+    drawn = (image + 0.2 * torch.rand(shape, generator=generator)).clamp(0, 1)
+    _, theirs = structural_similarity_index_measure(
+        drawn, image, sigma=SSIM_SIGMA, kernel_size=SSIM_WINDOW, data_range=1.0, reduction="none", return_full_image=True
+    )
+    torch.testing.assert_close(ssim_map(image, drawn), theirs.mean(1, keepdim=True), atol=1e-5, rtol=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(ssim_map(image, drawn), theirs.mean(1, keepdim=True), atol=1e-5, rtol=0)

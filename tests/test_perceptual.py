@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from medgen.nn import midlayers
 from medgen.nn.midlayers import LayerSettings, MidLayers
 from medgen.nn.perceptual import perceptual_layers, perceptual_map
 
@@ -43,3 +44,13 @@ def test_what_is_not_valid_is_not_compared() -> None:
 
 def test_frames_are_compared_at_their_own_resolution_and_small_ones_enlarged() -> None:
     assert [perceptual_layers(size).settings.side for size in (28, 128, 320)] == [128, 128, 320]
+
+
+def test_a_net_that_was_first_used_without_gradients_gives_one_later() -> None:
+    midlayers._net.cache_clear()
+    with torch.inference_mode():
+        layers = perceptual_layers(32)
+    frames = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    drawn = frames.flip(3).requires_grad_()
+    perceptual_map(layers, frames, drawn, torch.ones(1, 1, 32, 32, dtype=torch.bool), gradient=True).sum().backward()
+    assert drawn.grad is not None and drawn.grad.abs().max() > 0

@@ -92,7 +92,8 @@ class MidLayers:
 
 @lru_cache
 def _net(name: str) -> Extractor:
-    return load_extractor(name)
+    with torch.inference_mode(False):  # the next one to look may want a gradient through it
+        return load_extractor(name)
 
 
 @lru_cache
