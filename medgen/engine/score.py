@@ -83,6 +83,7 @@ class Scorer:
 
     def __init__(self, model: Backend, settings: ScoringSettings, usual: Mapping[str, Contrast] = MappingProxyType({})) -> None:
         self.model, self.settings, self.usual = model, settings, usual
+        self._drawn_of: tuple[Batch, Tensor] | None = None  # the last reconstructions, and what they are of
         compares = settings.residual_distance and not isinstance(model, Contrasts)  # by this net, not by one of the backend's
         if settings.perceptual or compares:
             require(model, "reconstruct")
@@ -101,13 +102,14 @@ class Scorer:
 
     def _once(self, batch: Batch) -> Scores:
         scores = self.model.score(batch)
-        parts, drawn = dict(scores.parts), None
+        parts = dict(scores.parts)
         if self.settings.perceptual:
-            drawn = self._drawn(batch)
-            parts["perceptual"] = valid_mean(perceptual_map(self.layers, batch.image, drawn, batch.valid), batch.valid)
+            parts["perceptual"] = valid_mean(
+                perceptual_map(self.layers, batch.image, self.drawn(batch), batch.valid), batch.valid
+            )
         if not self.usual:
             return replace(scores, parts=parts)
-        seen = self._seen(batch, drawn)
+        seen = self._seen(batch)
         parts |= {name: self.usual[name].distance(pooled_all(maps)) for name, maps in seen.items()}
         localised = self._localised(seen["residual_distance"], batch) if self.settings.feature_map else scores.map
         return replace(scores, parts=parts, map=localised)
@@ -116,14 +118,14 @@ class Scorer:
         """Return what each part that is a distance looks at: (B, c) for each map and statistic."""
         return {name: pooled_all(maps) for name, maps in self._seen(batch).items()}
 
-    def _seen(self, batch: Batch, drawn: Tensor | None = None) -> dict[str, Maps]:
-        """Return the maps behind each part that is a distance; `drawn` are the reconstructions (B, C, S, S), where known."""
+    def _seen(self, batch: Batch) -> dict[str, Maps]:
+        """Return the maps behind each part that is a distance."""
         found: dict[str, Maps] = {}
         real = [maps for net in self.coarse for maps in net.maps(batch.image, batch.valid)]
         if self.settings.feature_distance:
             found["feature_distance"] = real
         if self.settings.residual_distance:
-            found["residual_distance"] = self._away(batch, real, drawn)
+            found["residual_distance"] = self._away(batch, real)
         return found
 
     def _localised(self, away: Maps, batch: Batch) -> Tensor:
@@ -135,16 +137,19 @@ class Scorer:
         lengths = [(maps * counts).norm(dim=1, keepdim=True) for maps, counts in away[strides - 1 :: strides]]
         return torch.stack([spread(length, self.model.size) for length in lengths]).mean(0) * batch.valid
 
-    def _away(self, batch: Batch, real: Maps, drawn: Tensor | None) -> Maps:
+    def _away(self, batch: Batch, real: Maps) -> Maps:
         """Return what each map of features differs in between frames and reconstructions, and which places of it count."""
         if isinstance(self.model, Contrasts):
             return self.model.contrast(batch)
-        drawn = self._drawn(batch) if drawn is None else drawn
+        drawn = self.drawn(batch)
         fake = [maps for net in self.coarse for maps in net.maps(drawn, batch.valid)]
         return [(one - other, counts) for (one, counts), (other, _) in zip(real, fake, strict=True)]
 
-    def _drawn(self, batch: Batch) -> Tensor:
-        return self.model.reconstruct(batch).clamp(0, 1)  # type: ignore[no-any-return, operator]
+    def drawn(self, batch: Batch) -> Tensor:
+        """Return the reconstructions (B, C, S, S) in [0, 1]; those of the batch that was seen last are at hand."""
+        if self._drawn_of is None or self._drawn_of[0] is not batch:
+            self._drawn_of = batch, self.model.reconstruct(batch).clamp(0, 1)  # type: ignore[operator]
+        return self._drawn_of[1]
 
 
 PLAIN = ScoringSettings()
@@ -164,7 +169,7 @@ def score_batches(
 
     Always in float32, so that a score does not depend on the hardware's favourite precision.
     """
-    model.to(fabric.device).eval()
+    model.to(fabric.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scorer = Scorer(model, settings, usual)
     total = len(batches)
     for done, batch in enumerate(batches, start=1):
@@ -174,7 +179,7 @@ def score_batches(
             drawn: Tensor | None = None
             told: Mapping[str, Tensor] = {}
             if isinstance(model, Reconstructs) and not scores_alone:
-                drawn = model.reconstruct(moved).clamp(0, 1).cpu()
+                drawn = scorer.drawn(moved).cpu()
             if isinstance(model, Classifies) and not scores_alone:
                 told = model.classify(moved)
             local = Scores(

@@ -93,7 +93,7 @@ class MidLayers:
 @lru_cache
 def _net(name: str) -> Extractor:
     with torch.inference_mode(False):  # the next one to look may want a gradient through it
-        return load_extractor(name)
+        return load_extractor(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @lru_cache
