@@ -231,7 +231,7 @@ def test_draws_lie_in_their_ranges_and_reach_their_ends():
 
 
 def test_quarter_turns_are_as_often_as_each_other_and_move_whole_pixels():
-    settings = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0, quarters=True)
+    settings = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0, rotate90=True)
     draws = draw(settings, 400, np.random.default_rng(0))
     picture = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     changed, kept = apply(picture.expand(400, -1, -1, -1), torch.ones(400, 1, 12, 12, dtype=torch.bool), draws)
@@ -276,7 +276,7 @@ def test_settings_of_zeros_draw_no_change():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"rotation": -0.1}, {"rotation": 0.6}, {"zoom": 1.0}, {"contrast": 1.5}, {"turn": 0.1}, {"quarters": 2}]
+    "wrong", [{"rotation": -0.1}, {"rotation": 0.6}, {"zoom": 1.0}, {"contrast": 1.5}, {"turn": 0.1}, {"rotate90": 2}]
 )
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError):

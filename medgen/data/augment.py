@@ -33,7 +33,7 @@ class AugmentSettings(Settings):
     ----------
     flip : mirror left and right in half of the frames
     rotation : largest rotation either way, in turns
-    quarters : turn by 0, 90, 180 or 270 degrees besides, each as often, for frames that have no top
+    rotate90 : turn by 0, 90, 180 or 270 degrees besides, each as often, for frames that have no top
     zoom : largest change of size: the factor lies in [1 - zoom, 1 + zoom], above 1 enlarges
     contrast : largest change of contrast: the factor lies in [1 - contrast, 1 + contrast]
     jitter : every frame is enlarged by the factor 1 + jitter and cut out at a random place
@@ -41,7 +41,7 @@ class AugmentSettings(Settings):
 
     flip: bool = True
     rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    quarters: bool = False
+    rotate90: bool = False
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.1
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.1
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -49,7 +49,7 @@ class AugmentSettings(Settings):
     @property
     def enabled(self) -> bool:
         """Whether a draw can change a frame at all."""
-        return self.flip or self.quarters or max(self.rotation, self.zoom, self.contrast, self.jitter) > 0
+        return self.flip or self.rotate90 or max(self.rotation, self.zoom, self.contrast, self.jitter) > 0
 
 
 STILL = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
@@ -83,7 +83,7 @@ def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
     chance = rng.random((4, n))
     spread = 2 * chance[1:] - 1  # (3, B) in [-1, 1)
     place = 2 * rng.random((2, n)) - 1  # (2, B) in [-1, 1)
-    quarters = rng.integers(4, size=n) * settings.quarters  # (B,)
+    quarters = rng.integers(4, size=n) * settings.rotate90  # (B,)
     return Draws(
         flip=(chance[0] < 0.5) & settings.flip,
         angle=(spread[0] * settings.rotation + quarters / 4) * 2 * np.pi,
