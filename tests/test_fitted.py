@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import test_archives as made
 from PIL import Image as Picture
+from test_cli import succeed
 
 from medgen.data.fitted import Fitted
+from medgen.data.phantom import PhantomSettings, make_phantom
 from medgen.data.sources import Reading, open_dataset
 from medgen.errors import DataError
 
@@ -57,7 +59,53 @@ def test_no_frames_are_no_frames() -> None:
     assert Fitted(FRAMES, resize_to=8, pad_to=12, channels=1)[np.array([], dtype=np.int64)].shape == (0, 12, 12, 1)
 
 
-@pytest.mark.parametrize("name", ["resize_to", "pad_to", "channels"])
-def test_prepared_frames_are_left_as_they_are(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["pad_to", "channels"])
+def test_border_and_channels_of_prepared_frames_stay(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"were fixed when it was prepared; leave data.{name} at 0"):
         open_dataset(tmp_path, Reading.parse({name: 3}))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared phantom set at 64 pixels."""
+    folder = tmp_path_factory.mktemp("shrunk")
+    make_phantom(folder / "frames", PhantomSettings(train=16, val=20, test_normal=8, test_abnormal=8, width=160, height=160))
+    succeed("prepare", folder / "frames", "--out", folder / "data", "--size", 64)
+    return folder / "data"
+
+
+def test_prepared_frames_may_be_made_smaller(prepared: Path) -> None:
+    whole, small = open_dataset(prepared), open_dataset(prepared, Reading(resize_to=32))
+    assert (small.size, small.frames.shape[1:], small.digest != whole.digest) == (32, (32, 32, 3), True)
+
+    def areas(flags: np.ndarray) -> np.ndarray:
+        return flags.reshape(len(flags), 32, 2, 32, 2, *flags.shape[3:]).mean((2, 4))
+
+    assert np.abs(small.frames[:].astype(float) - areas(np.asarray(whole.frames))).max() <= 0.5
+    assert np.array_equal(small.valid[:], areas(np.asarray(whole.valid)) == 1)
+    assert small.masks is not None and whole.masks is not None
+    assert np.array_equal(small.masks[:], areas(np.asarray(whole.masks)) >= 0.5) and small.masks[:].any()
+    assert small.index.equals(whole.index)
+
+
+def test_prepared_frames_are_as_they_were_at_their_own_size(prepared: Path) -> None:
+    assert open_dataset(prepared, Reading(resize_to=64)).digest == open_dataset(prepared).digest
+
+
+def test_prepared_frames_are_not_made_larger(prepared: Path) -> None:
+    with pytest.raises(DataError, match="are 64 x 64; for 96 prepare them anew with --size 96"):
+        open_dataset(prepared, Reading(resize_to=96))
+
+
+def test_a_run_of_smaller_frames_scores_the_set_and_raw_frames_at_its_size(prepared: Path, tmp_path: Path) -> None:
+    run = trained_at(prepared, 32, tmp_path)
+    for name, given in {"set": prepared, "raw": prepared.parent / "frames" / "normal"}.items():
+        succeed("score", run, given, "--out", tmp_path / name, "--no-pictures")
+        assert np.load(tmp_path / name / "maps.npy", mmap_mode="r").shape[1:] == (32, 32)
+    succeed("compare", run, trained_at(prepared, 16, tmp_path), "--out", tmp_path / "page")
+
+
+def trained_at(prepared: Path, side: int, out: Path) -> Path:
+    small = ("train.epochs=1", "train.panel_epochs=0", "model.widths=[8]", f"data.resize_to={side}", "data.overlay=common")
+    succeed("train", "vae", prepared, "--out", out / str(side), *[word for one in small for word in ("--set", one)])
+    return out / str(side)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from medgen.data.prepared import Frames
 from medgen.errors import DataError
 
+T = TypeVar("T", bound=np.generic)
 EVERY = "*"  # stands for every finding
 MNIST_FOLDERS = (".", "MNIST/raw", "raw")  # as they are published, and as torchvision unpacks them
 MNIST_SPLITS = MappingProxyType({"train": "train", "test": "t10k"})
@@ -57,12 +58,12 @@ class Archive:
     refused: tuple[tuple[str, str], ...] = ()
 
 
-class Lazy(ABC):
-    """Frames that are read when they are asked for, with any index that an array takes along its first axis.
+class Lazy(ABC, Generic[T]):
+    """Rows that are read when they are asked for, with any index that an array takes along its first axis.
 
     Parameters
     ----------
-    shape : (N, S, S, C)
+    shape : (N, S, S, C) of frames, (N, S, S) of flags
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -72,16 +73,16 @@ class Lazy(ABC):
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]:
+    def __getitem__(self, rows: Any, /) -> NDArray[T]:
         picked = self._rows[rows]
         return self._read(np.ravel(picked)).reshape(*np.shape(picked), *self.shape[1:])
 
     @abstractmethod
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the frames of rows (n,), each in [0, N), as (n, S, S, C)."""
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[T]:
+        """Return what is in rows (n,), each in [0, N), as (n, S, S, C) or (n, S, S)."""
 
 
-class Stacked(Lazy):
+class Stacked(Lazy[np.uint8]):
     """Arrays one behind the other, without a copy of them.
 
     Parameters

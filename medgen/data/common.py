@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
 from medgen.data.overlay import highlights
-from medgen.data.prepared import Frames, Prepared
+from medgen.data.prepared import Flags, Frames, Prepared
 from medgen.nn.fill import filled
 
 USUAL = 0.1  # share of the training frames in which a place that is blanked shows no tissue
@@ -47,7 +47,7 @@ def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     )
 
 
-class Shown(Lazy):
+class Shown(Lazy[np.uint8]):
     """Frames whose overlay is filled, blanked outside a mask. The first ones that are read are kept, `KEPT` bytes of them.
 
     Parameters
@@ -56,7 +56,7 @@ class Shown(Lazy):
     mask : (S, S)
     """
 
-    def __init__(self, frames: Frames, valid: NDArray[np.bool_], mask: NDArray[np.bool_]) -> None:
+    def __init__(self, frames: Frames, valid: Flags, mask: NDArray[np.bool_]) -> None:
         super().__init__(frames.shape)
         self._frames, self._valid, self._mask = frames, valid, mask
         self._kept: dict[int, NDArray[np.uint8]] = {}

@@ -22,7 +22,7 @@ KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay
 DOMAIN = re.compile(rf"({'|'.join(SPLITS)}|)[_-]?([ab])", re.IGNORECASE)  # a folder of one of two domains: A, trainB, test_a
 
 
-class Files(Lazy):
+class Files(Lazy[np.uint8]):
     """Images of one size, one file each: decoded when they are asked for, and kept where all of them are small enough together.
 
     Grey frames among colour ones are repeated to three channels.
@@ -84,7 +84,7 @@ class Files(Lazy):
         return DataError(f"'{self._entries[row].file}' {reason}; {remedy}")
 
 
-class Part(Lazy):
+class Part(Lazy[np.uint8]):
     """The frame at one place of those that lie beside each other in each file."""
 
     def __init__(self, files: Files, place: int) -> None:

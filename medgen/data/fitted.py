@@ -1,4 +1,4 @@
-"""Frames at native size, brought to another size or number of channels when they are read."""
+"""Frames brought to another size or number of channels when they are read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
 from medgen.data.pixels import with_channels
-from medgen.data.prepared import Frames
+from medgen.data.prepared import Flags, Frames
 from medgen.errors import DataError
 
 
-class Fitted(Lazy):
+class Fitted(Lazy[np.uint8]):
     """Frames resized, then filled up with black on all sides alike, then with other channels.
 
     Parameters
@@ -42,8 +42,31 @@ class Fitted(Lazy):
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         frames = self._frames[rows]  # (n, S, S, C)
         if frames.shape[1] != self._size:
-            way = cv2.INTER_AREA if self._size < frames.shape[1] else cv2.INTER_LINEAR
-            sized = [cv2.resize(frame, (self._size, self._size), interpolation=way) for frame in frames]
-            frames = np.array(sized, np.uint8).reshape(len(rows), self._size, self._size, frames.shape[3])
+            frames = _resized(frames, self._size).reshape(len(rows), self._size, self._size, frames.shape[3])
         frames = np.pad(frames, ((0, 0), self._border, self._border, (0, 0)))  # (n, side, side, C)
         return with_channels(frames, self.shape[3])
+
+
+class Shrunk(Lazy[np.bool_]):
+    """Flags of frames that are made smaller: a pixel has one if enough of the area that it stands for has.
+
+    Parameters
+    ----------
+    flags : (N, S, S)
+    resize_to : side after resizing, not above S
+    share : of the area, in (0, 1]
+    """
+
+    def __init__(self, flags: Flags, resize_to: int, share: float) -> None:
+        super().__init__((flags.shape[0], resize_to, resize_to))
+        self._flags, self._share = flags, share
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        levels = np.asarray(self._flags[rows]).astype(np.uint8) * np.uint8(255)
+        return _resized(levels, self.shape[1]).reshape(len(rows), *self.shape[1:]) >= round(255 * self._share)
+
+
+def _resized(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize frames (n, S, S) or (n, S, S, C), by the mean over areas where they become smaller."""
+    way = cv2.INTER_AREA if size < frames.shape[1] else cv2.INTER_LINEAR
+    return np.array([cv2.resize(frame, (size, size), interpolation=way) for frame in frames], np.uint8)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -40,15 +40,22 @@ class PrepareSettings(Settings):
     assume: Literal["", "normal"] = ""  # label of frames that the source leaves unlabelled
 
 
-class Frames(Protocol):
-    """Frames (N, S, S, C) uint8 in [0, 255]: an array, or what reads them when they are asked for as of an array."""
+T_co = TypeVar("T_co", bound=np.generic, covariant=True)
+
+
+class Rows(Protocol[T_co]):
+    """An array, or what reads its rows when they are asked for as of an array."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]: ...
+    def __getitem__(self, rows: Any, /) -> NDArray[T_co]: ...
+
+
+Frames = Rows[np.uint8]  # (N, S, S, C) in [0, 255]
+Flags = Rows[np.bool_]  # (N, S, S)
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,8 @@ class Prepared:
     digest: str
     index: pd.DataFrame
     frames: Frames
-    valid: NDArray[np.bool_]
-    masks: NDArray[np.bool_] | None
+    valid: Flags
+    masks: Flags | None
     kind: str = ""
     others: Frames | None = None
     refused: tuple[tuple[str, str], ...] = ()

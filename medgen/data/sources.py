@@ -22,7 +22,7 @@ from pydantic import Field
 from medgen.config import Settings
 from medgen.data.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.files import read_folder, read_pairs, read_unpaired
-from medgen.data.fitted import Fitted
+from medgen.data.fitted import Fitted, Shrunk
 from medgen.data.manifest import nearest
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.splits import SHARE, divide, hold_out
@@ -30,7 +30,7 @@ from medgen.errors import DataError, did_you_mean
 
 
 class Reading(Settings):
-    """How the frames at an address are read. What fits them to a size or to channels is for frames at native size alone."""
+    """How the frames at an address are read. Prepared ones may be made smaller, else what fits them is for native size alone."""
 
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
     split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
@@ -74,10 +74,25 @@ def open_dataset(address: str | Path, reading: Reading | None = None) -> Prepare
 def _open_prepared(path: Path, reading: Reading) -> Prepared:
     if reading.normal:
         raise DataError(f"what is normal in '{path}' was fixed when it was prepared; give it for {', '.join(KINDS)} alone")
-    for name in ("resize_to", "pad_to", "channels"):
+    for name in ("pad_to", "channels"):
         if getattr(reading, name):
-            raise DataError(f"size and channels of '{path}' were fixed when it was prepared; leave data.{name} at 0")
-    return open_prepared(path)
+            raise DataError(f"border and channels of '{path}' were fixed when it was prepared; leave data.{name} at 0")
+    data, side = open_prepared(path), reading.resize_to
+    if side > data.size:
+        raise DataError(f"frames of '{path}' are {data.size} x {data.size}; for {side} prepare them anew with --size {side}")
+    return _shrunk(data, side) if 0 < side < data.size else data
+
+
+def _shrunk(data: Prepared, side: int) -> Prepared:
+    """Return a prepared data set made smaller: a pixel is valid where all it stands for is, annotated where half of it is."""
+    return replace(
+        data,
+        settings=PrepareSettings.parse({**data.settings.model_dump(), "size": side}, "data.resize_to"),
+        digest=sha256(f"{data.digest} {side}".encode()).hexdigest()[:16],
+        frames=Fitted(data.frames, side),
+        valid=Shrunk(data.valid, side, 1.0),
+        masks=None if data.masks is None else Shrunk(data.masks, side, 0.5),
+    )
 
 
 def _open_archive(kind: str, path: Path, address: str | Path, reading: Reading) -> Prepared:

@@ -67,8 +67,11 @@ def _shown(run: Run, data: Prepared) -> Prepared:
 
 
 def _fitting(chosen: DataSettings, given: str | Path) -> DataSettings:
-    """Return the settings without those that are not for this data set: names of classes, and sizes, which a prepared one has."""
-    return chosen.model_copy(update={"normal": (), **({} if is_address(given) else {"resize_to": 0, "pad_to": 0, "channels": 0})})
+    """Return the settings without those that are not for this data set: names of classes, and what a prepared one has already."""
+    if is_address(given):
+        return chosen.model_copy(update={"normal": ()})
+    side = 0 if chosen.pad_to else chosen.resize_to  # a prepared one has its border
+    return chosen.model_copy(update={"normal": (), "resize_to": side, "pad_to": 0, "channels": 0})
 
 
 def check_fits(run: Run, data: Prepared) -> None:
