@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import cv2
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
+from medgen.data.contour import resize
+from medgen.data.overlay import Mask
 from medgen.data.pixels import with_channels
 from medgen.data.prepared import Flags, Frames
 from medgen.errors import DataError
@@ -42,31 +45,27 @@ class Fitted(Lazy[np.uint8]):
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         frames = self._frames[rows]  # (n, S, S, C)
         if frames.shape[1] != self._size:
-            frames = _resized(frames, self._size).reshape(len(rows), self._size, self._size, frames.shape[3])
+            frames = np.array([resize(frame, self._size) for frame in frames], np.uint8).reshape(
+                len(rows), self._size, self._size, frames.shape[3]
+            )
         frames = np.pad(frames, ((0, 0), self._border, self._border, (0, 0)))  # (n, side, side, C)
         return with_channels(frames, self.shape[3])
 
 
 class Shrunk(Lazy[np.bool_]):
-    """Flags of frames that are made smaller: a pixel has one if enough of the area that it stands for has.
+    """Flags of frames that are made smaller when they are read.
 
     Parameters
     ----------
     flags : (N, S, S)
     resize_to : side after resizing, not above S
-    share : of the area, in (0, 1]
+    reduce : makes (S, S) flags smaller; `reduce_valid` or `reduce_truth`
     """
 
-    def __init__(self, flags: Flags, resize_to: int, share: float) -> None:
+    def __init__(self, flags: Flags, resize_to: int, reduce: Callable[[Mask, int], Mask]) -> None:
         super().__init__((flags.shape[0], resize_to, resize_to))
-        self._flags, self._share = flags, share
+        self._flags, self._reduce = flags, reduce
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        levels = np.asarray(self._flags[rows]).astype(np.uint8) * np.uint8(255)
-        return _resized(levels, self.shape[1]).reshape(len(rows), *self.shape[1:]) >= round(255 * self._share)
-
-
-def _resized(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize frames (n, S, S) or (n, S, S, C), by the mean over areas where they become smaller."""
-    way = cv2.INTER_AREA if size < frames.shape[1] else cv2.INTER_LINEAR
-    return np.array([cv2.resize(frame, (size, size), interpolation=way) for frame in frames], np.uint8)
+        size = self.shape[1]
+        return np.array([self._reduce(flags, size) for flags in self._flags[rows]], dtype=bool).reshape(-1, size, size)

@@ -121,13 +121,17 @@ def find_overlay(pixels: NDArray[np.uint8], threshold: int) -> Overlay:
     )
 
 
-def reduce_valid(valid: Mask, size: int, share: float = 0.75) -> Mask:
-    """Return (size, size) bool, True where at least `share` of the source pixels below are valid.
+def reduce_valid(valid: Mask, size: int) -> Mask:
+    """Return (size, size) bool, True where three quarters or more of what is below are valid, (H, W) bool."""
+    return reduce_flags(valid, size, 0.75)
 
-    Parameters
-    ----------
-    valid : (H, W) bool at source resolution
-    """
-    shrinks = size < min(valid.shape)
-    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(valid.astype(np.float32), (size, size), interpolation=mode) >= share
+
+def reduce_truth(mask: Mask, size: int) -> Mask:
+    """Return (size, size) bool, True where half or more of what is below is annotated, (H, W) bool."""
+    return reduce_flags(mask, size, 0.5)
+
+
+def reduce_flags(flags: Mask, size: int, share: float) -> Mask:
+    """Return (size, size) bool, True where at least `share` of the area below is True in `flags`, (H, W) bool."""
+    mode = cv2.INTER_AREA if size < min(flags.shape) else cv2.INTER_LINEAR
+    return cv2.resize(flags.astype(np.float32), (size, size), interpolation=mode) >= share

@@ -12,7 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from medgen.data.contour import crop, cut
 from medgen.data.duplicates import dhash, digest, near_duplicates, thumbnail
 from medgen.data.image import read_image, read_images
 from medgen.data.layouts import Entry, check_splits, read_source
+from medgen.data.overlay import reduce_truth
 from medgen.data.parallel import in_order
 from medgen.data.pixels import with_channels
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
@@ -137,8 +137,7 @@ def _cut_mask(path: Path | None, box: Box, shape: tuple[int, int], size: int) ->
         raise ImageError(f"its mask {path.name}: {error}") from None
     if mask.shape[:2] != shape:
         raise ImageError(f"its mask {path.name} is {mask.shape[1]} x {mask.shape[0]}, the frame {shape[1]} x {shape[0]}")
-    lit = cut((mask.max(axis=2) > (127 if mask.dtype == np.uint8 else 0.5)).astype(np.float32), box)
-    return cv2.resize(lit, (size, size), interpolation=cv2.INTER_AREA) >= 0.5
+    return reduce_truth(cut(mask.max(axis=2) > (127 if mask.dtype == np.uint8 else 0.5), box), size)
 
 
 def _read_chunk(parts: Path, number: int, entries: Sequence[Entry], settings: PrepareSettings) -> int:

@@ -24,6 +24,7 @@ from medgen.data.archives import EVERY, Archive, read_dsprites, read_medmnist, r
 from medgen.data.files import read_folder, read_pairs, read_unpaired
 from medgen.data.fitted import Fitted, Shrunk
 from medgen.data.manifest import nearest
+from medgen.data.overlay import reduce_truth, reduce_valid
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.splits import SHARE, divide, hold_out
 from medgen.errors import DataError, did_you_mean
@@ -84,14 +85,14 @@ def _open_prepared(path: Path, reading: Reading) -> Prepared:
 
 
 def _shrunk(data: Prepared, side: int) -> Prepared:
-    """Return a prepared data set made smaller: a pixel is valid where all it stands for is, annotated where half of it is."""
+    """Return a prepared data set made smaller; what is valid and annotated follows the rules by which it was prepared."""
     return replace(
         data,
         settings=PrepareSettings.parse({**data.settings.model_dump(), "size": side}, "data.resize_to"),
         digest=sha256(f"{data.digest} {side}".encode()).hexdigest()[:16],
         frames=Fitted(data.frames, side),
-        valid=Shrunk(data.valid, side, 1.0),
-        masks=None if data.masks is None else Shrunk(data.masks, side, 0.5),
+        valid=Shrunk(data.valid, side, reduce_valid),
+        masks=None if data.masks is None else Shrunk(data.masks, side, reduce_truth),
     )
 
 

@@ -29,7 +29,9 @@ from medgen.engine.device import make_fabric
 from medgen.engine.score import score_batches
 from medgen.metrics.detection import auroc, bootstrap
 from medgen.verbs.calibrate import decide, part_table
+from medgen.verbs.datasets import open_trained_on
 from medgen.verbs.run import Run, open_run
+from medgen.verbs.score import score_rows
 
 WAYS = ("keep", "mask", "common")
 
@@ -52,7 +54,10 @@ def main(folders: list[Path]) -> None:
 
 
 def _scores(run: Run, data: Prepared, rows: NDArray[np.int64], way: Any) -> NDArray[np.float64]:
-    """Return the scores of rows of a data set, (N,), where overlay is masked in another way."""
+    """Return the scores of rows of a data set, (N,), where overlay is masked in one of the ways; the run's own is its report's."""
+    if way == run.settings.data.overlay:
+        known = score_rows(run, open_trained_on(run), rows, run.folder / "scores", False, "auto")
+        return known.table["score"].to_numpy(dtype=float)
     settings = run.settings.model_copy(update={"data": run.settings.data.model_copy(update={"overlay": way})})
     if way == "common":
         mask = run.common_mask()
