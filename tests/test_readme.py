@@ -16,6 +16,7 @@ from medgen import api
 from medgen.data.phantom import PhantomSettings, make_phantom
 
 ROOT = Path(__file__).parents[1]
+RECIPES, STUDIES = ({*(ROOT / "configs").glob(f"{name}*.toml")} for name in ("", "study-"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = {"prepare": ["--size", "32"], "train": ["--epochs", "1"]}  # all that is added to a command
 
@@ -84,8 +85,14 @@ def test_the_python_example_names_what_exists() -> None:
     assert names and all(hasattr(api, name) for name in names)
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", sorted(RECIPES - STUDIES), ids=lambda path: path.stem)
 def test_every_recipe_is_valid_and_says_its_command(recipe: Path) -> None:
     text = recipe.read_text(encoding="utf-8")
     backend = re.search(r'^backend = "(\w+)"', text, re.MULTILINE)
     assert backend and api.recipe(backend[1], recipe) and text.startswith("# medgen ")
+
+
+@pytest.mark.parametrize("study", sorted(STUDIES), ids=lambda path: path.stem)
+def test_every_study_is_valid_and_says_its_command(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert api.read_study(study).recipes() and study.read_text(encoding="utf-8").startswith("# medgen ")
