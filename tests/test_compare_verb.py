@@ -204,5 +204,5 @@ def test_other_training_frames_are_a_warning(study: Compared, root: Path) -> Non
     fewer = replace(data, index=data.index[data.index["path"] != data.index["path"].iloc[data.rows("train")[0]]])
     assert unlike(run, data, run, data) == []
     smaller = replace(data, settings=data.settings.model_copy(update={"size": 8}))
-    assert unlike(run, data, run, smaller) == ["Its size of a frame is “8 pixels”, that of “vae-seed0” “16 pixels”."]
+    assert unlike(run, data, run, smaller) == ["Its frame size is “8 pixels”, that of “vae-seed0” “16 pixels”."]
     assert unlike(run, data, run, fewer) == ["It was trained on other frames (15) than “vae-seed0” (16)."]

@@ -53,7 +53,7 @@ def unlike(first: Run, data: Prepared, run: Run, others: Prepared) -> list[str]:
     if frames != there:
         found.append(f"It was trained on other frames ({len(there)}) than “{first.name}” ({len(frames)}).")
     facts = {
-        "size of a frame": (f"{data.size} pixels", f"{others.size} pixels"),
+        "frame size": (f"{data.size} pixels", f"{others.size} pixels"),
         "overlay": (first.settings.data.overlay, run.settings.data.overlay),
         "precision": (first.about.get("precision", "unknown"), run.about.get("precision", "unknown")),
     }
