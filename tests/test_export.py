@@ -27,7 +27,7 @@ from medgen.data.export import (
     to_levels,
     to_scores,
 )
-from medgen.data.image import read_image, read_images
+from medgen.data.readers.image import read_image, read_images
 from medgen.errors import ImageError
 
 DRAW = np.random.default_rng(5)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 from writers import DEEP, DRAW, GREY, RGB, monai_reads, nifti, rejected, save, smooth, write_dicom
 
-from medgen.data.image import SUFFIXES, is_image, read_image, read_images, stem
+from medgen.data.readers.image import SUFFIXES, is_image, read_image, read_images, stem
 from medgen.errors import ImageError
 
 

@@ -14,9 +14,9 @@ from writers import save
 
 from medgen.data import files
 from medgen.data.dataset import make_batch
-from medgen.data.image import read_image
 from medgen.data.prepare import prepare
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings
+from medgen.data.readers.image import read_image
 from medgen.data.sources import KINDS, Reading, open_dataset
 from medgen.errors import ConfigError, DataError
 from medgen.types import Image

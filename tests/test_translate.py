@@ -13,7 +13,7 @@ from test_cli import fail, medgen, succeed
 from test_files import side_by_side
 from writers import save
 
-from medgen.data.image import read_image
+from medgen.data.readers.image import read_image
 from medgen.types import Batch
 from medgen.verbs.translate import _resized, _tiled
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from writers import DEEP, DRAW, GREY, RGB, nifti, rejected, save, write_dicom
 
-from medgen.data.image import read_image, read_images
+from medgen.data.readers.image import read_image, read_images
 
 
 @pytest.mark.parametrize(

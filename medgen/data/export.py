@@ -22,7 +22,7 @@ from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 
 from medgen import __version__
-from medgen.data.image import suffix
+from medgen.data.readers.image import suffix
 from medgen.errors import ImageError
 from medgen.files import write_bytes, write_text
 
@@ -154,7 +154,7 @@ def _described(source: Dataset, frame: int) -> Dataset:
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
 
-    from medgen.data.dicom import frame_header
+    from medgen.data.readers.dicom import frame_header
 
     made, plane = Dataset(), frame_header(source, frame)
     made.file_meta = FileMetaDataset()
@@ -191,7 +191,7 @@ def save_nifti(path: Path, planes: Mapping[int, NDArray[np.float32]], source: Pa
     """
     import nibabel as nib
 
-    from medgen.data.volume import GZIP, upright
+    from medgen.data.readers.volume import GZIP, upright
 
     content = source.read_bytes()
     content = gzip.decompress(content) if content.startswith(GZIP) else content

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from medgen.data.archives import EVERY, Archive, Lazy
 from medgen.data.findings import SPLITS, Entry, split_of
-from medgen.data.image import read_image, stem
 from medgen.data.layouts import read_source
-from medgen.data.pixels import to_uint8
+from medgen.data.readers.image import read_image, stem
+from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 
 KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read

@@ -14,10 +14,10 @@ from scipy.stats import mannwhitneyu
 
 from medgen.data.contour import cut, find_field, resize, square_box
 from medgen.data.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
-from medgen.data.image import read_image, read_images
 from medgen.data.layouts import Entry, check_splits, read_source
 from medgen.data.parallel import in_order
-from medgen.data.pixels import to_uint8
+from medgen.data.readers.image import read_image, read_images
+from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 from medgen.files import write_text
 from medgen.types import OnProgress, Progress, silent

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from medgen import __version__
 from medgen.config import to_toml
 from medgen.data.fitted import Fitted
-from medgen.data.image import read_image, suffix
-from medgen.data.pixels import to_uint8
 from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
+from medgen.data.readers.image import read_image, suffix
+from medgen.data.readers.pixel_format import to_uint8
 from medgen.data.sources import open_dataset
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_text

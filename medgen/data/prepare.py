@@ -21,12 +21,12 @@ from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
 from medgen.data.contour import crop, cut
 from medgen.data.duplicates import dhash, digest, near_duplicates, thumbnail
-from medgen.data.image import read_image, read_images
 from medgen.data.layouts import Entry, check_splits, read_source
 from medgen.data.overlay import reduce_truth
 from medgen.data.parallel import in_order
-from medgen.data.pixels import with_channels
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
+from medgen.data.readers.image import read_image, read_images
+from medgen.data.readers.pixel_format import with_channels
 from medgen.data.splits import assign, groups
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_bytes, write_text

@@ -23,8 +23,8 @@ from medgen.data.contour import STEP, find_field
 from medgen.data.duplicates import digest
 from medgen.data.original import find_originals
 from medgen.data.overlay import Mask, find_overlay
-from medgen.data.pixels import with_channels
 from medgen.data.prepared import Prepared
+from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import ImageError
 from medgen.types import OnProgress, Progress, silent
 

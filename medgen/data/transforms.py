@@ -12,7 +12,7 @@ from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform
 
 from medgen.data.contour import crop
-from medgen.data.image import read_image
+from medgen.data.readers.image import read_image
 from medgen.types import Image
 
 

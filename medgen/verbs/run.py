@@ -31,8 +31,8 @@ from medgen.backends import _base
 from medgen.config import Settings, merged, override, read_toml, to_toml
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
-from medgen.data.image import read_image
 from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.readers.image import read_image
 from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings

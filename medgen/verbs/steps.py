@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from medgen.data.contour import crop, find_field, square_box
-from medgen.data.image import read_image
 from medgen.data.layouts import read_source
-from medgen.data.pixels import to_uint8
+from medgen.data.readers.image import read_image
+from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import ImageError
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid

@@ -24,7 +24,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageOps
 
-from medgen.data.pixels import MAX_PIXELS, Frames, Pixels, Spacing, check_size, standard
+from medgen.data.readers.pixel_format import MAX_PIXELS, Frames, Pixels, Spacing, check_size, standard
 from medgen.errors import ImageError
 from medgen.types import Image
 
@@ -179,15 +179,15 @@ def _frames(path: Path) -> Generator[Image, None, None]:
 def _decode(file: BinaryIO, head: bytes, path: Path) -> Frames:
     """Choose the decoder by the first bytes of the file. The rarer ones are imported when they are met."""
     if head[128:132] == b"DICM":
-        from medgen.data.dicom import dicom_frames
+        from medgen.data.readers.dicom import dicom_frames
 
         return dicom_frames(file)
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
-        from medgen.data.volume import numpy_frames, zip_frames
+        from medgen.data.readers.volume import numpy_frames, zip_frames
 
         return numpy_frames(file) if head.startswith(b"\x93") else zip_frames(file)
     if head.startswith(b"\x1f\x8b") or head[344:347] in (b"n+1", b"ni1") or head[4:7] == b"n+2":
-        from medgen.data.volume import nifti_frames
+        from medgen.data.readers.volume import nifti_frames
 
         return nifti_frames(file, head)
     try:
@@ -197,7 +197,7 @@ def _decode(file: BinaryIO, head: bytes, path: Path) -> Frames:
     else:
         return _pages(file, picture, head)
     if suffix(path) in (".dcm", ".dicom"):  # DICOM from before the preamble was required
-        from medgen.data.dicom import dicom_frames
+        from medgen.data.readers.dicom import dicom_frames
 
         return dicom_frames(file)
     if kind := MAGIC.get(head[:2]):

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.pixels import MAX_VOLUME, Frames, Pixels, Spacing, check_finite, check_size, standard
+from medgen.data.readers.pixel_format import MAX_VOLUME, Frames, Pixels, Spacing, check_finite, check_size, standard
 from medgen.errors import ImageError
 
 GZIP = b"\x1f\x8b"

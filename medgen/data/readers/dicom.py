@@ -18,7 +18,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from medgen.data.pixels import Frames, Pixels, Spacing, check_size, standard
+from medgen.data.readers.pixel_format import Frames, Pixels, Spacing, check_size, standard
 from medgen.errors import ImageError
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
