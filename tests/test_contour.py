@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from medgen.data.contour import crop, cut, find_field, square_box
+from medgen.data.field.contour import crop, cut, find_field, square_box
 from medgen.types import Box, Image
 
 SHAPES = ("rectangular", "octagonal", "round")

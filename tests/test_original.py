@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from medgen.data.contour import crop, cut, resize
+from medgen.data.field.contour import crop, cut, resize
 from medgen.data.original import outlines, overlay, smoothed, to_original
 from medgen.types import Box, Image
 

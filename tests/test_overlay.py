@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from medgen.data.contour import crop
-from medgen.data.overlay import find_overlay, green_box, highlights, reduce_valid
+from medgen.data.field.contour import crop
+from medgen.data.field.overlay import find_overlay, green_box, highlights, reduce_valid
 from medgen.types import Image
 
 SIDE = 400

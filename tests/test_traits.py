@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from PIL import ImageStat
 from scipy import ndimage
 
-from medgen.data.contour import crop
+from medgen.data.field.contour import crop
 from medgen.data.prepare import prepare
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.readers.image import read_image

@@ -10,8 +10,8 @@ import torch
 from monai.transforms import Compose, ScaleIntensityRanged
 from PIL import Image as Picture
 
-from medgen.data.contour import crop
-from medgen.data.transforms import ContourCropd, LoadFramed
+from medgen.data.field.contour import crop
+from medgen.data.field.transforms import ContourCropd, LoadFramed
 from medgen.types import Image
 
 

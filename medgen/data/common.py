@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
-from medgen.data.overlay import highlights
+from medgen.data.field.overlay import highlights
 from medgen.data.prepared import Flags, Frames, Prepared
 from medgen.nn.fill import filled
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.archives import Lazy
-from medgen.data.contour import resize
-from medgen.data.overlay import Mask
+from medgen.data.field.contour import resize
+from medgen.data.field.overlay import Mask
 from medgen.data.prepared import Flags, Frames
 from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import DataError

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from medgen.data.contour import cut, find_field, resize, square_box
 from medgen.data.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
+from medgen.data.field.contour import cut, find_field, resize, square_box
 from medgen.data.layouts import Entry, check_splits, read_source
 from medgen.data.parallel import in_order
 from medgen.data.readers.image import read_image, read_images

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.contour import cut
+from medgen.data.field.contour import cut
 from medgen.data.layouts import read_source
 from medgen.data.prepared import Prepared
 from medgen.errors import DataError

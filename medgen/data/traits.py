@@ -19,10 +19,10 @@ import pandas as pd
 import PIL.Image
 from numpy.typing import NDArray
 
-from medgen.data.contour import STEP, find_field
 from medgen.data.duplicates import digest
+from medgen.data.field.contour import STEP, find_field
+from medgen.data.field.overlay import Mask, find_overlay
 from medgen.data.original import find_originals
-from medgen.data.overlay import Mask, find_overlay
 from medgen.data.prepared import Prepared
 from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import ImageError

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from medgen.data.contour import crop, find_field, square_box
+from medgen.data.field.contour import crop, find_field, square_box
 from medgen.data.layouts import read_source
 from medgen.data.readers.image import read_image
 from medgen.data.readers.pixel_format import to_uint8

@@ -11,7 +11,7 @@ import torch
 from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform
 
-from medgen.data.contour import crop
+from medgen.data.field.contour import crop
 from medgen.data.readers.image import read_image
 from medgen.types import Image
 

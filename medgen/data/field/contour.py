@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.overlay import Mask, brightness, find_overlay, green_box, reduce_valid
+from medgen.data.field.overlay import Mask, brightness, find_overlay, green_box, reduce_valid
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.types import Box, Crop, Image
 
