@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medgen.data.duplicates import dhash, digest, exact_duplicates, join, near_duplicates, thumbnail
 from medgen.data.field.contour import cut, find_field, resize, square_box, to_uint8
-from medgen.data.layouts import read_source
+from medgen.data.layouts.folders import read_source
 from medgen.data.readers.image import read_image
 from medgen.errors import ImageError
 

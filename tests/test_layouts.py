@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.layouts import FINDINGS, Entry, check_splits, read_source
+from medgen.data.layouts.folders import FINDINGS, Entry, check_splits, read_source
 from medgen.errors import DataError
 
 

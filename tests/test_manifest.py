@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.layouts import Entry, read_source
+from medgen.data.layouts.folders import Entry, read_source
 from medgen.errors import DataError
 
 

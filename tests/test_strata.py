@@ -10,7 +10,7 @@ import pytest
 from test_cli import fail, succeed
 from writers import save
 
-from medgen.data.manifest import read_column
+from medgen.data.layouts.manifest import read_column
 from medgen.data.prepared import open_prepared
 from medgen.errors import DataError
 from medgen.verbs.strata import strata

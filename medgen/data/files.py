@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.archives import EVERY, Archive, Lazy
-from medgen.data.findings import SPLITS, Entry, split_of
-from medgen.data.layouts import read_source
+from medgen.data.layouts.class_names import SPLITS, Entry, split_of
+from medgen.data.layouts.folders import read_source
 from medgen.data.readers.image import read_image, stem
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError

@@ -22,7 +22,7 @@ from medgen.data.augment import apply_one, draw
 from medgen.data.duplicates import dhash, digest, near_duplicates, thumbnail
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth
-from medgen.data.layouts import Entry, check_splits, read_source
+from medgen.data.layouts.folders import Entry, check_splits, read_source
 from medgen.data.parallel import in_order
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.readers.image import read_image, read_images

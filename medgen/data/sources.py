@@ -24,7 +24,7 @@ from medgen.data.archives import EVERY, Archive, read_dsprites, read_medmnist, r
 from medgen.data.field.overlay import reduce_truth, reduce_valid
 from medgen.data.files import read_folder, read_pairs, read_unpaired
 from medgen.data.fitted import Fitted, Shrunk
-from medgen.data.manifest import nearest
+from medgen.data.layouts.manifest import nearest
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.splits import SHARE, divide, hold_out
 from medgen.errors import DataError, did_you_mean

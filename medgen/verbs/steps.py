@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from medgen.data.field.contour import crop, find_field, square_box
-from medgen.data.layouts import read_source
+from medgen.data.layouts.folders import read_source
 from medgen.data.readers.image import read_image
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import ImageError

@@ -16,7 +16,7 @@ from torch import Tensor
 from medgen.backends import _base
 from medgen.backends._capabilities import Translates
 from medgen.data.dataset import FixedBatches
-from medgen.data.layouts import read_source
+from medgen.data.layouts.folders import read_source
 from medgen.data.prepared import is_prepared
 from medgen.data.readers.image import read_images
 from medgen.data.readers.pixel_format import to_uint8, with_channels

@@ -21,8 +21,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.findings import FINDINGS, MASKS, Entry, classes, finding_of, label_of, plain, split_of
-from medgen.data.manifest import nearest, read_manifest
+from medgen.data.layouts.class_names import FINDINGS, MASKS, Entry, classes, finding_of, label_of, plain, split_of
+from medgen.data.layouts.manifest import nearest, read_manifest
 from medgen.data.readers.image import SUFFIXES, is_image, stem
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS

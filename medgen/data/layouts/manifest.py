@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from medgen.data.findings import SPLITS, Entry, finding_of, label_of, split_of
+from medgen.data.layouts.class_names import SPLITS, Entry, finding_of, label_of, split_of
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
