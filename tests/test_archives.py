@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from writers import save
 
-from medgen.data.archives import Archive, Stacked, factors, read_dsprites, read_idx, read_medmnist, read_mnist
+from medgen.data.native.archives import Archive, Stacked, factors, read_dsprites, read_idx, read_medmnist, read_mnist
 from medgen.errors import DataError
 
 DRAW = np.random.default_rng(3)

@@ -13,8 +13,8 @@ from test_cli import succeed
 from medgen.data import common
 from medgen.data.common import common_mask, with_common
 from medgen.data.dataset import make_batch
+from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.sources import open_dataset
 from medgen.verbs.datasets import open_for, open_trained_on
 from medgen.verbs.run import open_run
 

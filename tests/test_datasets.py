@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_archives import folder
 
+from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.sources import open_dataset
 from medgen.verbs.datasets import open_for, open_second, open_trained_on
 from medgen.verbs.run import Run, RunSettings, complete, create_run
 

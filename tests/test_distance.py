@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from medgen import api
-from medgen.data.sources import Reading, open_dataset
+from medgen.data.native.addresses import Reading, open_dataset
 from medgen.errors import DataError, MedgenError
 from medgen.nn.features import Extractor
 from medgen.verbs import distance

@@ -11,9 +11,9 @@ import test_archives as made
 from PIL import Image as Picture
 from test_cli import succeed
 
-from medgen.data.fitted import Fitted
+from medgen.data.native.addresses import Reading, open_dataset
+from medgen.data.native.resized import Fitted
 from medgen.data.phantom import PhantomSettings, make_phantom
-from medgen.data.sources import Reading, open_dataset
 from medgen.errors import DataError
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)

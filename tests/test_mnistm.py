@@ -11,10 +11,10 @@ from test_archives import DIGITS, DRAW, idx, mnist
 from test_cli import fail
 from writers import save
 
-from medgen.data.mnistm import make_mnist_m
+from medgen.data.native.addresses import open_dataset
+from medgen.data.native.mnistm import make_mnist_m
 from medgen.data.prepared import Prepared
 from medgen.data.readers.image import read_image
-from medgen.data.sources import open_dataset
 from medgen.errors import DataError
 from medgen.types import Progress
 

@@ -12,12 +12,11 @@ import torch
 from test_archives import folder, frame
 from writers import save
 
-from medgen.data import files
 from medgen.data.dataset import make_batch
+from medgen.data.native.addresses import KINDS, Reading, open_dataset
 from medgen.data.prepare import prepare
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings
 from medgen.data.readers.image import read_image
-from medgen.data.sources import KINDS, Reading, open_dataset
 from medgen.errors import ConfigError, DataError
 from medgen.types import Image
 
@@ -30,7 +29,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         seen.append(path)
         return read_image(path)
 
-    monkeypatch.setattr(files, "read_image", read)
+    monkeypatch.setattr(image_folders, "read_image", read)
     return seen
 
 
@@ -200,7 +199,7 @@ def test_a_frame_is_decoded_once_where_all_fit_in_memory(tmp_path: Path, monkeyp
 
 
 def test_frames_that_do_not_fit_in_memory_are_decoded_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "KEPT", 4 * 16 * 16 * 3 - 1)
+    monkeypatch.setattr(image_folders, "KEPT", 4 * 16 * 16 * 3 - 1)
     data = open_dataset(f"folder:{folder(tmp_path, 'good')}")
     seen = counted(monkeypatch)
     twice = [data.frames[np.array([2, 1])] for _ in range(2)]

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medgen.data.archives import Lazy
 from medgen.data.field.overlay import highlights
+from medgen.data.native.archives import Lazy
 from medgen.data.prepared import Flags, Frames, Prepared
 from medgen.nn.fill import filled
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.sources import open_dataset
 from medgen.data.traits import frame_traits, left_out, mean_distance
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from medgen.data.sources import open_dataset
+from medgen.data.native.addresses import open_dataset
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, MedgenError, RunError, in_one_line
 from medgen.files import write_text

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medgen.data.archives import EVERY
 from medgen.data.common import with_common
 from medgen.data.dataset import DataSettings
+from medgen.data.native.addresses import is_address, open_dataset
+from medgen.data.native.archives import EVERY
 from medgen.data.prepared import Prepared
-from medgen.data.sources import is_address, open_dataset
 from medgen.errors import DataError, RunError
 from medgen.verbs.run import Run, RunSettings
 

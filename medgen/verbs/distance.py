@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen.backends import _base
+from medgen.data.native.addresses import Reading, is_address, open_dataset
 from medgen.data.prepared import Prepared, is_prepared
-from medgen.data.sources import Reading, is_address, open_dataset
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
 from medgen.files import cache_folder, replacing, write_text

@@ -28,7 +28,7 @@ from pydantic import Field, field_validator
 
 from medgen.backends import _base
 from medgen.config import Settings, override, read_toml, to_toml
-from medgen.data.sources import is_address
+from medgen.data.native.addresses import is_address
 from medgen.errors import ConfigError
 from medgen.files import write_text
 from medgen.verbs.run import RunSettings, recipe

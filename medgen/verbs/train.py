@@ -21,8 +21,8 @@ from medgen.backends import _base
 from medgen.backends._capabilities import Reconstructs, Samples, Translates
 from medgen.data.common import common_mask, with_common
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
+from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.sources import open_dataset
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
 from medgen.engine.means import Epoch

@@ -17,10 +17,10 @@ from medgen.backends import _base
 from medgen.backends._capabilities import Translates
 from medgen.data.dataset import FixedBatches
 from medgen.data.layouts.folders import read_source
+from medgen.data.native.addresses import is_address
 from medgen.data.prepared import is_prepared
 from medgen.data.readers.image import read_images
 from medgen.data.readers.pixel_format import to_uint8, with_channels
-from medgen.data.sources import is_address
 from medgen.engine.device import Device, make_fabric
 from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes

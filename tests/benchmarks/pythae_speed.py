@@ -30,8 +30,8 @@ from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from medgen.backends import _base
 from medgen.backends.vae import Model
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
+from medgen.data.native.addresses import Reading, open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.sources import Reading, open_dataset
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import Fit, TrainSettings
 from medgen.verbs.run import recipe

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from medgen.data.common import common_mask, with_common
 from medgen.data.dataset import FixedBatches
+from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.sources import open_dataset
 from medgen.data.traits import overlay_traits
 from medgen.engine.device import make_fabric
 from medgen.engine.score import score_batches

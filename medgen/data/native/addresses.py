@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from medgen.config import Settings
-from medgen.data.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.field.overlay import reduce_truth, reduce_valid
-from medgen.data.files import read_folder, read_pairs, read_unpaired
-from medgen.data.fitted import Fitted, Shrunk
 from medgen.data.layouts.manifest import nearest
+from medgen.data.native.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
+from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
+from medgen.data.native.resized import Fitted, Shrunk
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.splits import SHARE, divide, hold_out
 from medgen.errors import DataError, did_you_mean

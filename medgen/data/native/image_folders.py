@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.archives import EVERY, Archive, Lazy
 from medgen.data.layouts.class_names import SPLITS, Entry, split_of
 from medgen.data.layouts.folders import read_source
+from medgen.data.native.archives import EVERY, Archive, Lazy
 from medgen.data.readers.image import read_image, stem
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from medgen import __version__
 from medgen.config import to_toml
-from medgen.data.fitted import Fitted
+from medgen.data.native.addresses import open_dataset
+from medgen.data.native.resized import Fitted
 from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
 from medgen.data.readers.image import read_image, suffix
 from medgen.data.readers.pixel_format import to_uint8
-from medgen.data.sources import open_dataset
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_text
 from medgen.types import OnProgress, Progress, silent

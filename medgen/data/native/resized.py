@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.archives import Lazy
 from medgen.data.field.contour import resize
 from medgen.data.field.overlay import Mask
+from medgen.data.native.archives import Lazy
 from medgen.data.prepared import Flags, Frames
 from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import DataError
