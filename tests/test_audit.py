@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from test_cli import fail, succeed
 from test_page import make_evidence, read
 
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.metrics.detection import auroc, bootstrap
 from medgen.report.audit import alike, audit, bins, examine, headlines, separation, stratified_auroc
 

@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from medgen_cli.main import main
 from PIL import Image as Picture
 
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 
 TRAIN = ["--set", "data.batch_size=8", "--set", "train.panel_epochs=1"]
 

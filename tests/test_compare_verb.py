@@ -10,7 +10,7 @@ import pytest
 from test_cli import fail, succeed
 
 from medgen import api
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.errors import RunError
 from medgen.verbs import jobs
 from medgen.verbs.compare import Compared, grouped

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.phantom import PhantomSettings
+from medgen.data.phantom.frames import PhantomSettings
 from medgen.errors import RunError
 from medgen.verbs import demo as module
 

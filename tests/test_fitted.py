@@ -13,7 +13,7 @@ from test_cli import succeed
 
 from medgen.data.native.addresses import Reading, open_dataset
 from medgen.data.native.resized import Fitted
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.errors import DataError
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)

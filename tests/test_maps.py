@@ -19,7 +19,7 @@ from writers import DRAW, dicom, nifti, save
 
 from medgen.data.export import read_png
 from medgen.data.original import to_original
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import open_prepared
 from medgen.data.readers.image import read_image
 from medgen.types import Box

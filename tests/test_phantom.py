@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from medgen.config import ConfigError
-from medgen.data.phantom import COLUMNS, PhantomSettings, Place, make_phantom, overlay_of, places, render
+from medgen.data.phantom.frames import COLUMNS, PhantomSettings, Place, make_phantom, overlay_of, places, render
 from medgen.errors import DataError
 from medgen.types import Progress
 

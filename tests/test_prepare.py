@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Picture
 
 from medgen.data import prepare as module
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepare import prepare
 from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.errors import DataError

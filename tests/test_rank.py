@@ -13,7 +13,7 @@ from test_archives import folder
 from test_cli import fail, succeed
 from test_page import Page
 
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 
 NAME = "<script>alert(1)</script>.jpg"
 

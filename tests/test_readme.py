@@ -13,7 +13,7 @@ from medgen_cli.main import main
 from test_files import side_by_side
 
 from medgen import api
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 
 ROOT = Path(__file__).parents[1]
 RECIPES, STUDIES = ({*(ROOT / "configs").glob(f"{name}*.toml")} for name in ("", "study-"))

@@ -13,6 +13,7 @@ from test_archives import folder, frame
 from writers import save
 
 from medgen.data.dataset import make_batch
+from medgen.data.native import image_folders
 from medgen.data.native.addresses import KINDS, Reading, open_dataset
 from medgen.data.prepare import prepare
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings

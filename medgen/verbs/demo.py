@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medgen.data.phantom import PhantomSettings, make_phantom
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepare import prepare
 from medgen.data.prepared import PrepareSettings
 from medgen.engine.device import Device

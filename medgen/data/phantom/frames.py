@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from medgen.config import Settings
-from medgen.data.phantom_overlay import Overlay, draw_overlay, expose
-from medgen.data.phantom_scene import Flags, Patient, draw_highlights, draw_lesion, draw_patient, draw_tissue
+from medgen.data.phantom.overlay import Overlay, draw_overlay, expose
+from medgen.data.phantom.scene import Flags, Patient, draw_highlights, draw_lesion, draw_patient, draw_tissue
 from medgen.errors import DataError
 from medgen.types import LABELS, OnProgress, Progress, silent
 

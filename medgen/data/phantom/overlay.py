@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.phantom_scene import Flags, Plane, axes
+from medgen.data.phantom.scene import Flags, Plane, axes
 from medgen.types import Box
 
 

@@ -1,0 +1,1 @@
+"""Synthetic endoscopy frames with known lesions, for the demo and the tests."""
