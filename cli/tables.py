@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medgen.data.inspect import Inspection
     from medgen.data.prepared import Prepared
+    from medgen.data.preparing.inspect import Inspection
 
 DETECTION = {
     "auroc": "AUROC",

@@ -7,9 +7,9 @@ backends and reports on all of them, ``compare_runs`` on finished runs; ``demo``
 """
 
 from medgen.backends._base import summaries as backends
-from medgen.data.inspect import inspect_source as inspect
 from medgen.data.native.mnistm import make_mnist_m
-from medgen.data.prepare import prepare
+from medgen.data.preparing.inspect import inspect_source as inspect
+from medgen.data.preparing.prepare import prepare
 from medgen.verbs.audit import audit
 from medgen.verbs.calibrate import set_threshold
 from medgen.verbs.compare import compare, compare_runs

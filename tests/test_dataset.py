@@ -9,8 +9,8 @@ import torch
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, FixedBatches, TrainingBatches, make_batch
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
-from medgen.data.prepare import prepare
 from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.preparing.prepare import prepare
 from medgen.errors import DataError
 
 

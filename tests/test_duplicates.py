@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from medgen.data.duplicates import dhash, digest, exact_duplicates, join, near_duplicates, thumbnail
 from medgen.data.field.contour import cut, find_field, resize, square_box, to_uint8
 from medgen.data.layouts.folders import read_source
+from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, join, near_duplicates, thumbnail
 from medgen.data.readers.image import read_image
 from medgen.errors import ImageError
 
@@ -76,7 +76,7 @@ def test_near_duplicates_are_all_pairs_within_the_distance(distance: int) -> Non
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     values = hashes(200, bits=16)
     whole = near_duplicates(values, 6)
-    monkeypatch.setattr("medgen.data.duplicates.BLOCK", 77)
+    monkeypatch.setattr("medgen.data.preparing.duplicates.BLOCK", 77)
     assert near_duplicates(values, 6) == whole
 
 

@@ -13,8 +13,8 @@ from writers import save
 
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
 from medgen.data.native.addresses import Reading, open_dataset
+from medgen.data.preparing.splits import hold_out
 from medgen.data.readers.image import read_image
-from medgen.data.splits import hold_out
 from medgen.errors import DataError
 from medgen.types import Wants
 

@@ -10,7 +10,7 @@ import pandas as pd
 import PIL.Image
 import pytest
 
-from medgen.data.inspect import Inspection, inspect_source
+from medgen.data.preparing.inspect import Inspection, inspect_source
 from medgen.errors import DataError
 from medgen.types import Progress
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medgen.data import prepare as module
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
-from medgen.data.prepare import prepare
 from medgen.data.prepared import PrepareSettings, open_prepared
+from medgen.data.preparing import prepare as module
+from medgen.data.preparing.prepare import prepare
 from medgen.errors import DataError
 
 SMALL = PrepareSettings(size=32, copies=1)

@@ -15,8 +15,8 @@ from writers import save
 from medgen.data.dataset import make_batch
 from medgen.data.native import image_folders
 from medgen.data.native.addresses import KINDS, Reading, open_dataset
-from medgen.data.prepare import prepare
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings
+from medgen.data.preparing.prepare import prepare
 from medgen.data.readers.image import read_image
 from medgen.errors import ConfigError, DataError
 from medgen.types import Image

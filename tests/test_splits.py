@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medgen.data.splits import assign, divide, groups
+from medgen.data.preparing.splits import assign, divide, groups
 from medgen.errors import DataError
 
 rows = st.lists(

@@ -16,8 +16,8 @@ from scipy import ndimage
 
 from medgen.data.field.contour import crop
 from medgen.data.native.addresses import open_dataset
-from medgen.data.prepare import prepare
 from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.preparing.prepare import prepare
 from medgen.data.readers.image import read_image
 from medgen.data.traits import TRAITS, frame_traits, jpeg_quality, left_out, mean_distance, overlay_traits, picture_traits
 from medgen.types import Progress

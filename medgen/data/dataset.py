@@ -15,7 +15,7 @@ from torch import Tensor
 from medgen.data.augment import STILL, AugmentSettings, Draws, apply, draw
 from medgen.data.native.addresses import Reading
 from medgen.data.prepared import Prepared
-from medgen.data.splits import UNUSED
+from medgen.data.preparing.splits import UNUSED
 from medgen.errors import DataError
 from medgen.types import LABELS, Batch, Wants
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
-from medgen.data.prepare import prepare
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.prepare import prepare
 from medgen.engine.device import Device
 from medgen.errors import RunError
 from medgen.files import write_text

@@ -16,8 +16,8 @@ from medgen.backends import _base, _capabilities
 from medgen.config import read_toml, to_toml
 from medgen.data.dataset import FixedBatches
 from medgen.data.native.addresses import is_address
-from medgen.data.prepare import prepare
 from medgen.data.prepared import Prepared, is_prepared, read_table
+from medgen.data.preparing.prepare import prepare
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, DataError, did_you_mean

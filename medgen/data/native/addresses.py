@@ -26,7 +26,7 @@ from medgen.data.native.archives import EVERY, Archive, read_dsprites, read_medm
 from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
 from medgen.data.native.resized import Fitted, Shrunk
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
-from medgen.data.splits import SHARE, divide, hold_out
+from medgen.data.preparing.splits import SHARE, divide, hold_out
 from medgen.errors import DataError, did_you_mean
 
 

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from medgen.data.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.field.contour import cut, find_field, resize, square_box
 from medgen.data.layouts.folders import Entry, check_splits, read_source
-from medgen.data.parallel import in_order
+from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
+from medgen.data.preparing.parallel import in_order
 from medgen.data.readers.image import read_image, read_images
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError

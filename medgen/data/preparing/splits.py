@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.duplicates import join
+from medgen.data.preparing.duplicates import join
 from medgen.errors import DataError
 
 SHARE = 0.05  # of normal frames of an archive or folder, for val and for test each, where the source does not say

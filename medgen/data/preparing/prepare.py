@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from medgen import __version__
 from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
-from medgen.data.duplicates import dhash, digest, near_duplicates, thumbnail
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth
 from medgen.data.layouts.folders import Entry, check_splits, read_source
-from medgen.data.parallel import in_order
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
+from medgen.data.preparing.duplicates import dhash, digest, near_duplicates, thumbnail
+from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.splits import assign, groups
 from medgen.data.readers.image import read_image, read_images
 from medgen.data.readers.pixel_format import with_channels
-from medgen.data.splits import assign, groups
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_bytes, write_text
 from medgen.types import Box, OnProgress, Progress, silent
