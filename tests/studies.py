@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from test_figures import frame, make_history
 
-from medgen.data.traits import TRAITS
+from medgen.data.shortcut_features import TRAITS
 from medgen.report.audit import audit
 from medgen.report.comparison import Comparison, Cost, Entry, Failure, Views
 from medgen.report.evaluate import evaluate

@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from test_archives import folder
 from test_cli import succeed
 
-from medgen.data import common
-from medgen.data.common import common_mask, with_common
+from medgen.data import common_mask as module
+from medgen.data.common_mask import common_mask, with_common
 from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
@@ -53,7 +53,7 @@ def test_overlay_elsewhere_is_filled_and_tissue_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [2**30, 3 * 16 * 16 * 3, 0])
 def test_a_frame_is_the_same_alone_among_others_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    monkeypatch.setattr(common, "KEPT", room)
+    monkeypatch.setattr(module, "KEPT", room)
     data = boxed(tmp_path)
     data = Prepared(**{**vars(data), "frames": data.frames[:] | np.uint8(255) * (np.arange(16) == 3)[:, None].astype(np.uint8)})
     shown = with_common(data, common_mask(data))

@@ -15,7 +15,8 @@ from PIL import Image as Picture
 from pydicom.pixels.processing import apply_rescale
 from writers import GREY, dicom, nifti, save, sequence
 
-from medgen.data.export import (
+from medgen.data.readers.image import read_image, read_images
+from medgen.data.writers.export import (
     Scale,
     kind_of,
     read_header,
@@ -27,7 +28,6 @@ from medgen.data.export import (
     to_levels,
     to_scores,
 )
-from medgen.data.readers.image import read_image, read_images
 from medgen.errors import ImageError
 
 DRAW = np.random.default_rng(5)

@@ -17,11 +17,11 @@ from test_cli import fail, medgen, succeed
 from test_translate import TINY, train
 from writers import DRAW, dicom, nifti, save
 
-from medgen.data.export import read_png
-from medgen.data.original import to_original
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import open_prepared
 from medgen.data.readers.image import read_image
+from medgen.data.writers.export import read_png
+from medgen.data.writers.map_to_original import to_original
 from medgen.types import Box
 
 

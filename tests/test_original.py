@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medgen.data.field.contour import crop, cut, resize
-from medgen.data.original import outlines, overlay, smoothed, to_original
+from medgen.data.writers.map_to_original import outlines, overlay, smoothed, to_original
 from medgen.types import Box, Image
 
 SHAPE = (120, 160)  # of an original frame

@@ -19,7 +19,15 @@ from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.prepare import prepare
 from medgen.data.readers.image import read_image
-from medgen.data.traits import TRAITS, frame_traits, jpeg_quality, left_out, mean_distance, overlay_traits, picture_traits
+from medgen.data.shortcut_features import (
+    TRAITS,
+    frame_traits,
+    jpeg_quality,
+    left_out,
+    mean_distance,
+    overlay_traits,
+    picture_traits,
+)
 from medgen.types import Progress
 
 SIDES = (48, 64, 96, 256)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from medgen.data.traits import TRAITS
+from medgen.data.shortcut_features import TRAITS
 from medgen.metrics.detection import Floats, Interval, auroc, bootstrap
 from medgen.report.canvas import ABNORMAL, INK, MUTED, NORMAL, STYLE, new_figure, to_svg
 from medgen.report.evaluate import LEVEL

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import rankdata
 
-from medgen.data.original import outlines
+from medgen.data.writers.map_to_original import outlines
 from medgen.metrics.detection import Floats
 from medgen.report.comparison import Comparison, Entry, Views
 from medgen.report.figures import heat

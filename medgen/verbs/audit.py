@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.traits import frame_traits, left_out, mean_distance
+from medgen.data.shortcut_features import frame_traits, left_out, mean_distance
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, write_text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medgen.data.common import with_common
+from medgen.data.common_mask import with_common
 from medgen.data.dataset import DataSettings
 from medgen.data.native.addresses import is_address, open_dataset
 from medgen.data.native.archives import EVERY

@@ -12,10 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.dataset import FixedBatches
-from medgen.data.export import RESEARCH, Kind, Scale, kind_of, read_header, save_dicom, save_nifti, save_png, scale_between
-from medgen.data.original import Original, find_originals, outlines, overlay, smoothed, to_original
 from medgen.data.readers.image import read_images
 from medgen.data.readers.pixel_format import to_uint8, with_channels
+from medgen.data.writers.export import (
+    RESEARCH,
+    Kind,
+    Scale,
+    kind_of,
+    read_header,
+    save_dicom,
+    save_nifti,
+    save_png,
+    scale_between,
+)
+from medgen.data.writers.map_to_original import Original, find_originals, outlines, overlay, smoothed, to_original
 from medgen.engine.device import Device
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import write_bytes, write_text

@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from medgen.backends import _base
 from medgen.backends._capabilities import Reconstructs, Samples, Translates
-from medgen.data.common import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common
 from medgen.data.dataset import FixedBatches, TrainingBatches, make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared

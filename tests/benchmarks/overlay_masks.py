@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medgen.data.common import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common
 from medgen.data.prepared import open_prepared
-from medgen.data.traits import overlay_traits
+from medgen.data.shortcut_features import overlay_traits
 from medgen.metrics.detection import auroc
 
 

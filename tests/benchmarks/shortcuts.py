@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.common import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common
 from medgen.data.dataset import FixedBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.traits import overlay_traits
+from medgen.data.shortcut_features import overlay_traits
 from medgen.engine.device import make_fabric
 from medgen.engine.score import score_batches
 from medgen.metrics.detection import auroc, bootstrap
