@@ -19,7 +19,7 @@ from tiny import batch, tiny
 from medgen import api
 from medgen.engine.score import Scorer, ScoringSettings
 from medgen.errors import BackendError, ConfigError
-from medgen.nn.contrast import Contrast, pooled_all
+from medgen.nn.features.feature_gaussian import Contrast, pooled_all
 
 ASKED = ScoringSettings(residual_distance=True, feature_distance=True)
 

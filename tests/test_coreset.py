@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from medgen.nn.coreset import greedy_coreset
+from medgen.nn.features.coreset import greedy_coreset
 
 
 def farthest_first(vectors: torch.Tensor, count: int, first: int) -> list[int]:

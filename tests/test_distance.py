@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from medgen import api
 from medgen.data.native.addresses import Reading, open_dataset
 from medgen.errors import DataError, MedgenError
-from medgen.nn.features import Extractor
+from medgen.nn.features.extractors import Extractor
 from medgen.verbs import distance
 from medgen.verbs.distance import FILE, Follower, fid, measured, real_features
 from medgen.verbs.run import WatchSettings, open_run

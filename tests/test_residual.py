@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from medgen.nn.residual import ResidualSettings, mean_scores, residual_maps, residual_scores, top_mean
+from medgen.nn.features.residual import ResidualSettings, mean_scores, residual_maps, residual_scores, top_mean
 
 VALID = torch.ones(2, 1, 32, 32, dtype=torch.bool)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError
-from medgen.nn.features import load_extractor
+from medgen.nn.features.extractors import load_extractor
 
 
 class Net(nn.Module):

@@ -20,8 +20,8 @@ from medgen.config import Settings
 from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_mean
 from medgen.nn.convgan import Encoder, noise_like
 from medgen.nn.diffaugment import Change, augment
+from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.nn.fill import filled
-from medgen.nn.residual import ResidualSettings, residual_scores
 from medgen.types import Batch, Scores
 
 COLLAPSED = 0.05  # share of the frames' variance below which the samples are one frame

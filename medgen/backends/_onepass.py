@@ -15,7 +15,7 @@ from medgen.backends._base import Backend, Losses, Player
 from medgen.config import Settings
 from medgen.errors import BackendError
 from medgen.losses import smooth
-from medgen.nn.midlayers import LayerSettings, MidLayers, spread
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
 from medgen.types import Batch, Wants
 
 NET_SIDE = 224  # for which the sources state lengths in pixels

@@ -14,8 +14,8 @@ from medgen.backends._base import Backend, Losses, Optimizer, Stage
 from medgen.config import Settings
 from medgen.losses import binary_cross_entropy, gaussian_kl
 from medgen.nn.controller import Controller, ControllerSettings
-from medgen.nn.pixelloss import PixelLoss, PixelResidual
-from medgen.nn.residual import ResidualSettings, mean_scores, residual_scores
+from medgen.nn.features.pixel_loss import PixelLoss, PixelResidual
+from medgen.nn.features.residual import ResidualSettings, mean_scores, residual_scores
 from medgen.types import Batch, Scores
 
 COLLAPSED = 0.05  # share of the frames' variance below which the reconstructions are one mean frame

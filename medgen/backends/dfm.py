@@ -23,8 +23,8 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig
-from medgen.nn.gaussian import Gaussian, Statistic, held_out, pooled
-from medgen.nn.midlayers import LayerSettings, MidLayers
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers
+from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch, Scores
 

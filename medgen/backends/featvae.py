@@ -22,9 +22,9 @@ from torch.nn import functional as F
 from medgen.backends._base import Backend, Losses, Optimizer, Player
 from medgen.config import Settings
 from medgen.losses import gaussian_kl, valid_mean
-from medgen.nn.midlayers import LayerSettings, MidLayers, spread
-from medgen.nn.pixelloss import PixelResidual
-from medgen.nn.residual import ResidualSettings, residual_scores
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
+from medgen.nn.features.pixel_loss import PixelResidual
+from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.types import Batch, Scores
 
 SLOPE = 0.01  # of the leaky rectifier below 0

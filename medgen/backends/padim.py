@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig, top
-from medgen.nn.gaussian import whitening
+from medgen.nn.features.gaussian import whitening
 from medgen.types import Batch, Scores
 
 

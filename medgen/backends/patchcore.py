@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig, top
-from medgen.nn.coreset import greedy_coreset
+from medgen.nn.features.coreset import greedy_coreset
 from medgen.types import Batch, Scores
 
 

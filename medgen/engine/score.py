@@ -16,10 +16,10 @@ from medgen.backends._base import Backend, require
 from medgen.backends._capabilities import Classifies, Contrasts, Reconstructs
 from medgen.config import Settings
 from medgen.losses import valid_mean
-from medgen.nn.contrast import COARSE, Contrast, pooled_all
-from medgen.nn.midlayers import LayerSettings, spread
-from medgen.nn.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
-from medgen.nn.residual import mean_scores
+from medgen.nn.features.feature_gaussian import COARSE, Contrast, pooled_all
+from medgen.nn.features.feature_maps import LayerSettings, spread
+from medgen.nn.features.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
+from medgen.nn.features.residual import mean_scores
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
 
 Maps = list[tuple[Tensor, Tensor]]  # of features (B, c, h, w), and which of their places (B, 1, h, w) count

@@ -15,7 +15,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from medgen.errors import MedgenError
 from medgen.metrics.moments import BLOCK, Moments, check_features, frechet_distance
-from medgen.nn.features import INCEPTION
+from medgen.nn.features.extractors import INCEPTION
 
 ENOUGH = 2048  # samples, as many as FID has features: with fewer the covariance is singular
 
@@ -153,7 +153,7 @@ def extract(extractor: Extract, batches: Iterable[Tensor]) -> Tensor:
 
     Parameters
     ----------
-    extractor : images to features, such as a `medgen.nn.features.Extractor`
+    extractor : images to features, such as a `medgen.nn.features.extractors.Extractor`
     batches : (B, C, H, W) each
 
     Raises

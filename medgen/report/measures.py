@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medgen.metrics.detection import mean_interval
-from medgen.nn.features import INCEPTION
+from medgen.nn.features.extractors import INCEPTION
 from medgen.report.comparison import Entry
 from medgen.report.evaluate import LEVEL
 

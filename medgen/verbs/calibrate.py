@@ -23,7 +23,7 @@ from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you
 from medgen.files import write_text
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
-from medgen.nn.contrast import Contrast
+from medgen.nn.features.feature_gaussian import Contrast
 from medgen.report.evaluate import PART
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.run import CONTRAST, Run, RunSettings, open_run

@@ -21,7 +21,7 @@ from medgen.errors import DataError
 from medgen.files import cache_folder, replacing, write_text
 from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
-from medgen.nn.features import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
+from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.datasets import check_fits, open_for, open_trained_on
 from medgen.verbs.run import Run, WatchSettings, open_run

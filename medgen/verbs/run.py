@@ -39,7 +39,7 @@ from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
 from medgen.engine.score import PLAIN, ScoringSettings
 from medgen.errors import ConfigError, RunError
 from medgen.files import write_bytes, write_text
-from medgen.nn.contrast import Contrast
+from medgen.nn.features.feature_gaussian import Contrast
 from medgen.types import Wants
 from medgen.verbs.pixels import png
 

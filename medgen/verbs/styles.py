@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen.backends._capabilities import Styles
-from medgen.nn.features import EFFICIENTNET, available, load_extractor
+from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.nn.paths import perceptual_path_length
 from medgen.report.evidence import Extra
 from medgen.report.figures import image_grid

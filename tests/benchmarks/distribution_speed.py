@@ -21,7 +21,7 @@ from torch import Tensor
 
 from medgen.metrics.distribution import extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
-from medgen.nn.features import INCEPTION, available, load_extractor
+from medgen.nn.features.extractors import INCEPTION, available, load_extractor
 
 BATCH, ROUNDS, WIDTH = 16, 3, 2048
 

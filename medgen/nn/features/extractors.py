@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
-from medgen.nn import efficientnet, inception
-from medgen.nn.timm_net import TimmNet
+from medgen.nn.features import efficientnet, inception
+from medgen.nn.features.timm_net import TimmNet
 
 T = TypeVar("T")
 INCEPTION, EFFICIENTNET, FILE, TIMM = "inception-2015", "efficientnet-lite0", "file:", "timm:"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medgen.nn.midlayers import LayerSettings, MidLayers, spread
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
 
 SMALLEST = 128  # side in pixels to which smaller frames are enlarged: below it the coarser map has no detail left
 LARGEST = 1024  # to which larger ones are reduced

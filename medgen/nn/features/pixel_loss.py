@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from medgen.losses import ssim_map
-from medgen.nn.perceptual import perceptual_layers, perceptual_map
+from medgen.nn.features.perceptual import perceptual_layers, perceptual_map
 
 PixelLoss = Literal["squared_error", "absolute_error", "ssim", "perceptual"]
 

@@ -13,7 +13,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from medgen.nn.gaussian import Gaussian, Statistic, held_out, pooled
+from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
 
 COARSE = (16, 32)  # strides of the maps whose places see enough of a frame to tell one kind of tissue from another
 STATISTICS: tuple[Statistic, ...] = ("mean", "std", "max")  # a small finding moves the last one most
