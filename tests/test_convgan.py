@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.nn.convgan import ConvCritic, Encoder, ShuffleGenerator, doublings, noise_like
+from medgen.nn.adversarial.dcgan_nets import ConvCritic, Encoder, ShuffleGenerator, doublings, noise_like
 
 sizes = pytest.mark.parametrize("size", [16, 28, 32, 64, 96])
 colours = pytest.mark.parametrize("channels", [1, 3])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from medgen.nn.diffaugment import CHANGES, Change, augment
+from medgen.nn.adversarial.diffaugment import CHANGES, Change, augment
 
 every = pytest.mark.parametrize("change", CHANGES)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from medgen.nn.paths import perceptual_path_length, spherical
+from medgen.nn.adversarial.path_length import perceptual_path_length, spherical
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medgen.backends import _base
 from medgen.backends.pix2pix import Config, Model
 from medgen.errors import BackendError
-from medgen.nn.patchcritic import PatchCritic
+from medgen.nn.adversarial.patch_critic import PatchCritic
 from medgen.types import Batch, Wants
 
 SELF_MADE = pytest.mark.parametrize("pairing", ["grey", "erase", "blur"])

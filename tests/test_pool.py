@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medgen.engine import checkpoint
-from medgen.nn.pool import ImagePool
+from medgen.nn.adversarial.image_pool import ImagePool
 
 
 def numbered(first: int, n: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized
 
-from medgen.nn.resgan import CriticBlock, ResidualCritic, ResidualGenerator, UpBlock
+from medgen.nn.adversarial.sngan_nets import CriticBlock, ResidualCritic, ResidualGenerator, UpBlock
 
 
 def test_the_generator_goes_from_4_x_4_x_256_by_three_blocks_to_32() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medgen.nn.stylecritic import Critic, Spread
-from medgen.nn.stylegan import StyleSettings
+from medgen.nn.adversarial.stylegan_critic import Critic, Spread
+from medgen.nn.adversarial.stylegan_nets import StyleSettings
 
 
 def critic(size: int = 16, channels: int = 3) -> Critic:

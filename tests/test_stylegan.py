@@ -12,7 +12,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.errors import ConfigError
-from medgen.nn.stylegan import Blur, EqualConv2d, EqualLinear, Generator, Mapping, StyleSettings, adain, grids, pixel_norm, widths
+from medgen.nn.adversarial.stylegan_nets import (
+    Blur,
+    EqualConv2d,
+    EqualLinear,
+    Generator,
+    Mapping,
+    StyleSettings,
+    adain,
+    grids,
+    pixel_norm,
+    widths,
+)
 
 SMALL = {"latent": 16, "width": 16, "mapping_layers": 2}
 PLAIN = {"mapping": False, "styles": False, "constant": False, "noise": False}

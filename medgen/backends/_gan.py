@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from medgen.backends._base import Backend, Losses, Optimizer, Player, Stage
 from medgen.config import Settings
 from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_mean
-from medgen.nn.convgan import Encoder, noise_like
-from medgen.nn.diffaugment import Change, augment
+from medgen.nn.adversarial.dcgan_nets import Encoder, noise_like
+from medgen.nn.adversarial.diffaugment import Change, augment
 from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.nn.fill import filled
 from medgen.types import Batch, Scores

@@ -19,9 +19,9 @@ from medgen.backends._base import Backend, Losses, Optimizer, Player, check_dire
 from medgen.backends._gan import COLLAPSED, signed, unsigned
 from medgen.config import Settings
 from medgen.losses import critic_loss, generator_loss, valid_mean
+from medgen.nn.adversarial.image_pool import ImagePool
+from medgen.nn.adversarial.patch_critic import PatchCritic, halvings_for
 from medgen.nn.features.residual import ResidualSettings, residual_scores
-from medgen.nn.patchcritic import PatchCritic, halvings_for
-from medgen.nn.pool import ImagePool
 from medgen.nn.resnetgen import ResnetGenerator
 from medgen.nn.unet import UNet
 from medgen.types import Batch, Scores, Wants

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from medgen.backends._gan import PlainAdversarial, PlainConfig
-from medgen.nn.convgan import ConvCritic, ShuffleGenerator
+from medgen.nn.adversarial.dcgan_nets import ConvCritic, ShuffleGenerator
 
 
 class Config(PlainConfig):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import PlainAdversarial, PlainConfig, whole
-from medgen.nn.resgan import ResidualCritic, ResidualGenerator
+from medgen.nn.adversarial.sngan_nets import ResidualCritic, ResidualGenerator
 from medgen.types import Batch, Scores
 
 TURNS = 4  # by 0, 90, 180 and 270 degrees

@@ -16,8 +16,8 @@ from torch import Tensor
 from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import Adversarial, AdversarialConfig, unsigned
 from medgen.losses import r1_penalty
-from medgen.nn.stylecritic import Critic
-from medgen.nn.stylegan import Generator, StyleSettings
+from medgen.nn.adversarial.stylegan_critic import Critic
+from medgen.nn.adversarial.stylegan_nets import Generator, StyleSettings
 
 
 class Config(AdversarialConfig):

@@ -16,7 +16,7 @@ from torch import Tensor
 from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import PlainAdversarial, PlainConfig
 from medgen.losses import gradient_penalty
-from medgen.nn.convgan import ConvCritic, ShuffleGenerator
+from medgen.nn.adversarial.dcgan_nets import ConvCritic, ShuffleGenerator
 
 OPTIMIZERS = {
     "clip": Optimizer(name="rmsprop", lr=5e-5),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.nn.convgan import small_start
+from medgen.nn.adversarial.dcgan_nets import small_start
 
 STRIDE = 4  # the side of a frame over that of the residual blocks
 

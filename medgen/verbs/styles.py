@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen.backends._capabilities import Styles
+from medgen.nn.adversarial.path_length import perceptual_path_length
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
-from medgen.nn.paths import perceptual_path_length
 from medgen.report.evidence import Extra
 from medgen.report.figures import image_grid
 from medgen.verbs.pixels import to_pixels

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from medgen.nn.adversarial.dcgan_nets import doublings
 from medgen.nn.coders import halved
-from medgen.nn.convgan import doublings
 
 
 class UpBlock(nn.Module):

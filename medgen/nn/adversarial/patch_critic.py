@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.nn.convgan import SLOPE, small_start
+from medgen.nn.adversarial.dcgan_nets import SLOPE, small_start
 
 Norm = Literal["batch", "instance", "none"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.nn.stylegan import GAIN, EqualConv2d, EqualLinear, StyleSettings, grids, leaky, widths
+from medgen.nn.adversarial.stylegan_nets import GAIN, EqualConv2d, EqualLinear, StyleSettings, grids, leaky, widths
 
 GROUP = 4  # frames whose spread is measured together
 SPREAD_STEP = 0.01  # of the moving average of the spread

@@ -1,0 +1,1 @@
+"""Generators, critics and what keeps them in balance."""
