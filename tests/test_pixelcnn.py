@@ -7,7 +7,7 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor
 
-from medgen.nn.pixelcnn import PixelCNN
+from medgen.nn.codes.pixelcnn import PixelCNN
 
 SIDE, CODES = 5, 7
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import entropy
 from torch import Tensor
 
-from medgen.nn.quantizer import Quantizer, QuantizerSettings, perplexity
+from medgen.nn.codes.quantizer import Quantizer, QuantizerSettings, perplexity
 
 PLAIN = {"codes": 2, "width": 2, "ema": False, "centre": False, "normalise": False, "revive_after": 0}
 

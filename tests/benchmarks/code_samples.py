@@ -20,9 +20,9 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
 from medgen.metrics.distribution import extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
-from medgen.nn.codeprior import CodeModel
+from medgen.nn.codes.code_prior import CodeModel
+from medgen.nn.codes.quantizer import perplexity
 from medgen.nn.features.extractors import EFFICIENTNET, load_extractor
-from medgen.nn.quantizer import perplexity
 from medgen.verbs.datasets import open_trained_on
 from medgen.verbs.distance import real_features
 from medgen.verbs.run import Run, open_run

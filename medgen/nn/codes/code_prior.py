@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from medgen.config import Settings
 from medgen.errors import BackendError
 from medgen.losses import smooth, valid_mean
+from medgen.nn.codes.pixelcnn import PixelCNN
+from medgen.nn.codes.quantizer import Quantized, Quantizer, QuantizerSettings, perplexity
 from medgen.nn.features.pixel_loss import PixelLoss, PixelResidual
 from medgen.nn.features.residual import ResidualSettings, residual_scores, top_mean
-from medgen.nn.pixelcnn import PixelCNN
-from medgen.nn.quantizer import Quantized, Quantizer, QuantizerSettings, perplexity
 from medgen.types import Batch, Scores, Wants
 
 COLLAPSED = 0.02  # share of the codes below which a perplexity means that the codebook is out of use

@@ -1,0 +1,1 @@
+"""Discrete codes: the codebook and the priors over grids of codes."""
