@@ -14,8 +14,8 @@ from medgen.backends import _base
 from medgen.backends._gan import Adversarial
 from medgen.engine.device import make_fabric
 from medgen.engine.player import Hand
-from medgen.nn.coders import he
-from medgen.nn.fill import filled
+from medgen.nn.conv_stacks import he
+from medgen.nn.inpaint import filled
 
 PLAIN = {"latents": 8, "width": 4, "hidden": 16}
 SMALL: dict[str, dict[str, Any]] = {

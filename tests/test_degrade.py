@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from medgen.nn.degrade import blur, erase, fixed_patterns, grey, random_patterns
+from medgen.nn.translation.corrupt import blur, erase, fixed_patterns, grey, random_patterns
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medgen.nn.fill import filled
+from medgen.nn.inpaint import filled
 
 
 def holes(size: int = 24, share: float = 0.3) -> tuple[torch.Tensor, torch.Tensor]:

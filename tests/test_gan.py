@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.backends._gan import Adversarial
-from medgen.nn.fill import filled
+from medgen.nn.inpaint import filled
 
 
 @every

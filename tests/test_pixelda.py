@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from medgen.backends import _base
 from medgen.backends.pixelda import Config, Model, accuracy, entropy, task_loss
 from medgen.errors import BackendError, ConfigError
-from medgen.nn.pixelda import pairwise_squared_error
+from medgen.nn.translation.pixelda_nets import pairwise_squared_error
 from medgen.types import Batch
 
 CLASSES = ("a", "b", "c")

@@ -10,7 +10,14 @@ from test_pixelda import small, values, weights
 from tiny import batch
 from torch import Tensor
 
-from medgen.nn.pixelda import DigitClassifier, Discriminator, Generator, Noise, ResidualClassifier, pairwise_squared_error
+from medgen.nn.translation.pixelda_nets import (
+    DigitClassifier,
+    Discriminator,
+    Generator,
+    Noise,
+    ResidualClassifier,
+    pairwise_squared_error,
+)
 from medgen.types import Batch
 
 # nets

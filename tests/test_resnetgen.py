@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from medgen.nn.resnetgen import ResidualBlock, ResnetGenerator
+from medgen.nn.translation.resnet_generator import ResidualBlock, ResnetGenerator
 
 
 def count(module: nn.Module) -> int:

@@ -10,7 +10,7 @@ from players import first_stage, small
 from tiny import SIZE, batch
 from torch import Tensor
 
-from medgen.nn.fill import filled
+from medgen.nn.inpaint import filled
 
 CORNERS = ((0, 0), (-1, 0), (-1, -1), (0, -1))  # where the first corner is after 0 to 3 quarters to the left
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medgen.nn.unet import UNet, depth_of
+from medgen.nn.translation.unet import UNet, depth_of
 
 
 def unet(size: int = 32, channels: int = 3, **settings: object) -> UNet:

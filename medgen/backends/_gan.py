@@ -21,7 +21,7 @@ from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_me
 from medgen.nn.adversarial.dcgan_nets import Encoder, noise_like
 from medgen.nn.adversarial.diffaugment import Change, augment
 from medgen.nn.features.residual import ResidualSettings, residual_scores
-from medgen.nn.fill import filled
+from medgen.nn.inpaint import filled
 from medgen.types import Batch, Scores
 
 COLLAPSED = 0.05  # share of the frames' variance below which the samples are one frame

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from medgen.backends._base import Optimizer, Player
 from medgen.backends._vae import Variational, VariationalConfig
-from medgen.nn.coders import dense, halved, he
 from medgen.nn.controller import ControllerSettings
+from medgen.nn.conv_stacks import dense, halved, he
 
 
 class Config(VariationalConfig):

@@ -17,7 +17,7 @@ from medgen.backends._base import Player
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.config import Settings
 from medgen.losses import gaussian_kl
-from medgen.nn.coders import dense, halved, he, up
+from medgen.nn.conv_stacks import dense, halved, he, up
 from medgen.types import Batch, Scores, Wants
 
 

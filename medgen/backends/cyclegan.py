@@ -22,8 +22,8 @@ from medgen.losses import critic_loss, generator_loss, valid_mean
 from medgen.nn.adversarial.image_pool import ImagePool
 from medgen.nn.adversarial.patch_critic import PatchCritic, halvings_for
 from medgen.nn.features.residual import ResidualSettings, residual_scores
-from medgen.nn.resnetgen import ResnetGenerator
-from medgen.nn.unet import UNet
+from medgen.nn.translation.resnet_generator import ResnetGenerator
+from medgen.nn.translation.unet import UNet
 from medgen.types import Batch, Scores, Wants
 
 BLOCKS = {"resnet6": 6, "resnet9": 9}

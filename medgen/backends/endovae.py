@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medgen.backends._base import Optimizer, Player
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.errors import ConfigError
-from medgen.nn.coders import he
+from medgen.nn.conv_stacks import he
 
 ENCODER = ((16, 1), (32, 1), (32, 2), (64, 2), (128, 1), (256, 2))  # channels and stride of each 3 x 3 convolution
 DECODER = ((256, 2), (128, 1), (64, 2), (64, 1), (32, 2), (32, 1))  # stride 2 is a transposed convolution

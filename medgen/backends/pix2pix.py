@@ -27,10 +27,10 @@ from medgen.config import Settings
 from medgen.errors import BackendError
 from medgen.losses import critic_loss, generator_loss, valid_mean
 from medgen.nn.adversarial.patch_critic import ScaledCritics, halvings_for
-from medgen.nn.coders import halved
-from medgen.nn.degrade import blur, erase, fixed_patterns, grey, random_patterns
+from medgen.nn.conv_stacks import halved
 from medgen.nn.features.residual import ResidualSettings, residual_scores
-from medgen.nn.unet import UNet
+from medgen.nn.translation.corrupt import blur, erase, fixed_patterns, grey, random_patterns
+from medgen.nn.translation.unet import UNet
 from medgen.types import Batch, Scores, Wants
 
 SMALLEST = 8  # pixels of a side that a discriminator can judge

@@ -21,7 +21,13 @@ from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
 from medgen.errors import BackendError, did_you_mean
 from medgen.losses import critic_loss, generator_loss
-from medgen.nn.pixelda import DigitClassifier, Discriminator, Generator, ResidualClassifier, pairwise_squared_error
+from medgen.nn.translation.pixelda_nets import (
+    DigitClassifier,
+    Discriminator,
+    Generator,
+    ResidualClassifier,
+    pairwise_squared_error,
+)
 from medgen.types import Batch, Scores, Wants
 
 DIGITS = 32  # side in pixels up to which frames are taken for digits

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medgen.backends._base import Player
 from medgen.backends._vae import Variational, VariationalConfig
-from medgen.nn.coders import dense, down, halved, he, up
+from medgen.nn.conv_stacks import dense, down, halved, he, up
 
 
 class Config(VariationalConfig):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from medgen.data.field.overlay import highlights
 from medgen.data.native.archives import Lazy
 from medgen.data.prepared import Flags, Frames, Prepared
-from medgen.nn.fill import filled
+from medgen.nn.inpaint import filled
 
 USUAL = 0.1  # share of the training frames in which a place that is blanked shows no tissue
 BLOCK = 256  # masks read at once
@@ -34,8 +34,8 @@ def common_mask(data: Prepared) -> NDArray[np.bool_]:
 def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     """Return the data set with every frame blanked below the mask alone, which is then what is valid of each.
 
-    What a frame shows of overlay elsewhere is continued from the tissue around it (`medgen.nn.fill`), so that neither it nor the
-    place where it was tells anything.
+    Overlay that a frame shows elsewhere is filled from the tissue around it (`medgen.nn.inpaint`), so that neither the overlay
+    nor where it was tells anything.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.nn.coders import halved
+from medgen.nn.conv_stacks import halved
 
 COARSEST = 12  # the side of the smallest grid is at most this
 SLOPE = 0.2  # of the leaky ReLU below zero

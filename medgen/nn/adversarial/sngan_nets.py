@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from medgen.nn.adversarial.dcgan_nets import doublings
-from medgen.nn.coders import halved
+from medgen.nn.conv_stacks import halved
 
 
 class UpBlock(nn.Module):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from medgen.config import Settings
 from medgen.errors import BackendError
 from medgen.nn.features.extractors import Extractor, load_extractor
-from medgen.nn.fill import filled
+from medgen.nn.inpaint import filled
 
 SEEN = 0.5  # share of the pixels below a place of a map that have to be valid for the place to count
 MARK = 8  # bytes of a fingerprint

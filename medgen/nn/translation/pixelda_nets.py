@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.nn.adversarial.dcgan_nets import SLOPE, doublings, small_start
-from medgen.nn.coders import halved
+from medgen.nn.conv_stacks import halved
 
 COARSEST = 4  # side of the discriminator's last layer, at the most
 GROUPS = 8  # of channels that the residual classifier normalises together

@@ -1,0 +1,1 @@
+"""Networks that carry a frame from one domain to another."""
