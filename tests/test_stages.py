@@ -15,7 +15,7 @@ from medgen.config import Settings
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import WEIGHTS, Epoch, Fit, TrainSettings
-from medgen.engine.means import Means
+from medgen.engine.running_means import Means
 from medgen.engine.stages import Schedule
 from medgen.types import Batch, Scores
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medgen import api
-from medgen.engine.means import Epoch
+from medgen.engine.running_means import Epoch
 from medgen.verbs.datasets import open_trained_on
 from medgen.verbs.run import open_run
 from medgen.verbs.train import Watch

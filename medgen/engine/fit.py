@@ -19,8 +19,8 @@ from medgen.backends._capabilities import Concludes
 from medgen.config import Settings
 from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
-from medgen.engine.means import Epoch, Means
 from medgen.engine.player import Hand
+from medgen.engine.running_means import Epoch, Means
 from medgen.engine.stages import Position, Schedule
 from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError

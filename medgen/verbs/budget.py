@@ -23,7 +23,7 @@ from medgen.backends._base import Stage
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.fit import Fit
-from medgen.engine.means import Epoch
+from medgen.engine.running_means import Epoch
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import write_text

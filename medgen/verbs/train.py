@@ -25,8 +25,8 @@ from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
-from medgen.engine.means import Epoch
 from medgen.engine.memory import MemoryMeter
+from medgen.engine.running_means import Epoch
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
