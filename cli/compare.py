@@ -13,7 +13,7 @@ from .progress import Display
 from .tables import align, number
 
 if TYPE_CHECKING:
-    from medgen.report.comparison import Comparison
+    from medgen.report.study.comparison import Comparison
     from medgen.verbs.compare import Compared
     from medgen.verbs.study import StudySettings
 

@@ -12,10 +12,10 @@ from test_figures import frame, make_history
 
 from medgen.data.shortcut_features import TRAITS
 from medgen.report.audit import audit
-from medgen.report.comparison import Comparison, Cost, Entry, Failure, Views
 from medgen.report.evaluate import evaluate
-from medgen.report.evidence import Evidence
 from medgen.report.groups import size_classes
+from medgen.report.run_report_data import Evidence
+from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, Views
 
 SKILLS = {
     "featvae": 2.6,

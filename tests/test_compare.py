@@ -10,9 +10,9 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from test_page import make_evidence
 
-from medgen.report.compare import compare_runs
-from medgen.report.evidence import Evidence
 from medgen.report.page import write_report
+from medgen.report.paired import compare_runs
+from medgen.report.run_report_data import Evidence
 
 DRAW = np.random.default_rng(0)
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from studies import make_comparison, make_frames
 
-from medgen.report.comparison import Comparison
-from medgen.report.explorer import choose, pictures, rank_frames, rows
-from medgen.report.summary import entry_names
+from medgen.report.study.comparison import Comparison
+from medgen.report.study.frame_browser import choose, pictures, rank_frames, rows
+from medgen.report.study.summary import entry_names
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from medgen.report import figures
-from medgen.report.evidence import Panel
+from medgen.report.run_report_data import Panel
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -18,9 +18,9 @@ from test_figures import frame, make_history, make_panels
 
 from medgen.errors import MedgenError, RunError
 from medgen.report.evaluate import evaluate
-from medgen.report.evidence import Evidence
 from medgen.report.markup import brief, plain, shown
 from medgen.report.page import write_report
+from medgen.report.run_report_data import Evidence
 
 HOSTILE = [
     "<script>alert(1)</script>.png",

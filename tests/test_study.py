@@ -17,11 +17,11 @@ from matplotlib.text import Text
 from studies import make_comparison, make_frames, make_run, make_views
 from test_page import HOSTILE, Page
 
-from medgen.report import booklet
-from medgen.report.comparison import Comparison, Cost, Entry, Failure
 from medgen.report.markup import shown
-from medgen.report.study import PLOTTED, embedded, write_comparison
-from medgen.report.tables import words
+from medgen.report.study import pdf
+from medgen.report.study.comparison import Comparison, Cost, Entry, Failure
+from medgen.report.study.page import PLOTTED, embedded, write_comparison
+from medgen.report.study.tables import words
 
 FILES = ["metrics.json", "report.html", "report.pdf", "scores.csv", "summary.csv", "summary.tex"]
 
@@ -188,7 +188,7 @@ def test_a_comparison_with_nothing_but_scores_is_shown_with_reasons(tmp_path: Pa
 
 
 def pdf_texts(metrics: dict[str, Any]) -> str:
-    return "\n".join(text.get_text() for figure in booklet._pages(metrics) for text in figure.findobj(Text))
+    return "\n".join(text.get_text() for figure in pdf._pages(metrics) for text in figure.findobj(Text))
 
 
 def test_the_booklet_says_the_numbers_of_the_summary(metrics: dict[str, Any]) -> None:
@@ -199,13 +199,13 @@ def test_the_booklet_says_the_numbers_of_the_summary(metrics: dict[str, Any]) ->
 
 
 def test_the_booklet_says_on_top_and_on_every_page_what_it_is_not_for(metrics: dict[str, Any]) -> None:
-    assert booklet.RESEARCH in pdf_texts(metrics)
+    assert pdf.RESEARCH in pdf_texts(metrics)
 
 
 def test_equal_metrics_give_an_equal_booklet(metrics: dict[str, Any], folder: Path) -> None:
-    made = booklet.booklet(metrics)
-    assert made == booklet.booklet(metrics) and made.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type /Page\b", made)) == len(list(booklet._pages(metrics)))
+    made = pdf.booklet(metrics)
+    assert made == pdf.booklet(metrics) and made.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", made)) == len(list(pdf._pages(metrics)))
 
 
 def test_the_same_comparison_gives_the_same_page(folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from test_page import HOSTILE
 from test_study import hostile_comparison
 
 from medgen.report.markup import shown
-from medgen.report.study import write_comparison
+from medgen.report.study.page import write_comparison
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 180_000  # milliseconds, as machines may be busy

@@ -16,9 +16,9 @@ from test_page import make_evidence
 
 import medgen.report
 from medgen.errors import RunError
-from medgen.report.comparison import Comparison, Cost
 from medgen.report.markup import plain
-from medgen.report.summary import few_groups, study_metrics
+from medgen.report.study.comparison import Comparison, Cost
+from medgen.report.study.summary import few_groups, study_metrics
 
 SCHEMA = Draft202012Validator(
     json.loads((Path(medgen.report.__file__).parent / "metrics.schema.json").read_text(encoding="utf-8"))

@@ -11,8 +11,8 @@ import pytest
 from studies import make_comparison
 from test_page import HOSTILE
 
-from medgen.report.summary import study_metrics
-from medgen.report.tables import between, summary_csv, summary_tex, tex, words
+from medgen.report.study.summary import study_metrics
+from medgen.report.study.tables import between, summary_csv, summary_tex, tex, words
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from medgen.data.shortcut_features import TRAITS
 from medgen.metrics.detection import Floats, Interval, auroc, bootstrap
-from medgen.report.canvas import ABNORMAL, INK, MUTED, NORMAL, STYLE, new_figure, to_svg
 from medgen.report.evaluate import LEVEL
+from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, STYLE, new_figure, to_svg
 from medgen.types import LABELS
 
 WARN = 0.65  # a trait with a larger AUROC gets a warning, and models are looked at without it

@@ -14,8 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from medgen.metrics.detection import roc
-from medgen.report.canvas import ABNORMAL, GREEN, INK, MUTED, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plain, to_png, to_svg
-from medgen.report.evidence import Panel
+from medgen.report.plot_style import (
+    ABNORMAL,
+    GREEN,
+    INK,
+    MUTED,
+    NORMAL,
+    STYLE,
+    UNKNOWN,
+    log_axis,
+    new_figure,
+    plain,
+    to_png,
+    to_svg,
+)
+from medgen.report.run_report_data import Panel
 
 TILE = 288  # pixels; frames are shown near this side
 

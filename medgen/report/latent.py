@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from medgen.errors import MedgenError
-from medgen.report.canvas import GREEN, INK, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plain, to_svg
+from medgen.report.plot_style import GREEN, INK, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plain, to_svg
 
 Floats = NDArray[np.float32]
 DRAWN = 4000  # points of a scatter; more would make a page heavy

@@ -17,18 +17,18 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from medgen.report import canvas
+from medgen.report import plot_style
 
 DASH = "\u2013"  # stands for what is missing
 HERE = Path(__file__).parent
 _THEME = {
-    canvas.INK: "ink",
-    canvas.MUTED: "muted",
-    canvas.RULE: "rule",
-    canvas.NORMAL: "normal",
-    canvas.ABNORMAL: "abnormal",
-    canvas.UNKNOWN: "unknown",
-    canvas.GREEN: "green",
+    plot_style.INK: "ink",
+    plot_style.MUTED: "muted",
+    plot_style.RULE: "rule",
+    plot_style.NORMAL: "normal",
+    plot_style.ABNORMAL: "abnormal",
+    plot_style.UNKNOWN: "unknown",
+    plot_style.GREEN: "green",
 }
 
 

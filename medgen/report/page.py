@@ -15,9 +15,9 @@ from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report import figures
 from medgen.report.audit import headlines, trait_chart
-from medgen.report.compare import compare_runs
-from medgen.report.evidence import Evidence, Extra
 from medgen.report.markup import asset, data_uri, distinct, environment, inline, plain
+from medgen.report.paired import compare_runs
+from medgen.report.run_report_data import Evidence, Extra
 
 TOP = 20  # rows of the table of most anomalous frames
 MANY = 200  # rejected files listed; the page says how many more there are

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medgen.files import write_text
-from medgen.report.evidence import Evidence
 from medgen.report.figures import score_histogram
 from medgen.report.markup import asset, environment, inline, plain
 from medgen.report.page import context
+from medgen.report.run_report_data import Evidence
 
 BLANK = ["label", "finding", "split", "group"]  # columns of scores that are not written: nothing is known of new frames
 LISTED = 200  # frames in the table of the page; the file has all

@@ -15,9 +15,9 @@ from medgen.data.native.addresses import open_dataset
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, MedgenError, RunError, in_one_line
 from medgen.files import write_text
-from medgen.report.comparison import Comparison, Failure
 from medgen.report.markup import distinct
-from medgen.report.study import write_comparison
+from medgen.report.study.comparison import Comparison, Failure
+from medgen.report.study.page import write_comparison
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.entries import Seen, assemble, see
 from medgen.verbs.frames import check_same, identity

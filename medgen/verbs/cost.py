@@ -15,7 +15,7 @@ from medgen.engine.device import Device, make_fabric
 from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
 from medgen.files import write_text
-from medgen.report.comparison import Cost
+from medgen.report.study.comparison import Cost
 from medgen.types import OnProgress, silent
 from medgen.verbs.run import Run
 from medgen.verbs.score import ScoreTable

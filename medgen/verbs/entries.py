@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
-from medgen.report.comparison import Comparison, Cost, Entry, Failure, Views
-from medgen.report.evidence import Evidence
 from medgen.report.page import write_report
+from medgen.report.run_report_data import Evidence
+from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, Views
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.cost import cost

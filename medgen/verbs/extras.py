@@ -15,9 +15,9 @@ from medgen.backends._capabilities import Codes, Conditional, Decodes, Embeds, R
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
-from medgen.report.evidence import Extra
 from medgen.report.figures import image_grid, stacked
 from medgen.report.latent import code_chart, control_chart, latent_scatter
+from medgen.report.run_report_data import Extra
 from medgen.verbs.latents import between, decoded
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run

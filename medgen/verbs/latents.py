@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.report.evidence import Extra
 from medgen.report.figures import image_grid
 from medgen.report.latent import TRAVERSED, latent_plane, traversals
+from medgen.report.run_report_data import Extra
 from medgen.verbs.pixels import to_pixels
 
 SIDE = 10  # frames along each side of a latent plane

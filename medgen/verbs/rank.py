@@ -13,8 +13,8 @@ from medgen.backends import _base
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
-from medgen.report.evidence import Evidence
 from medgen.report.ranking import write_ranking
+from medgen.report.run_report_data import Evidence
 from medgen.types import OnProgress, silent
 from medgen.verbs.report import OVERLAYS, REPORTS
 from medgen.verbs.run import Run, open_run

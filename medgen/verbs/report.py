@@ -16,9 +16,9 @@ from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
-from medgen.report.evidence import Evidence
 from medgen.report.page import write_report
-from medgen.report.summary import few_groups
+from medgen.report.run_report_data import Evidence
+from medgen.report.study.summary import few_groups
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.datasets import check_fits, open_trained_on

@@ -12,8 +12,8 @@ from torch import Tensor
 from medgen.backends._capabilities import Styles
 from medgen.nn.adversarial.path_length import perceptual_path_length
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
-from medgen.report.evidence import Extra
 from medgen.report.figures import image_grid
+from medgen.report.run_report_data import Extra
 from medgen.verbs.pixels import to_pixels
 
 SOURCES, DESTINATIONS = 2, 6  # frames whose styles are copied at each scale, and frames that get them

@@ -11,8 +11,8 @@ import torch
 from medgen.backends._base import Backend
 from medgen.backends._capabilities import Reconstructs
 from medgen.data.dataset import make_batch
-from medgen.report.comparison import Views
-from medgen.report.evidence import Panel
+from medgen.report.run_report_data import Panel
+from medgen.report.study.comparison import Views
 from medgen.verbs.pixels import to_pixels
 from medgen.verbs.run import Run
 from medgen.verbs.score import ScoreTable, partner

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from studies import make_comparison, make_frames
 
-from medgen.report.study import write_comparison
+from medgen.report.study.page import write_comparison
 
 SIDE = 128
 

@@ -13,12 +13,12 @@ from medgen.errors import RunError
 from medgen.metrics.curves import ALARMS, RECALLS, Curves, measure, measure_draws
 from medgen.metrics.detection import Floats, Interval, percentiles
 from medgen.metrics.paired import pair_up
-from medgen.report.comparison import Comparison, Entry
 from medgen.report.evaluate import LEVEL
 from medgen.report.markup import distinct, plain
-from medgen.report.measures import DETECTION, common_extractor, describe, entry_measures, spread
-from medgen.report.ranks import rank_entries
-from medgen.report.sections import sections
+from medgen.report.study.columns import DETECTION, common_extractor, describe, entry_measures, spread
+from medgen.report.study.comparison import Comparison, Entry
+from medgen.report.study.entry_details import sections
+from medgen.report.study.ranks import rank_entries
 from medgen.types import LABELS
 
 FORMAT = "medgen-comparison-1"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from medgen.report.comparison import Entry
-from medgen.report.evidence import Evidence
 from medgen.report.figures import score_bins
+from medgen.report.run_report_data import Evidence
+from medgen.report.study.comparison import Entry
 from medgen.types import LABELS
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from medgen.metrics.detection import auroc, average_precision
 from medgen.metrics.paired import compare_pairs
-from medgen.report.evidence import Evidence
+from medgen.report.run_report_data import Evidence
 from medgen.types import LABELS
 
 STATISTICS = {"AUROC": auroc, "average precision": average_precision}

@@ -18,9 +18,9 @@ from scipy.stats import rankdata
 
 from medgen.data.writers.map_to_original import outlines
 from medgen.metrics.detection import Floats
-from medgen.report.comparison import Comparison, Entry, Views
 from medgen.report.figures import heat
 from medgen.report.markup import plain, shown
+from medgen.report.study.comparison import Comparison, Entry, Views
 from medgen.types import LABELS
 
 PICTURE_BYTES = 5_000_000  # of all pictures together, as text in the page

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from scipy.stats import rankdata
 
 from medgen.metrics.detection import Floats, percentiles
-from medgen.report.canvas import INK, MUTED, plain
 from medgen.report.evaluate import LEVEL
+from medgen.report.plot_style import INK, MUTED, plain
 
 FEWEST = 3  # entries; two are compared by a single test
 

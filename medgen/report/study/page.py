@@ -17,14 +17,14 @@ from plotly.offline import get_plotlyjs
 
 from medgen.files import write_bytes, write_text
 from medgen.report.audit import headlines, trait_chart
-from medgen.report.booklet import booklet
-from medgen.report.canvas import STYLE, new_figure, to_svg
-from medgen.report.comparison import Comparison
-from medgen.report.explorer import pictures, rank_frames, rows
 from medgen.report.markup import asset, environment, inline, plain, shown
-from medgen.report.ranks import draw_ranks
-from medgen.report.summary import entry_names, study_metrics
-from medgen.report.tables import between, cell, filled, summary_csv, summary_tex
+from medgen.report.plot_style import STYLE, new_figure, to_svg
+from medgen.report.study.comparison import Comparison
+from medgen.report.study.frame_browser import pictures, rank_frames, rows
+from medgen.report.study.pdf import booklet
+from medgen.report.study.ranks import draw_ranks
+from medgen.report.study.summary import entry_names, study_metrics
+from medgen.report.study.tables import between, cell, filled, summary_csv, summary_tex
 
 SCRIPTS = ("study.js", "plots.js", "explorer.js")
 PLOTTED = ("name", "backend", "summary", "roc", "precision_recall", "histogram", "findings", "groups")
@@ -57,7 +57,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
 
 
 def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
-    """Return the page's HTML from the numbers of `medgen.report.summary.study_metrics`."""
+    """Return the page's HTML from the numbers of `medgen.report.study.summary.study_metrics`."""
     names, ranked = entry_names(comparison), rank_frames(comparison.entries)
     pictured = pictures(comparison, names, ranked)
     frames = rows(comparison, names, ranked, list(pictured))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.report.evidence import Evidence
+from medgen.report.run_report_data import Evidence
 
 
 class Cost(NamedTuple):

@@ -11,8 +11,8 @@ import pandas as pd
 
 from medgen.metrics.detection import mean_interval
 from medgen.nn.features.extractors import INCEPTION
-from medgen.report.comparison import Entry
 from medgen.report.evaluate import LEVEL
+from medgen.report.study.comparison import Entry
 
 DETECTION = ("auroc", "average_precision", "sensitivity_at_95_specificity")  # what the paired test compares
 COSTS = ("parameters", "training_seconds", "frames_per_second", "peak_memory")

@@ -12,9 +12,9 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from medgen.report.canvas import INK, MUTED, RULE, STYLE, plain
-from medgen.report.plots import costs, curves, distributions, ranks, shares
-from medgen.report.tables import between, filled, is_best, words
+from medgen.report.plot_style import INK, MUTED, RULE, STYLE, plain
+from medgen.report.study.plots import costs, curves, distributions, ranks, shares
+from medgen.report.study.tables import between, filled, is_best, words
 
 PAGE = (11.7, 8.3)  # inches, A4 across
 LINES = 38  # of a page of text
@@ -26,7 +26,7 @@ Rows = Sequence[Sequence[str]]
 def booklet(metrics: Mapping[str, Any]) -> bytes:
     """Return the PDF: summary and verdicts, curves, distributions, findings, ranks, cost, pairs, thresholds, how to repeat it.
 
-    `metrics` are as `medgen.report.summary.study_metrics` returns them. Equal metrics give equal bytes.
+    `metrics` are as `medgen.report.study.summary.study_metrics` returns them. Equal metrics give equal bytes.
     """
     stream = BytesIO()
     facts = {"Title": plain(metrics["title"], 120), "Subject": RESEARCH, "Creator": None, "Producer": None, "CreationDate": None}
