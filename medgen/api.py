@@ -10,8 +10,9 @@ from medgen.backends._base import summaries as backends
 from medgen.data.native.mnistm import make_mnist_m
 from medgen.data.preparing.inspect import inspect_source as inspect
 from medgen.data.preparing.prepare import prepare
+from medgen.runs.calibrate import set_threshold
+from medgen.runs.run import recipe
 from medgen.verbs.audit import audit
-from medgen.verbs.calibrate import set_threshold
 from medgen.verbs.compare import compare, compare_runs
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
@@ -20,7 +21,6 @@ from medgen.verbs.edit import edit
 from medgen.verbs.maps import maps
 from medgen.verbs.rank import rank
 from medgen.verbs.report import report
-from medgen.verbs.run import recipe
 from medgen.verbs.score import score
 from medgen.verbs.steps import crop_steps
 from medgen.verbs.study import read_study, study_of

@@ -15,8 +15,8 @@ from medgen.data.common_mask import common_mask, with_common
 from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.verbs.datasets import open_for, open_trained_on
-from medgen.verbs.run import open_run
+from medgen.runs.datasets import open_for, open_trained_on
+from medgen.runs.run import open_run
 
 
 def boxed(tmp_path: Path) -> Prepared:

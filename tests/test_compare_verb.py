@@ -12,12 +12,12 @@ from test_cli import fail, succeed
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.errors import RunError
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import Run, open_run
 from medgen.verbs import jobs
 from medgen.verbs.compare import Compared, grouped
-from medgen.verbs.datasets import open_trained_on
 from medgen.verbs.frames import unlike
 from medgen.verbs.jobs import Caller, Job, jobs_of, set_up_entry, trained
-from medgen.verbs.run import Run, open_run
 from medgen.verbs.study import StudySettings
 
 STUDY = """

@@ -16,12 +16,12 @@ from medgen import api
 from medgen.engine import memory
 from medgen.engine.device import make_fabric
 from medgen.engine.memory import MemoryMeter
+from medgen.runs import resources as module
+from medgen.runs.resources import cost, note_cost, recorded
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import Batch
-from medgen.verbs import cost as module
-from medgen.verbs.cost import cost, note_cost, recorded
 from medgen.verbs.report import split_of
-from medgen.verbs.run import Run
-from medgen.verbs.score import ScoreTable, score_rows
 
 CPU = torch.device("cpu")
 MEBIBYTE = 2**20

@@ -9,8 +9,8 @@ from test_archives import folder
 
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.verbs.datasets import open_for, open_second, open_trained_on
-from medgen.verbs.run import Run, RunSettings, complete, create_run
+from medgen.runs.datasets import open_for, open_second, open_trained_on
+from medgen.runs.run import Run, RunSettings, complete, create_run
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from medgen import api
 from medgen.data.native.addresses import Reading, open_dataset
 from medgen.errors import DataError, MedgenError
 from medgen.nn.features.extractors import Extractor
+from medgen.runs.run import WatchSettings, open_run
 from medgen.verbs import distance
 from medgen.verbs.distance import FILE, Follower, fid, measured, real_features
-from medgen.verbs.run import WatchSettings, open_run
 
 
 class Means(nn.Module):

@@ -14,9 +14,9 @@ from PIL import Image
 from medgen import api
 from medgen.backends import _base
 from medgen.errors import BackendError, DataError
+from medgen.runs.run import Run
 from medgen.types import Batch
 from medgen.verbs.edit import _redraw, edit
-from medgen.verbs.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from PIL import Image
 
 from medgen import api
 from medgen.errors import MedgenError
+from medgen.runs.run import open_run
 from medgen.verbs.extras import control
-from medgen.verbs.run import open_run
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from test_cli import succeed
 from writers import save
 
-from medgen.verbs.run import open_run
+from medgen.runs.run import open_run
 
 DRAW = np.random.default_rng(0)
 TINY = {

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medgen import api
-from medgen.verbs.run import Run
+from medgen.runs.run import Run
 
 
 @pytest.fixture(scope="module")

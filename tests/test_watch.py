@@ -12,8 +12,8 @@ from PIL import Image
 
 from medgen import api
 from medgen.engine.running_means import Epoch
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import open_run
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import open_run
 from medgen.verbs.train import Watch
 
 FIRST = {"step": 1, "train.a": 0.5, "note.n": 2.0}

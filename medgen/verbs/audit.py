@@ -20,10 +20,10 @@ from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, write_text
 from medgen.report.audit import audit as measure
+from medgen.runs.datasets import open_for
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import score_rows
 from medgen.types import OnProgress, silent
-from medgen.verbs.datasets import open_for
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import score_rows
 
 VERSION = 1  # of the traits; another one leaves what is cached alone
 LISTED = ["id", "path", "label", "finding", "group"]

@@ -18,12 +18,12 @@ from medgen.files import write_text
 from medgen.report.markup import distinct
 from medgen.report.study.comparison import Comparison, Failure
 from medgen.report.study.page import write_comparison
+from medgen.runs.run import Run, RunSettings, open_run
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.entries import Seen, assemble, see
 from medgen.verbs.frames import check_same, identity
 from medgen.verbs.jobs import Caller, Job, check_reusable, jobs_of, set_up_entry, trained
 from medgen.verbs.report import split_of, split_rows
-from medgen.verbs.run import Run, RunSettings, open_run
 from medgen.verbs.study import FILE, StudySettings
 
 PAGES = "pages"  # folder of a comparison: each run's own page

@@ -12,9 +12,9 @@ from medgen.data.preparing.prepare import prepare
 from medgen.engine.device import Device
 from medgen.errors import RunError
 from medgen.files import write_text
+from medgen.runs.run import RunSettings
 from medgen.types import OnProgress, silent
 from medgen.verbs.report import report
-from medgen.verbs.run import RunSettings
 from medgen.verbs.train import train
 
 # The architecture of endovae at a quarter of the pixels, long enough for lesions to stand out.

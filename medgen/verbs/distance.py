@@ -22,9 +22,9 @@ from medgen.files import cache_folder, replacing, write_text
 from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
+from medgen.runs.datasets import check_fits, open_for, open_trained_on
+from medgen.runs.run import Run, WatchSettings, open_run
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.datasets import check_fits, open_for, open_trained_on
-from medgen.verbs.run import Run, WatchSettings, open_run
 from medgen.verbs.score import Split
 
 FILE = "distribution.json"  # of a run: one entry for each extractor

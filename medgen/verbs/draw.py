@@ -15,10 +15,11 @@ from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.score import score_batches
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import class_place, picture_name
+from medgen.runs.to_image import png, to_pixels
 from medgen.types import OnProgress, silent
-from medgen.verbs.pixels import png, to_pixels
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import Split, chosen_rows, class_place, open_input, picture_name
+from medgen.verbs.score import Split, chosen_rows, open_input
 
 
 def reconstruct(

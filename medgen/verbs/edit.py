@@ -19,10 +19,10 @@ from medgen.errors import BackendError, DataError, did_you_mean
 from medgen.files import write_bytes
 from medgen.metrics.detection import auroc
 from medgen.report.figures import image_grid
+from medgen.runs.datasets import open_for
+from medgen.runs.run import Run, open_run
+from medgen.runs.to_image import to_pixels
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.datasets import open_for
-from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run, open_run
 
 STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 FEWEST = 4  # frames of each finding: half of them learn the direction, half try it

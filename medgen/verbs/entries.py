@@ -15,13 +15,13 @@ from medgen.engine.device import Device
 from medgen.report.page import write_report
 from medgen.report.run_report_data import Evidence
 from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, Views
+from medgen.runs.resources import cost
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
-from medgen.verbs.cost import cost
 from medgen.verbs.frames import identity, unlike
 from medgen.verbs.report import gather
-from medgen.verbs.run import Run
-from medgen.verbs.score import ScoreTable
 from medgen.verbs.views import views
 
 

@@ -18,10 +18,10 @@ from medgen.metrics.control import step_response
 from medgen.report.figures import image_grid, stacked
 from medgen.report.latent import code_chart, control_chart, latent_scatter
 from medgen.report.run_report_data import Extra
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable
+from medgen.runs.to_image import to_pixels
 from medgen.verbs.latents import between, decoded
-from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run
-from medgen.verbs.score import ScoreTable
 from medgen.verbs.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.errors import RunError
-from medgen.verbs.run import Run
+from medgen.runs.run import Run
 
 REMEDY = "; numbers of different test frames cannot be compared: score both on one data set"
 IDENTITY = ["path", "label", "digest"]  # a digest is of the source file's content; "" where frames were not prepared

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from medgen.engine.device import Device
 from medgen.errors import RunError
+from medgen.runs.run import Run, RunSettings, open_run
 from medgen.types import OnProgress, Progress, silent
 from medgen.verbs.budget import TOLERANCE, planned
-from medgen.verbs.run import Run, RunSettings, open_run
 from medgen.verbs.study import StudySettings
 from medgen.verbs.study import seconds as seconds_of
 from medgen.verbs.train import Setup, resume, set_up, train

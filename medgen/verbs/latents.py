@@ -12,7 +12,7 @@ from torch import Tensor
 from medgen.report.figures import image_grid
 from medgen.report.latent import TRAVERSED, latent_plane, traversals
 from medgen.report.run_report_data import Extra
-from medgen.verbs.pixels import to_pixels
+from medgen.runs.to_image import to_pixels
 
 SIDE = 10  # frames along each side of a latent plane
 SHOWN = 10  # latents of a traversal that are drawn

@@ -30,12 +30,13 @@ from medgen.engine.device import Device
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import heat
+from medgen.runs.calibrate import MOST, PIXELS_BELOW
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows
+from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, silent
-from medgen.verbs.calibrate import MOST, PIXELS_BELOW
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.pixels import png
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import ScoreTable, Split, chosen_rows, map_high, open_input, picture_name, score_rows
+from medgen.verbs.score import Split, chosen_rows, open_input
 
 Format = Literal["auto", "png", "dicom", "nifti"]
 STRENGTH = 0.6  # of the heat, where its colours end

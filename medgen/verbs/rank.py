@@ -15,10 +15,11 @@ from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
 from medgen.report.ranking import write_ranking
 from medgen.report.run_report_data import Evidence
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, silent
 from medgen.verbs.report import OVERLAYS, REPORTS
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import ScoreTable, chosen_rows, open_input, score_rows
+from medgen.verbs.score import chosen_rows, open_input
 from medgen.verbs.views import panels
 
 TOP = 24  # frames that are shown

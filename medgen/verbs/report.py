@@ -19,14 +19,14 @@ from medgen.report.evaluate import evaluate
 from medgen.report.page import write_report
 from medgen.report.run_report_data import Evidence
 from medgen.report.study.summary import few_groups
+from medgen.runs.datasets import check_fits, open_trained_on
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
-from medgen.verbs.datasets import check_fits, open_trained_on
 from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.extras import control, extras
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import ScoreTable, score_rows
 from medgen.verbs.strata import strata
 from medgen.verbs.styles import path_length
 from medgen.verbs.transfer import transfer

@@ -14,7 +14,7 @@ from medgen.nn.adversarial.path_length import perceptual_path_length
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.report.figures import image_grid
 from medgen.report.run_report_data import Extra
-from medgen.verbs.pixels import to_pixels
+from medgen.runs.to_image import to_pixels
 
 SOURCES, DESTINATIONS = 2, 6  # frames whose styles are copied at each scale, and frames that get them
 SCALES = ("coarse", "middle", "fine")

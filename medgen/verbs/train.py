@@ -30,13 +30,13 @@ from medgen.engine.running_means import Epoch
 from medgen.errors import RunError
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
+from medgen.runs.calibrate import calibrate, check_scoring
+from medgen.runs.datasets import open_second, open_trained_on
+from medgen.runs.resources import note_cost
+from medgen.runs.run import Run, RunSettings, complete, create_run, open_run
+from medgen.runs.to_image import to_pixels
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.calibrate import calibrate, check_scoring
-from medgen.verbs.cost import note_cost
-from medgen.verbs.datasets import open_second, open_trained_on
 from medgen.verbs.distance import Follower
-from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run, RunSettings, complete, create_run, open_run
 
 ROW = 16  # frames in one row of a panel; more make a block
 

@@ -9,10 +9,10 @@ from medgen.backends._capabilities import Classifies
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.report.evaluate import evaluate
+from medgen.runs.datasets import open_second
+from medgen.runs.run import Run
+from medgen.runs.scores import score_rows
 from medgen.types import OnProgress
-from medgen.verbs.datasets import open_second
-from medgen.verbs.run import Run
-from medgen.verbs.score import score_rows
 
 SECTIONS = ("frames", "detection", "parts", "classes")
 

@@ -24,11 +24,12 @@ from medgen.data.readers.pixel_format import to_uint8, with_channels
 from medgen.engine.device import Device, make_fabric
 from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes
+from medgen.runs.datasets import open_for
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import picture_name
+from medgen.runs.to_image import png, to_pixels
 from medgen.types import Batch, OnProgress, Progress, silent
-from medgen.verbs.datasets import open_for
-from medgen.verbs.pixels import png, to_pixels
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import Split, chosen_rows, picture_name
+from medgen.verbs.score import Split, chosen_rows
 
 Fit = Literal["resize", "tile"]
 MOST = 16  # tiles that go through the model at once

@@ -13,9 +13,9 @@ from medgen.backends._capabilities import Reconstructs
 from medgen.data.dataset import make_batch
 from medgen.report.run_report_data import Panel
 from medgen.report.study.comparison import Views
-from medgen.verbs.pixels import to_pixels
-from medgen.verbs.run import Run
-from medgen.verbs.score import ScoreTable, partner
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable, partner
+from medgen.runs.to_image import to_pixels
 
 BLOCK = 64  # frames reconstructed at once
 Chosen = tuple[str, int]  # what a frame stands for ("best", "median", ...), and its row of the scores

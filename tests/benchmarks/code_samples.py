@@ -23,9 +23,9 @@ from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.codes.code_prior import CodeModel
 from medgen.nn.codes.quantizer import perplexity
 from medgen.nn.features.extractors import EFFICIENTNET, load_extractor
-from medgen.verbs.datasets import open_trained_on
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import Run, open_run
 from medgen.verbs.distance import real_features
-from medgen.verbs.run import Run, open_run
 
 AT_ONCE = 50
 

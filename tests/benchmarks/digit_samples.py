@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from classifier import train_classifier
 
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import open_run
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import open_run
 
 COUNT = 1000
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from medgen.metrics.calibration import threshold
 from medgen.metrics.decisions import false_alarms
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import open_run
-from medgen.verbs.score import score_rows
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import open_run
+from medgen.runs.scores import score_rows
 
 
 def main(folder: Path, rate: float, splits: int) -> None:

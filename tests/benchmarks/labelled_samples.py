@@ -15,8 +15,8 @@ import torch
 from classifier import train_classifier
 
 from medgen.backends._capabilities import Conditional
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import open_run
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import open_run
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from medgen.verbs.run import open_run
+from medgen.runs.run import open_run
 
 
 def main(folder: Path, column: str) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 from medgen import api
 from medgen.report.evaluate import evaluate
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import open_run
-from medgen.verbs.score import score_rows
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import open_run
+from medgen.runs.scores import score_rows
 
 BACKENDS = {
     "endovae": ("model.kl_weight=0.1",),

@@ -20,8 +20,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from medgen.backends._vae import Variational
 from medgen.data.dataset import FixedBatches
 from medgen.losses import binary_cross_entropy
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import open_run
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import open_run
 
 
 @torch.inference_mode()

@@ -28,10 +28,10 @@ from medgen.data.shortcut_features import overlay_traits
 from medgen.engine.device import make_fabric
 from medgen.engine.score import score_batches
 from medgen.metrics.detection import auroc, bootstrap
-from medgen.verbs.calibrate import decide, part_table
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import Run, open_run
-from medgen.verbs.score import score_rows
+from medgen.runs.calibrate import decide, part_table
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import score_rows
 
 WAYS = ("keep", "mask", "common")
 

@@ -20,9 +20,9 @@ import torch
 from medgen.backends._capabilities import Translates
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import Run, open_run
 from medgen.types import Batch
-from medgen.verbs.datasets import open_trained_on
-from medgen.verbs.run import Run, open_run
 
 
 def colours(data: Prepared, split: str) -> tuple[np.ndarray, np.ndarray]:

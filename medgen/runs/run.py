@@ -40,8 +40,8 @@ from medgen.engine.score import PLAIN, ScoringSettings
 from medgen.errors import ConfigError, RunError
 from medgen.files import write_bytes, write_text
 from medgen.nn.features.feature_gaussian import Contrast
+from medgen.runs.to_image import png
 from medgen.types import Wants
-from medgen.verbs.pixels import png
 
 COMMON = "common.png"  # white where frames are shown
 CONTRAST = "contrast.safetensors"

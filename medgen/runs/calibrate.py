@@ -25,8 +25,8 @@ from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
 from medgen.nn.features.feature_gaussian import Contrast
 from medgen.report.evaluate import PART
+from medgen.runs.run import CONTRAST, Run, RunSettings, open_run
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.run import CONTRAST, Run, RunSettings, open_run
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
 ENOUGH = 5000  # training frames that Gaussians are fitted to

@@ -16,9 +16,9 @@ from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
 from medgen.files import write_text
 from medgen.report.study.comparison import Cost
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable
 from medgen.types import OnProgress, silent
-from medgen.verbs.run import Run
-from medgen.verbs.score import ScoreTable
 
 FILE = "cost.json"
 FRAMES = 128  # that are timed, at most
