@@ -18,11 +18,11 @@ from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
 from medgen.verbs.edit import edit
+from medgen.verbs.figures.crop_steps import crop_steps
 from medgen.verbs.maps import maps
 from medgen.verbs.rank import rank
 from medgen.verbs.report import report
 from medgen.verbs.score import score
-from medgen.verbs.steps import crop_steps
 from medgen.verbs.study import read_study, study_of
 from medgen.verbs.train import resume, train
 from medgen.verbs.translate import translate

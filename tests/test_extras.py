@@ -12,7 +12,7 @@ from PIL import Image
 from medgen import api
 from medgen.errors import MedgenError
 from medgen.runs.run import open_run
-from medgen.verbs.extras import control
+from medgen.verbs.figures.capability_figures import control
 
 
 @pytest.fixture(scope="module")

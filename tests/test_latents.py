@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from medgen.verbs.latents import STEPS, between
+from medgen.verbs.figures.latents import STEPS, between
 
 
 @pytest.mark.parametrize(("frames", "rows"), [(2, 1), (40, 5)])

@@ -20,9 +20,9 @@ from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
+from medgen.verbs.figures.frame_panels import views
 from medgen.verbs.frames import identity, unlike
 from medgen.verbs.report import gather
-from medgen.verbs.views import views
 
 
 class Seen(NamedTuple):

@@ -18,9 +18,9 @@ from medgen.report.run_report_data import Evidence
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, silent
+from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import OVERLAYS, REPORTS
 from medgen.verbs.score import chosen_rows, open_input
-from medgen.verbs.views import panels
 
 TOP = 24  # frames that are shown
 SHIFTED = 0.5  # share of flagged frames above which the frames are probably of another kind

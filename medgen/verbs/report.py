@@ -26,11 +26,11 @@ from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
-from medgen.verbs.extras import control, extras
+from medgen.verbs.figures.capability_figures import control, extras
+from medgen.verbs.figures.frame_panels import panels, spread
+from medgen.verbs.figures.styles import path_length
 from medgen.verbs.strata import strata
-from medgen.verbs.styles import path_length
 from medgen.verbs.transfer import transfer
-from medgen.verbs.views import panels, spread
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 BLOCK = 256  # maps read at once

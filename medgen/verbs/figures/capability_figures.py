@@ -21,8 +21,8 @@ from medgen.report.run_report_data import Extra
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 from medgen.runs.to_image import to_pixels
-from medgen.verbs.latents import between, decoded
-from medgen.verbs.styles import style_figures
+from medgen.verbs.figures.latents import between, decoded
+from medgen.verbs.figures.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter
 SHOWN = 10  # classes that are drawn
