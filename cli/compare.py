@@ -14,8 +14,8 @@ from .tables import align, number
 
 if TYPE_CHECKING:
     from medgen.report.study.comparison import Comparison
-    from medgen.verbs.compare import Compared
-    from medgen.verbs.study import StudySettings
+    from medgen.verbs.study.compare import Compared
+    from medgen.verbs.study.settings import StudySettings
 
 TRAINED = ("backends", "budget", "seeds", "config", "assignments")  # options of a study that is said in the command
 

@@ -13,7 +13,6 @@ from medgen.data.preparing.prepare import prepare
 from medgen.runs.calibrate import set_threshold
 from medgen.runs.run import recipe
 from medgen.verbs.audit import audit
-from medgen.verbs.compare import compare, compare_runs
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid
 from medgen.verbs.draw import reconstruct, sample
@@ -23,7 +22,8 @@ from medgen.verbs.maps import maps
 from medgen.verbs.rank import rank
 from medgen.verbs.report import report
 from medgen.verbs.score import score
-from medgen.verbs.study import read_study, study_of
+from medgen.verbs.study.compare import compare, compare_runs
+from medgen.verbs.study.settings import read_study, study_of
 from medgen.verbs.train import resume, train
 from medgen.verbs.translate import translate
 

@@ -16,8 +16,8 @@ from medgen import api
 from medgen.backends._base import Stage
 from medgen.errors import RunError
 from medgen.types import Batch
-from medgen.verbs import budget
-from medgen.verbs.budget import STEPS, WARM, Trial, fitting, planned, stage_seconds
+from medgen.verbs.study import budget
+from medgen.verbs.study.budget import STEPS, WARM, Trial, fitting, planned, stage_seconds
 from medgen.verbs.train import Setup, set_up
 
 ONE, TWO = (Stage(1.0, "loss"),), (Stage(0.5, "loss"), Stage(1.0, "loss"))

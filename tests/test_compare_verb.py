@@ -14,11 +14,11 @@ from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.errors import RunError
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
-from medgen.verbs import jobs
-from medgen.verbs.compare import Compared, grouped
-from medgen.verbs.frames import unlike
-from medgen.verbs.jobs import Caller, Job, jobs_of, set_up_entry, trained
-from medgen.verbs.study import StudySettings
+from medgen.verbs.study import study_runs
+from medgen.verbs.study.compare import Compared, grouped
+from medgen.verbs.study.same_frames import unlike
+from medgen.verbs.study.settings import StudySettings
+from medgen.verbs.study.study_runs import Caller, Job, jobs_of, set_up_entry, trained
 
 STUDY = """
 dataset = "{data}"
@@ -120,7 +120,7 @@ def test_what_failed_is_tried_again_and_memory_that_ran_out_is_a_reason(
         raise RuntimeError("CUDA out of memory.\nTried to allocate 2 EiB")
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "train", greedy)
+        patch.setattr(study_runs, "train", greedy)
         with pytest.raises(RunError, match=r"narrow-seed0: the GPU is out of memory; try"):
             api.compare(small(root, "narrow"), tmp_path)
     assert "in greedy" in (tmp_path / "failures" / "narrow-seed0.txt").read_text()

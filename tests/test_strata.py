@@ -13,7 +13,7 @@ from writers import save
 from medgen.data.layouts.manifest import read_column
 from medgen.data.prepared import open_prepared
 from medgen.errors import DataError
-from medgen.verbs.strata import strata
+from medgen.verbs.subgroups import strata
 
 DRAW = np.random.default_rng(0)
 

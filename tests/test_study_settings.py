@@ -10,8 +10,8 @@ import pytest
 from test_cli import fail
 
 from medgen.errors import BackendError, ConfigError, RunError
-from medgen.verbs.frames import check_same
-from medgen.verbs.study import StudySettings, read_study, seconds, study_of
+from medgen.verbs.study.same_frames import check_same
+from medgen.verbs.study.settings import StudySettings, read_study, seconds, study_of
 
 ROOT = Path(__file__).parents[1]
 

@@ -29,7 +29,7 @@ from medgen.verbs.draw import draw_samples
 from medgen.verbs.figures.capability_figures import control, extras
 from medgen.verbs.figures.frame_panels import panels, spread
 from medgen.verbs.figures.styles import path_length
-from medgen.verbs.strata import strata
+from medgen.verbs.subgroups import strata
 from medgen.verbs.transfer import transfer
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default

@@ -28,7 +28,7 @@ from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import write_text
 from medgen.types import Batch
-from medgen.verbs.study import seconds as seconds_of
+from medgen.verbs.study.settings import seconds as seconds_of
 from medgen.verbs.train import Setup
 
 FILE = "plan.json"

@@ -21,8 +21,8 @@ from medgen.runs.scores import ScoreTable
 from medgen.types import OnProgress, silent
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.figures.frame_panels import views
-from medgen.verbs.frames import identity, unlike
 from medgen.verbs.report import gather
+from medgen.verbs.study.same_frames import identity, unlike
 
 
 class Seen(NamedTuple):

@@ -12,9 +12,9 @@ from medgen.engine.device import Device
 from medgen.errors import RunError
 from medgen.runs.run import Run, RunSettings, open_run
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.budget import TOLERANCE, planned
-from medgen.verbs.study import StudySettings
-from medgen.verbs.study import seconds as seconds_of
+from medgen.verbs.study.budget import TOLERANCE, planned
+from medgen.verbs.study.settings import StudySettings
+from medgen.verbs.study.settings import seconds as seconds_of
 from medgen.verbs.train import Setup, resume, set_up, train
 
 FOLDER = "runs"  # of a study: a run for each backend and seed

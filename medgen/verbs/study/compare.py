@@ -20,11 +20,11 @@ from medgen.report.study.comparison import Comparison, Failure
 from medgen.report.study.page import write_comparison
 from medgen.runs.run import Run, RunSettings, open_run
 from medgen.types import OnProgress, Progress, silent
-from medgen.verbs.entries import Seen, assemble, see
-from medgen.verbs.frames import check_same, identity
-from medgen.verbs.jobs import Caller, Job, check_reusable, jobs_of, set_up_entry, trained
 from medgen.verbs.report import split_of, split_rows
-from medgen.verbs.study import FILE, StudySettings
+from medgen.verbs.study.same_frames import check_same, identity
+from medgen.verbs.study.settings import FILE, StudySettings
+from medgen.verbs.study.study_rows import Seen, assemble, see
+from medgen.verbs.study.study_runs import Caller, Job, check_reusable, jobs_of, set_up_entry, trained
 
 PAGES = "pages"  # folder of a comparison: each run's own page
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
