@@ -14,21 +14,21 @@ from medgen import api
 from medgen.engine.running_means import Epoch
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
-from medgen.verbs.train import Watch
+from medgen.verbs.monitor import TrainingMonitor
 
 FIRST = {"step": 1, "train.a": 0.5, "note.n": 2.0}
 SECOND = {"step": 2, "train.a": 0.25, "note.n": 3.0}
 OTHER = {"step": 3, "train.b": 0.125}
 
 
-def watch(folder: Path) -> Watch:
+def watch(folder: Path) -> TrainingMonitor:
     """Return what notes steps in a folder, without the rest of a training."""
-    bare = Watch.__new__(Watch)
+    bare = TrainingMonitor.__new__(TrainingMonitor)
     bare.run, bare.columns = SimpleNamespace(folder=folder), []  # type: ignore[assignment]
     return bare
 
 
-def noted(bare: Watch, *rows: dict[str, float]) -> list[str]:
+def noted(bare: TrainingMonitor, *rows: dict[str, float]) -> list[str]:
     for row in rows:
         bare.step(Epoch(row))
     return (bare.run.folder / "steps.csv").read_text().splitlines()
@@ -96,5 +96,5 @@ def test_a_panel_shows_the_first_validation_frames_or_some_from_all_of_them(
     data = open_trained_on(run)
     model = run.fresh()
     training = SimpleNamespace(model=model, position=SimpleNamespace(epoch=0, step=0), train=[])
-    shown = Watch(run, data, training).batch.index.numpy()  # type: ignore[arg-type]
+    shown = TrainingMonitor(run, data, training).batch.index.numpy()  # type: ignore[arg-type]
     assert shown.tolist() == data.rows("val")[places].tolist()
