@@ -6,10 +6,10 @@ backends and reports on all of them, ``compare_runs`` on finished runs; ``demo``
 ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 """
 
-from medgen.backends._base import summaries as backends
 from medgen.data.native.mnistm import make_mnist_m
 from medgen.data.preparing.inspect import inspect_source as inspect
 from medgen.data.preparing.prepare import prepare
+from medgen.registry import summaries as backends
 from medgen.runs.calibrate import set_threshold
 from medgen.runs.run import recipe
 from medgen.verbs.audit import audit

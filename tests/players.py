@@ -10,7 +10,7 @@ import torch
 from tiny import SIZE, batch
 from torch import Tensor, nn
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends._gan import Adversarial
 from medgen.engine.device import make_fabric
 from medgen.engine.player import Hand
@@ -32,7 +32,7 @@ def small(name: str, size: int = SIZE, channels: int = 3, **settings: Any) -> Ad
     """Return a narrow model whose generator answers to its latents from the start."""
     torch.manual_seed(0)
     inversion = {"width": 4, **settings.pop("inversion", {})}
-    model = _base.create(name, {**SMALL[name], "inversion": inversion, **settings}, size, channels)
+    model = registry.create(name, {**SMALL[name], "inversion": inversion, **settings}, size, channels)
     assert isinstance(model, Adversarial)
     if name in ("gan", "wgan"):
         model.generator.apply(he)

@@ -12,11 +12,12 @@ import pytest
 import torch
 from tiny import SIZE, batch, pick, tiny, told, training_batch
 
-from medgen.backends import _base, _capabilities
+from medgen import registry
+from medgen.contract.capabilities import Classifies, Diagnoses, Embeds, Reconstructs, Samples, Translates
 from medgen.engine import checkpoint
 from medgen.errors import BackendError, ConfigError
 
-every = pytest.mark.parametrize("name", _base.names())
+every = pytest.mark.parametrize("name", registry.names())
 
 
 @every
@@ -67,7 +68,7 @@ def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -
     model, frames = tiny(name).eval(), batch()
     checkpoint.save(tmp_path / "w.safetensors", model.state_dict(), {})
     torch.manual_seed(1)
-    other = _base.create(name, told(name), SIZE, 3).eval()
+    other = registry.create(name, told(name), SIZE, 3).eval()
     checkpoint.load_weights(other, tmp_path / "w.safetensors")
     with torch.inference_mode():
         assert torch.equal(model.score(frames).score, other.score(frames).score)
@@ -84,7 +85,7 @@ def test_the_same_seed_gives_the_same_losses(name: str) -> None:
 
 @every
 def test_the_docstring_cites_its_source_and_says_what_the_score_is(name: str) -> None:
-    about = _base.about(name)
+    about = registry.about(name)
     assert re.search(r"https?://|doi", about) and "Anomaly score" in about
 
 
@@ -92,31 +93,31 @@ def test_the_docstring_cites_its_source_and_says_what_the_score_is(name: str) ->
 def test_capabilities_do_what_they_say(name: str) -> None:
     model, frames = tiny(name).eval(), batch()
     with torch.inference_mode():
-        if isinstance(model, _capabilities.Reconstructs):
+        if isinstance(model, Reconstructs):
             drawn = model.reconstruct(frames)
             assert drawn.shape == frames.image.shape and drawn.min() >= 0 and drawn.max() <= 1
-        if isinstance(model, _capabilities.Samples):
+        if isinstance(model, Samples):
             drawn = model.sample(5)
             assert drawn.shape == (5, 3, SIZE, SIZE) and drawn.min() >= 0 and drawn.max() <= 1
-        if isinstance(model, _capabilities.Embeds):
+        if isinstance(model, Embeds):
             assert model.embed(frames).shape[0] == 4
-        if isinstance(model, _capabilities.Translates):
+        if isinstance(model, Translates):
             for direction in model.directions:
                 drawn = model.translate(frames, direction)
                 assert drawn.shape == frames.image.shape and drawn.min() >= 0 and drawn.max() <= 1
-        if isinstance(model, _capabilities.Classifies):
+        if isinstance(model, Classifies):
             for probabilities in model.classify(frames).values():
                 torch.testing.assert_close(probabilities.sum(1), torch.ones(4))
-        if isinstance(model, _capabilities.Diagnoses):
+        if isinstance(model, Diagnoses):
             numbers, warning = model.diagnose(frames)
             assert all(math.isfinite(number) for number in numbers.values()) and isinstance(warning, str)
 
 
 @every
 def test_a_backend_imports_no_other_backend(name: str) -> None:
-    tree = ast.parse(Path(str(sys.modules[_base.load(name).__module__].__file__)).read_text())
+    tree = ast.parse(Path(str(sys.modules[registry.load(name).__module__].__file__)).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    assert not {f"medgen.backends.{other}" for other in _base.names()} & imported
+    assert not {f"medgen.backends.{other}" for other in registry.names()} & imported
 
 
 @every
@@ -127,9 +128,9 @@ def test_an_unknown_setting_is_refused(name: str) -> None:
 
 def test_a_misspelt_backend_leads_to_the_right_one() -> None:
     with pytest.raises(BackendError, match="did you mean 'endovae'"):
-        _base.load("endovea")
+        registry.load("endovea")
 
 
 def test_a_missing_capability_names_the_backends_that_have_it() -> None:
     with pytest.raises(BackendError, match=r"cannot sample; these can: .*endovae"):
-        _base.require(torch.nn.Linear(1, 1), "sample")  # type: ignore[arg-type]
+        registry.require(torch.nn.Linear(1, 1), "sample")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from test_archives import folder
 from tiny import training_batch
 
 from medgen import api
-from medgen.backends._base import Stage
+from medgen.contract.backend import Stage
 from medgen.errors import RunError
 from medgen.types import Batch
 from medgen.verbs.study import budget

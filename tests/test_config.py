@@ -101,7 +101,7 @@ def test_a_section_given_in_part_keeps_the_rest_of_its_default() -> None:
 
 
 def test_an_optimizer_setting_of_endovae_leaves_the_others_as_they_are() -> None:
-    from medgen.backends import _base
+    from medgen import registry
 
-    config = _base.parse("endovae", {"optimizer": {"lr": 5e-4}})
+    config = registry.parse("endovae", {"optimizer": {"lr": 5e-4}})
     assert (config.optimizer.lr, config.optimizer.warmup_steps, config.optimizer.plateau_epochs) == (5e-4, 100, 10)  # type: ignore[attr-defined]

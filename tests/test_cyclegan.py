@@ -11,7 +11,7 @@ import torch
 from tiny import SIZE, batch, pick, training_batch
 from torch import Tensor, nn
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends.cyclegan import Model
 from medgen.engine.device import make_fabric
 from medgen.engine.player import Hand
@@ -47,7 +47,7 @@ class Sure(nn.Module):
 
 def small(size: int = SIZE, channels: int = 3, **settings: Any) -> Model:
     torch.manual_seed(0)
-    model = _base.create("cyclegan", {**SMALL, **settings}, size, channels)
+    model = registry.create("cyclegan", {**SMALL, **settings}, size, channels)
     assert isinstance(model, Model)
     return model
 
@@ -77,7 +77,7 @@ def test_its_batches_hold_a_frame_of_a_second_domain() -> None:
 
 def test_it_has_as_many_weights_as_the_authors_model_for_256_pixels() -> None:
     with torch.device("meta"):
-        model = _base.create("cyclegan", {}, 256, 3)
+        model = registry.create("cyclegan", {}, 256, 3)
     assert sum(weight.numel() for weight in model.parameters()) == 28_285_832
 
 

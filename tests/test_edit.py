@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from medgen_cli.main import main
 from PIL import Image
 
-from medgen import api
-from medgen.backends import _base
+from medgen import api, registry
 from medgen.errors import BackendError, DataError
 from medgen.runs.run import Run
 from medgen.types import Batch
@@ -88,4 +87,4 @@ def test_the_command_says_how_well_the_direction_tells_the_findings_apart(run: P
 
 def test_a_backend_that_cannot_draw_what_it_embeds_names_those_that_can() -> None:
     with pytest.raises(BackendError, match=r"cannot draw what it embeds; these can: .*stylegan"):
-        _redraw(_base.create("vqvae", {}, 32, 3), torch.zeros(1, 64))
+        _redraw(registry.create("vqvae", {}, 32, 3), torch.zeros(1, 64))

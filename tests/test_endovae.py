@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import batch, tiny
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.errors import ConfigError
 
 
@@ -17,14 +17,14 @@ def count(*modules: torch.nn.Module) -> int:
 
 
 def test_encoder_and_decoder_have_the_published_number_of_weights() -> None:
-    model = _base.create("endovae", {}, 96, 3)
+    model = registry.create("endovae", {}, 96, 3)
     assert count(model.encoder, model.mean, model.log_variance) == 9_842_380  # type: ignore[arg-type]
     assert count(model.expand, model.decoder) == 1_282_467  # type: ignore[arg-type]
 
 
 def test_a_size_that_its_strides_do_not_divide_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"8 divides, not 100; prepare with --size 96"):
-        _base.create("endovae", {}, 100, 3)
+        registry.create("endovae", {}, 100, 3)
 
 
 def test_the_kl_weight_rises_to_one_over_the_warm_up() -> None:

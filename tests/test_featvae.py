@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import batch
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends.featvae import Model
 from medgen.errors import BackendError
 from medgen.types import Batch
@@ -18,7 +18,7 @@ LAYERS = {"side": 64, "strides": (8, 16)}
 
 def small(**settings: Any) -> Model:
     torch.manual_seed(0)
-    model = _base.create("featvae", {"features": LAYERS, "width": 8, "latents": 4, **settings}, 32, 3)
+    model = registry.create("featvae", {"features": LAYERS, "width": 8, "latents": 4, **settings}, 32, 3)
     assert isinstance(model, Model)
     return model
 

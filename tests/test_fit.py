@@ -16,8 +16,8 @@ import torch
 from tiny import SIZE, Batches, batch, tiny
 from torch import nn
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import STATE, WEIGHTS, Epoch, Fit, TrainSettings

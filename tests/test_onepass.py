@@ -16,7 +16,7 @@ from test_archives import folder
 from test_cli import fail, succeed
 from tiny import batch
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends._onepass import OnePass, _turned
 from medgen.backends.dfm import _chosen, _vote
 from medgen.errors import BackendError
@@ -30,7 +30,7 @@ LAYERS = {"side": 64, "strides": (8, 16)}
 def fitted(name: str, batches: int = 3, **settings: Any) -> Any:
     torch.manual_seed(0)
     sides = {"sides": (64,)} if name == "dfm" else {}
-    model = _base.create(name, {"features": LAYERS, **sides, **settings}, SIZE, 3)
+    model = registry.create(name, {"features": LAYERS, **sides, **settings}, SIZE, 3)
     assert isinstance(model, OnePass)
     for number in range(batches):
         assert not list(model.turns(frames(number), 0.0))

@@ -12,7 +12,7 @@ from players import play
 from tiny import SIZE, batch, training_batch
 from torch import Tensor, nn
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends.pix2pix import Config, Model
 from medgen.errors import BackendError
 from medgen.nn.adversarial.patch_critic import PatchCritic
@@ -23,7 +23,7 @@ SELF_MADE = pytest.mark.parametrize("pairing", ["grey", "erase", "blur"])
 
 def small(size: int = SIZE, channels: int = 3, **settings: Any) -> Model:
     torch.manual_seed(0)
-    model = _base.create("pix2pix", {"width": 4, "critic_width": 4, **settings}, size, channels)
+    model = registry.create("pix2pix", {"width": 4, "critic_width": 4, **settings}, size, channels)
     assert isinstance(model, Model)
     return model
 

@@ -11,7 +11,7 @@ import torch
 from tiny import batch, training_batch
 from torch import Tensor, nn
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends.pixelda import Config, Model, accuracy, entropy, task_loss
 from medgen.errors import BackendError, ConfigError
 from medgen.nn.translation.pixelda_nets import pairwise_squared_error
@@ -23,7 +23,7 @@ CLASSES = ("a", "b", "c")
 def small(size: int = 32, channels: int = 3, **settings: Any) -> Model:
     torch.manual_seed(0)
     sizes = {"width": 8, "blocks": 1, "discriminator_width": 8, "classes": CLASSES}
-    model = _base.create("pixelda", {**sizes, **settings}, size, channels)
+    model = registry.create("pixelda", {**sizes, **settings}, size, channels)
     assert isinstance(model, Model)
     return model
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import batch, tiny
 
-from medgen.backends import _base
+from medgen.contract.backend import Backend
 from medgen.nn.features.perceptual import perceptual_layers, perceptual_map
 from medgen.nn.features.pixel_loss import PixelLoss, PixelResidual
 from medgen.nn.features.residual import residual_maps
@@ -61,4 +61,4 @@ def test_autoencoders_are_trained_by_the_residual_that_is_chosen(name: str, kind
     losses["reconstruction"].backward()
     weights = next(iter(model.players.values())).parameters()
     assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in weights)
-    assert isinstance(model, _base.Backend) and losses["reconstruction"] > 0
+    assert isinstance(model, Backend) and losses["reconstruction"] > 0

@@ -10,8 +10,8 @@ import torch
 from tiny import Batches
 from torch import nn
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player, Stage
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player, Stage
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import WEIGHTS, Epoch, Fit, TrainSettings

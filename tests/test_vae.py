@@ -11,9 +11,10 @@ import torch
 from tiny import batch
 from torch import nn
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends._vae import Variational
 from medgen.config import read_toml
+from medgen.contract.backend import Backend
 from medgen.types import Batch
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -21,7 +22,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 def from_recipe(name: str, size: int, channels: int, **more: object) -> Variational:
     recipe = read_toml(CONFIGS / f"{name}.toml")
-    model = _base.create(recipe["backend"], {**recipe["model"], **more}, size, channels)
+    model = registry.create(recipe["backend"], {**recipe["model"], **more}, size, channels)
     assert isinstance(model, Variational)
     return model
 
@@ -46,13 +47,13 @@ def test_the_nets_have_the_published_sizes(model: Variational, encoder: int, dec
 @pytest.mark.parametrize("name", ["vae", "cvae", "controlvae"])
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (33, 3)])
 def test_frames_of_any_size_come_back_in_their_size(name: str, size: int, channels: int) -> None:
-    model = _base.create(name, {"latents": 4}, size, channels).eval()
+    model = registry.create(name, {"latents": 4}, size, channels).eval()
     frames = Batch(torch.rand(2, channels, size, size), torch.ones(2, 1, size, size, dtype=torch.bool), torch.arange(2))
     assert model.reconstruct(frames).shape == frames.image.shape  # type: ignore[operator]
 
 
 def test_the_squared_error_is_that_of_the_valid_pixels_times_its_weight() -> None:
-    model, frames = _base.create("vae", {"loss": "squared_error", "reconstruction_weight": 100.0}, 32, 3).eval(), batch()
+    model, frames = registry.create("vae", {"loss": "squared_error", "reconstruction_weight": 100.0}, 32, 3).eval(), batch()
     torch.manual_seed(0)
     (_, losses), *_ = list(model.turns(frames, 1.0))
     torch.manual_seed(0)
@@ -62,9 +63,9 @@ def test_the_squared_error_is_that_of_the_valid_pixels_times_its_weight() -> Non
     torch.testing.assert_close(losses["reconstruction"], expected)
 
 
-def conditional(count: int = 3) -> tuple[_base.Backend, Batch]:
+def conditional(count: int = 3) -> tuple[Backend, Batch]:
     torch.manual_seed(0)
-    model = _base.create("cvae", {"latents": 4, "classes": [f"class {k}" for k in range(count)]}, 32, 3).eval()
+    model = registry.create("cvae", {"latents": 4, "classes": [f"class {k}" for k in range(count)]}, 32, 3).eval()
     return model, batch()
 
 
@@ -117,7 +118,7 @@ def test_a_cvae_works_with_any_number_of_classes() -> None:
 @pytest.mark.parametrize("name", ["vae", "endovae", "controlvae"])
 def test_a_kl_target_weighs_the_kl_by_what_the_controller_says(name: str) -> None:
     torch.manual_seed(0)
-    model, frames = _base.create(name, {"kl_target": 5.0, "latents": 4}, 32, 3).train(), batch()
+    model, frames = registry.create(name, {"kl_target": 5.0, "latents": 4}, 32, 3).train(), batch()
     (_, losses), *_ = list(model.turns(frames, 0.5))
     kl, beta = float(model.notes["kl"]), float(model.notes["beta"])
     settings = model.config.control  # type: ignore[attr-defined]
@@ -128,7 +129,7 @@ def test_a_kl_target_weighs_the_kl_by_what_the_controller_says(name: str) -> Non
 
 
 def test_validation_leaves_the_controller_as_it_is() -> None:
-    model = _base.create("controlvae", {}, 32, 3).train()
+    model = registry.create("controlvae", {}, 32, 3).train()
     list(model.turns(batch(), 0.5))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     list(model.eval().turns(batch(), 1.0))
@@ -136,9 +137,9 @@ def test_validation_leaves_the_controller_as_it_is() -> None:
 
 
 def test_the_controller_survives_a_checkpoint() -> None:
-    model = _base.create("controlvae", {}, 32, 3).train()
+    model = registry.create("controlvae", {}, 32, 3).train()
     for _ in range(3):
         list(model.turns(batch(), 0.5))
-    other = _base.create("controlvae", {}, 32, 3)
+    other = registry.create("controlvae", {}, 32, 3)
     other.load_state_dict(model.state_dict())
     assert other.controller.beta == model.controller.beta  # type: ignore[union-attr]

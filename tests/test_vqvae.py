@@ -10,8 +10,9 @@ import torch
 from tiny import batch, tiny
 from torch.nn import functional as F
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends.vqvae import Config, Model
+from medgen.contract.backend import Stage
 from medgen.errors import BackendError, ConfigError
 from medgen.losses import smooth, valid_mean
 from medgen.types import Batch
@@ -58,7 +59,7 @@ def test_a_larger_vqvae_is_numbers_only() -> None:
 
 @pytest.mark.parametrize(("levels", "sides"), [(2, [8, 16]), (3, [4, 8, 16])])
 def test_vqvae2_has_its_grids_from_coarse_to_fine(levels: int, sides: list[int]) -> None:
-    model: Any = _base.create("vqvae2", {"levels": levels, "prior": SMALL}, 64, 3)
+    model: Any = registry.create("vqvae2", {"levels": levels, "prior": SMALL}, 64, 3)
     codes = model.codes(torch.rand(2, 3, 64, 64))
     assert [level.shape for level in codes] == [(2, side, side) for side in sides] and model.grids == [(s, s) for s in sides]
 
@@ -66,7 +67,7 @@ def test_vqvae2_has_its_grids_from_coarse_to_fine(levels: int, sides: list[int])
 @both
 @pytest.mark.parametrize(("size", "channels"), [(16, 3), (28, 1), (33, 3)])
 def test_any_size_runs(name: str, size: int, channels: int) -> None:
-    model: Any = _base.create(name, {"prior": SMALL}, size, channels).eval()
+    model: Any = registry.create(name, {"prior": SMALL}, size, channels).eval()
     frames = Batch(torch.rand(2, channels, size, size), torch.ones(2, 1, size, size, dtype=torch.bool), torch.arange(2))
     with torch.inference_mode():
         assert model.reconstruct(frames).shape == frames.image.shape == model.sample(2).shape
@@ -77,7 +78,7 @@ def test_any_size_runs(name: str, size: int, channels: int) -> None:
 @both
 def test_the_last_stage_trains_the_prior_and_leaves_the_autoencoder_as_it_is(name: str) -> None:
     model = small(name).train()
-    assert model.stages == (_base.Stage(0.7, "reconstruction"), _base.Stage(1.0, "loss"))
+    assert model.stages == (Stage(0.7, "reconstruction"), Stage(1.0, "loss"))
     assert step(model, 0.699, batch()) == "vqvae"
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert step(model, 0.7, batch()) == "prior"
@@ -97,7 +98,7 @@ def test_the_first_stage_leaves_the_prior_as_it_is(name: str) -> None:
 @both
 def test_without_a_share_there_is_no_prior(name: str) -> None:
     model = small(name, {"share": 0}).eval()
-    assert model.stages == (_base.Stage(1.0, "reconstruction"),) and list(model.players) == ["vqvae"]
+    assert model.stages == (Stage(1.0, "reconstruction"),) and list(model.players) == ["vqvae"]
     assert "code_nll" not in model.score(batch()).parts and model.sample(2).shape == (2, 3, 32, 32)
     assert [turn[0] for turn in model.turns(batch(), 1.0)] == ["vqvae"]
 
@@ -182,8 +183,8 @@ def test_a_conditional_prior_learns_from_the_class(name: str) -> None:
 def test_classes_are_those_of_a_conditional_prior(name: str) -> None:
     config = type(small(name).config)
     assert conditional(name).classes == ("a", "b", "c") and conditional(name).sample(3, label=1).shape == (3, 3, 32, 32)
-    assert small(name, classes=("a",)).classes == () and not _base.load(name).wants(config()).classes
-    assert _base.load(name).wants(config.parse({"prior": {"conditional": True}})).classes
+    assert small(name, classes=("a",)).classes == () and not registry.load(name).wants(config()).classes
+    assert registry.load(name).wants(config.parse({"prior": {"conditional": True}})).classes
 
 
 @both

@@ -7,21 +7,22 @@ from dataclasses import replace
 
 import torch
 
-from medgen.backends import _base
+from medgen import registry
+from medgen.contract.backend import Backend
 from medgen.types import Batch
 
 SIZE = 32
 
 
-def tiny(name: str, **settings: object) -> _base.Backend:
+def tiny(name: str, **settings: object) -> Backend:
     """Return a backend with fresh weights for frames of SIZE x SIZE x 3."""
     torch.manual_seed(0)
-    return _base.create(name, {**told(name), **settings}, SIZE, 3)
+    return registry.create(name, {**told(name), **settings}, SIZE, 3)
 
 
 def told(name: str) -> dict[str, object]:
     """Return the classes that a run would tell the backend of, {} for one that wants none."""
-    return {"classes": ("a", "b")} if _base.load(name).wants(_base.parse(name, {})).classes else {}
+    return {"classes": ("a", "b")} if registry.load(name).wants(registry.parse(name, {})).classes else {}
 
 
 def training_batch(n: int = 4, seed: int = 0) -> Batch:

@@ -1,1 +1,1 @@
-"""One generative model a file; `_base` holds the contract."""
+"""One generative model a file; `medgen.contract` says what it promises."""

@@ -15,8 +15,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player, Stage
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player, Stage
 from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_mean
 from medgen.nn.adversarial.dcgan_nets import Encoder, noise_like
 from medgen.nn.adversarial.diffaugment import Change, augment

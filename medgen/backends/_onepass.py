@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from medgen.backends._base import Backend, Losses, Player
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
 from medgen.losses import smooth
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread

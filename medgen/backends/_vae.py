@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from medgen.backends._base import Backend, Losses, Optimizer, Stage
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Stage
 from medgen.losses import binary_cross_entropy, gaussian_kl
 from medgen.nn.controller import Controller, ControllerSettings
 from medgen.nn.features.pixel_loss import PixelLoss, PixelResidual

@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Optimizer, Player
 from medgen.backends._vae import Variational, VariationalConfig
+from medgen.contract.backend import Optimizer, Player
 from medgen.nn.controller import ControllerSettings
 from medgen.nn.conv_stacks import dense, halved, he
 

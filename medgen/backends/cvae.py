@@ -13,9 +13,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Player
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.config import Settings
+from medgen.contract.backend import Player
 from medgen.losses import gaussian_kl
 from medgen.nn.conv_stacks import dense, halved, he, up
 from medgen.types import Batch, Scores, Wants

@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player, check_direction
 from medgen.backends._gan import COLLAPSED, signed, unsigned
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player, check_direction
 from medgen.losses import critic_loss, generator_loss, valid_mean
 from medgen.nn.adversarial.image_pool import ImagePool
 from medgen.nn.adversarial.patch_critic import PatchCritic, halvings_for

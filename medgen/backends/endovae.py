@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pydantic import Field
 from torch import Tensor, nn
 
-from medgen.backends._base import Optimizer, Player
 from medgen.backends._vae import Variational, VariationalConfig
+from medgen.contract.backend import Optimizer, Player
 from medgen.errors import ConfigError
 from medgen.nn.conv_stacks import he
 

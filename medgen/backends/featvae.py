@@ -19,8 +19,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.losses import gaussian_kl, valid_mean
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
 from medgen.nn.features.pixel_loss import PixelResidual

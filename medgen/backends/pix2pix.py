@@ -21,9 +21,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player, check_direction
 from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player, check_direction
 from medgen.errors import BackendError
 from medgen.losses import critic_loss, generator_loss, valid_mean
 from medgen.nn.adversarial.patch_critic import ScaledCritics, halvings_for

@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.backends._base import Backend, Losses, Optimizer, Player, check_direction
 from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Optimizer, Player, check_direction
 from medgen.errors import BackendError, did_you_mean
 from medgen.losses import critic_loss, generator_loss
 from medgen.nn.translation.pixelda_nets import (

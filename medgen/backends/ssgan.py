@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import PlainAdversarial, PlainConfig, whole
+from medgen.contract.backend import Losses, Optimizer
 from medgen.nn.adversarial.sngan_nets import ResidualCritic, ResidualGenerator
 from medgen.types import Batch, Scores
 

@@ -13,8 +13,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import Adversarial, AdversarialConfig, unsigned
+from medgen.contract.backend import Losses, Optimizer
 from medgen.losses import r1_penalty
 from medgen.nn.adversarial.stylegan_critic import Critic
 from medgen.nn.adversarial.stylegan_nets import Generator, StyleSettings

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor, nn
 
-from medgen.backends._base import Player
 from medgen.backends._vae import Variational, VariationalConfig
+from medgen.contract.backend import Player
 from medgen.nn.conv_stacks import dense, down, halved, he, up
 
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from medgen.backends._base import Backend, Optimizer, Player, Stage
+from medgen.contract.backend import Backend, Optimizer, Player, Stage
 from medgen.nn.codes.code_prior import CodeModel, CodeSettings, pad
 from medgen.nn.codes.quantizer import Quantized, Quantizer, ResidualBlock
 from medgen.nn.conv_stacks import down, up

@@ -13,8 +13,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from medgen.backends._base import Losses, Optimizer
 from medgen.backends._gan import PlainAdversarial, PlainConfig
+from medgen.contract.backend import Losses, Optimizer
 from medgen.losses import gradient_penalty
 from medgen.nn.adversarial.dcgan_nets import ConvCritic, ShuffleGenerator
 

@@ -14,9 +14,9 @@ import torch
 from lightning.fabric import Fabric
 from pydantic import Field
 
-from medgen.backends._base import Backend
-from medgen.backends._capabilities import Concludes
 from medgen.config import Settings
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Concludes
 from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
 from medgen.engine.player import Hand

@@ -10,7 +10,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
-from medgen.backends._base import Optimizer, Player
+from medgen.contract.backend import Optimizer, Player
 
 MAKE: Mapping[str, Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]] = {
     "adam": lambda weights, of: torch.optim.Adam(

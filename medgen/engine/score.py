@@ -12,14 +12,15 @@ from lightning.fabric import Fabric
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from medgen.backends._base import Backend, require
-from medgen.backends._capabilities import Classifies, Contrasts, Reconstructs
 from medgen.config import Settings
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Classifies, Contrasts, Reconstructs
 from medgen.losses import valid_mean
 from medgen.nn.features.feature_gaussian import COARSE, Contrast, pooled_all
 from medgen.nn.features.feature_maps import LayerSettings, spread
 from medgen.nn.features.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
 from medgen.nn.features.residual import mean_scores
+from medgen.registry import require
 from medgen.types import Batch, OnProgress, Progress, Scores, silent
 
 Maps = list[tuple[Tensor, Tensor]]  # of features (B, c, h, w), and which of their places (B, 1, h, w) count

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medgen.backends._base import Stage
+from medgen.contract.backend import Stage
 
 
 @dataclass

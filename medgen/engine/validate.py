@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from medgen.backends._base import Backend
-from medgen.backends._capabilities import Diagnoses
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Diagnoses
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch
 

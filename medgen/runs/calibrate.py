@@ -14,7 +14,8 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends import _base
+from medgen import registry
+from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches, make_batch
 from medgen.data.prepared import Prepared
 from medgen.engine import checkpoint
@@ -79,7 +80,7 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
 
 
 @torch.inference_mode()
-def _fit_contrast(run: Run, data: Prepared, model: _base.Backend, fabric: Fabric, on_progress: OnProgress) -> None:
+def _fit_contrast(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
     """Store what normal training frames, and what they differ in from their reconstructions, are like in the run."""
     rows = data.rows("train", originals=True)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)]
@@ -133,7 +134,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
     """
     if settings.scoring == PLAIN:
         return
-    model = _base.create(settings.backend, settings.model, data.size, data.channels).eval()
+    model = registry.create(settings.backend, settings.model, data.size, data.channels).eval()
     rows = data.rows("val")
     if settings.scoring.fuse and len(rows) < 2 * FEWEST:
         raise DataError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from lightning.fabric import Fabric
 
-from medgen.backends._base import Backend
+from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.memory import MemoryMeter

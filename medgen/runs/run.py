@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from medgen import __version__
-from medgen.backends import _base
+from medgen import __version__, registry
 from medgen.config import Settings, merged, override, read_toml, to_toml
+from medgen.contract.backend import Backend
 from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
@@ -96,11 +96,11 @@ class Run:
     def name(self) -> str:
         return self.folder.resolve().name
 
-    def fresh(self) -> _base.Backend:
+    def fresh(self) -> Backend:
         """Return the backend with fresh weights, the same ones for the same seed."""
         seed_all(self.settings.train.seed)
         prepare = self.origin.prepare
-        return _base.create(self.settings.backend, self.settings.model, prepare.size, prepare.channels)
+        return registry.create(self.settings.backend, self.settings.model, prepare.size, prepare.channels)
 
     def write(self) -> Run:
         """Write ``run.toml``."""
@@ -117,7 +117,7 @@ class Run:
         train = self.settings.train.model_copy(update={"epochs": epochs})
         return replace(self, settings=self.settings.model_copy(update={"train": train})).write()
 
-    def trained(self) -> _base.Backend:
+    def trained(self) -> Backend:
         """Return the backend with the best weights.
 
         Raises
@@ -208,8 +208,8 @@ def complete(settings: RunSettings, data: Prepared, second: Prepared | None = No
     ------
     BackendError, ConfigError, DataError : if the backend does not exist, a setting is wrong, or there is nothing to train on.
     """
-    model = _base.parse(settings.backend, settings.model)
-    wants = _base.load(settings.backend).wants(model)
+    model = registry.parse(settings.backend, settings.model)
+    wants = registry.load(settings.backend).wants(model)
     if wants.classes and not getattr(model, "classes", None):
         rows = TrainingBatches(data, settings.data, settings.train.seed, wants=Wants(abnormal=wants.abnormal)).rows
         model = model.model_copy(update=_classes(data.index.iloc[rows], model))
@@ -275,11 +275,11 @@ def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] 
     ------
     BackendError, ConfigError : if the backend does not exist or is not the recipe's, or a setting is wrong.
     """
-    _base.load(backend)
+    registry.load(backend)
     values: dict[str, Any] = read_toml(config) if config else {}
     if values.setdefault("backend", backend) != backend:
         raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")
     values = reduce(merged, over, values)
     settings = RunSettings.parse(override(values, assignments), str(config or "settings"))
-    _base.parse(backend, settings.model)
+    registry.parse(backend, settings.model)
     return settings

@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends import _base, _capabilities
+from medgen import registry
 from medgen.config import read_toml, to_toml
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Conditional
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, read_table
 from medgen.engine.device import Device, make_fabric
@@ -39,7 +41,7 @@ class ScoreTable:
     rows: NDArray[np.int64]  # of the data set
 
 
-def class_place(model: _base.Backend, label: str) -> int | None:
+def class_place(model: Backend, label: str) -> int | None:
     """Return the place of a class in a conditional backend's own order; None for "".
 
     Raises
@@ -48,8 +50,8 @@ def class_place(model: _base.Backend, label: str) -> int | None:
     """
     if not label:
         return None
-    _base.require(model, "classes")
-    assert isinstance(model, _capabilities.Conditional)
+    registry.require(model, "classes")
+    assert isinstance(model, Conditional)
     classes = model.classes
     if label not in classes:
         hint = did_you_mean(label, classes) if classes else "it was trained without classes"
@@ -105,7 +107,7 @@ def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTab
     return ScoreTable(read_table(out / "scores.csv"), maps, data, rows)
 
 
-def _measure(scored: Scored, model: _base.Backend) -> pd.DataFrame:
+def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
     """Return the raw score, its parts, how well each frame, or what belongs to it, was drawn, and what classifiers call it."""
     batch, _, drawn, classes = scored
     columns: dict[str, Tensor] = {}
@@ -119,7 +121,7 @@ def _measure(scored: Scored, model: _base.Backend) -> pd.DataFrame:
     return table.assign(**{f"class_{name.replace(' ', '_')}": names[places.numpy()] for name, places in classes.items()})
 
 
-def partner(model: _base.Backend, batch: Batch) -> Tensor | None:
+def partner(model: Backend, batch: Batch) -> Tensor | None:
     """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
     return batch.other if type(model).wants(model.config).other == "pair" else None
 

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends import _base
+from medgen import registry
+from medgen.contract.backend import Backend
 from medgen.data.native.addresses import Reading, is_address, open_dataset
 from medgen.data.prepared import Prepared, is_prepared
 from medgen.engine.device import Device, make_fabric, seed_all
@@ -77,7 +78,7 @@ def fid(
     truth = real_features(net, real, n, split, on_progress)
     if run:
         model = run.trained()
-        _base.require(model, "sample")
+        registry.require(model, "sample")
         model.to(make_fabric(device, "float32").device).eval()
         seed_all(seed)
         drawn = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
@@ -128,7 +129,7 @@ class Follower:
         self.real = Moments()
         self.real.add(real_features(self.net, data, settings.frames, "train", on_progress))
 
-    def measure(self, model: _base.Backend) -> float:
+    def measure(self, model: Backend) -> float:
         """Return the distance of as many samples as there are real frames asked for."""
         count = self.settings.frames
         drawn = extract_moments(self.net, _counted(_samples(model, count), count, "watch", self.on_progress))
@@ -175,7 +176,7 @@ def _frames(data: Prepared, rows: NDArray[np.int64]) -> Iterator[Tensor]:
 
 
 @torch.inference_mode()
-def _samples(model: _base.Backend, n: int) -> Iterator[Tensor]:
+def _samples(model: Backend, n: int) -> Iterator[Tensor]:
     """Yield (B, C, S, S) in [0, 1], rounded to the 256 grey values that a file would have."""
     for start in range(0, n, AT_ONCE):
         drawn: Tensor = model.sample(min(AT_ONCE, n - start))  # type: ignore[operator]

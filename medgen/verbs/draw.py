@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.score import score_batches
@@ -42,7 +42,7 @@ def reconstruct(
     """
     run = open_run(run_folder)
     model = run.trained()
-    _base.require(model, "reconstruct")
+    registry.require(model, "reconstruct")
     data = open_input(run, given, out, on_progress)
     rows = chosen_rows(data, given, split)
     batches = FixedBatches(data, rows, run.settings.data, told=class_place(model, label))
@@ -56,7 +56,7 @@ def reconstruct(
 def draw_samples(run: Run, n: int, seed: int, device: Device = "auto", label: str = "") -> NDArray[np.uint8]:
     """Return n new frames, (n, S, S, 3) uint8, of class `label` where one is given; the same seed draws the same frames."""
     model = run.trained()
-    _base.require(model, "sample")
+    registry.require(model, "sample")
     place = class_place(model, label)
     fabric = make_fabric(device, "float32")
     model.to(fabric.device).eval()

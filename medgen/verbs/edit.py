@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends import _base, _capabilities
+from medgen import registry
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Decodes, Redraws
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device, make_fabric
@@ -71,7 +73,7 @@ def edit(
     """
     run = open_run(run_folder)
     model, data = run.trained(), open_for(run, given)
-    _base.require(model, "embed")
+    registry.require(model, "embed")
     model.to(make_fabric(device, "float32").device).eval()
     rows = {name: _rows(data, name, with_test) for name in (source, target)}
     with torch.inference_mode():
@@ -103,7 +105,7 @@ def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).astype(np.int64))]
 
 
-def _embed(run: Run, model: _base.Backend, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress) -> Tensor:
+def _embed(run: Run, model: Backend, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress) -> Tensor:
     batches, found = FixedBatches(data, rows, run.settings.data), []
     device = next(model.parameters()).device
     for done, batch in enumerate(batches, 1):
@@ -112,11 +114,11 @@ def _embed(run: Run, model: _base.Backend, data: Prepared, rows: NDArray[np.int6
     return torch.cat(found)  # (N, Z)
 
 
-def _redraw(model: _base.Backend, latents: Tensor) -> Tensor:
+def _redraw(model: Backend, latents: Tensor) -> Tensor:
     """Return the frames (N, C, S, S) in [0, 1] of latents as `embed` gives them."""
-    if isinstance(model, _capabilities.Redraws):
+    if isinstance(model, Redraws):
         return model.redraw(latents)
-    if isinstance(model, _capabilities.Decodes):
+    if isinstance(model, Decodes):
         return model.decode(latents)
-    able = [name for name in _base.names() if hasattr(_base.load(name), "redraw") or hasattr(_base.load(name), "decode")]
+    able = [name for name in registry.names() if hasattr(registry.load(name), "redraw") or hasattr(registry.load(name), "decode")]
     raise BackendError(f"this backend cannot draw what it embeds; these can: {', '.join(able)}")

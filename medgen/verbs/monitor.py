@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from medgen.backends._capabilities import Reconstructs, Samples, Translates
+from medgen.contract.capabilities import Reconstructs, Samples, Translates
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
 from medgen.engine.fit import Fit

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
@@ -65,7 +65,7 @@ def rank(
     evidence = Evidence(
         name=f"{given.resolve().name} by {run.name}",
         backend=run.settings.backend,
-        about=_base.about(run.settings.backend),
+        about=registry.about(run.settings.backend),
         dataset=_dataset(run, data, len(table)),
         scores=table,
         history=pd.DataFrame(),

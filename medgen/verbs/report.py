@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.backends import _base
-from medgen.backends._capabilities import Samples, Styles
+from medgen import registry
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Samples, Styles
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.errors import DataError
@@ -128,7 +129,7 @@ def gather(
     evidence = Evidence(
         name=run.name,
         backend=run.settings.backend,
-        about=_base.about(run.settings.backend),
+        about=registry.about(run.settings.backend),
         dataset=_dataset(run, data),
         scores=scored.table,
         history=history,
@@ -173,9 +174,7 @@ def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
     return facts
 
 
-def _warnings(
-    run: Run, model: _base.Backend, data: Prepared, metrics: dict[str, Any], split: str, scores: pd.DataFrame
-) -> list[str]:
+def _warnings(run: Run, model: Backend, data: Prepared, metrics: dict[str, Any], split: str, scores: pd.DataFrame) -> list[str]:
     """Return what a reader has to know before any number."""
     found = []
     wants = type(model).wants(model.config)

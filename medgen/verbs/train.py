@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.data.common_mask import common_mask, with_common
 from medgen.data.dataset import FixedBatches, TrainingBatches
 from medgen.data.native.addresses import open_dataset
@@ -123,7 +123,7 @@ def resume(
 
 
 def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:
-    wants = _base.load(settings.backend).wants(_base.parse(settings.backend, settings.model))
+    wants = registry.load(settings.backend).wants(registry.parse(settings.backend, settings.model))
     return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, wants, second)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from medgen.backends import _base
-from medgen.backends._capabilities import Classifies
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Classifies
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.report.evaluate import evaluate
@@ -17,7 +17,7 @@ from medgen.types import OnProgress
 SECTIONS = ("frames", "detection", "parts", "classes")
 
 
-def transfer(run: Run, model: _base.Backend, data: Prepared, device: Device, on_progress: OnProgress) -> dict[str, Any]:
+def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progress: OnProgress) -> dict[str, Any]:
     """Score the test frames of the second domain's data set and return the sections of `evaluate` that speak of classifiers.
 
     {} for a backend that does not classify, and where the second domain is no data set of its own or has no test frames.

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends import _base
-from medgen.backends._capabilities import Translates
+from medgen import registry
+from medgen.contract.backend import check_direction
+from medgen.contract.capabilities import Translates
 from medgen.data.dataset import FixedBatches
 from medgen.data.layouts.folders import read_source
 from medgen.data.native.addresses import is_address
@@ -63,9 +64,9 @@ def translate(
     """
     run = open_run(run_folder)
     model = run.trained()
-    _base.require(model, "translate")
+    registry.require(model, "translate")
     assert isinstance(model, Translates)
-    _base.check_direction(model, direction)
+    check_direction(model, direction)
     model.to(make_fabric(device, "float32").device).eval()  # type: ignore[attr-defined]
     if is_prepared(given) or is_address(given):
         return _data_set(run, model, given, out, direction, split, on_progress)

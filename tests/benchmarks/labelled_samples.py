@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from classifier import train_classifier
 
-from medgen.backends._capabilities import Conditional
+from medgen.contract.capabilities import Conditional
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
 

@@ -27,7 +27,7 @@ from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.backends.vae import Model
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
 from medgen.data.native.addresses import Reading, open_dataset
@@ -42,7 +42,7 @@ BATCH, EPOCHS, LR = 32, 2, 1e-3
 def fresh() -> Model:
     settings = recipe("vae", Path(__file__).parents[2] / "configs" / "vae-faces64.toml")
     torch.manual_seed(0)
-    model = _base.create("vae", settings.model, 64, 3)
+    model = registry.create("vae", settings.model, 64, 3)
     assert isinstance(model, Model)
     return model
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medgen.backends._capabilities import Translates
+from medgen.contract.capabilities import Translates
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
 from medgen.runs.datasets import open_trained_on

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from medgen.backends import _base
-from medgen.backends._capabilities import Codes, Conditional, Decodes, Embeds, Redraws, Styles
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Codes, Conditional, Decodes, Embeds, Redraws, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
@@ -31,7 +31,7 @@ MOMENTS = 5  # panels of the training that are shown, spread over it
 
 
 @torch.inference_mode()
-def extras(run: Run, model: _base.Backend, scored: ScoreTable) -> list[Extra]:
+def extras(run: Run, model: Backend, scored: ScoreTable) -> list[Extra]:
     """Return the figures of a run beside its charts and panels."""
     model.cpu().eval()
     seed_all(run.settings.train.seed)

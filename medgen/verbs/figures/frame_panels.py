@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from medgen.backends._base import Backend
-from medgen.backends._capabilities import Reconstructs
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
 from medgen.report.run_report_data import Panel
 from medgen.report.study.comparison import Views

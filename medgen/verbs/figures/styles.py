@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen.backends._capabilities import Styles
+from medgen.contract.capabilities import Styles
 from medgen.nn.adversarial.path_length import perceptual_path_length
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.report.figures import image_grid

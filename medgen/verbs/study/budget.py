@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from medgen.backends import _base
-from medgen.backends._base import Stage
+from medgen import registry
+from medgen.contract.backend import Stage
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.fit import Fit
@@ -85,7 +85,7 @@ def stage_seconds(setup: Setup, device: Device, limit: float, stop: Callable[[],
     """
     data, settings = setup.data, setup.settings
     seed_all(settings.train.seed)
-    model = _base.create(settings.backend, settings.model, data.size, data.channels)
+    model = registry.create(settings.backend, settings.model, data.size, data.channels)
     trial, found = Trial(setup.batches, limit), []
 
     def note(row: Epoch) -> None:
@@ -132,7 +132,7 @@ def planned(
     asked = setup.settings.model_dump(mode="json")
     stamp = {"budget": budget, "settings": sha256(f"{setup.data.digest}{json.dumps(asked)}".encode()).hexdigest()[:16]}
     if not stamp.items() <= plans.get(name, {}).items():
-        stages = _base.create(setup.settings.backend, setup.settings.model, setup.data.size, setup.data.channels).stages
+        stages = registry.create(setup.settings.backend, setup.settings.model, setup.data.size, setup.data.channels).stages
         took = stage_seconds(setup, device, TRIAL * seconds_of(budget), stop)
         if len(took) < len(stages):
             raise RunError("stopped while its speed was measured")

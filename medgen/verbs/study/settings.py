@@ -26,7 +26,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from medgen.backends import _base
+from medgen import registry
 from medgen.config import Settings, override, read_toml, to_toml
 from medgen.data.native.addresses import is_address
 from medgen.errors import ConfigError
@@ -93,7 +93,7 @@ class StudySettings(Settings):
         """Return the study with every default written out: it leans on no recipe and on no working folder."""
         entries = {}
         for name, settings in self.recipes().items():
-            model = _base.parse(settings.backend, settings.model).model_dump(mode="json")
+            model = registry.parse(settings.backend, settings.model).model_dump(mode="json")
             values = {**settings.model_dump(mode="json"), "model": model}
             entries[name] = StudyEntry(backend=values.pop("backend"), settings=values)
         kind, colon, path = self.dataset.rpartition(":") if is_address(self.dataset) else ("", "", self.dataset)

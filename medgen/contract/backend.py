@@ -1,23 +1,16 @@
-"""The contract of a backend: players, turns, score; and the registry, which is this folder. Capabilities: `_capabilities`.
-
-A backend is one file in this folder with a docstring that cites its source, a class `Config` (settings) and a class `Model`.
-A new file is a new backend: nothing else has to be told.
-"""
+"""The contract of a backend: players, turns and score. What it may be able to do besides is in `capabilities`."""
 
 from __future__ import annotations
 
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from collections.abc import Iterator
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medgen.backends._capabilities import CAPABILITIES, Translates
 from medgen.config import Settings
+from medgen.contract.capabilities import Translates
 from medgen.errors import BackendError, did_you_mean
 from medgen.types import Batch, Scores, Wants
 
@@ -133,53 +126,9 @@ class Backend(nn.Module, ABC):
         """Score frames; an image scores the same alone and in any batch."""
 
 
-def names() -> list[str]:
-    """Return the names of all backends, without importing any."""
-    return sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]) if not info.name.startswith("_"))
-
-
-def load(name: str) -> type[Backend]:
-    """Return the model class of a backend.
-
-    Raises
-    ------
-    BackendError : if there is no backend of that name.
-    """
-    if name not in names():
-        raise BackendError(f"there is no backend '{name}'; {did_you_mean(name, names())}")
-    return import_module(f"medgen.backends.{name}").Model
-
-
-def about(name: str) -> str:
-    """Return the docstring of a backend's file: what it is, its source and its anomaly score."""
-    return (import_module(load(name).__module__).__doc__ or "").strip()
-
-
-def summaries() -> dict[str, str]:
-    """Return the first sentence about each backend, by name."""
-    return {name: about(name).splitlines()[0] for name in names()}
-
-
-def create(name: str, settings: Mapping[str, Any], size: int, channels: int) -> Backend:
-    """Build a backend with fresh weights.
-
-    Raises
-    ------
-    BackendError : if there is no backend of that name.
-    ConfigError : if a setting is wrong.
-    """
-    return load(name)(parse(name, settings), size, channels)
-
-
-def parse(name: str, settings: Mapping[str, Any]) -> Settings:
-    """Return the validated settings of a backend.
-
-    Raises
-    ------
-    BackendError, ConfigError : as `create`.
-    """
-    config: type[Settings] = import_module(load(name).__module__).Config
-    return config.parse(settings, f"[model] of {name}")
+def backend_name(model: Backend) -> str:
+    """Return the name under which a model's backend is registered: that of its file."""
+    return type(model).__module__.rpartition(".")[2]
 
 
 def check_direction(model: Backend, direction: str) -> None:
@@ -191,22 +140,4 @@ def check_direction(model: Backend, direction: str) -> None:
     """
     assert isinstance(model, Translates)
     if direction not in model.directions:
-        raise BackendError(f"{_name(model)} has no direction '{direction}'; {did_you_mean(direction, model.directions)}")
-
-
-def require(model: Backend, capability: str) -> None:
-    """Refuse, in one line that names the backends that can, if `model` lacks a capability.
-
-    Raises
-    ------
-    BackendError
-    """
-    protocol = CAPABILITIES[capability]
-    if not isinstance(model, protocol):
-        able = [name for name in names() if hasattr(load(name), capability)]
-        does = "be told a class" if capability == "classes" else capability
-        raise BackendError(f"{_name(model)} cannot {does}; these can: {', '.join(able)}")
-
-
-def _name(model: Backend) -> str:
-    return type(model).__module__.rpartition(".")[2]
+        raise BackendError(f"{backend_name(model)} has no direction '{direction}'; {did_you_mean(direction, model.directions)}")

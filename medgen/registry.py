@@ -1,0 +1,81 @@
+"""Which backends there are: every file in `medgen.backends` whose name does not begin with an underscore is one.
+
+A backend is one file there with a docstring that cites its source, a class `Config` (settings) and a class `Model`. A new file is
+a new backend: nothing else has to be told.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from medgen import backends
+from medgen.config import Settings
+from medgen.contract.backend import Backend, backend_name
+from medgen.contract.capabilities import CAPABILITIES
+from medgen.errors import BackendError, did_you_mean
+
+
+def names() -> list[str]:
+    """Return the names of all backends, without importing any."""
+    return sorted(info.name for info in pkgutil.iter_modules(backends.__path__) if not info.name.startswith("_"))
+
+
+def load(name: str) -> type[Backend]:
+    """Return the model class of a backend.
+
+    Raises
+    ------
+    BackendError : if there is no backend of that name.
+    """
+    if name not in names():
+        raise BackendError(f"there is no backend '{name}'; {did_you_mean(name, names())}")
+    return import_module(f"medgen.backends.{name}").Model
+
+
+def about(name: str) -> str:
+    """Return the docstring of a backend's file: what it is, its source and its anomaly score."""
+    return (import_module(load(name).__module__).__doc__ or "").strip()
+
+
+def summaries() -> dict[str, str]:
+    """Return the first sentence about each backend, by name."""
+    return {name: about(name).splitlines()[0] for name in names()}
+
+
+def create(name: str, settings: Mapping[str, Any], size: int, channels: int) -> Backend:
+    """Build a backend with fresh weights.
+
+    Raises
+    ------
+    BackendError : if there is no backend of that name.
+    ConfigError : if a setting is wrong.
+    """
+    return load(name)(parse(name, settings), size, channels)
+
+
+def parse(name: str, settings: Mapping[str, Any]) -> Settings:
+    """Return the validated settings of a backend.
+
+    Raises
+    ------
+    BackendError, ConfigError : as `create`.
+    """
+    config: type[Settings] = import_module(load(name).__module__).Config
+    return config.parse(settings, f"[model] of {name}")
+
+
+def require(model: Backend, capability: str) -> None:
+    """Refuse, in one line that names the backends that can, if `model` lacks a capability.
+
+    Raises
+    ------
+    BackendError
+    """
+    protocol = CAPABILITIES[capability]
+    if not isinstance(model, protocol):
+        able = [name for name in names() if hasattr(load(name), capability)]
+        does = "be told a class" if capability == "classes" else capability
+        raise BackendError(f"{backend_name(model)} cannot {does}; these can: {', '.join(able)}")
