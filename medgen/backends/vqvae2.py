@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from medgen.backends._codes import CodeModel, CodeSettings, pad
 from medgen.contract.backend import Backend, Optimizer, Player, Stage
-from medgen.nn.codes.code_prior import CodeModel, CodeSettings, pad
 from medgen.nn.codes.quantizer import Quantized, Quantizer, ResidualBlock
 from medgen.nn.conv_stacks import down, up
 

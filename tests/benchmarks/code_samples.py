@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
+from medgen.backends._codes import CodeModel
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
 from medgen.metrics.distribution import extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
-from medgen.nn.codes.code_prior import CodeModel
 from medgen.nn.codes.quantizer import perplexity
 from medgen.nn.features.extractors import EFFICIENTNET, load_extractor
 from medgen.runs.datasets import open_trained_on
