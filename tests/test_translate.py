@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_archives import folder, frame
 from test_cli import fail, medgen, succeed
-from test_files import side_by_side
+from test_image_folders import side_by_side
 from writers import save
 
 from medgen.data.readers.image import read_image
