@@ -117,10 +117,10 @@ class Scores:
 
     score: Tensor
     map: Tensor | None = None
-    parts: Mapping[str, Tensor] = field(default_factory=dict)
+    components: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Wants(NamedTuple):
+class DataRequirements(NamedTuple):
     """What a backend's training batches must hold besides frames.
 
     Attributes
@@ -134,7 +134,7 @@ class Wants(NamedTuple):
     classes: bool = False
     other: Literal["", "pair", "pool"] = ""
     abnormal: bool = False
-    once: bool = False
+    single_pass: bool = False
 
 
 class Progress(NamedTuple):
@@ -158,5 +158,5 @@ class Progress(NamedTuple):
 OnProgress = Callable[[Progress], None]
 
 
-def silent(progress: Progress) -> None:
+def no_progress(progress: Progress) -> None:
     """The progress callback of a caller that wants none."""

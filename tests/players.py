@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from medgen import registry
 from medgen.backends._gan import Adversarial
 from medgen.engine.device import make_fabric
-from medgen.engine.player import Hand
-from medgen.nn.conv_stacks import he
+from medgen.engine.player import PlayerOptimizer
+from medgen.nn.conv_stacks import init_he
 from medgen.nn.inpaint import filled
 
 PLAIN = {"latents": 8, "width": 4, "hidden": 16}
@@ -35,7 +35,7 @@ def small(name: str, size: int = SIZE, channels: int = 3, **settings: Any) -> Ad
     model = registry.create(name, {**SMALL[name], "inversion": inversion, **settings}, size, channels)
     assert isinstance(model, Adversarial)
     if name in ("gan", "wgan"):
-        model.generator.apply(he)
+        model.generator.apply(init_he)
     return model
 
 
@@ -50,13 +50,13 @@ def moved(before: dict[str, Tensor], module: nn.Module) -> bool:
 
 def play(model: Adversarial, batches: int = 1, progress: float = 0.0) -> Iterator[Move]:
     """Train as the engine does; yield of each turn its player, the players whose weights it moved, and its losses."""
-    fabric, hands = make_fabric("cpu", "float32"), {name: Hand(player) for name, player in model.players.items()}
+    fabric, optimizers = make_fabric("cpu", "float32"), {name: PlayerOptimizer(player) for name, player in model.players.items()}
     model.train()
     for seed in range(batches):
         for name, losses in model.turns(batch(seed=seed), progress):
-            before = {one: [weight.detach().clone() for weight in hand.weights] for one, hand in hands.items()}
-            hands[name].move(fabric, torch.stack(list(losses.values())).sum(), 0.0)
-            changed = {one for one, kept in before.items() if not all(map(torch.equal, kept, hands[one].weights))}
+            before = {one: [weight.detach().clone() for weight in hand.weights] for one, hand in optimizers.items()}
+            optimizers[name].move(fabric, torch.stack(list(losses.values())).sum(), 0.0)
+            changed = {one for one, kept in before.items() if not all(map(torch.equal, kept, optimizers[one].weights))}
             yield name, changed, {loss: value.item() for loss, value in losses.items()}
 
 

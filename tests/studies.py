@@ -14,8 +14,8 @@ from medgen.data.shortcut_features import TRAITS
 from medgen.report.audit import audit
 from medgen.report.evaluate import evaluate
 from medgen.report.groups import size_classes
-from medgen.report.run_report_data import Evidence
-from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, Views
+from medgen.report.run_report_data import RunResults
+from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, FrameView
 
 SKILLS = {
     "featvae": 2.6,
@@ -36,7 +36,7 @@ def make_frames(normals: int, abnormals: int) -> pd.DataFrame:
     return frames.assign(group=[f"patient {n // 2}" for n in place])
 
 
-def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: int = 20, **changes: Any) -> Evidence:
+def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: int = 20, **changes: Any) -> RunResults:
     """A run whose abnormal frames score `skill` standard deviations higher than its normal ones."""
     random = np.random.default_rng([seed, *name.encode()])
     hard = np.random.default_rng(0).normal(size=len(frames))  # what is hard for one run is hard for the others
@@ -67,17 +67,17 @@ def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: in
         "warnings": ["The black box stands in 98 % of the normal frames but in 55 % of the polyp frames."],
         "rejected": pd.DataFrame({"file": [], "reason": []}),
     }
-    return Evidence(**(fields | changes))
+    return RunResults(**(fields | changes))
 
 
 def _distance(skill: float, seed: int) -> dict[str, Any]:
     return {"extractor": "efficientnet-lite0", "fd": 40 - 3 * skill + seed, "kid": 0.1, "n_real": 100, "n_generated": 100}
 
 
-def make_views(frames: pd.DataFrame, side: int, bare: bool = False) -> Callable[[Sequence[int]], list[Views]]:
+def make_views(frames: pd.DataFrame, side: int, bare: bool = False) -> Callable[[Sequence[int]], list[FrameView]]:
     """Return what shows frames; a `bare` backend neither reconstructs nor localises."""
 
-    def views(rows: Sequence[int]) -> list[Views]:
+    def views(rows: Sequence[int]) -> list[FrameView]:
         found = []
         for row in rows:
             abnormal = frames["label"].iloc[row] == "abnormal"
@@ -85,7 +85,7 @@ def make_views(frames: pd.DataFrame, side: int, bare: bool = False) -> Callable[
             smooth, _, _ = frame(side, False, row % 40)
             error = np.asarray(((original.astype(float) - smooth) ** 2).mean(axis=2), dtype=np.float32) * valid
             shown: tuple[NDArray | None, NDArray | None] = (None, None) if bare else (smooth, error)
-            found.append(Views(original, *shown, valid, mask if abnormal else None))
+            found.append(FrameView(original, *shown, valid, mask if abnormal else None))
         return found
 
     return views

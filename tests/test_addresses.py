@@ -14,7 +14,7 @@ from writers import save
 
 from medgen.data.dataset import make_batch
 from medgen.data.native import image_folders
-from medgen.data.native.addresses import KINDS, Reading, open_dataset
+from medgen.data.native.addresses import KINDS, ReadSettings, open_dataset
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings
 from medgen.data.preparing.prepare import prepare
 from medgen.data.readers.image import read_image
@@ -36,7 +36,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def refusal(address: str | Path, *normal: str) -> str:
     with pytest.raises((DataError, ConfigError)) as error:
-        open_dataset(address, Reading(normal=normal))
+        open_dataset(address, ReadSettings(normal=normal))
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -115,7 +115,7 @@ def test_frames_too_small_for_any_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_findings_called_normal_make_all_others_abnormal(tmp_path: Path) -> None:
-    data = open_dataset(f"mnist:{made.mnist(tmp_path)}", Reading(normal=["0", "2"]))
+    data = open_dataset(f"mnist:{made.mnist(tmp_path)}", ReadSettings(normal=["0", "2"]))
     assert dict(zip(data.index["finding"], data.index["label"], strict=True)) == {
         name: "normal" if name in "02" else "abnormal" for name in "5041927"
     }
@@ -131,11 +131,11 @@ def test_a_finding_that_does_not_exist_gets_the_nearest_that_does(tmp_path: Path
 
 
 def test_a_star_makes_frames_normal_that_have_no_finding(tmp_path: Path) -> None:
-    assert set(open_dataset(f"folder:{folder(tmp_path, '.')}", Reading(normal=["*"])).index["label"]) == {"normal"}
+    assert set(open_dataset(f"folder:{folder(tmp_path, '.')}", ReadSettings(normal=["*"])).index["label"]) == {"normal"}
 
 
 def test_a_frame_without_finding_is_not_called_abnormal(tmp_path: Path) -> None:
-    data = open_dataset(f"folder:{folder(tmp_path, '.', 'anime', 'selfie', count=1)}", Reading(normal=["anime"]))
+    data = open_dataset(f"folder:{folder(tmp_path, '.', 'anime', 'selfie', count=1)}", ReadSettings(normal=["anime"]))
     assert set(zip(data.index["finding"], data.index["label"], strict=True)) == {
         ("", ""), ("anime", "normal"), ("selfie", "abnormal")
     }  # fmt: skip
@@ -171,7 +171,7 @@ def test_without_any_splits_normals_are_divided_and_all_else_is_test(tmp_path: P
 
 def test_splits_depend_on_the_seed_alone(tmp_path: Path) -> None:
     address = f"folder:{folder(tmp_path, 'good', count=60)}"
-    first, again, other = (open_dataset(address, Reading(split_seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (open_dataset(address, ReadSettings(split_seed=seed)) for seed in (0, 0, 1))
     assert first.index.equals(again.index) and first.digest == again.digest
     assert not first.index["split"].equals(other.index["split"]) and first.digest != other.digest
 
@@ -256,18 +256,21 @@ def test_a_manifest_that_names_no_file_is_refused(tmp_path: Path) -> None:
 def test_the_digest_tells_another_name_size_or_normal_but_not_another_place(tmp_path: Path) -> None:
     (first := tmp_path / "a").mkdir()
     address = f"folder:{folder(first, 'anime', 'selfie')}"
-    digests = [open_dataset(address, Reading(normal=["anime"])).digest, open_dataset(address, Reading(normal=["selfie"])).digest]
+    digests = [
+        open_dataset(address, ReadSettings(normal=["anime"])).digest,
+        open_dataset(address, ReadSettings(normal=["selfie"])).digest,
+    ]
     moved = first.rename(tmp_path / "b")
-    assert open_dataset(f"folder:{moved}", Reading(normal=["anime"])).digest == digests[0] != digests[1]
+    assert open_dataset(f"folder:{moved}", ReadSettings(normal=["anime"])).digest == digests[0] != digests[1]
     save(moved / "anime" / "01.png", frame(20))
-    digests.append(open_dataset(f"folder:{moved}", Reading(normal=["anime"])).digest)
+    digests.append(open_dataset(f"folder:{moved}", ReadSettings(normal=["anime"])).digest)
     (moved / "anime" / "01.png").rename(moved / "anime" / "0a.png")
-    assert open_dataset(f"folder:{moved}", Reading(normal=["anime"])).digest not in digests and len(set(digests)) == 3
+    assert open_dataset(f"folder:{moved}", ReadSettings(normal=["anime"])).digest not in digests and len(set(digests)) == 3
 
 
 def test_real_faces_open_without_decoding_and_train_on_one_domain(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = counted(monkeypatch)
-    data = open_dataset(f"folder:{real_data / 'faces'}", Reading(normal=["anime"]))
+    data = open_dataset(f"folder:{real_data / 'faces'}", ReadSettings(normal=["anime"]))
     assert len(seen) == 1 and data.frames.shape == (6_800, 64, 64, 3)
     assert counts(data, "split", "finding") == {
         ("train", "anime"): 3_040, ("val", "anime"): 160, ("unused", "selfie"): 3_200,

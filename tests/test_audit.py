@@ -35,12 +35,12 @@ def drawn(count: int = 60, shift: float = 1.0) -> tuple[NDArray[np.int_], NDArra
     return labels, values, (np.arange(count) // 2).astype(str)
 
 
-def pair_counting(labels: NDArray[Any], scores: NDArray[Any], strata: NDArray[Any]) -> float:
+def pair_counting(labels: NDArray[Any], scores: NDArray[Any], subgroups: NDArray[Any]) -> float:
     """The share of pairs of an abnormal and a normal frame of one stratum in which the abnormal one scores higher."""
     pairs = [
         0.5 * (scores[a] == scores[n]) + (scores[a] > scores[n])
         for a, n in product(np.flatnonzero(labels == 1), np.flatnonzero(labels == 0))
-        if strata[a] == strata[n]
+        if subgroups[a] == subgroups[n]
     ]
     return float(np.mean(pairs))
 
@@ -89,24 +89,24 @@ def test_a_trait_that_one_class_lacks_has_no_area() -> None:
 
 def test_the_stratified_area_is_that_of_counting_pairs() -> None:
     labels, values, _ = drawn()
-    strata = np.random.default_rng(5).integers(0, 5, 60)
-    assert stratified_auroc(labels, values, strata) == pytest.approx(pair_counting(labels, values, strata))
+    subgroups = np.random.default_rng(5).integers(0, 5, 60)
+    assert stratified_auroc(labels, values, subgroups) == pytest.approx(pair_counting(labels, values, subgroups))
 
 
 def test_weights_count_a_frame_as_often_as_they_say() -> None:
     labels, values, _ = drawn()
     random = np.random.default_rng(6)
-    strata, weights = random.integers(0, 4, 60), random.integers(0, 3, (7, 60))
-    found = stratified_auroc(labels, values, strata, weights)
-    expected = [pair_counting(*(np.repeat(part, often) for part in (labels, values, strata))) for often in weights]
+    subgroups, weights = random.integers(0, 4, 60), random.integers(0, 3, (7, 60))
+    found = stratified_auroc(labels, values, subgroups, weights)
+    expected = [pair_counting(*(np.repeat(part, often) for part in (labels, values, subgroups))) for often in weights]
     assert found == pytest.approx(expected)
 
 
 def test_a_score_that_sees_the_stratum_alone_is_at_chance_within_strata() -> None:
     labels, values, _ = drawn(shift=3)
-    strata = bins(values)
-    assert auroc(labels, strata) > 0.85 and stratified_auroc(labels, strata, strata) == 0.5
-    assert np.isnan(stratified_auroc(labels, strata, labels))
+    subgroups = bins(values)
+    assert auroc(labels, subgroups) > 0.85 and stratified_auroc(labels, subgroups, subgroups) == 0.5
+    assert np.isnan(stratified_auroc(labels, subgroups, labels))
 
 
 def test_within_one_stratum_value_and_interval_are_those_of_the_plain_area() -> None:

@@ -50,7 +50,7 @@ def test_scores_have_the_stated_shapes_and_are_zero_outside_valid(name: str) -> 
     model, frames = tiny(name).eval(), batch()
     with torch.inference_mode():
         scores = model.score(frames)
-    assert scores.score.shape == (4,) and all(part.shape == (4,) for part in scores.parts.values())
+    assert scores.score.shape == (4,) and all(part.shape == (4,) for part in scores.components.values())
     assert scores.map is None or (scores.map.shape == (4, 1, SIZE, SIZE) and (scores.map[~frames.valid] == 0).all())
 
 

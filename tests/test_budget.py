@@ -17,8 +17,8 @@ from medgen.contract.backend import Stage
 from medgen.errors import RunError
 from medgen.types import Batch
 from medgen.verbs.study import budget
-from medgen.verbs.study.budget import STEPS, WARM, Trial, fitting, planned, stage_seconds
-from medgen.verbs.train import Setup, set_up
+from medgen.verbs.study.budget import STEPS, WARM, TimedBatches, fitting, planned, stage_seconds
+from medgen.verbs.train import TrainingInputs, open_inputs
 
 ONE, TWO = (Stage(1.0, "loss"),), (Stage(0.5, "loss"), Stage(1.0, "loss"))
 
@@ -55,13 +55,13 @@ class Slow:
 
 
 def test_a_trial_ends_after_a_few_steps_and_speaks_of_a_whole_epoch() -> None:
-    trial = Trial(Slow(0.01), limit=60.0)
+    trial = TimedBatches(Slow(0.01), limit=60.0)
     assert len(list(trial.epoch(0))) == STEPS
     assert trial.epoch_seconds() >= 100 * 0.01 and len(trial) == 100
 
 
 def test_a_slow_trial_ends_once_it_has_enough_steps() -> None:
-    assert len(list(Trial(Slow(0.02), limit=0.0).epoch(0))) == WARM + 1
+    assert len(list(TimedBatches(Slow(0.02), limit=0.0).epoch(0))) == WARM + 1
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,9 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(tmp_path_factory.mktemp("frames"), "train/good", "val/good", "test/good", "test/bad", count=12)
 
 
-def made(frames: Path, backend: str, *assignments: str) -> Setup:
+def made(frames: Path, backend: str, *assignments: str) -> TrainingInputs:
     settings = api.recipe(backend, None, ("data.batch_size=4", "train.epochs=50", *assignments))
-    return set_up(f"folder:{frames}", settings)
+    return open_inputs(f"folder:{frames}", settings)
 
 
 def test_every_stage_of_a_backend_is_timed(frames: Path) -> None:

@@ -28,13 +28,13 @@ def validation() -> list[Batch]:
 
 def test_it_is_the_auroc_of_frames_with_a_patch_against_those_without() -> None:
     model = tiny("vae").eval()
-    clean, spoilt = [], []
+    clean, corrupted = [], []
     with torch.inference_mode():
         for frames in validation():
             clean.append(model.score(frames).score)
             changed, _ = foreign_patches(frames.image, frames.valid, frames.index)
-            spoilt.append(model.score(replace(frames, image=changed)).score)
-    expected = roc_auc_score([0] * 15 + [1] * 15, np.concatenate([*clean, *spoilt]))
+            corrupted.append(model.score(replace(frames, image=changed)).score)
+    expected = roc_auc_score([0] * 15 + [1] * 15, np.concatenate([*clean, *corrupted]))
     assert synthetic_auroc(model, validation(), make_fabric("cpu", "float32")) == pytest.approx(expected)
 
 

@@ -12,12 +12,12 @@ from test_page import make_evidence
 
 from medgen.report.page import write_report
 from medgen.report.paired import compare_runs
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 
 DRAW = np.random.default_rng(0)
 
 
-def better(run: Evidence, by: float, name: str) -> Evidence:
+def better(run: RunResults, by: float, name: str) -> RunResults:
     """Return a run whose abnormal frames score so much higher."""
     scores = run.scores.assign(
         score=run.scores["score"] + by * (run.scores["label"] == "abnormal") + DRAW.normal(0, 1e-6, len(run.scores))
@@ -43,7 +43,7 @@ def test_the_order_of_the_frames_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("other", [make_evidence(abnormals=30), None])
-def test_other_frames_or_a_single_run_are_not_compared(other: Evidence | None) -> None:
+def test_other_frames_or_a_single_run_are_not_compared(other: RunResults | None) -> None:
     runs = [make_evidence(), *([other] if other else [])]
     assert compare_runs(["a", "b"][: len(runs)], runs, draws=50) == []
 

@@ -18,7 +18,7 @@ from medgen.verbs.study import study_runs
 from medgen.verbs.study.compare import Compared, grouped
 from medgen.verbs.study.same_frames import unlike
 from medgen.verbs.study.settings import StudySettings
-from medgen.verbs.study.study_runs import Caller, Job, jobs_of, set_up_entry, trained
+from medgen.verbs.study.study_runs import Job, RunContext, jobs_of, set_up_entry, train_or_reuse
 
 STUDY = """
 dataset = "{data}"
@@ -70,7 +70,7 @@ def test_each_backend_is_an_entry(study: Compared) -> None:
 
 def test_each_backend_is_trained_with_each_seed(root: Path) -> None:
     asked = small(root, "vae").model_copy(update={"seeds": 3})
-    found = jobs_of(asked, "vae", set_up_entry(asked, asked.recipes()["vae"]), Caller(root / "S"))
+    found = jobs_of(asked, "vae", set_up_entry(asked, asked.recipes()["vae"]), RunContext(root / "S"))
     assert [(job.folder.name, job.settings.train.seed) for job in found] == [(f"vae-seed{k}", k) for k in range(3)]
 
 
@@ -132,7 +132,7 @@ def test_what_failed_is_tried_again_and_memory_that_ran_out_is_a_reason(
 def only_job(root: Path, out: Path, epochs: int) -> tuple[Job, StudySettings]:
     asked = small(root, "vae", epochs=epochs)
     setup = set_up_entry(asked, asked.recipes()["vae"])
-    return jobs_of(asked, "vae", setup, Caller(out))[0], asked
+    return jobs_of(asked, "vae", setup, RunContext(out))[0], asked
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(root: Path, tmp_path: Path) -> None:
@@ -140,9 +140,11 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(root: Path, tmp_path: Path)
     for name, most in (("whole", NEVER), ("halves", 3)):
         job, asked = only_job(root, tmp_path / name, 3)
         calls = iter(range(NEVER))
-        if (run := trained(job, asked, Caller(tmp_path, stop=lambda calls=calls, most=most: next(calls) >= most))) is None:  # type: ignore[misc]
+        if (
+            run := train_or_reuse(job, asked, RunContext(tmp_path, stop=lambda calls=calls, most=most: next(calls) >= most))
+        ) is None:  # type: ignore[misc]
             assert name == "halves" and not open_run(job.folder).finished()
-            run = trained(job, asked, Caller(tmp_path))
+            run = train_or_reuse(job, asked, RunContext(tmp_path))
         assert run is not None and run.finished() and len(run.history()) == 3
         weights.append((job.folder / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
@@ -150,7 +152,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(root: Path, tmp_path: Path)
 
 def test_a_training_far_over_its_budget_is_stopped_with_a_warning(root: Path, tmp_path: Path) -> None:
     job, asked = only_job(root, tmp_path, 5000)
-    run = trained(job._replace(minutes=0.02), asked.model_copy(update={"budget": "1s"}), Caller(tmp_path))
+    run = train_or_reuse(job._replace(minutes=0.02), asked.model_copy(update={"budget": "1s"}), RunContext(tmp_path))
     assert run is not None and run.finished() and "1.25 times the budget of 1s" in run.about["warning"]
 
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from medgen import registry
 from medgen.backends.cyclegan import Model
 from medgen.engine.device import make_fabric
-from medgen.engine.player import Hand
+from medgen.engine.player import PlayerOptimizer
 from medgen.errors import BackendError
-from medgen.types import Batch, Wants
+from medgen.types import Batch, DataRequirements
 
 SMALL = {"generator_width": 4, "critic_width": 4, "pool_size": 6}
 NETS = ("a_to_b", "b_to_a", "critic_a", "critic_b")
@@ -72,7 +72,7 @@ def grey(level: float, n: int = 2) -> Batch:
 
 
 def test_its_batches_hold_a_frame_of_a_second_domain() -> None:
-    assert small().wants(small().config) == Wants(other="pool")
+    assert small().requirements(small().config) == DataRequirements(other="pool")
 
 
 def test_it_has_as_many_weights_as_the_authors_model_for_256_pixels() -> None:
@@ -172,10 +172,10 @@ def test_each_step_puts_its_translations_into_the_pools() -> None:
 
 def test_each_turn_moves_both_nets_of_its_player_and_no_other() -> None:
     model, fabric, moves = small(), make_fabric("cpu", "float32"), []
-    hands = {name: Hand(player) for name, player in model.players.items()}
+    optimizers = {name: PlayerOptimizer(player) for name, player in model.players.items()}
     for name, turn in model.turns(training_batch(), 0.0):
         before = {net: [weight.detach().clone() for weight in getattr(model, net).parameters()] for net in NETS}
-        hands[name].move(fabric, torch.stack(list(turn.values())).sum(), 0.0)
+        optimizers[name].move(fabric, torch.stack(list(turn.values())).sum(), 0.0)
         after = {net: list(getattr(model, net).parameters()) for net in NETS}
         moves.append((name, [net for net in NETS if not all(map(torch.equal, before[net], after[net]))]))
     assert moves == [("generators", ["a_to_b", "b_to_a"]), ("critics", ["critic_a", "critic_b"])]
@@ -184,7 +184,7 @@ def test_each_turn_moves_both_nets_of_its_player_and_no_other() -> None:
 def test_learning_rates_fall_linearly_to_0_in_the_second_half() -> None:
     fabric = make_fabric("cpu", "float32")
     for player in small().players.values():
-        hand, rates = Hand(player), []
+        hand, rates = PlayerOptimizer(player), []
         assert (player.optimizer.name, player.optimizer.betas) == ("adam", (0.5, 0.999))
         for done in (0.0, 0.5, 0.75, 1.0):
             hand.move(fabric, torch.stack([weight.sum() for weight in hand.weights]).sum(), 0.0, done)
@@ -219,7 +219,7 @@ def test_a_frame_scores_the_square_of_its_distance_from_its_counterpart() -> Non
 
 
 def test_parts_of_a_score_are_what_the_critic_of_normal_frames_and_the_way_back_say() -> None:
-    parts = shifting(0.4, -0.1).score(batch()).parts
+    parts = shifting(0.4, -0.1).score(batch()).components
     torch.testing.assert_close(parts["critic_a"], torch.full((4,), -0.5))
     torch.testing.assert_close(parts["cycle"], torch.full((4,), 0.3))
 
@@ -228,8 +228,8 @@ def test_each_part_is_the_same_for_a_frame_alone_and_in_a_batch() -> None:
     model, frames = small().eval(), batch()
     with torch.inference_mode():
         together, alone = model.score(frames), model.score(pick(frames, 2))
-    for name, part in together.parts.items():
-        torch.testing.assert_close(part[2:3], alone.parts[name], rtol=1e-4, atol=1e-6)
+    for name, part in together.components.items():
+        torch.testing.assert_close(part[2:3], alone.components[name], rtol=1e-4, atol=1e-6)
 
 
 def test_the_diagnosis_measures_the_cycle_and_the_change_of_normal_frames() -> None:

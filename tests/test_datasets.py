@@ -10,7 +10,7 @@ from test_archives import folder
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.runs.datasets import open_for, open_second, open_trained_on
-from medgen.runs.run import Run, RunSettings, complete, create_run
+from medgen.runs.run import Run, RunSettings, create_run, fill_defaults
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def run(tmp_path: Path) -> Run:
     settings = RunSettings.parse(values, "test")
     data = open_dataset(f"folder:{tmp_path / 'a'}", settings.data)
     second = open_second(settings, data)
-    return create_run(tmp_path / "run", complete(settings, data, second), data, "", second)
+    return create_run(tmp_path / "run", fill_defaults(settings, data, second), data, "", second)
 
 
 def frames_of_test(data: Prepared) -> set[str]:

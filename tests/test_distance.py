@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from medgen import api
-from medgen.data.native.addresses import Reading, open_dataset
+from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.errors import DataError, MedgenError
 from medgen.nn.features.extractors import Extractor
 from medgen.runs.run import WatchSettings, open_run
 from medgen.verbs import distance
-from medgen.verbs.distance import FILE, Follower, fid, measured, real_features
+from medgen.verbs.distance import FILE, FIDTracker, fid, measured, real_features
 
 
 class Means(nn.Module):
@@ -88,7 +88,7 @@ def test_the_run_keeps_one_result_for_each_extractor_of_its_present_weights(run:
 
 def test_features_of_real_frames_are_computed_once(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDGEN_CACHE", str(tmp_path))
-    data, calls = open_dataset(f"folder:{frames}", Reading(normal=["good"])), []
+    data, calls = open_dataset(f"folder:{frames}", ReadSettings(normal=["good"])), []
 
     def prepare(images: Tensor) -> Tensor:
         calls.append(len(images))
@@ -102,7 +102,7 @@ def test_features_of_real_frames_are_computed_once(frames: Path, tmp_path: Path,
 def test_too_few_real_frames_are_refused(frames: Path) -> None:
     net = Extractor("efficientnet-lite0", Means(), 6, lambda images: images)
     with pytest.raises(DataError, match="has 0 normal frames in split 'val'"):
-        real_features(net, open_dataset(f"folder:{frames}", Reading(normal=["bad"])), 100, "val")
+        real_features(net, open_dataset(f"folder:{frames}", ReadSettings(normal=["bad"])), 100, "val")
 
 
 def test_of_real_frames_without_labels_all_are_taken(tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_of_real_frames_without_labels_all_are_taken(tmp_path: Path) -> None:
 
 
 def test_a_follower_measures_against_normal_training_frames(frames: Path, run: Path) -> None:
-    follower = Follower(open_dataset(f"folder:{frames}", Reading(normal=["good"])), WatchSettings(every=1, frames=100))
-    assert follower.name == "fd (efficientnet-lite0)" and 0 < follower.real.count <= 24
-    assert follower.measure(open_run(run).trained().eval()) > 0
+    fid_tracker = FIDTracker(open_dataset(f"folder:{frames}", ReadSettings(normal=["good"])), WatchSettings(every=1, frames=100))
+    assert fid_tracker.name == "fd (efficientnet-lite0)" and 0 < fid_tracker.real.count <= 24
+    assert fid_tracker.measure(open_run(run).trained_model().eval()) > 0
 
 
 def test_a_watched_training_logs_the_distance_at_every_so_many_epochs(frames: Path, tmp_path: Path) -> None:

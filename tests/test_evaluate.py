@@ -39,8 +39,8 @@ def scored(normals: int = 30, abnormals: int = 20, unlabelled: int = 5) -> pd.Da
             "ssim": generator.random(count),
             "psnr_valid": 21 + generator.random(count),
             "ssim_valid": generator.random(count),
-            "part_squared": generator.random(count),
-            "part_ssim": score**3,
+            "component_squared": generator.random(count),
+            "component_ssim": score**3,
         }
     )
 
@@ -81,8 +81,10 @@ def test_each_value_lies_in_its_interval() -> None:
 def test_parts_have_their_own_auroc() -> None:
     table = scored()
     labelled = table[table["label"] != ""]
-    parts = numbers(table)["parts"]
-    expected = {name: roc_auc_score(labelled["label"] == "abnormal", labelled[f"part_{name}"]) for name in ("squared", "ssim")}
+    parts = numbers(table)["components"]
+    expected = {
+        name: roc_auc_score(labelled["label"] == "abnormal", labelled[f"component_{name}"]) for name in ("squared", "ssim")
+    }
     assert {name: part["auroc"]["value"] for name, part in parts.items()} == pytest.approx(expected)
 
 
@@ -221,7 +223,7 @@ def test_without_annotated_pixels_there_are_no_pixel_numbers(pixel_maps) -> None
 @pytest.mark.parametrize("sizes", [(30, 0, 0), (0, 20, 0), (0, 0, 5), (30, 0, 5), (0, 0, 0)])
 def test_without_both_classes_there_is_no_detection_but_everything_else(sizes: tuple[int, int, int]) -> None:
     result = numbers(scored(*sizes))
-    assert (result["detection"], result["parts"]) == ({}, {})
+    assert (result["detection"], result["components"]) == ({}, {})
     assert [result["frames"][name] for name in ("normal", "abnormal", "unlabelled")] == list(sizes)
     assert result["threshold"]["flagged_normal"]["of"] == sizes[0]
     assert sum(entry["frames"] for entry in result["findings"]) == sum(sizes)
@@ -269,7 +271,7 @@ def test_the_bootstrap_is_described() -> None:
         (lambda table: table.drop(columns=["score", "label"]), "no column label, score"),
         (lambda table: table.assign(label="benign"), "label 'benign'; expected normal, abnormal"),
         (lambda table: table.assign(score=[np.nan, *table["score"][1:]]), "1 frames have no score, the first is 'frame-0'"),
-        (lambda table: table.assign(part_ssim=np.nan), "55 frames have no part_ssim"),
+        (lambda table: table.assign(part_ssim=np.nan), "55 frames have no component_ssim"),
         (lambda table: table.assign(abnormal="False"), "expected True or False"),
     ],
 )

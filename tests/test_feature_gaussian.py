@@ -19,7 +19,7 @@ from tiny import batch, tiny
 from medgen import api
 from medgen.engine.score import Scorer, ScoringSettings
 from medgen.errors import BackendError, ConfigError
-from medgen.nn.features.feature_gaussian import Contrast, pooled_all
+from medgen.nn.features.feature_gaussian import FeatureGaussian, pooled_all
 
 ASKED = ScoringSettings(residual_distance=True, feature_distance=True)
 
@@ -40,34 +40,38 @@ def test_statistics_are_taken_over_the_places_that_count() -> None:
 def test_the_distance_is_the_mahalanobis_distance_in_units_of_held_out_frames() -> None:
     rows = torch.arange(40)
     first, other = blocks(40)[:1], blocks(7, seed=1)[:1]
-    usual = Contrast.fit(first, rows)
+    normal_reference = FeatureGaussian.fit(first, rows)
     fitted = LedoitWolf().fit(first[0].double().numpy())
     theirs = [mahalanobis(row, fitted.location_, fitted.precision_) ** 2 / 5 for row in other[0].double().numpy()]
-    mean, spread = usual.gaussians[0].usual.tolist()
-    np.testing.assert_allclose(usual.distance(other), (np.array(theirs) - mean) / spread, rtol=1e-4)
+    mean, spread = normal_reference.gaussians[0].normal_reference.tolist()
+    np.testing.assert_allclose(normal_reference.distance(other), (np.array(theirs) - mean) / spread, rtol=1e-4)
 
 
 def test_several_maps_count_alike() -> None:
-    usual, other = Contrast.fit(blocks(40), torch.arange(40)), blocks(7, seed=1)
-    alone = [Contrast([gaussian]).distance([block]) for gaussian, block in zip(usual.gaussians, other, strict=True)]
-    torch.testing.assert_close(usual.distance(other), torch.stack(alone).mean(0))
+    normal_reference, other = FeatureGaussian.fit(blocks(40), torch.arange(40)), blocks(7, seed=1)
+    alone = [
+        FeatureGaussian([gaussian]).distance([block]) for gaussian, block in zip(normal_reference.gaussians, other, strict=True)
+    ]
+    torch.testing.assert_close(normal_reference.distance(other), torch.stack(alone).mean(0))
 
 
 def test_it_comes_back_from_disk_the_same() -> None:
-    usual, other = Contrast.fit(blocks(40), torch.arange(40)), blocks(7, seed=1)
-    assert torch.equal(Contrast.of(usual.tensors()).distance(other), usual.distance(other))
+    normal_reference, other = FeatureGaussian.fit(blocks(40), torch.arange(40)), blocks(7, seed=1)
+    assert torch.equal(FeatureGaussian.of(normal_reference.tensors()).distance(other), normal_reference.distance(other))
 
 
 @pytest.mark.parametrize("name", ["vae", "featvae"])
 def test_the_parts_are_the_distances_of_a_frames_features_and_of_what_its_reconstruction_lacks(name: str) -> None:
     scorer = Scorer(tiny(name).eval(), ASKED)
     with torch.inference_mode():
-        scorer.usual = {part: Contrast.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()}
+        scorer.normal_reference = {
+            part: FeatureGaussian.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()
+        }
         other = scorer.pooled(batch(3, seed=1))
-        found = scorer(batch(3, seed=1)).parts
+        found = scorer(batch(3, seed=1)).components
         assert {*other} == {"residual_distance", "feature_distance"}
         for part, blocks in other.items():
-            torch.testing.assert_close(found[part], scorer.usual[part].distance(blocks))
+            torch.testing.assert_close(found[part], scorer.normal_reference[part].distance(blocks))
             assert found[part].shape == (3,) and found[part].isfinite().all()
 
 
@@ -99,7 +103,9 @@ def test_the_map_points_at_what_the_reconstruction_lacks(left: bool, asked: dict
     valid = frames.valid.clone()
     valid[..., -2:] = False
     with torch.inference_mode():
-        scorer.usual = {part: Contrast.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()}
+        scorer.normal_reference = {
+            part: FeatureGaussian.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()
+        }
         found = scorer(replace(frames, image=image, valid=valid))
     assert found.map is not None and found.map.shape == (2, 1, 32, 32) and found.map[~valid].abs().max() == 0
     inside, outside = found.map[..., half], found.map[..., 16:30] if left else found.map[..., :16]
@@ -110,7 +116,9 @@ def test_the_map_points_at_what_the_reconstruction_lacks(left: bool, asked: dict
 def test_a_backend_of_features_gives_the_map_of_its_own() -> None:
     scorer = Scorer(tiny("featvae").eval(), ScoringSettings(residual_distance=True, feature_map=True))
     with torch.inference_mode():
-        scorer.usual = {part: Contrast.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()}
+        scorer.normal_reference = {
+            part: FeatureGaussian.fit(blocks, torch.arange(8)) for part, blocks in scorer.pooled(batch(8)).items()
+        }
         found = scorer(batch(3)).map
     assert found is not None and found.shape == (3, 1, 32, 32) and found.min() == 0 and found.max() > 0
 
@@ -143,6 +151,6 @@ def test_a_run_keeps_what_is_usual_and_says_so_where_it_is_gone(tmp_path: Path) 
     succeed("train", "vae", f"folder:{data}", "--out", run, *SMALL, *asked)
     succeed("score", run, f"folder:{data}", "--out", tmp_path / "scores", "--no-pictures")
     table = pd.read_csv(tmp_path / "scores" / "scores.csv")
-    assert table[["part_residual_distance", "part_feature_distance"]].notna().all(axis=None)
+    assert table[["component_residual_distance", "component_feature_distance"]].notna().all(axis=None)
     (run / "contrast.safetensors").unlink()
     assert "contrast.safetensors" in fail("score", run, f"folder:{data}", "--out", tmp_path / "again")

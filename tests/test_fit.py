@@ -20,7 +20,7 @@ from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import STATE, WEIGHTS, Epoch, Fit, TrainSettings
+from medgen.engine.fit import STATE, WEIGHTS, Fit, LogRow, TrainSettings
 from medgen.engine.validate import validate
 from medgen.errors import RunError
 from medgen.types import Batch, Progress, Scores
@@ -96,7 +96,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_the_best_weights_are_kept_and_not_the_last(tmp_path: Path) -> None:
-    rows: list[Epoch] = []
+    rows: list[LogRow] = []
     fit(tmp_path, epochs=6).run(rows.append)
     best = min(rows, key=lambda row: row["val.loss"])
     assert checkpoint.load(tmp_path / WEIGHTS)[1]["epoch"] == best["epoch"]
@@ -141,13 +141,13 @@ def test_a_turn_moves_its_own_player_only(tmp_path: Path) -> None:
 
 
 def test_the_rate_halves_after_the_stated_epochs_without_a_better_loss(tmp_path: Path) -> None:
-    rows: list[Epoch] = []
+    rows: list[LogRow] = []
     fit(tmp_path, Stubborn(), epochs=7, steps=1).run(rows.append)
     assert [round(row["lr.left"], 3) for row in rows] == [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
 
 
 def test_the_rate_rises_over_the_warm_up(tmp_path: Path) -> None:
-    rows: list[Epoch] = []
+    rows: list[LogRow] = []
     fit(tmp_path, Stubborn(), epochs=5, steps=1).run(rows.append)
     assert [round(row["lr.right"], 4) for row in rows] == [0.0438, 0.0625, 0.0813, 0.1, 0.1]
 
@@ -201,7 +201,7 @@ def test_progress_reports_loss_speed_and_position(tmp_path: Path) -> None:
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    rows: list[Epoch] = []
+    rows: list[LogRow] = []
     fit(tmp_path, epochs=8).run(rows.append)
     assert rows[-1]["train.reconstruction"] < rows[0]["train.reconstruction"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.layouts.folders import FINDINGS, Entry, check_splits, read_source
+from medgen.data.layouts.folders import FINDINGS, SourceFile, check_splits, read_source
 from medgen.errors import DataError
 
 
@@ -20,7 +20,7 @@ def tree(root: Path, *files: str) -> Path:
     return root
 
 
-def facts(entries: list[Entry]) -> list[tuple[str, str, str, str]]:
+def facts(entries: list[SourceFile]) -> list[tuple[str, str, str, str]]:
     return [(entry.file, entry.finding, entry.label, entry.split) for entry in entries]
 
 
@@ -164,7 +164,7 @@ def test_assuming_another_label_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_a_single_file_is_one_entry(tmp_path: Path) -> None:
     (entry,) = read_source(tree(tmp_path, "a.dcm") / "a.dcm")
-    assert entry == Entry(tmp_path / "a.dcm", "a.dcm", "", "", "", "", None)
+    assert entry == SourceFile(tmp_path / "a.dcm", "a.dcm", "", "", "", "", None)
 
 
 def test_hidden_files_and_files_that_are_no_images_are_left_out(tmp_path: Path) -> None:
@@ -236,8 +236,8 @@ def test_a_folder_without_permission_is_an_error(tmp_path: Path) -> None:
 # splits
 
 
-def entry(file: str, label: str = "normal", split: str = "", group: str = "") -> Entry:
-    return Entry(Path(file), file, label, "", split, group, None)
+def entry(file: str, label: str = "normal", split: str = "", group: str = "") -> SourceFile:
+    return SourceFile(Path(file), file, label, "", split, group, None)
 
 
 def test_a_divided_group_is_named_with_both_splits_and_files() -> None:

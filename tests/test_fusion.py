@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medgen.errors import MedgenError
-from medgen.metrics.fusion import FEWEST, fuse, surprise
+from medgen.metrics.fusion import FEWEST, fuse, neg_log10_p
 
 DRAW = np.random.default_rng(0)
 NORMAL = DRAW.exponential(size=50_000)
@@ -18,41 +18,41 @@ NORMAL = DRAW.exponential(size=50_000)
 
 def test_of_exponential_scores_it_is_minus_the_logarithm_of_their_tail() -> None:
     values = np.array([1.0, 2.0, 5.0, 10.0])
-    np.testing.assert_allclose(surprise(NORMAL, values), values / math.log(10), rtol=0.02)
+    np.testing.assert_allclose(neg_log10_p(NORMAL, values), values / math.log(10), rtol=0.02)
 
 
 def test_below_the_median_normal_frames_are_counted() -> None:
     expected = -np.log10([(value <= NORMAL).mean() for value in (0.1, 0.4, 0.6)])
-    np.testing.assert_allclose(surprise(NORMAL, [0.1, 0.4, 0.6]), expected, rtol=1e-3)
+    np.testing.assert_allclose(neg_log10_p(NORMAL, [0.1, 0.4, 0.6]), expected, rtol=1e-3)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=FEWEST, max_size=30), st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=9))
 def test_it_rises_with_the_score_and_is_never_negative(normal: list[float], values: list[float]) -> None:
-    found = surprise(normal, sorted(values))
+    found = neg_log10_p(normal, sorted(values))
     assert (np.diff(found) >= -1e-9).all() and found.min() >= 0 and np.isfinite(found).all()
 
 
 def test_scores_above_every_normal_one_still_differ() -> None:
-    first, second = surprise(np.arange(20.0), [50, 60])
+    first, second = neg_log10_p(np.arange(20.0), [50, 60])
     assert second > first + 0.1
 
 
 def test_the_unit_of_a_part_does_not_matter() -> None:
-    np.testing.assert_allclose(surprise(NORMAL, NORMAL[:9]), surprise(1e-3 * NORMAL + 7, 1e-3 * NORMAL[:9] + 7), rtol=1e-6)
+    np.testing.assert_allclose(neg_log10_p(NORMAL, NORMAL[:9]), neg_log10_p(1e-3 * NORMAL + 7, 1e-3 * NORMAL[:9] + 7), rtol=1e-6)
 
 
 def test_a_fusion_is_the_mean_over_the_named_parts() -> None:
     other = DRAW.normal(size=100)
     parts = {"a": NORMAL[:5], "b": other[:5], "c": np.full(5, np.nan)}
-    expected = (surprise(NORMAL, parts["a"]) + surprise(other, parts["b"])) / 2
+    expected = (neg_log10_p(NORMAL, parts["a"]) + neg_log10_p(other, parts["b"])) / 2
     np.testing.assert_allclose(fuse({"a": NORMAL, "b": other}, parts), expected)
 
 
 def test_too_few_normal_frames_are_refused() -> None:
     with pytest.raises(MedgenError, match=rf"at least {FEWEST} normal validation frames to weigh them by, got 3"):
-        surprise([1, 2, 3], [1])
+        neg_log10_p([1, 2, 3], [1])
 
 
 def test_a_part_without_a_number_is_refused() -> None:
     with pytest.raises(MedgenError, match="NaN or infinite"):
-        surprise(np.arange(20.0), [np.nan])
+        neg_log10_p(np.arange(20.0), [np.nan])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.backends._gan import Adversarial
-from medgen.nn.inpaint import filled
+from medgen.nn.inpaint import inpaint
 
 
 @every
@@ -52,7 +52,7 @@ def test_every_size_is_trained_and_scored(name: str, size: int, channels: int) -
 
 def by_hand(model: Adversarial, drawn: Tensor, frames: Any) -> tuple[Tensor, Tensor]:
     """Return (B,) each: mean squares, in [-1, 1], of what `drawn` misses in valid pixels and in features of the critic."""
-    real = 2 * filled(frames.image, frames.valid) - 1
+    real = 2 * inpaint(frames.image, frames.valid) - 1
     seen, found = model.critic.features(real), model.critic.features(torch.where(frames.valid, drawn, real))  # type: ignore
     pixels = [(drawn - real)[k][:, frames.valid[k, 0]].square().mean() for k in range(len(real))]
     return torch.stack(pixels), torch.stack([(a - b).square().mean() for a, b in zip(seen, found, strict=True)])
@@ -68,7 +68,7 @@ def test_the_score_is_four_times_the_residual_plus_the_weighted_residual_of_feat
     pixels, _ = by_hand(model, drawn, frames)
     _, features = by_hand(model, missed, frames)
     torch.testing.assert_close(model.score(frames).score, pixels + 0.5 * features, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(4 * model.score(frames).parts["squared_error"], pixels, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(4 * model.score(frames).components["squared_error"], pixels, rtol=1e-4, atol=1e-5)
 
 
 @every
@@ -159,14 +159,14 @@ def test_a_generator_of_one_frame_is_warned_of(name: str) -> None:
 
 def test_samples_as_varied_as_the_frames_have_spread_one(monkeypatch: pytest.MonkeyPatch) -> None:
     model, frames = small("gan").eval(), batch(16)
-    monkeypatch.setattr(model, "sample", lambda n: filled(frames.image, frames.valid).flip(0))
+    monkeypatch.setattr(model, "sample", lambda n: inpaint(frames.image, frames.valid).flip(0))
     numbers, warning = model.diagnose(frames)
     assert numbers["spread"] == pytest.approx(1) and warning == ""
 
 
 def test_samples_of_a_fifth_of_the_deviation_have_spread_0_04_and_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     model, frames = small("gan").eval(), batch(16)
-    monkeypatch.setattr(model, "sample", lambda n: 0.2 * filled(frames.image, frames.valid))
+    monkeypatch.setattr(model, "sample", lambda n: 0.2 * inpaint(frames.image, frames.valid))
     numbers, warning = model.diagnose(frames)
     assert numbers["spread"] == pytest.approx(0.04) and warning
 

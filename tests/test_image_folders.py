@@ -12,11 +12,11 @@ from test_archives import folder, frame
 from writers import save
 
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
-from medgen.data.native.addresses import Reading, open_dataset
+from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.preparing.splits import hold_out
 from medgen.data.readers.image import read_image
 from medgen.errors import DataError
-from medgen.types import Wants
+from medgen.types import DataRequirements
 
 
 def side_by_side(root: Path) -> Path:
@@ -42,7 +42,7 @@ def test_of_frames_side_by_side_the_left_one_is_the_input(tmp_path: Path) -> Non
 
 def test_the_other_direction_makes_the_right_one_the_input(tmp_path: Path) -> None:
     address = f"pairs:{side_by_side(tmp_path)}"
-    there, back = open_dataset(address), open_dataset(address, Reading(direction="BtoA"))
+    there, back = open_dataset(address), open_dataset(address, ReadSettings(direction="BtoA"))
     assert there.others is not None and np.array_equal(there.others[:], back.frames[:]) and there.digest != back.digest
 
 
@@ -87,7 +87,7 @@ def test_grey_inputs_of_colour_truths_need_to_be_told(tmp_path: Path) -> None:
         save(tmp_path / "A" / f"0{k}.png", frame(channels=1))
     with pytest.raises(DataError, match=r"set data.channels=3"):
         open_dataset(f"pairs:{tmp_path}")
-    assert open_dataset(f"pairs:{tmp_path}", Reading(channels=3)).frames.shape == (2, 16, 16, 3)
+    assert open_dataset(f"pairs:{tmp_path}", ReadSettings(channels=3)).frames.shape == (2, 16, 16, 3)
 
 
 def test_of_two_domains_the_first_is_normal_and_the_second_in_nobodys_split(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_pair_is_changed_alike(tmp_path: Path) -> None:
         for name in "AB":
             save(tmp_path / name / f"0{k}.png", np.full((16, 16, 3), 20 * k, np.uint8) + np.arange(16, dtype=np.uint8)[:, None])
     settings = DataSettings.parse({"batch_size": 3, "augment": {"rotation": 0.1, "jitter": 0.2}})
-    batches = TrainingBatches(open_dataset(f"pairs:{tmp_path}"), settings, 0, wants=Wants(other="pair"))
+    batches = TrainingBatches(open_dataset(f"pairs:{tmp_path}"), settings, 0, requirements=DataRequirements(other="pair"))
     (batch,) = batches.epoch(0)
     assert batch.other is not None and (batch.image == batch.other).all() and batch.image.std() > 0
 
@@ -121,12 +121,12 @@ def test_a_pair_is_changed_alike(tmp_path: Path) -> None:
 def test_pairs_that_are_not_there_are_refused(tmp_path: Path) -> None:
     data = open_dataset(f"folder:{folder(tmp_path, 'good')}")
     with pytest.raises(DataError, match="has no pairs"):
-        TrainingBatches(data, DataSettings(), 0, wants=Wants(other="pair"))
+        TrainingBatches(data, DataSettings(), 0, requirements=DataRequirements(other="pair"))
 
 
-def pool_batches(root: Path, **wants: bool) -> TrainingBatches:
+def pool_batches(root: Path, **requirements: bool) -> TrainingBatches:
     data = open_dataset(f"unpaired:{folder(root, 'trainA', 'trainB', 'testA', 'testB')}")
-    return TrainingBatches(data, DataSettings(batch_size=3), 0, wants=Wants(other="pool", **wants))  # type: ignore[arg-type]
+    return TrainingBatches(data, DataSettings(batch_size=3), 0, requirements=DataRequirements(other="pool", **requirements))  # type: ignore[arg-type]
 
 
 def test_the_second_domain_is_what_is_in_nobodys_split(tmp_path: Path) -> None:
@@ -152,13 +152,15 @@ def test_abnormal_frames_are_among_the_training_frames_only_where_they_are_wante
 def test_a_second_data_set_gives_all_but_its_val_and_test_frames(tmp_path: Path) -> None:
     first = open_dataset(f"folder:{folder(tmp_path / 'a', 'good')}")
     second = open_dataset(f"unpaired:{folder(tmp_path / 'b', 'trainA', 'trainB', 'testA')}")
-    batches = TrainingBatches(first, DataSettings(), 0, wants=Wants(other="pool"), second=second)
+    batches = TrainingBatches(first, DataSettings(), 0, requirements=DataRequirements(other="pool"), second=second)
     assert set(second.index["split"].iloc[batches.pool[1]]) == {"train", "unused"} and batches.pool[0] is second
 
 
 def test_a_second_domain_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no frames of a second domain; .*data.pool_share"):
-        TrainingBatches(open_dataset(f"folder:{folder(tmp_path, 'good')}"), DataSettings(), 0, wants=Wants(other="pool"))
+        TrainingBatches(
+            open_dataset(f"folder:{folder(tmp_path, 'good')}"), DataSettings(), 0, requirements=DataRequirements(other="pool")
+        )
 
 
 # a second domain out of the test frames
@@ -191,5 +193,5 @@ def test_what_would_leave_nothing_is_refused(groups: str, share: float) -> None:
 
 
 def test_real_maps_are_pairs(real_data: Path) -> None:
-    data = open_dataset(f"pairs:{real_data / 'maps'}", Reading(resize_to=64))
+    data = open_dataset(f"pairs:{real_data / 'maps'}", ReadSettings(resize_to=64))
     assert Counter(data.index["split"]) == {"train": 400, "val": 100} and data.frames.shape == (500, 64, 64, 3)

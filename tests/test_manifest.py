@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.layouts.folders import Entry, read_source
+from medgen.data.layouts.folders import SourceFile, read_source
 from medgen.errors import DataError
 
 
@@ -15,7 +15,7 @@ def write(folder: Path, text: str, name: str = "manifest.csv") -> Path:
     return folder
 
 
-def read(folder: Path, text: str) -> list[Entry]:
+def read(folder: Path, text: str) -> list[SourceFile]:
     return read_source(write(folder, text))
 
 
@@ -29,7 +29,7 @@ def refusal(folder: Path, text: str) -> str:
 def test_all_columns_are_read(tmp_path: Path) -> None:
     (tmp_path / "m.png").touch()
     (entry,) = read(tmp_path, "file,finding,label,split,group,mask\nx/a.jpg,polyps,abnormal,test,p1,m.png\n")
-    assert entry == Entry(tmp_path / "x/a.jpg", "x/a.jpg", "abnormal", "polyps", "test", "p1", tmp_path / "m.png")
+    assert entry == SourceFile(tmp_path / "x/a.jpg", "x/a.jpg", "abnormal", "polyps", "test", "p1", tmp_path / "m.png")
 
 
 def test_columns_that_are_not_there_come_from_the_folders(tmp_path: Path) -> None:

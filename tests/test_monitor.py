@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medgen import api
-from medgen.engine.running_means import Epoch
+from medgen.engine.running_means import LogRow
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
 from medgen.verbs.monitor import TrainingMonitor
@@ -30,7 +30,7 @@ def watch(folder: Path) -> TrainingMonitor:
 
 def noted(bare: TrainingMonitor, *rows: dict[str, float]) -> list[str]:
     for row in rows:
-        bare.step(Epoch(row))
+        bare.step(LogRow(row))
     return (bare.run.folder / "steps.csv").read_text().splitlines()
 
 
@@ -94,7 +94,7 @@ def test_a_panel_shows_the_first_validation_frames_or_some_from_all_of_them(
     address = Path(f"folder:{tmp_path / 'frames'}")
     run = api.train(address, tmp_path / "run", api.recipe("vae", None, chosen))
     data = open_trained_on(run)
-    model = run.fresh()
+    model = run.new_model()
     training = SimpleNamespace(model=model, position=SimpleNamespace(epoch=0, step=0), train=[])
     shown = TrainingMonitor(run, data, training).batch.index.numpy()  # type: ignore[arg-type]
     assert shown.tolist() == data.rows("val")[places].tolist()

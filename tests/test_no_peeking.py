@@ -53,8 +53,8 @@ def test_the_labels_of_test_frames_change_no_weight_threshold_choice_or_score(
         found.append((open_run(run), pd.read_csv(run / "out" / "scores.csv"), json.loads((run / "calibration.json").read_text())))
     (first, table, calibration), (second, other, same) = found
     assert (table["label"] != other["label"]).all()
-    decided = [name for name in table if name in ("path", "score", "quantile", "abnormal") or name.startswith("part_")]
+    decided = [name for name in table if name in ("path", "score", "quantile", "abnormal") or name.startswith("component_")]
     pd.testing.assert_frame_equal(table[decided], other[decided])
     assert {**calibration, "weights": ""} == {**same, "weights": ""}
-    weights, others = first.trained().state_dict(), second.trained().state_dict()
+    weights, others = first.trained_model().state_dict(), second.trained_model().state_dict()
     assert all(torch.equal(weights[name], others[name]) for name in weights)

@@ -34,7 +34,7 @@ def fitted(name: str, batches: int = 3, **settings: Any) -> Any:
     assert isinstance(model, OnePass)
     for number in range(batches):
         assert not list(model.turns(frames(number), 0.0))
-    model.conclude()
+    model.finalise_fit()
     return model.eval()
 
 
@@ -54,8 +54,8 @@ def test_patchcores_distances_are_those_to_the_nearest_patch_in_the_bank() -> No
     vectors = found.permute(0, 2, 3, 1).flatten(0, 2).numpy()
     expected = NearestNeighbors(n_neighbors=1).fit(model.bank.numpy()).kneighbors(vectors)[0].reshape(6, -1)
     scores = model.score(frames(9))
-    np.testing.assert_allclose(scores.parts["highest"], expected.max(1), rtol=1e-3)
-    np.testing.assert_allclose(scores.parts["mean"], expected.mean(1), rtol=1e-3)
+    np.testing.assert_allclose(scores.components["highest"], expected.max(1), rtol=1e-3)
+    np.testing.assert_allclose(scores.components["mean"], expected.mean(1), rtol=1e-3)
 
 
 def test_patchcores_score_is_weighted_as_published() -> None:
@@ -73,7 +73,7 @@ def test_patchcores_score_is_weighted_as_published() -> None:
 
 def test_a_frame_that_is_in_the_bank_has_no_distance() -> None:
     model = fitted("patchcore", bank=10_000)
-    assert int(model.used) == 3 * 6 * 64 and model.score(frames(1)).parts["highest"].max() < 1e-4
+    assert int(model.used) == 3 * 6 * 64 and model.score(frames(1)).components["highest"].max() < 1e-4
 
 
 def test_the_bank_is_drawn_from_no_more_patches_than_stated() -> None:
@@ -91,7 +91,7 @@ def test_padims_distances_are_mahalanobis_distances_at_each_place() -> None:
     expected = np.sqrt(np.einsum("nd,de,ne->n", away, np.linalg.inv(covariance), away))
     vectors = (new.flatten(2).permute(2, 0, 1).float() - model.means[:, None]) @ model.roots
     np.testing.assert_allclose(vectors.norm(dim=2).view(8, 8, 6)[3, 5], expected, rtol=1e-3)
-    assert (model.score(frames(9)).parts["highest"].numpy() >= expected * 0.999).all()
+    assert (model.score(frames(9)).components["highest"].numpy() >= expected * 0.999).all()
 
 
 def pooled(model: Any, number: int, statistic: str) -> np.ndarray:

@@ -20,7 +20,7 @@ from medgen.errors import MedgenError, RunError
 from medgen.report.evaluate import evaluate
 from medgen.report.markup import brief, plain, shown
 from medgen.report.page import write_report
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 
 HOSTILE = [
     "<script>alert(1)</script>.png",
@@ -54,7 +54,7 @@ class Page(HTMLParser):
             self.rows[-1] += data
 
 
-def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epochs: int = 3, **changes: Any) -> Evidence:
+def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epochs: int = 3, **changes: Any) -> RunResults:
     """A run that looks like a real one."""
     random = np.random.default_rng(0)
     label = np.array(["normal"] * normals + ["abnormal"] * abnormals)
@@ -69,7 +69,7 @@ def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epoc
         "ssim": (0.65, -5),
         "psnr_valid": (21.6, -280),
         "ssim_valid": (0.63, -5),
-        "part_structure": (0, 1),
+        "component_structure": (0, 1),
     }
     scores = scores.assign(**{name: start + slope * score for name, (start, slope) in columns.items()})
     panels = make_panels(side)
@@ -90,10 +90,10 @@ def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epoc
         "warnings": ["The black box stands in 98 % of the normal frames but in 55 % of the polyp frames."],
         "rejected": pd.DataFrame({"file": ["a.txt", "b.jpg", "c.png"], "reason": ["not an image", "truncated", "empty file"]}),
     }
-    return Evidence(**(fields | changes))
+    return RunResults(**(fields | changes))
 
 
-def read(evidence: list[Evidence], out: Path) -> str:
+def read(evidence: list[RunResults], out: Path) -> str:
     return write_report(evidence, out).read_text(encoding="utf-8")
 
 
@@ -176,7 +176,7 @@ def test_hostile_names_change_text_and_no_tag(page: str, tmp_path: Path) -> None
     hostile = make_evidence(
         name=name,
         scores=run.scores.assign(path=name + run.scores["path"], finding=name, group=name),
-        metrics=metrics | {"parts": {name: run.metrics["parts"]["structure"]}},
+        metrics=metrics | {"components": {name: run.metrics["components"]["structure"]}},
         history=run.history.rename(columns={"val.kl": f"val.{name}", "train.kl": f"train.{name}"}),
         panels=[replace(panel, path=name, finding=name) for panel in run.panels],
         rejected=run.rejected.assign(file=name, reason=name),

@@ -16,7 +16,7 @@ from medgen import registry
 from medgen.backends.pix2pix import Config, Model
 from medgen.errors import BackendError
 from medgen.nn.adversarial.patch_critic import PatchCritic
-from medgen.types import Batch, Wants
+from medgen.types import Batch, DataRequirements
 
 SELF_MADE = pytest.mark.parametrize("pairing", ["grey", "erase", "blur"])
 
@@ -46,12 +46,12 @@ class Undecided(nn.Module):
         super().__init__()
         self.scales, self.layers, self.shown = scales, list(layers), list[Tensor]()
 
-    def see(self, pair: Tensor) -> list[tuple[list[Tensor], Tensor]]:
+    def forward_with_features(self, pair: Tensor) -> list[tuple[list[Tensor], Tensor]]:
         self.shown.append(pair)
         return [([self.layers.pop()] if self.layers else [], pair[:, :1] * 0) for _ in range(self.scales)]
 
     def forward(self, pair: Tensor) -> list[Tensor]:
-        return [answers for _, answers in self.see(pair)]
+        return [answers for _, answers in self.forward_with_features(pair)]
 
 
 def drawing(model: Model, frame: Tensor, seen: float | None = None) -> Model:
@@ -119,8 +119,8 @@ def test_frames_of_one_channel_cannot_lose_their_colours() -> None:
 
 
 def test_only_given_pairs_want_a_second_frame() -> None:
-    assert Model.wants(Config(pairing="given")) == Wants(other="pair")
-    assert {Model.wants(Config(pairing=pairing)) for pairing in ("grey", "erase", "blur")} == {Wants()}
+    assert Model.requirements(Config(pairing="given")) == DataRequirements(other="pair")
+    assert {Model.requirements(Config(pairing=pairing)) for pairing in ("grey", "erase", "blur")} == {DataRequirements()}
 
 
 @pytest.mark.parametrize("pairing", ["given", "grey", "erase", "blur"])
@@ -188,7 +188,7 @@ def test_without_a_weight_no_features_are_compared() -> None:
 def test_a_frame_that_is_restored_scores_zero(pairing: str) -> None:
     frames = batch()
     scores = drawing(small(pairing=pairing), 2 * frames.image - 1).score(frames)
-    for value in (scores.score, scores.map, scores.parts["absolute_error"], scores.parts["ssim"]):
+    for value in (scores.score, scores.map, scores.components["absolute_error"], scores.components["ssim"]):
         assert value is not None and value.abs().max() < 1e-5
 
 
@@ -198,7 +198,7 @@ def test_the_score_falls_with_the_error(pairing: str) -> None:
     frame = (2 * frames.image - 1) * 0.5
     model = small(pairing=pairing)
     near, far = (drawing(model, frame + shift).score(replace(frames, image=(frame + 1) / 2)) for shift in (0.1, 0.2))
-    torch.testing.assert_close(far.parts["absolute_error"], torch.full((4,), 0.1))
+    torch.testing.assert_close(far.components["absolute_error"], torch.full((4,), 0.1))
     assert (near.score < far.score).all() and near.map is not None and far.map is not None and (near.map <= far.map).all()
 
 
@@ -219,7 +219,7 @@ def test_another_score_setting_is_heard() -> None:
     frames = batch()
     model = drawing(small(score={"map": "ssim", "sigma": 0.0}), torch.zeros_like(frames.image))
     scores = model.score(frames)
-    torch.testing.assert_close(scores.score, scores.parts["ssim"])
+    torch.testing.assert_close(scores.score, scores.components["ssim"])
 
 
 def test_training_erases_other_cells_each_time_and_scoring_the_same_ones() -> None:
@@ -235,7 +235,7 @@ def test_the_critic_part_is_minus_what_it_thinks_of_the_true_pair() -> None:
     pair = model._shown(frames), torch.where(frames.valid, 2 * frames.image - 1, -1.0)
     answers = model.critic(torch.cat(pair, 1))
     expected = -(answers[0].mean((1, 2, 3)) + answers[1].mean((1, 2, 3))) / 2
-    torch.testing.assert_close(model.score(frames).parts["critic"], expected)
+    torch.testing.assert_close(model.score(frames).components["critic"], expected)
 
 
 def test_given_pairs_are_scored_by_the_error_of_the_second_frame() -> None:
@@ -244,7 +244,7 @@ def test_given_pairs_are_scored_by_the_error_of_the_second_frame() -> None:
     model = small(pairing="given").eval()
     difference = (model.translate(frames) - frames.other).abs().mean(1, keepdim=True) * frames.valid
     expected = difference.sum((1, 2, 3)) / frames.valid.sum((1, 2, 3))
-    torch.testing.assert_close(model.score(frames).parts["absolute_error"], expected)
+    torch.testing.assert_close(model.score(frames).components["absolute_error"], expected)
     assert drawing(model, 2 * frames.other - 1).score(frames).score.max() < 1e-10
 
 

@@ -217,7 +217,7 @@ def test_the_score_is_minus_the_log_of_the_probability_of_all_normal_classes() -
     scores = model.score(batch())
     torch.testing.assert_close(scores.score, torch.full((4,), -math.log(0.7)))
     uncertainty = -(0.5 * math.log(0.5) + 0.3 * math.log(0.3) + 0.2 * math.log(0.2))
-    torch.testing.assert_close(scores.parts["uncertainty"], torch.full((4,), uncertainty))
+    torch.testing.assert_close(scores.components["uncertainty"], torch.full((4,), uncertainty))
     assert scores.map is None
 
 
@@ -230,7 +230,7 @@ def test_where_nothing_is_abnormal_the_score_is_the_entropy(normal: tuple[str, .
 def test_parts_tell_the_two_classifiers_apart() -> None:
     model = biased(small(normal_classes=("a",)), 0.0, 0.0, 0.0)
     model.source_only[-1].bias.data[0] = math.log(2)  # type: ignore[index]
-    parts = model.score(batch()).parts
+    parts = model.score(batch()).components
     torch.testing.assert_close(parts["adapted"], torch.full((4,), math.log(3)))
     torch.testing.assert_close(parts["source_only"], torch.full((4,), math.log(2)))
 

@@ -44,8 +44,8 @@ def test_the_highest_score_comes_first(ranks: pd.DataFrame) -> None:
 
 
 def test_p_values_are_those_of_split_conformal_prediction(ranks: pd.DataFrame, root: Path) -> None:
-    usual = json.loads((root / "run" / "calibration.json").read_text())["scores"]
-    expected = [(1 + sum(one >= score for one in usual)) / (len(usual) + 1) for score in ranks["score"]]
+    normal_scores = json.loads((root / "run" / "calibration.json").read_text())["scores"]
+    expected = [(1 + sum(one >= score for one in normal_scores)) / (len(normal_scores) + 1) for score in ranks["score"]]
     np.testing.assert_allclose(ranks["p_value"], expected, rtol=1e-12)
 
 

@@ -12,7 +12,7 @@ VALID = torch.ones(2, 1, 32, 32, dtype=torch.bool)
 def test_a_perfect_reconstruction_scores_zero() -> None:
     image = torch.rand(2, 3, 32, 32)
     scores = residual_scores(image, image.clone(), VALID, ResidualSettings())
-    assert scores.score.abs().max() < 1e-5 and all(part.abs().max() < 1e-5 for part in scores.parts.values())
+    assert scores.score.abs().max() < 1e-5 and all(part.abs().max() < 1e-5 for part in scores.components.values())
 
 
 def test_maps_are_zero_outside_valid() -> None:
@@ -60,7 +60,7 @@ def test_the_mean_of_scores_is_that_of_their_maps_and_parts() -> None:
     mean = mean_scores(both)
     assert mean.map is not None and both[0].map is not None and both[1].map is not None
     torch.testing.assert_close(mean.map, (both[0].map + both[1].map) / 2)
-    torch.testing.assert_close(mean.parts["ssim"], (both[0].parts["ssim"] + both[1].parts["ssim"]) / 2)
+    torch.testing.assert_close(mean.components["ssim"], (both[0].components["ssim"] + both[1].components["ssim"]) / 2)
 
 
 def test_the_top_mean_equals_numpy() -> None:

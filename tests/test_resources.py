@@ -61,7 +61,7 @@ def scored(run: Run) -> ScoreTable:
 
 def test_every_training_notes_weights_and_time(run: Run) -> None:
     noted = json.loads((run.folder / "cost.json").read_text())
-    assert noted["parameters"] == sum(weight.numel() for weight in run.fresh().parameters() if weight.requires_grad)
+    assert noted["parameters"] == sum(weight.numel() for weight in run.new_model().parameters() if weight.requires_grad)
     assert noted["training_seconds"] == pytest.approx(run.history()["seconds"].max(), rel=1e-9)
 
 
@@ -85,7 +85,7 @@ def test_speed_is_that_of_the_passes_and_not_of_what_comes_before(
             yield None
 
     monkeypatch.setattr(module, "score_batches", paced)
-    found = module.frames_per_second(run, run.trained(), scored, make_fabric("cpu", "float32"))
+    found = module.frames_per_second(run, run.trained_model(), scored, make_fabric("cpu", "float32"))
     assert len(scored.rows) / 0.1 < found <= len(scored.rows) / 0.02
 
 
@@ -107,5 +107,5 @@ def test_the_higher_peak_of_a_resumed_training_counts(run: Run) -> None:
             return None
 
     for peak in (7, 9, 8, None):
-        note_cost(run, run.fresh(), 1.0, Meter(peak))
+        note_cost(run, run.new_model(), 1.0, Meter(peak))
     assert recorded(run)["peak_memory"] == 9 and recorded(run)["peak_device_memory"] is None

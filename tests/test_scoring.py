@@ -42,7 +42,7 @@ def test_a_perceptual_part_joins_the_others_and_leaves_the_score() -> None:
     model, frames = tiny("vae").eval(), batch()
     with torch.inference_mode():
         found, own = Scorer(model, ScoringSettings(perceptual="efficientnet-lite0"))(frames), model.score(frames)
-    assert {*found.parts} == {*own.parts, "perceptual"} and found.parts["perceptual"].min() > 0
+    assert {*found.components} == {*own.components, "perceptual"} and found.components["perceptual"].min() > 0
     assert torch.equal(found.score, own.score)
 
 
@@ -78,8 +78,10 @@ def test_a_fused_score_is_the_mean_surprise_of_its_parts_among_half_of_the_valid
     succeed("score", tmp_path / "run", f"folder:{frames}", "--out", tmp_path / "out", "--no-pictures")
     table = pd.read_csv(tmp_path / "out" / "scores.csv")
     calibration = json.loads((tmp_path / "run" / "calibration.json").read_text())
-    assert [*calibration["parts"]] == ["part_ssim", "part_kl"] and all(len(part) == 30 for part in calibration["parts"].values())
-    expected = fuse(calibration["parts"], {name: table[name].to_numpy() for name in calibration["parts"]})
+    assert [*calibration["components"]] == ["component_ssim", "component_kl"] and all(
+        len(part) == 30 for part in calibration["components"].values()
+    )
+    expected = fuse(calibration["components"], {name: table[name].to_numpy() for name in calibration["components"]})
     np.testing.assert_allclose(table["score"], expected, rtol=1e-4)
 
 

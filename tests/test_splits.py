@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medgen.data.preparing.splits import assign, divide, groups
+from medgen.data.preparing.splits import groups, split_archive, split_prepared
 from medgen.errors import DataError
 
 rows = st.lists(
@@ -25,14 +25,14 @@ def table(drawn: list[tuple[int, str, str]]) -> pd.DataFrame:
 @given(rows, st.integers(0, 5))
 def test_a_group_is_never_divided(drawn: list[tuple[int, str, str]], seed: int) -> None:
     index = table(drawn)
-    index["split"] = assign(index, 0.2, 0.3, seed)
+    index["split"] = split_prepared(index, 0.2, 0.3, seed)
     assert (index.groupby("group")["split"].nunique() == 1).all()
 
 
 @given(rows, st.integers(0, 5))
 def test_training_and_validation_hold_normal_frames_only(drawn: list[tuple[int, str, str]], seed: int) -> None:
     index = table(drawn)
-    index["split"] = assign(index, 0.2, 0.3, seed)
+    index["split"] = split_prepared(index, 0.2, 0.3, seed)
     assert set(index.loc[index["split"] != "test", "label"]) <= {"normal"}
 
 
@@ -41,30 +41,34 @@ def normals(count: int) -> pd.DataFrame:
 
 
 def test_the_shares_are_kept() -> None:
-    counts = pd.Series(assign(normals(1000), 0.15, 0.25, 0)).value_counts()
+    counts = pd.Series(split_prepared(normals(1000), 0.15, 0.25, 0)).value_counts()
     assert counts.to_dict() == {"train": 600, "test": 250, "val": 150}
 
 
 def test_the_same_seed_gives_the_same_splits_and_another_one_others() -> None:
-    assert assign(normals(50), 0.2, 0.2, 1) == assign(normals(50), 0.2, 0.2, 1) != assign(normals(50), 0.2, 0.2, 2)
+    assert (
+        split_prepared(normals(50), 0.2, 0.2, 1)
+        == split_prepared(normals(50), 0.2, 0.2, 1)
+        != split_prepared(normals(50), 0.2, 0.2, 2)
+    )
 
 
 def test_a_given_split_stays() -> None:
     index = normals(20)
     index.loc[:4, "split"] = "test"
-    assert assign(index, 0.2, 0.0, 0)[:5] == ["test"] * 5
+    assert split_prepared(index, 0.2, 0.0, 0)[:5] == ["test"] * 5
 
 
 def test_validation_is_taken_from_a_given_training_split_where_there_is_none() -> None:
     index = normals(100).assign(split=["train"] * 80 + ["test"] * 20)
-    splits = pd.Series(assign(index, 0.25, 0.25, 0))
+    splits = pd.Series(split_prepared(index, 0.25, 0.25, 0))
     assert splits[80:].eq("test").all() and splits[:80].value_counts().to_dict() == {"train": 60, "val": 20}
 
 
 def test_a_given_split_that_divides_a_group_is_refused() -> None:
     index = normals(2).assign(group="g", split=["train", "test"])
     with pytest.raises(DataError, match="group 'g' is in 'train' and in 'test'"):
-        assign(index, 0.2, 0.2, 0)
+        split_prepared(index, 0.2, 0.2, 0)
 
 
 def test_near_duplicates_without_a_group_share_one_and_named_groups_stay() -> None:
@@ -83,7 +87,7 @@ def test_no_group_is_in_two_splits_and_given_splits_stay(drawn: list[tuple[int, 
     frames = pd.DataFrame(drawn, columns=["group", "label"])
     frames["split"] = [stated.get(group, "") for group, _ in drawn]
     frames["group"] = frames["group"].astype(str)
-    split = divide(frames, seed)
+    split = split_archive(frames, seed)
     used = split != "unused"
     assert (split[used].groupby(frames["group"][used]).nunique() == 1).all()
     assert set(split) <= {"train", "val", "test", "unused"}
@@ -94,4 +98,4 @@ def test_no_group_is_in_two_splits_and_given_splits_stay(drawn: list[tuple[int, 
 
 def test_a_small_group_is_val_where_the_large_ones_are_too_large() -> None:
     frames = pd.DataFrame({"group": [*"aaaaaaaaab"], "label": "normal", "split": "train"})
-    assert divide(frames, 0).tolist() == ["train"] * 9 + ["val"]
+    assert split_archive(frames, 0).tolist() == ["train"] * 9 + ["val"]

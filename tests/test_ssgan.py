@@ -82,6 +82,6 @@ def test_the_score_part_of_a_frame_is_the_mean_confusion_over_its_four_turns() -
     model, frames = small("ssgan").eval(), batch()
     with torch.no_grad():
         logits = [model.critic.which_turn((2 * filled(frames.image, frames.valid) - 1).rot90(k, (2, 3))) for k in range(4)]  # type: ignore[operator]
-        part = model.score(frames).parts["rotation"]
+        part = model.score(frames).components["rotation"]
     expected = torch.stack([-answer.log_softmax(1)[:, k] for k, answer in enumerate(logits)]).mean(0)
     torch.testing.assert_close(part, expected)

@@ -14,7 +14,7 @@ from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player, Stage
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import WEIGHTS, Epoch, Fit, TrainSettings
+from medgen.engine.fit import WEIGHTS, Fit, LogRow, TrainSettings
 from medgen.engine.running_means import Means
 from medgen.engine.stages import Schedule
 from medgen.types import Batch, Scores
@@ -73,12 +73,12 @@ class TwoStages(Backend):
         return Scores(torch.zeros(len(batch)))
 
 
-def two_stages(folder: Path, **settings: int) -> tuple[Fit, list[Epoch], list[Epoch]]:
+def two_stages(folder: Path, **settings: int) -> tuple[Fit, list[LogRow], list[LogRow]]:
     torch.manual_seed(0)
     chosen = TrainSettings(epochs=8, precision="float32", early_stopping=0, **settings)
     fit = Fit(TwoStages(), Batches(1), Batches(), chosen, make_fabric("cpu", "float32"), folder)
-    rows: list[Epoch] = []
-    steps: list[Epoch] = []
+    rows: list[LogRow] = []
+    steps: list[LogRow] = []
     fit.run(rows.append, on_steps=steps.append)
     return fit, rows, steps
 
@@ -104,7 +104,7 @@ def test_a_player_without_a_turn_hears_no_validation_loss(tmp_path: Path) -> Non
 def test_a_stage_that_waits_in_vain_leaves_its_epochs_out(tmp_path: Path) -> None:
     chosen = TrainSettings(epochs=20, precision="float32", early_stopping=3)
     fit = Fit(TwoStages(), Batches(1), Batches(), chosen, make_fabric("cpu", "float32"), tmp_path)
-    rows: list[Epoch] = []
+    rows: list[LogRow] = []
     fit.run(rows.append)
     assert [row["epoch"] for row in rows][:6] == [1, 2, 3, 4, 5, 11]
 

@@ -57,7 +57,7 @@ def test_a_complete_study_leans_on_no_recipe_and_reads_back_the_same(tmp_path: P
     study = study_of("DATA", ["endovae", "vqvae2"], config=str(ROOT / "configs" / "{backend}-hyperkvasir.toml"), seeds=2)
     study.write(tmp_path / "study.toml")
     again = read_study(tmp_path / "study.toml")
-    assert again.recipes() == study.complete().recipes() and again.seeds == 2
+    assert again.recipes() == study.with_defaults().recipes() and again.seeds == 2
     assert not any(entry.config for entry in again.backends.values()) and Path(again.dataset).is_absolute()
 
 

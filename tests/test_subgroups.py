@@ -13,7 +13,7 @@ from writers import save
 from medgen.data.layouts.manifest import read_column
 from medgen.data.prepared import open_prepared
 from medgen.errors import DataError
-from medgen.verbs.subgroups import strata
+from medgen.verbs.subgroups import subgroups
 
 DRAW = np.random.default_rng(0)
 
@@ -54,7 +54,7 @@ def test_a_misspelt_column_leads_to_the_right_one(study: Path) -> None:
 def test_frames_are_grouped_by_folder_by_size_and_by_column(study: Path) -> None:
     data = open_prepared(study / "data")
     rows = data.rows("test")
-    found = strata(data, rows, ["Hospital"])
+    found = subgroups(data, rows, ["Hospital"])
     assert {*found["folder"]} == {"one", "two"} and [*found["Hospital"]].count("North") == 6
     sizes = [size for size in found["size of the finding"] if size]
     assert len(sizes) == 4 and {*sizes} == {"5 to 20 % of the frame", "20 to 100 % of the frame"}
@@ -63,7 +63,7 @@ def test_frames_are_grouped_by_folder_by_size_and_by_column(study: Path) -> None
 def test_folders_that_are_the_findings_are_no_grouping_of_their_own(study: Path) -> None:
     data = open_prepared(study / "data")
     rows = data.rows("train")
-    assert "folder" not in strata(data, rows)
+    assert "folder" not in subgroups(data, rows)
 
 
 def test_a_report_measures_by_a_column(study: Path) -> None:

@@ -145,7 +145,7 @@ def test_classifiers_are_measured_in_both_domains(reported: Path) -> None:
     metrics = json.loads((reported / "metrics.json").read_text())
     for section in (metrics, metrics["transfer"]):
         assert set(section["classes"]) == {"adapted", "source_only"} and section["classes"]["adapted"]["frames"] == 8
-        assert 0 <= section["parts"]["source_only"]["auroc"]["value"] <= 1
+        assert 0 <= section["components"]["source_only"]["auroc"]["value"] <= 1
     assert metrics["transfer"]["source"].endswith("target") and "Second domain" in (reported / "report.html").read_text()
 
 

@@ -99,7 +99,7 @@ def test_the_first_stage_leaves_the_prior_as_it_is(name: str) -> None:
 def test_without_a_share_there_is_no_prior(name: str) -> None:
     model = small(name, {"share": 0}).eval()
     assert model.stages == (Stage(1.0, "reconstruction"),) and list(model.players) == ["vqvae"]
-    assert "code_nll" not in model.score(batch()).parts and model.sample(2).shape == (2, 3, 32, 32)
+    assert "code_nll" not in model.score(batch()).components and model.sample(2).shape == (2, 3, 32, 32)
     assert [turn[0] for turn in model.turns(batch(), 1.0)] == ["vqvae"]
 
 
@@ -129,7 +129,7 @@ def test_the_prior_gives_the_score_its_part(name: str) -> None:
     model, frames = small(name).eval(), batch()
     nll = model.prior.nll(model.codes(frames.image))
     mean = torch.cat([level.flatten(1) for level in nll], 1).mean(1)
-    torch.testing.assert_close(model.score(frames).parts["code_nll"], mean)
+    torch.testing.assert_close(model.score(frames).components["code_nll"], mean)
 
 
 def test_the_map_of_codes_shows_each_code_over_its_pixels() -> None:
@@ -163,10 +163,10 @@ def test_a_frame_of_unknown_class_scores_by_its_likeliest(name: str) -> None:
     each = torch.stack(
         [torch.cat([x.flatten(1) for x in model.prior.nll(codes, torch.full((4,), k))], 1).mean(1) for k in range(3)]
     )
-    torch.testing.assert_close(model.score(frames).parts["code_nll"], each.amin(0))
+    torch.testing.assert_close(model.score(frames).components["code_nll"], each.amin(0))
     known = replace(frames, finding=torch.tensor([0, 1, 2, -1]))
     torch.testing.assert_close(
-        model.score(known).parts["code_nll"], torch.stack([each[0, 0], each[1, 1], each[2, 2], each[:, 3].min()])
+        model.score(known).components["code_nll"], torch.stack([each[0, 0], each[1, 1], each[2, 2], each[:, 3].min()])
     )
 
 
@@ -183,8 +183,8 @@ def test_a_conditional_prior_learns_from_the_class(name: str) -> None:
 def test_classes_are_those_of_a_conditional_prior(name: str) -> None:
     config = type(small(name).config)
     assert conditional(name).classes == ("a", "b", "c") and conditional(name).sample(3, label=1).shape == (3, 3, 32, 32)
-    assert small(name, classes=("a",)).classes == () and not registry.load(name).wants(config()).classes
-    assert registry.load(name).wants(config.parse({"prior": {"conditional": True}})).classes
+    assert small(name, classes=("a",)).classes == () and not registry.load(name).requirements(config()).classes
+    assert registry.load(name).requirements(config.parse({"prior": {"conditional": True}})).classes
 
 
 @both

@@ -22,7 +22,7 @@ def tiny(name: str, **settings: object) -> Backend:
 
 def told(name: str) -> dict[str, object]:
     """Return the classes that a run would tell the backend of, {} for one that wants none."""
-    return {"classes": ("a", "b")} if registry.load(name).wants(registry.parse(name, {})).classes else {}
+    return {"classes": ("a", "b")} if registry.load(name).requirements(registry.parse(name, {})).classes else {}
 
 
 def training_batch(n: int = 4, seed: int = 0) -> Batch:

@@ -21,7 +21,7 @@ from medgen.nn.codes.code_prior import CodePrior, PriorSettings
 from medgen.nn.codes.quantizer import Quantized, Quantizer, QuantizerSettings, perplexity
 from medgen.nn.features.pixel_loss import PixelLoss, PixelResidual
 from medgen.nn.features.residual import ResidualSettings, residual_scores, top_mean
-from medgen.types import Batch, Scores, Wants
+from medgen.types import Batch, DataRequirements, Scores
 
 COLLAPSED = 0.02  # share of the codes below which a perplexity means that the codebook is out of use
 AT_ONCE = 128  # frames drawn at a time: what the prior keeps of its layers grows with it
@@ -87,22 +87,22 @@ class CodeModel(nn.Module, ABC):
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes that the prior tells apart, () for a prior without."""
-        return self.config.classes if self.wants(self.config).classes else ()
+        return self.config.classes if self.requirements(self.config).classes else ()
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
+    def requirements(cls, config: Settings) -> DataRequirements:
         assert isinstance(config, CodeSettings)
-        return Wants(classes=config.prior.conditional and config.prior.share > 0)
+        return DataRequirements(classes=config.prior.conditional and config.prior.share > 0)
 
     @property
-    def parts(self) -> tuple[tuple[float, str], ...]:
+    def components(self) -> tuple[tuple[float, str], ...]:
         """The stages of the training: until which progress, and the loss that tells the best weights."""
         share = self.config.prior.share
         return ((1 - share, "reconstruction"), (1.0, "loss")) if share else ((1.0, "reconstruction"),)
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Yield the autoencoder's losses, and in the last stage the prior's: mean nats a code."""
-        if self.prior is not None and progress >= self.parts[0][0]:
+        if self.prior is not None and progress >= self.components[0][0]:
             codes = self.codes(batch.image)
             self._note(codes)
             yield "prior", {"code_nll": _mean_nats(self.prior.nll(codes, batch.finding)).mean()}
@@ -186,14 +186,14 @@ class CodeModel(nn.Module, ABC):
         if self.prior is None:
             return scores
         nll = self.prior.best_nll([level.codes for level in levels], batch.finding)
-        parts = {**scores.parts, "code_nll": _mean_nats(nll)}
+        components = {**scores.components, "code_nll": _mean_nats(nll)}
         if self.config.prior.map == "residual":
-            return Scores(scores.score, scores.map, parts)
+            return Scores(scores.score, scores.map, components)
         settings, valid = self.config.score, batch.valid
         chosen = smooth(self._nll_map(nll), valid, settings.sigma * self.size / 96)
         if self.config.prior.map == "product" and scores.map is not None:
             chosen = chosen * scores.map
-        return Scores(top_mean(chosen, valid, settings.share), chosen, parts)
+        return Scores(top_mean(chosen, valid, settings.share), chosen, components)
 
     def _nll_map(self, nll: Sequence[Tensor]) -> Tensor:
         """Return the nats of the codes over each pixel, summed over levels, (B, 1, S, S)."""

@@ -21,7 +21,7 @@ from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_me
 from medgen.nn.adversarial.dcgan_nets import Encoder, noise_like
 from medgen.nn.adversarial.diffaugment import Change, augment
 from medgen.nn.features.residual import ResidualSettings, residual_scores
-from medgen.nn.inpaint import filled
+from medgen.nn.inpaint import inpaint
 from medgen.types import Batch, Scores
 
 COLLAPSED = 0.05  # share of the frames' variance below which the samples are one frame
@@ -175,9 +175,9 @@ class Adversarial(Backend):
         image, drawn = whole(batch), self.draw(self.embed(batch))
         pixels = residual_scores(batch.image, unsigned(drawn), batch.valid, self.config.score)
         _, features = self._residuals(image, drawn, batch.valid)
-        parts = {**pixels.parts, "feature_residual": features, "critic": -self.critic(image).float()}
+        components = {**pixels.components, "feature_residual": features, "critic": -self.critic(image).float()}
         weighted = self.config.inversion.feature_weight * features
-        return Scores(4 * pixels.score + weighted, pixels.map, parts)  # 4: of frames in [-1, 1], as the paper has them
+        return Scores(4 * pixels.score + weighted, pixels.map, components)  # 4: of frames in [-1, 1], as the paper has them
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
         """Measure how much samples differ from each other, as a share of how much frames do."""
@@ -213,7 +213,7 @@ class PlainAdversarial(Adversarial):
 
 def whole(batch: Batch) -> Tensor:
     """Return the frames in [-1, 1] with what is not valid filled from around: a generator would learn to draw the holes."""
-    return signed(filled(batch.image, batch.valid))
+    return signed(inpaint(batch.image, batch.valid))
 
 
 def signed(image: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
 from medgen.losses import smooth
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
-from medgen.types import Batch, Wants
+from medgen.types import Batch, DataRequirements
 
 NET_SIDE = 224  # for which the sources state lengths in pixels
 
@@ -30,7 +30,7 @@ class OnePassConfig(Settings):
 
 
 class OnePass(Backend):
-    """A detector that gathers in `turns` and fits in `conclude`; a subclass adds `gather`, `fit` and `score`."""
+    """A detector that gathers in `turns` and fits in `finalise_fit`; a subclass adds `gather`, `fit` and `score`."""
 
     monitor = ""
     config: OnePassConfig
@@ -43,8 +43,8 @@ class OnePass(Backend):
         self.gathered = 0  # frames
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
-        return Wants(once=True)
+    def requirements(cls, config: Settings) -> DataRequirements:
+        return DataRequirements(single_pass=True)
 
     @property
     def players(self) -> dict[str, Player]:
@@ -62,7 +62,7 @@ class OnePass(Backend):
     def gather(self, batch: Batch, view: int) -> None:
         """Take what `fit` needs of a batch, this view of it; the first, 0, is the frames as they are."""
 
-    def conclude(self) -> None:
+    def finalise_fit(self) -> None:
         """Fit to what was gathered.
 
         Raises

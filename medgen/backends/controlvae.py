@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.contract.backend import Optimizer, Player
 from medgen.nn.controller import ControllerSettings
-from medgen.nn.conv_stacks import dense, halved, he
+from medgen.nn.conv_stacks import dense, halved, init_he
 
 
 class Config(VariationalConfig):
@@ -58,7 +58,7 @@ class Model(Variational):
             nn.Unflatten(1, (widths[-1], side, side)),  # (B, W, side, side)
             *transposed[:-1],
         )
-        self.apply(he)
+        self.apply(init_he)
 
     @property
     def players(self) -> dict[str, Player]:

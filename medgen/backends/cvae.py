@@ -17,8 +17,8 @@ from medgen.backends._vae import Variational, VariationalConfig
 from medgen.config import Settings
 from medgen.contract.backend import Player
 from medgen.losses import gaussian_kl
-from medgen.nn.conv_stacks import dense, halved, he, up
-from medgen.types import Batch, Scores, Wants
+from medgen.nn.conv_stacks import dense, halved, init_he, up
+from medgen.types import Batch, DataRequirements, Scores
 
 
 class Config(VariationalConfig):
@@ -53,11 +53,11 @@ class Model(Variational):
             *up(widths[-1], widths[::-1], nn.BatchNorm2d),
             nn.Conv2d(widths[0], channels, 3, padding=1),
         )
-        self.apply(he)
+        self.apply(init_he)
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
-        return Wants(classes=True)
+    def requirements(cls, config: Settings) -> DataRequirements:
+        return DataRequirements(classes=True)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from medgen.nn.adversarial.patch_critic import PatchCritic, halvings_for
 from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.nn.translation.resnet_generator import ResnetGenerator
 from medgen.nn.translation.unet import UNet
-from medgen.types import Batch, Scores, Wants
+from medgen.types import Batch, DataRequirements, Scores
 
 BLOCKS = {"resnet6": 6, "resnet9": 9}
 LARGE = 256  # side in pixels from which the source has nine residual blocks
@@ -80,8 +80,8 @@ class Model(Backend):
         return PatchCritic(self.channels, self.config.critic_width, halvings, "instance")
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
-        return Wants(other="pool")
+    def requirements(cls, config: Settings) -> DataRequirements:
+        return DataRequirements(other="pool")
 
     @property
     def players(self) -> dict[str, Player]:
@@ -91,7 +91,7 @@ class Model(Backend):
         }
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
-        assert batch.other is not None  # `wants` asked for it
+        assert batch.other is not None  # `requirements` asked for it
         a, b = signed(batch.image), signed(batch.other)
         fake_a, fake_b = self.b_to_a(b).float(), self.a_to_b(a).float()
         yield "generators", self._generator_losses(a, b, fake_a, fake_b)
@@ -136,8 +136,8 @@ class Model(Backend):
         healthy = self.b_to_a(image)
         scores = residual_scores(batch.image, unsigned(healthy), batch.valid, self.config.score)
         returned = (self.a_to_b(healthy).float() - image).abs().mean(1, keepdim=True)  # (B, 1, S, S)
-        parts = {"critic_a": -self.critic_a(image).float().flatten(1).mean(1), "cycle": valid_mean(returned, batch.valid)}
-        return Scores(scores.score, scores.map, {**scores.parts, **parts})
+        components = {"critic_a": -self.critic_a(image).float().flatten(1).mean(1), "cycle": valid_mean(returned, batch.valid)}
+        return Scores(scores.score, scores.map, {**scores.components, **components})
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
         """Measure how well frames of A come back from B, how far they go there, and how much of their variance is left there."""

@@ -73,7 +73,7 @@ class Model(OnePass):
         self.register_buffer("votes", torch.zeros(len(self.sets)))
         self.register_buffer("errors", torch.zeros(len(self.sets)))
         self._clean: list[list[Tensor]] = []  # of each batch and view, (B, c) a block
-        self._spoilt: list[list[Tensor]] = []
+        self._corrupted: list[list[Tensor]] = []
         self._rows: list[Tensor] = []  # of the data set, for each batch and view
         self._spoilt_rows: list[Tensor] = []
 
@@ -94,27 +94,27 @@ class Model(OnePass):
         self._clean.append(self._vectors(batch, every))
         self._rows.append(batch.index.cpu())
         if len(self.sets) > 1 and view == 0 and self.gathered < ENOUGH:
-            spoilt, _ = foreign_patches(batch.image, batch.valid, batch.index)
-            self._spoilt.append(self._vectors(Batch(spoilt, batch.valid, batch.index), every))
+            corrupted, _ = foreign_patches(batch.image, batch.valid, batch.index)
+            self._corrupted.append(self._vectors(Batch(corrupted, batch.valid, batch.index), every))
             self._spoilt_rows.append(batch.index.cpu())
 
     def fit(self) -> None:
         rows = torch.cat(self._rows)
-        spoilt_rows = torch.cat(self._spoilt_rows) if self._spoilt_rows else rows[:0]
+        corrupted_rows = torch.cat(self._spoilt_rows) if self._spoilt_rows else rows[:0]
         good, bad = [], []
         for number in range(len(self.blocks)):
             clean = torch.cat([vectors[number] for vectors in self._clean])
-            spoilt = torch.cat([vectors[number] for vectors in self._spoilt]) if self._spoilt else clean[:0]
-            held = held_out(clean, rows, torch.cat([clean, spoilt]), torch.cat([rows, spoilt_rows]))
+            corrupted = torch.cat([vectors[number] for vectors in self._corrupted]) if self._corrupted else clean[:0]
+            held = held_out(clean, rows, torch.cat([clean, corrupted]), torch.cat([rows, corrupted_rows]))
             gaussian = Gaussian.fit(clean, held[: len(clean)])
-            normal, odd = ((held - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(spoilt)])
+            normal, odd = ((held - gaussian.distance_scale[0]) / gaussian.distance_scale[1]).split([len(clean), len(corrupted)])
             good.append(normal)
             bad.append(odd)
             for name, value in gaussian._asdict().items():
                 self.get_buffer(f"{name}_{number}").copy_(value)
         if len(self.sets) > 1:
             for place, chosen in enumerate(self.sets):
-                normal, odd = (torch.stack([parts[number] for number in chosen]).sum(0) for parts in (good, bad))
+                normal, odd = (torch.stack([components[number] for number in chosen]).sum(0) for components in (good, bad))
                 self.votes[place], self.errors[place] = _vote(normal, odd)
         self.taken.zero_()
         self.taken[list(self.sets[_chosen(self.sets, self.votes, self.errors)])] = True

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.contract.backend import Optimizer, Player
 from medgen.errors import ConfigError
-from medgen.nn.conv_stacks import he
+from medgen.nn.conv_stacks import init_he
 
 ENCODER = ((16, 1), (32, 1), (32, 2), (64, 2), (128, 1), (256, 2))  # channels and stride of each 3 x 3 convolution
 DECODER = ((256, 2), (128, 1), (64, 2), (64, 1), (32, 2), (32, 1))  # stride 2 is a transposed convolution
@@ -51,7 +51,7 @@ class Model(Variational):
             nn.Linear(config.latents, flat), nn.ReLU(), nn.Unflatten(1, (ENCODER[-1][0], self.side, self.side))
         )
         self.decoder = nn.Sequential(*_decoder(channels))
-        self.apply(he)
+        self.apply(init_he)
 
     @property
     def players(self) -> dict[str, Player]:

@@ -104,19 +104,22 @@ class Model(Backend):
         """Return the mean of the code, (B, Z h w / 16)."""
         return self._encode(self._features(batch)[0])[0].flatten(1)
 
-    def contrast(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+    def feature_residual(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """Return what features differ in from their reconstruction, (B, D, h, w), and the places (B, 1, h, w) that count."""
         features, counts = self._features(batch)
-        away = features - self._decode(self._encode(features)[0], features)
-        return [(part, counts) for part in away.split(list(self.layers.widths), 1)]
+        residual = features - self._decode(self._encode(features)[0], features)
+        return [(part, counts) for part in residual.split(list(self.layers.widths), 1)]
 
     def score(self, batch: Batch) -> Scores:
         features, counts = self._features(batch)
         mean, log_variance = self._encode(features)
         scores = residual_scores(features, self._decode(mean, features), counts, self.config.score)
         assert scores.map is not None
-        parts = {**scores.parts, **({"kl": gaussian_kl(mean, log_variance).flatten(1).mean(1)} if self.config.kl_weight else {})}
-        return Scores(scores.score, spread(scores.map, self.size) * batch.valid, parts)
+        components = {
+            **scores.components,
+            **({"kl": gaussian_kl(mean, log_variance).flatten(1).mean(1)} if self.config.kl_weight else {}),
+        }
+        return Scores(scores.score, spread(scores.map, self.size) * batch.valid, components)
 
 
 def _layer(convolution: nn.Module, width: int) -> tuple[nn.Module, ...]:

@@ -31,7 +31,7 @@ from medgen.nn.conv_stacks import halved
 from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.nn.translation.corrupt import blur, erase, fixed_patterns, grey, random_patterns
 from medgen.nn.translation.unet import UNet
-from medgen.types import Batch, Scores, Wants
+from medgen.types import Batch, DataRequirements, Scores
 
 SMALLEST = 8  # pixels of a side that a discriminator can judge
 
@@ -79,9 +79,9 @@ class Model(Backend):
         self.critic = ScaledCritics(config.scales, 2 * channels, config.critic_width, halvings, config.norm)
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
+    def requirements(cls, config: Settings) -> DataRequirements:
         assert isinstance(config, Config)
-        return Wants(other="pair") if config.pairing == "given" else Wants()
+        return DataRequirements(other="pair") if config.pairing == "given" else DataRequirements()
 
     @property
     def players(self) -> dict[str, Player]:
@@ -107,11 +107,11 @@ class Model(Backend):
 
     def _deception(self, real: Tensor, fake: Tensor) -> Losses:
         """Return the generator's adversarial loss and, by option, how its pairs differ to the eyes of the discriminators."""
-        seen = self.critic.see(fake)
+        seen = self.critic.forward_with_features(fake)
         losses = {"generator": torch.stack([generator_loss(answers, self.config.loss) for _, answers in seen]).sum()}
         if self.config.feature_weight:
             with torch.no_grad():
-                truth = [layer for layers, _ in self.critic.see(real) for layer in layers]
+                truth = [layer for layers, _ in self.critic.forward_with_features(real) for layer in layers]
             found = [layer for layers, _ in seen for layer in layers]
             gaps = [(there.float() - here.float()).abs().mean() for there, here in zip(truth, found, strict=True)]
             losses["features"] = self.config.feature_weight * torch.stack(gaps).sum()  # Wang et al., equation 4
@@ -176,8 +176,8 @@ class Model(Backend):
         truth, drawn = self._truth(batch), self.reconstruct(batch)
         scores = residual_scores(unsigned(truth), drawn, batch.valid, self.config.score)
         opinions = [self._opinion(_joined(self._shown(batch, pattern), truth, batch.valid)) for pattern in self._patterns(batch)]
-        parts = {**scores.parts, "critic": -torch.stack(opinions).mean(0)}
-        return replace(scores, parts=parts)
+        components = {**scores.components, "critic": -torch.stack(opinions).mean(0)}
+        return replace(scores, components=components)
 
     def _opinion(self, pair: Tensor) -> Tensor:
         """Return the mean over scales of the mean answer, (B,)."""

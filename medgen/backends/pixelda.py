@@ -28,7 +28,7 @@ from medgen.nn.translation.pixelda_nets import (
     ResidualClassifier,
     pairwise_squared_error,
 )
-from medgen.types import Batch, Scores, Wants
+from medgen.types import Batch, DataRequirements, Scores
 
 DIGITS = 32  # side in pixels up to which frames are taken for digits
 UNKNOWN = -1  # place of a finding that is none of the classes
@@ -90,8 +90,8 @@ class Model(Backend):
         return ResidualClassifier(self.channels, classes)
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
-        return Wants(classes=True, other="pool", abnormal=True)
+    def requirements(cls, config: Settings) -> DataRequirements:
+        return DataRequirements(classes=True, other="pool", abnormal=True)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -171,8 +171,8 @@ class Model(Backend):
         image = signed(batch.image)
         adapted, source_only = (net(image).float().log_softmax(1) for net in (self.classifier, self.source_only))  # (B, K)
         score = self._abnormality(adapted)
-        parts = {"adapted": score, "source_only": self._abnormality(source_only), "uncertainty": entropy(adapted)}
-        return Scores(score, None, parts)
+        components = {"adapted": score, "source_only": self._abnormality(source_only), "uncertainty": entropy(adapted)}
+        return Scores(score, None, components)
 
     def _abnormality(self, logs: Tensor) -> Tensor:
         """Return the anomaly score (B,) of log-probabilities (B, K)."""

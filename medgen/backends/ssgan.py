@@ -67,4 +67,4 @@ class Model(PlainAdversarial):
     def score(self, batch: Batch) -> Scores:
         scores = super().score(batch)
         rotation = self._confusion(whole(batch)).mean(1)
-        return replace(scores, parts={**scores.parts, "rotation": rotation})
+        return replace(scores, components={**scores.components, "rotation": rotation})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.contract.backend import Player
-from medgen.nn.conv_stacks import dense, down, halved, he, up
+from medgen.nn.conv_stacks import dense, down, halved, init_he, up
 
 
 class Config(VariationalConfig):
@@ -42,7 +42,7 @@ class Model(Variational):
             *up(config.widths[-1], config.widths[::-1]),
             nn.Conv2d(config.widths[0], channels, 3, padding=1),
         )
-        self.apply(he)
+        self.apply(init_he)
 
     @property
     def players(self) -> dict[str, Player]:

@@ -43,7 +43,7 @@ class Model(CodeModel, Backend):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        return tuple(Stage(*part) for part in self.parts)
+        return tuple(Stage(*part) for part in self.components)
 
     @property
     def players(self) -> dict[str, Player]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medgen.config import Settings
 from medgen.contract.capabilities import Translates
 from medgen.errors import BackendError, did_you_mean
-from medgen.types import Batch, Scores, Wants
+from medgen.types import Batch, DataRequirements, Scores
 
 Losses = dict[str, Tensor]
 
@@ -93,9 +93,9 @@ class Backend(nn.Module, ABC):
         self.notes = {}
 
     @classmethod
-    def wants(cls, config: Settings) -> Wants:
+    def requirements(cls, config: Settings) -> DataRequirements:
         """Return what the training batches must hold where the settings are these."""
-        return Wants()
+        return DataRequirements()
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -36,10 +36,10 @@ class Conditional(Protocol):
 
 
 @runtime_checkable
-class Contrasts(Protocol):
+class ReconstructsFeatures(Protocol):
     """Reconstructs features instead of pixels."""
 
-    def contrast(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+    def feature_residual(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """Return of each map of features how it differs from its reconstruction, (B, c, h, w), and which places of it count,
         (B, 1, h, w) bool."""
         ...
@@ -123,10 +123,10 @@ class Diagnoses(Protocol):
 
 
 @runtime_checkable
-class Concludes(Protocol):
+class OnePassFit(Protocol):
     """Gathers in `turns`, which yield nothing, and makes its weights of that after the last batch of an epoch."""
 
-    def conclude(self) -> None: ...
+    def finalise_fit(self) -> None: ...
 
 
 @runtime_checkable
@@ -158,7 +158,7 @@ class Classifies(Protocol):
 
 CAPABILITIES: Mapping[str, type] = {
     "reconstruct": Reconstructs,
-    "contrast": Contrasts,
+    "feature_residual": ReconstructsFeatures,
     "sample": Samples,
     "embed": Embeds,
     "decode": Decodes,
@@ -166,7 +166,7 @@ CAPABILITIES: Mapping[str, type] = {
     "codes": Codes,
     "styles": Styles,
     "diagnose": Diagnoses,
-    "conclude": Concludes,
+    "finalise_fit": OnePassFit,
     "classes": Conditional,
     "translate": Translates,
     "classify": Classifies,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from medgen.data.field.overlay import highlights
 from medgen.data.native.archives import Lazy
 from medgen.data.prepared import Flags, Frames, Prepared
-from medgen.nn.inpaint import filled
+from medgen.nn.inpaint import inpaint
 
 USUAL = 0.1  # share of the training frames in which a place that is blanked shows no tissue
 BLOCK = 256  # masks read at once
@@ -43,11 +43,11 @@ def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     """
     digest = sha256(f"{data.digest} common ".encode() + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]
     return replace(
-        data, frames=Shown(data.frames, data.valid, mask), valid=np.broadcast_to(mask, data.valid.shape), digest=digest
+        data, frames=MaskedFrames(data.frames, data.valid, mask), valid=np.broadcast_to(mask, data.valid.shape), digest=digest
     )
 
 
-class Shown(Lazy[np.uint8]):
+class MaskedFrames(Lazy[np.uint8]):
     """Frames whose overlay is filled, blanked outside a mask. The first ones that are read are kept, `KEPT` bytes of them.
 
     Parameters
@@ -82,4 +82,4 @@ class Shown(Lazy[np.uint8]):
 def _whole(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return frames (n, S, S, C) with what is not valid (n, S, S) continued from around it."""
     image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, C, S, S)
-    return filled(image, torch.from_numpy(valid)[:, None]).round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
+    return inpaint(image, torch.from_numpy(valid)[:, None]).round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)

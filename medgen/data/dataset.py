@@ -13,16 +13,16 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.data.augment import STILL, AugmentSettings, Draws, apply, draw
-from medgen.data.native.addresses import Reading
+from medgen.data.native.addresses import ReadSettings
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
 from medgen.errors import DataError
-from medgen.types import LABELS, Batch, Wants
+from medgen.types import LABELS, Batch, DataRequirements
 
 Overlay = Literal["mask", "common", "keep"]
 
 
-class DataSettings(Reading):
+class DataSettings(ReadSettings):
     """What of a data set a run sees."""
 
     batch_size: int = Field(16, ge=1)
@@ -78,7 +78,7 @@ def second_domain(data: Prepared, second: Prepared | None) -> tuple[Prepared, ND
     return second or data, rows
 
 
-PLAIN = Wants()
+PLAIN = DataRequirements()
 
 
 class TrainingBatches:
@@ -104,15 +104,15 @@ class TrainingBatches:
         settings: DataSettings,
         seed: int,
         classes: Sequence[str] = (),
-        wants: Wants = PLAIN,
+        requirements: DataRequirements = PLAIN,
         second: Prepared | None = None,
     ) -> None:
-        self.data, self.settings, self.seed, self.classes, self.wants = data, settings, seed, classes, wants
+        self.data, self.settings, self.seed, self.classes, self.requirements = data, settings, seed, classes, requirements
         self.augment = settings.augment or STILL
-        self.rows = data.rows("train", *([UNUSED] if wants.abnormal else []), originals=not settings.copies)
-        if wants.other == "pair" and data.others is None:
+        self.rows = data.rows("train", *([UNUSED] if requirements.abnormal else []), originals=not settings.copies)
+        if requirements.other == "pair" and data.others is None:
             raise DataError(f"'{data.address}' has no pairs; give pairs:PATH, or have them made with --set model.pairing=erase")
-        if wants.other == "pool":
+        if requirements.other == "pool":
             self.pool = second_domain(data, second)
         if not len(self.rows):
             remedy = 'say which findings are normal with --set \'data.normal=["NAME"]\', or "*" for all'
@@ -136,7 +136,11 @@ class TrainingBatches:
     def __len__(self) -> int:
         """Return the batches in an epoch; a rest smaller than a batch is left for another epoch's order."""
         frames = min(self.settings.epoch_frames or len(self.rows), len(self.rows))
-        return -(-frames // self.settings.batch_size) if self.wants.once else max(1, frames // self.settings.batch_size)
+        return (
+            -(-frames // self.settings.batch_size)
+            if self.requirements.single_pass
+            else max(1, frames // self.settings.batch_size)
+        )
 
     def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
         """Yield the batches of an epoch from batch `start` on, without labels and masks, augmented on `device`."""
@@ -148,15 +152,15 @@ class TrainingBatches:
             draws = draw(self.augment, len(whole), np.random.default_rng([self.seed, 2, number, step]))
             image, valid = self._changed(whole.image, whole.valid, draws)
             other = None
-            if self.wants.other == "pair" and whole.other is not None:
+            if self.requirements.other == "pair" and whole.other is not None:
                 other, _ = self._changed(whole.other, whole.valid, draws)
-            elif self.wants.other == "pool":
+            elif self.requirements.other == "pool":
                 other = self._drawn(len(whole), number, step, device)
             yield Batch(image, valid, whole.index, other=other, finding=whole.finding)
 
     def second(self, n: int) -> Tensor | None:
         """Return n frames of the second domain (n, C, S, S), evenly spread and unchanged; None where there is none."""
-        if self.wants.other != "pool":
+        if self.requirements.other != "pool":
             return None
         data, rows = self.pool
         chosen = rows[np.linspace(0, len(rows) - 1, n).astype(int)]

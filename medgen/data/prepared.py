@@ -89,7 +89,7 @@ class Prepared:
 
     @property
     def address(self) -> str:
-        """What `sources.open_dataset` opens again, from any working folder (with the same `sources.Reading`)."""
+        """What `sources.open_dataset` opens again, from any working folder (with the same `sources.ReadSettings`)."""
         place = self.folder.resolve()
         return f"{self.kind}:{place}" if self.kind else str(place)
 

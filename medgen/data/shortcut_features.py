@@ -26,7 +26,7 @@ from medgen.data.preparing.duplicates import digest
 from medgen.data.readers.pixel_format import with_channels
 from medgen.data.writers.map_to_original import find_originals
 from medgen.errors import ImageError
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 
 BLOCK = 64  # frames read at once
 WIDEST = 0.75  # of the frame's side; a black rectangle that reaches further along an edge is border
@@ -70,7 +70,7 @@ _LUMINANCE = np.array([
 _QUALITIES = np.arange(1, 101)
 
 
-def frame_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = silent) -> pd.DataFrame:
+def frame_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress) -> pd.DataFrame:
     """Return the traits of frames, one row each in the order of `rows`, columns of `TRAITS`; NaN where a frame has no such trait.
 
     Columns that no frame of the data set can have are left out: colour of grey frames; overlay, size and file of frames at native

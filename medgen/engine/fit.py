@@ -16,15 +16,15 @@ from pydantic import Field
 
 from medgen.config import Settings
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Concludes
+from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
 from medgen.engine.device import Precision, seed_all
-from medgen.engine.player import Hand
-from medgen.engine.running_means import Epoch, Means
+from medgen.engine.player import PlayerOptimizer
+from medgen.engine.running_means import LogRow, Means
 from medgen.engine.stages import Position, Schedule
 from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError
-from medgen.types import Batch, OnProgress, Progress, silent
+from medgen.types import Batch, OnProgress, Progress, no_progress
 
 STATE = "last.safetensors"
 WEIGHTS = "model.safetensors"
@@ -76,7 +76,7 @@ class Fit:
         self.position = Position()
         seed_all(settings.seed)
         model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.hands = {name: Hand(player) for name, player in model.players.items()}
+        self.optimizers = {name: PlayerOptimizer(player) for name, player in model.players.items()}
         self.schedule = Schedule(model.stages, settings.epochs)
         self.means = {"epoch": Means(), "steps": Means()}  # of this epoch, and since the last row of steps.csv
         self.moved: set[str] = set()  # players that had a turn in this epoch
@@ -95,13 +95,13 @@ class Fit:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
             raise RunError(f"'{self.folder / STATE}' does not fit the model: {str(error).splitlines()[-1].strip()}") from None
-        for name, hand in self.hands.items():
+        for name, hand in self.optimizers.items():
             hand.load_state(checkpoint.unflatten(about["hands"][name], tensors))
         for kind, means in self.means.items():
             means.load(kind, tensors)
-        self.moved = {name for name in self.hands if name in about["moved"]}
+        self.moved = {name for name in self.optimizers if name in about["moved"]}
         self.position = Position(**about["position"])
-        if isinstance(self.model, Concludes):  # what it had gathered is not on disk
+        if isinstance(self.model, OnePassFit):  # what it had gathered is not on disk
             self.position.step = 0
         if (stage := self.schedule.place(self.position.epoch)) != self.position.stage:  # lengthened: another loss is watched
             self._begin_stage(stage)
@@ -113,20 +113,20 @@ class Fit:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         for kind, means in self.means.items():
             means.save(kind, tensors)
-        hands = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.hands.items()}
+        optimizers = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.optimizers.items()}
         tensors |= checkpoint.random_states()
         checkpoint.save(
-            self.folder / STATE, tensors, {"position": asdict(self.position), "hands": hands, "moved": sorted(self.moved)}
+            self.folder / STATE, tensors, {"position": asdict(self.position), "hands": optimizers, "moved": sorted(self.moved)}
         )
         self.saved_at = time.monotonic()
 
     def run(
         self,
-        on_epoch: Callable[[Epoch], None],
-        on_progress: OnProgress = silent,
+        on_epoch: Callable[[LogRow], None],
+        on_progress: OnProgress = no_progress,
         stop: Callable[[], bool] = lambda: False,
         max_minutes: float = math.inf,
-        on_steps: Callable[[Epoch], None] = lambda row: None,
+        on_steps: Callable[[LogRow], None] = lambda row: None,
     ) -> Position:
         """Train to the end; `stop` is asked after every step, and `max_minutes` counts from this call.
 
@@ -151,7 +151,7 @@ class Fit:
                 break
         return self.position
 
-    def _train_epoch(self, on_progress: OnProgress, on_steps: Callable[[Epoch], None], stop: Callable[[], bool]) -> bool:
+    def _train_epoch(self, on_progress: OnProgress, on_steps: Callable[[LogRow], None], stop: Callable[[], bool]) -> bool:
         """Train what is left of the epoch; return False if it was stopped on the way."""
         self.model.train()
         place, steps = self.position, len(self.train)
@@ -161,7 +161,7 @@ class Fit:
             self._step(batch, done / steps)
             place.step += 1
             if self.settings.log_steps and (done + 1) % self.settings.log_steps == 0:
-                on_steps(Epoch(step=done + 1, **self.means["steps"].row()))
+                on_steps(LogRow(step=done + 1, **self.means["steps"].row()))
                 self.means["steps"].clear()
             frames += len(batch)
             place.seconds = before + time.monotonic() - started
@@ -189,23 +189,23 @@ class Fit:
             if turn is None:
                 break
             name, losses = turn
-            self.hands[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip, share)
+            self.optimizers[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip, share)
             self.moved.add(name)
             for means in self.means.values():
                 means.add({f"train.{loss}": value for loss, value in losses.items()})
         for means in self.means.values():
             means.add({f"note.{note}": value for note, value in self.model.notes.items()})
 
-    def _close_epoch(self, on_progress: OnProgress) -> Epoch:
+    def _close_epoch(self, on_progress: OnProgress) -> LogRow:
         """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
         began, place, steps = time.monotonic(), self.position, len(self.train)
         stage = self.schedule.place(place.epoch)
         monitor = self.schedule.stages[stage].monitor
-        row = Epoch(epoch=place.epoch + 1, seconds=place.seconds)
-        row |= {f"lr.{name}": hand.lr for name, hand in self.hands.items()} | self.means["epoch"].row()
+        row = LogRow(epoch=place.epoch + 1, seconds=place.seconds)
+        row |= {f"lr.{name}": hand.lr for name, hand in self.optimizers.items()} | self.means["epoch"].row()
         self.means["epoch"].clear()
-        if isinstance(self.model, Concludes):
-            self.model.conclude()
+        if isinstance(self.model, OnePassFit):
+            self.model.finalise_fit()
         with self.averaged():
             losses, diagnosis, warning = validate(
                 self.model, self.val, self.fabric, self.settings.seed, self.schedule.last_progress(stage), bool(monitor)
@@ -225,14 +225,14 @@ class Fit:
             self.keep()
         if watched is not None:
             for name in self.moved:
-                self.hands[name].see(watched)
+                self.optimizers[name].note_validation(watched)
         self.moved = set()
         self._end_stage(stage)
         place.finished = self._finished()
         shown = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": place.epoch}
-        ailing = bool(warning) and place.epoch > EARLY * self.settings.epochs
-        news = "" if ailing == place.ailing else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
-        place.ailing = ailing
+        warned = bool(warning) and place.epoch > EARLY * self.settings.epochs
+        news = "" if warned == place.warned else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
+        place.warned = warned
         on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, news))
         place.seconds += time.monotonic() - began
         row["seconds"] = place.seconds
@@ -246,7 +246,7 @@ class Fit:
         if last or (place.epoch < self.schedule.ends[stage] and not in_vain):
             return
         checkpoint.load_weights(self.model, self.folder / WEIGHTS)
-        for hand in self.hands.values():
+        for hand in self.optimizers.values():
             hand.average_anew()
         place.epoch = self.schedule.ends[stage]
         self._begin_stage(stage + 1)
@@ -274,12 +274,12 @@ class Fit:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Let the model have the moving averages of its weights for a while, of those players that have one."""
-        for hand in self.hands.values():
+        for hand in self.optimizers.values():
             hand.swap()
         try:
             yield
         finally:
-            for hand in self.hands.values():
+            for hand in self.optimizers.values():
                 hand.swap()
 
 

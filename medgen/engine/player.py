@@ -25,7 +25,7 @@ MAKE: Mapping[str, Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimiz
 }
 
 
-class Hand:
+class PlayerOptimizer:
     """Moves the weights of one player and nobody else's."""
 
     def __init__(self, player: Player) -> None:
@@ -91,7 +91,7 @@ class Hand:
         for kept, value in zip(self.average, self.followed, strict=True):
             kept.copy_(value)
 
-    def see(self, loss: float) -> None:
+    def note_validation(self, loss: float) -> None:
         """Hear the validation loss of an epoch."""
         if "plateau" in self.schedules:
             self.schedules["plateau"].step(loss)  # type: ignore[arg-type]

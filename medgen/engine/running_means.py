@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Epoch(dict[str, float]):
+class LogRow(dict[str, float]):
     """One row of the log: epoch, seconds, lr.<player>, train.<loss>, note.<name>, val.<loss>, diagnosis.<name>.
 
     A row of steps.csv has the columns step, train.<loss> and note.<name>.

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from medgen.config import Settings
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Classifies, Contrasts, Reconstructs
+from medgen.contract.capabilities import Classifies, Reconstructs, ReconstructsFeatures
 from medgen.losses import valid_mean
-from medgen.nn.features.feature_gaussian import COARSE, Contrast, pooled_all
+from medgen.nn.features.feature_gaussian import COARSE, FeatureGaussian, pooled_all
 from medgen.nn.features.feature_maps import LayerSettings, spread
 from medgen.nn.features.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
 from medgen.nn.features.residual import mean_scores
 from medgen.registry import require
-from medgen.types import Batch, OnProgress, Progress, Scores, silent
+from medgen.types import Batch, OnProgress, Progress, Scores, no_progress
 
 Maps = list[tuple[Tensor, Tensor]]  # of features (B, c, h, w), and which of their places (B, 1, h, w) count
 
@@ -82,10 +82,14 @@ class Scorer:
     BackendError, ConfigError, MedgenError : if the backend reconstructs nothing to compare, or there is no such extractor.
     """
 
-    def __init__(self, model: Backend, settings: ScoringSettings, usual: Mapping[str, Contrast] = MappingProxyType({})) -> None:
-        self.model, self.settings, self.usual = model, settings, usual
+    def __init__(
+        self, model: Backend, settings: ScoringSettings, normal_reference: Mapping[str, FeatureGaussian] = MappingProxyType({})
+    ) -> None:
+        self.model, self.settings, self.normal_reference = model, settings, normal_reference
         self._drawn_of: tuple[Batch, Tensor] | None = None  # the last reconstructions, and what they are of
-        compares = settings.residual_distance and not isinstance(model, Contrasts)  # by this net, not by one of the backend's
+        compares = settings.residual_distance and not isinstance(
+            model, ReconstructsFeatures
+        )  # by this net, not by one of the backend's
         if settings.perceptual or compares:
             require(model, "reconstruct")
         extractor = settings.perceptual or LayerSettings().extractor
@@ -103,17 +107,17 @@ class Scorer:
 
     def _once(self, batch: Batch) -> Scores:
         scores = self.model.score(batch)
-        parts = dict(scores.parts)
+        components = dict(scores.components)
         if self.settings.perceptual:
-            parts["perceptual"] = valid_mean(
+            components["perceptual"] = valid_mean(
                 perceptual_map(self.layers, batch.image, self.drawn(batch), batch.valid), batch.valid
             )
-        if not self.usual:
-            return replace(scores, parts=parts)
+        if not self.normal_reference:
+            return replace(scores, components=components)
         seen = self._seen(batch)
-        parts |= {name: self.usual[name].distance(pooled_all(maps)) for name, maps in seen.items()}
+        components |= {name: self.normal_reference[name].distance(pooled_all(maps)) for name, maps in seen.items()}
         localised = self._localised(seen["residual_distance"], batch) if self.settings.feature_map else scores.map
-        return replace(scores, parts=parts, map=localised)
+        return replace(scores, components=components, map=localised)
 
     def pooled(self, batch: Batch) -> dict[str, list[Tensor]]:
         """Return what each part that is a distance looks at: (B, c) for each map and statistic."""
@@ -129,19 +133,19 @@ class Scorer:
             found["residual_distance"] = self._away(batch, real)
         return found
 
-    def _localised(self, away: Maps, batch: Batch) -> Tensor:
+    def _localised(self, residual: Maps, batch: Batch) -> Tensor:
         """Return the map (B, 1, S, S): the length of the difference on the coarsest map, the mean over the sizes looked at.
 
         Finer maps see too little of a frame to tell a finding from a fold.
         """
-        strides = len(away) if isinstance(self.model, Contrasts) else len(COARSE)
-        lengths = [(maps * counts).norm(dim=1, keepdim=True) for maps, counts in away[strides - 1 :: strides]]
+        strides = len(residual) if isinstance(self.model, ReconstructsFeatures) else len(COARSE)
+        lengths = [(maps * counts).norm(dim=1, keepdim=True) for maps, counts in residual[strides - 1 :: strides]]
         return torch.stack([spread(length, self.model.size) for length in lengths]).mean(0) * batch.valid
 
     def _away(self, batch: Batch, real: Maps) -> Maps:
         """Return what each map of features differs in between frames and reconstructions, and which places of it count."""
-        if isinstance(self.model, Contrasts):
-            return self.model.contrast(batch)
+        if isinstance(self.model, ReconstructsFeatures):
+            return self.model.feature_residual(batch)
         drawn = self.drawn(batch)
         fake = [maps for net in self.coarse for maps in net.maps(drawn, batch.valid)]
         return [(one - other, counts) for (one, counts), (other, _) in zip(real, fake, strict=True)]
@@ -161,17 +165,17 @@ def score_batches(
     batches: Batches,
     fabric: Fabric,
     task: str = "score",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
     scores_alone: bool = False,
     settings: ScoringSettings = PLAIN,
-    usual: Mapping[str, Contrast] = MappingProxyType({}),
+    normal_reference: Mapping[str, FeatureGaussian] = MappingProxyType({}),
 ) -> Iterator[Scored]:
     """Yield the scores of each batch and, but for `scores_alone`, what else the backend makes of it: reconstruction, classes.
 
     Always in float32, so that a score does not depend on the hardware's favourite precision.
     """
     model.to(fabric.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    scorer = Scorer(model, settings, usual)
+    scorer = Scorer(model, settings, normal_reference)
     total = len(batches)
     for done, batch in enumerate(batches, start=1):
         with torch.inference_mode():
@@ -186,7 +190,7 @@ def score_batches(
             local = Scores(
                 scores.score.float().cpu(),
                 None if scores.map is None else scores.map.float().cpu(),
-                {name: part.float().cpu() for name, part in scores.parts.items()},
+                {name: part.float().cpu() for name, part in scores.components.items()},
             )
         yield Scored(batch, local, drawn, {name: chances.argmax(1).cpu() for name, chances in told.items()})
         on_progress(Progress(task, done, total))

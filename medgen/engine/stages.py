@@ -23,7 +23,7 @@ class Position:
     seconds: float = 0.0  # of training steps and validations
     finished: str = ""  # why the training ended, "" while it goes on
     warning: str = ""  # what the backend's diagnosis said of the best weights
-    ailing: bool = False  # whether the user has been warned and it is not over
+    warned: bool = False  # whether the user has been warned and it is not over
 
 
 class Schedule:

@@ -25,15 +25,15 @@ def synthetic_auroc(model: Backend, batches: Iterable[Batch], fabric: Fabric) ->
     reconstructs well, as far as foreign patches are like what is to be found. NaN without validation frames.
     """
     model.eval()
-    clean, spoilt = [], []
+    clean, corrupted = [], []
     for batch in batches:
         moved = batch.to(fabric.device)
         clean.append(model.score(moved).score)
         changed, _ = foreign_patches(moved.image, moved.valid, moved.index)
-        spoilt.append(model.score(replace(moved, image=changed)).score)
+        corrupted.append(model.score(replace(moved, image=changed)).score)
     if not clean:
         return math.nan
-    higher = torch.cat(spoilt)[:, None] - torch.cat(clean)
+    higher = torch.cat(corrupted)[:, None] - torch.cat(clean)
     return float(((higher > 0).double() + 0.5 * (higher == 0)).mean())
 
 

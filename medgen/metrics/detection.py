@@ -180,13 +180,13 @@ def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], draws: int, se
 
     Nothing comes where a class comes from fewer than two groups.
     """
-    strata = _strata(labels, codes)
-    if strata is None:
+    subgroups = _strata(labels, codes)
+    if subgroups is None:
         return
     generator = np.random.default_rng(seed)
     size = max(1, BLOCK // labels.size)
     for start in range(0, draws, size):
-        yield _resample(generator, strata, min(size, draws - start))
+        yield _resample(generator, subgroups, min(size, draws - start))
 
 
 def percentiles(values: Floats, level: float) -> tuple[float, float]:
@@ -225,10 +225,10 @@ def _strata(labels: NDArray[np.bool_], codes: NDArray[np.intp]) -> list[NDArray[
     return [np.flatnonzero(kind) for kind in (normal & ~abnormal, abnormal & ~normal, normal & abnormal) if kind.any()]
 
 
-def _resample(generator: np.random.Generator, strata: list[NDArray[np.intp]], draws: int) -> Floats:
+def _resample(generator: np.random.Generator, subgroups: list[NDArray[np.intp]], draws: int) -> Floats:
     """Return how often each group was drawn, (D, G)."""
-    counts = np.zeros((draws, sum(len(stratum) for stratum in strata)))
-    for stratum in strata:
+    counts = np.zeros((draws, sum(len(stratum) for stratum in subgroups)))
+    for stratum in subgroups:
         picks = generator.integers(len(stratum), size=(draws, len(stratum)))
         picks += np.arange(draws)[:, None] * len(stratum)
         counts[:, stratum] = np.bincount(picks.ravel(), minlength=picks.size).reshape(picks.shape)

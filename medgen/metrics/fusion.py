@@ -20,7 +20,7 @@ LOG2 = float(np.log10(2))  # the surprise of the median
 FEWEST = 8  # normal frames that a tail can be fitted to
 
 
-def surprise(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def neg_log10_p(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     """Return how surprising each score is among normal ones.
 
     Parameters
@@ -49,6 +49,6 @@ def surprise(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]
     return np.where(values > middle, tail, counted)
 
 
-def fuse(normal_parts: Mapping[str, ArrayLike], parts: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
-    """Return the mean surprise (N,) over the parts that `normal_parts` names; `parts` has (N,) scores of each at least."""
-    return np.mean([surprise(reference, parts[name]) for name, reference in normal_parts.items()], axis=0)
+def fuse(normal_components: Mapping[str, ArrayLike], components: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    """Return the mean of -log10 p, (N,), over the components that `normal_components` names; `components` holds (N,) of each."""
+    return np.mean([neg_log10_p(reference, components[name]) for name, reference in normal_components.items()], axis=0)

@@ -37,7 +37,7 @@ def dense(features: int, widths: Sequence[int]) -> list[nn.Module]:
     return [layer for before, after in pairwise((features, *widths)) for layer in (nn.Linear(before, after), nn.ReLU())]
 
 
-def he(module: nn.Module) -> None:
+def init_he(module: nn.Module) -> None:
     """He et al. 2015; with smaller weights the latents do not reach the output and the net settles on one mean frame."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -142,21 +142,23 @@ def examine(
         counts = {label: int((labels[rows] == code).sum()) for code, label in enumerate(LABELS)}
         return {"auroc": _plain(interval), **counts}
 
-    strata = []
+    subgroups = []
     for name in map(str, traits):
         values = traits[name].to_numpy(dtype=float)
         matched, places = alike(labels, values), bins(values)
         area = _plain(_within(labels, scores, places, groups, draws))
         entry = {"trait": name, "title": TRAITS[name], "auroc": area, "pairs": _comparable(labels, places)}
-        strata.append(entry | {"matched": {"where": matched[1], **measure(matched[0])} if matched else {}})
+        subgroups.append(entry | {"matched": {"where": matched[1], **measure(matched[0])} if matched else {}})
     return {
         "auroc": measure(np.ones(len(labels), dtype=bool))["auroc"],
         "without_duplicates": measure(~leaked) if leaked.any() else {},
-        "strata": strata,
+        "strata": subgroups,
     }
 
 
-def stratified_auroc(labels: ArrayLike, scores: ArrayLike, strata: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
+def stratified_auroc(
+    labels: ArrayLike, scores: ArrayLike, subgroups: ArrayLike, weights: ArrayLike | None = None
+) -> float | Floats:
     """Return the AUROC of comparisons within strata: the mean over strata, each weighted by its pairs of normal and abnormal.
 
     That is the share of such pairs in which the abnormal frame scores higher, ties counting half: van Elteren's rank sum (1960)
@@ -172,7 +174,7 @@ def stratified_auroc(labels: ArrayLike, scores: ArrayLike, strata: ArrayLike, we
     -------
     In [0, 1]; () or (D,); NaN where no stratum holds both classes.
     """
-    truth, values, places = np.asarray(labels), np.asarray(scores, dtype=float), np.asarray(strata)
+    truth, values, places = np.asarray(labels), np.asarray(scores, dtype=float), np.asarray(subgroups)
     load = np.ones(truth.shape) if weights is None else np.asarray(weights, dtype=float)
     right, pairs = np.zeros(load.shape[:-1]), np.zeros(load.shape[:-1])
     for stratum in np.unique(places):
@@ -251,19 +253,19 @@ def trait_chart(entries: Sequence[Mapping[str, Any]]) -> bytes:
         return to_svg(figure)
 
 
-def _within(labels: NDArray[np.int_], values: Floats, strata: NDArray[np.int64], groups: NDArray, draws: int) -> Interval:
+def _within(labels: NDArray[np.int_], values: Floats, subgroups: NDArray[np.int64], groups: NDArray, draws: int) -> Interval:
     """Return the stratified AUROC with its interval. The bootstrap sorts frames by score, so it gets their places as scores."""
 
     def statistic(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> float | Floats:
         places = np.asarray(scores).astype(int)
-        return stratified_auroc(labels, values[places], strata[places], weights)
+        return stratified_auroc(labels, values[places], subgroups[places], weights)
 
     return bootstrap(statistic, labels, np.arange(len(labels)), groups, draws, LEVEL)
 
 
-def _comparable(labels: NDArray[np.int_], strata: NDArray[np.int64]) -> float:
+def _comparable(labels: NDArray[np.int_], subgroups: NDArray[np.int64]) -> float:
     """Return the share of all pairs of a normal and an abnormal frame that lie in one stratum."""
-    _, places = np.unique(strata, return_inverse=True)
+    _, places = np.unique(subgroups, return_inverse=True)
     normal, abnormal = (np.bincount(places[labels == code], minlength=places.max() + 1) for code in (0, 1))
     return float((normal * abnormal).sum() / (normal.sum() * abnormal.sum()))
 

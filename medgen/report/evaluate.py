@@ -28,7 +28,7 @@ from medgen.types import LABELS
 LEVEL = 0.95
 QUALITY = ("psnr", "ssim", "psnr_valid", "ssim_valid")
 ALONE = "_with_finding"
-PART = "part_"
+COMPONENT = "component_"
 CLASS = "class_"  # columns of what classifiers call a frame
 DETECTION: Mapping[str, Statistic] = {
     "auroc": auroc,
@@ -43,7 +43,7 @@ def evaluate(
     table: pd.DataFrame,
     pixel_maps: PixelMaps | None,
     threshold: Mapping[str, Any] | None,
-    strata: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    subgroups: Mapping[str, Sequence[str]] = MappingProxyType({}),
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def evaluate(
     Parameters
     ----------
     table : one row per scored test frame. Needed columns: id, label ("normal", "abnormal" or ""), finding, group ("": the frame
-        is a group of its own), score. Used where present: abnormal (bool, the decision), part_<name>, psnr, ssim, psnr_valid,
-        ssim_valid (empty where undefined), class_<classifier> (what it calls a frame)
+        is a group of its own), score. Used where present: abnormal (bool, the decision), component_<name>, psnr, ssim,
+        psnr_valid, ssim_valid (empty where undefined), class_<classifier> (what it calls a frame)
     pixel_maps : blocks of (maps (B, S, S), masks (B, S, S), valid (B, S, S)) of the frames with a known mask, empty for normal
         ones; read once
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
@@ -63,10 +63,10 @@ def evaluate(
 
     Returns
     -------
-    "frames", "detection", "parts", "classes", "pixel", "quality", "threshold", "findings", "groups", "bootstrap". A section is
-    empty where there is nothing to fill it: detection and parts with one class only, classes without a classifier, pixel without
-    an annotated pixel, threshold if none is given. The threshold has "decisions" (`medgen.metrics.decisions`), "promise" (whether
-    the false alarms among normal frames keep it) and "uniformity" (of their conformal p-values) besides what was given.
+    "frames", "detection", "components", "classes", "pixel", "quality", "threshold", "findings", "groups", "bootstrap". A section
+    is empty where there is nothing to fill it: detection and components with one class only, classes without a classifier, pixel
+    without an annotated pixel, threshold if none is given. The threshold has "decisions" (`medgen.metrics.decisions`), "promise"
+    (whether the false alarms among normal frames keep it) and "uniformity" (of their conformal p-values) besides what was given.
     Standard deviations are those of a sample (n - 1).
 
     Raises
@@ -84,7 +84,7 @@ def evaluate(
             "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
             "threshold": _flag(frames, threshold, draws, seed),
             "findings": _findings(frames),
-            "groups": {name: by_group(frames, values, draws, LEVEL) for name, values in strata.items()},
+            "groups": {name: by_group(frames, values, draws, LEVEL) for name, values in subgroups.items()},
             "bootstrap": {"draws": draws, "level": LEVEL, "by": "group"},
         }
     )
@@ -99,7 +99,7 @@ def _tidy(table: pd.DataFrame, threshold: Mapping[str, Any] | None) -> pd.DataFr
         frames[name] = frames[name].astype(object).where(frames[name].notna(), "").astype(str)
     if unknown := sorted(set(frames["label"]) - {*LABELS, ""}):
         raise MedgenError(f"the table of scores holds the label '{unknown[0]}'; expected normal, abnormal or nothing")
-    for name in ("score", *_parts(frames)):
+    for name in ("score", *_components(frames)):
         if (empty := frames[name].isna()).any():
             first = frames.loc[empty, "id"].iloc[0]
             raise MedgenError(f"{empty.sum()} frames have no {name}, the first is '{first}'; score them again or leave them out")
@@ -115,8 +115,8 @@ def _tidy(table: pd.DataFrame, threshold: Mapping[str, Any] | None) -> pd.DataFr
     return frames
 
 
-def _parts(frames: pd.DataFrame) -> list[str]:
-    return [name for name in frames.columns if str(name).startswith(PART)]
+def _components(frames: pd.DataFrame) -> list[str]:
+    return [name for name in frames.columns if str(name).startswith(COMPONENT)]
 
 
 def _count(frames: pd.DataFrame) -> dict[str, int]:
@@ -125,9 +125,9 @@ def _count(frames: pd.DataFrame) -> dict[str, int]:
 
 
 def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
-    """Return the sections detection and parts."""
+    """Return the sections detection and components."""
     if labelled["label"].nunique() < len(LABELS):
-        return {"detection": {}, "parts": {}}
+        return {"detection": {}, "components": {}}
     codes = labelled["label"].map(LABELS.index).to_numpy(dtype=int)
     groups = labelled["group"].to_numpy(dtype=str)
 
@@ -136,7 +136,7 @@ def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
 
     return {
         "detection": {name: interval(statistic, "score") for name, statistic in DETECTION.items()},
-        "parts": {name.removeprefix(PART): {"auroc": interval(auroc, name)} for name in _parts(labelled)},
+        "components": {name.removeprefix(COMPONENT): {"auroc": interval(auroc, name)} for name in _components(labelled)},
     }
 
 

@@ -16,14 +16,14 @@ from medgen.files import write_bytes, write_text
 from medgen.report import figures
 from medgen.report.audit import headlines, trait_chart
 from medgen.report.markup import asset, data_uri, distinct, environment, inline, plain
-from medgen.report.paired import compare_runs
-from medgen.report.run_report_data import Evidence, Extra
+from medgen.report.paired import paired_tests
+from medgen.report.run_report_data import ExtraFigure, RunResults
 
 TOP = 20  # rows of the table of most anomalous frames
 MANY = 200  # rejected files listed; the page says how many more there are
 
 
-def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
+def write_report(evidence: Sequence[RunResults], out: Path) -> Path:
     """Write ``report.html``, ``metrics.json``, ``scores.csv`` and ``figures/`` into the folder `out`; return the page's path.
 
     The page opens offline: pictures and styles are inside it and it asks no host for anything. For one run ``metrics.json`` is
@@ -53,11 +53,11 @@ def write_report(evidence: Sequence[Evidence], out: Path) -> Path:
     return out / "report.html"
 
 
-def render(evidence: Sequence[Evidence]) -> str:
+def render(evidence: Sequence[RunResults]) -> str:
     """Return the page's HTML."""
     names = distinct([run.name for run in evidence])
     runs = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
-    pairs = [plain(pair) for pair in compare_runs(names, evidence)]
+    pairs = [plain(pair) for pair in paired_tests(names, evidence)]
     return (
         environment()
         .get_template("page.html")
@@ -65,7 +65,7 @@ def render(evidence: Sequence[Evidence]) -> str:
     )
 
 
-def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
+def _warnings(names: Sequence[str], evidence: Sequence[RunResults]) -> list[tuple[str, str]]:
     """Return each warning once, behind the names of the runs that it concerns, or behind "" where there is but one run."""
     concerned: dict[str, list[str]] = {}
     if len({frozenset(run.scores["path"].astype(str)) for run in evidence}) > 1:
@@ -76,7 +76,7 @@ def _warnings(names: Sequence[str], evidence: Sequence[Evidence]) -> list[tuple[
     return [(", ".join(whose) if len(evidence) > 1 else "", text) for text, whose in concerned.items()]
 
 
-def context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
+def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
     """Return what a template shows of one run: plain values, finished pictures, the rows of its tables.
 
     `anchor` is the run's own in the page.
@@ -106,7 +106,7 @@ def context(run: Evidence, name: str, anchor: str) -> dict[str, Any]:
     }
 
 
-def _charts(run: Evidence) -> dict[str, bytes]:
+def _charts(run: RunResults) -> dict[str, bytes]:
     """Return those charts that the run's data allow."""
     finite = run.scores[np.isfinite(run.scores["score"].to_numpy(dtype=float))]
     label = finite["label"].fillna("").astype(str)
@@ -126,11 +126,11 @@ def _charts(run: Evidence) -> dict[str, bytes]:
     return charts
 
 
-def _audited(run: Evidence) -> dict[str, Any]:
+def _audited(run: RunResults) -> dict[str, Any]:
     return {"audit": run.audit} if run.audit else {}
 
 
-def _shown_picture(extra: Extra, prefix: str) -> Markup:
+def _shown_picture(extra: ExtraFigure, prefix: str) -> Markup:
     """Return a figure as an element of the page."""
     if extra.suffix == "svg":
         return inline(extra.picture, prefix)

@@ -9,13 +9,13 @@ import pandas as pd
 
 from medgen.metrics.detection import auroc, average_precision
 from medgen.metrics.paired import compare_pairs
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 from medgen.types import LABELS
 
 STATISTICS = {"AUROC": auroc, "average precision": average_precision}
 
 
-def compare_runs(names: Sequence[str], evidence: Sequence[Evidence], draws: int = 2000) -> list[dict[str, Any]]:
+def paired_tests(names: Sequence[str], evidence: Sequence[RunResults], draws: int = 2000) -> list[dict[str, Any]]:
     """Return the paired comparison of every two runs: one entry for each pair and statistic.
 
     Returns

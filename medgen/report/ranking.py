@@ -10,13 +10,13 @@ from medgen.files import write_text
 from medgen.report.figures import score_histogram
 from medgen.report.markup import asset, environment, inline, plain
 from medgen.report.page import context
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 
 BLANK = ["label", "finding", "split", "group"]  # columns of scores that are not written: nothing is known of new frames
 LISTED = 200  # frames in the table of the page; the file has all
 
 
-def write_ranking(evidence: Evidence, usual: Sequence[float], out: Path) -> Path:
+def write_ranking(evidence: RunResults, normal_scores: Sequence[float], out: Path) -> Path:
     """Write ``report.html``, ``ranks.csv`` and ``metrics.json`` into the folder `out`; return the page's path.
 
     Parameters
@@ -31,8 +31,8 @@ def write_ranking(evidence: Evidence, usual: Sequence[float], out: Path) -> Path
     MedgenError : if `out` cannot be written.
     """
     scores = evidence.scores
-    labels = ["normal"] * len(usual) + [""] * len(scores)
-    histogram = score_histogram([*usual, *scores["score"]], labels, evidence.metrics["threshold"].get("value"))
+    labels = ["normal"] * len(normal_scores) + [""] * len(scores)
+    histogram = score_histogram([*normal_scores, *scores["score"]], labels, evidence.metrics["threshold"].get("value"))
     page = environment().get_template("ranking.html")
     html = page.render(
         c=context(evidence, evidence.name, "ranking"),

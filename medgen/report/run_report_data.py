@@ -48,7 +48,7 @@ class Panel:
 
 
 @dataclass(frozen=True, eq=False)
-class Extra:
+class ExtraFigure:
     """A figure that only some backends allow: a latent space, samples of each class, a controller at work.
 
     Attributes
@@ -71,7 +71,7 @@ class Extra:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class RunResults:
     """Everything that the page says about one run.
 
     Attributes
@@ -82,7 +82,7 @@ class Evidence:
     dataset : what it was trained on, as it is to be shown: source, size, frames per split and finding, rejected files, ...
     scores : one row per frame that the metrics speak of; columns id, path, label ("normal", "abnormal" or ""), finding, split,
         group, score (raw), quantile (among normal validation frames), and where they exist abnormal (the decision), psnr, ssim,
-        psnr_valid, ssim_valid and part_<name>
+        psnr_valid, ssim_valid and component_<name>
     history : one row per epoch: epoch, seconds, lr.<player>, train.<loss>, val.<loss>, diagnosis.<name>; may be empty
     metrics : as written to ``metrics.json``; any part may be {} and any value None, and the page then says why
     panels : best, median and worst frames of each label
@@ -112,7 +112,7 @@ class Evidence:
     provenance: Mapping[str, str]
     warnings: list[str]
     rejected: pd.DataFrame
-    extras: list[Extra] = field(default_factory=list)
+    extras: list[ExtraFigure] = field(default_factory=list)
     audit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

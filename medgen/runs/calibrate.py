@@ -24,17 +24,17 @@ from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you
 from medgen.files import write_text
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
-from medgen.nn.features.feature_gaussian import Contrast
-from medgen.report.evaluate import PART
+from medgen.nn.features.feature_gaussian import FeatureGaussian
+from medgen.report.evaluate import COMPONENT
 from medgen.runs.run import CONTRAST, Run, RunSettings, open_run
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
 ENOUGH = 5000  # training frames that Gaussians are fitted to
 MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
 
 
-def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = silent) -> None:
+def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = no_progress) -> None:
     """Score the normal validation frames and store their scores, with the threshold for the stated false-alarm rate, in the run.
 
     Where the backend draws maps, the level below which 99 % of their pixels lie is stored, too.
@@ -46,25 +46,25 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
         return
     batches = FixedBatches(data, rows, run.settings.data)
     chosen = run.settings.scoring
-    model = run.trained()
+    model = run.trained_model()
     if chosen.distances:
         _fit_contrast(run, data, model, fabric, on_progress)
-    usual = run.usual()
+    normal_reference = run.normal_reference()
     step = -(-len(rows) * data.size**2 // MOST)
     tables, pixels = [], []
     for scored in score_batches(
-        model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen, usual=usual
+        model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen, normal_reference=normal_reference
     ):
-        tables.append(part_table(scored))
+        tables.append(component_table(scored))
         if scored.scores.map is not None:
             pixels.append(scored.scores.map[scored.batch.valid][::step].numpy())
     table = pd.concat(tables, ignore_index=True)
     rate = run.settings.false_alarm_rate
     facts: dict[str, Any] = {"false_alarm_rate": rate, "value": None, "reason": ""}
     if chosen.fuse:  # one half says how rare a part is, the other, which had no say in that, where the threshold is
-        facts["parts"] = {name: table[name][::2].tolist() for name in _fused_parts([*table.columns], chosen.fuse)}
+        facts["components"] = {name: table[name][::2].tolist() for name in _fused_components([*table.columns], chosen.fuse)}
         table = table[1::2].reset_index(drop=True)
-        table["score"] = _fused(facts["parts"], table)
+        table["score"] = _fused(facts["components"], table)
         rows = rows[1::2]
     if pixels:
         facts["pixel_level"] = float(np.percentile(np.concatenate(pixels), PIXELS_BELOW))
@@ -92,11 +92,13 @@ def _fit_contrast(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_p
         found.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))
     places = torch.from_numpy(rows)
-    usual = {
-        name: Contrast.fit([torch.cat(parts) for parts in zip(*(blocks[name] for blocks in found), strict=True)], places)
+    normal_reference = {
+        name: FeatureGaussian.fit([torch.cat(parts) for parts in zip(*(blocks[name] for blocks in found), strict=True)], places)
         for name in found[0]
     }
-    tensors = {f"{name}/{key}": tensor for name, contrast in usual.items() for key, tensor in contrast.tensors().items()}
+    tensors = {
+        f"{name}/{key}": tensor for name, contrast in normal_reference.items() for key, tensor in contrast.tensors().items()
+    }
     checkpoint.save(run.folder / CONTRAST, tensors, {})
 
 
@@ -144,30 +146,32 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
     batch = make_batch(data, data.rows()[:1], settings.data.overlay)
     with torch.inference_mode():
         scorer = Scorer(model, settings.scoring)
-        scorer.usual = {name: Contrast.fit(blocks, batch.index) for name, blocks in scorer.pooled(batch).items()}
+        scorer.normal_reference = {
+            name: FeatureGaussian.fit(blocks, batch.index) for name, blocks in scorer.pooled(batch).items()
+        }
         scores = scorer(batch)
-    _fused_parts([f"{PART}{name}" for name in scores.parts], settings.scoring.fuse)
+    _fused_components([f"{COMPONENT}{name}" for name in scores.components], settings.scoring.fuse)
 
 
-def part_table(scored: Scored) -> pd.DataFrame:
+def component_table(scored: Scored) -> pd.DataFrame:
     """Return the raw score and its parts, one row a frame."""
-    columns = {"score": scored.scores.score, **{f"{PART}{name}": part for name, part in scored.scores.parts.items()}}
+    columns = {"score": scored.scores.score, **{f"{COMPONENT}{name}": part for name, part in scored.scores.components.items()}}
     return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
 
 
-def _fused_parts(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+def _fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the columns of the parts that are fused.
 
     Raises
     ------
     ConfigError : if there is no such part.
     """
-    there = [name.removeprefix(PART) for name in columns if name.startswith(PART)]
+    there = [name.removeprefix(COMPONENT) for name in columns if name.startswith(COMPONENT)]
     if names == ("*",):
-        return [f"{PART}{name}" for name in there]
+        return [f"{COMPONENT}{name}" for name in there]
     if unknown := [name for name in names if name not in there]:
         raise ConfigError(f"scoring.fuse names '{unknown[0]}', which is no part of this score; {did_you_mean(unknown[0], there)}")
-    return [f"{PART}{name}" for name in names]
+    return [f"{COMPONENT}{name}" for name in names]
 
 
 def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
@@ -182,8 +186,8 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         return table
     if calibration["weights"] != run.weights_digest():
         raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
-    if "parts" in calibration:
-        table["score"] = _fused(calibration["parts"], table)
+    if "components" in calibration:
+        table["score"] = _fused(calibration["components"], table)
     place = table.columns.get_loc("score")
     assert isinstance(place, int)
     table.insert(place + 1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))

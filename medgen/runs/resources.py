@@ -18,7 +18,7 @@ from medgen.files import write_text
 from medgen.report.study.comparison import Cost
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 
 FILE = "cost.json"
 FRAMES = 128  # that are timed, at most
@@ -50,9 +50,9 @@ def recorded(run: Run) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnProgress = silent) -> Cost:
+def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnProgress = no_progress) -> Cost:
     """Return what a run cost, with how fast it scores: measured once for the same weights and device, and kept in the run."""
-    found, model, fabric = recorded(run), run.trained(), make_fabric(device, "float32")
+    found, model, fabric = recorded(run), run.trained_model(), make_fabric(device, "float32")
     stamp = {"weights": run.weights_digest(), "timed_on": fabric.device.type}
     if not stamp.items() <= found.items():
         found |= stamp | {"frames_per_second": frames_per_second(run, model, scored, fabric, on_progress)}
@@ -67,7 +67,9 @@ def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnP
     )
 
 
-def frames_per_second(run: Run, model: Backend, scored: ScoreTable, fabric: Fabric, on_progress: OnProgress = silent) -> float:
+def frames_per_second(
+    run: Run, model: Backend, scored: ScoreTable, fabric: Fabric, on_progress: OnProgress = no_progress
+) -> float:
     """Return how many frames a run scores in a second: the median of `PASSES` passes over up to `FRAMES` of the scored frames.
 
     From frames in memory to results in memory, in float32, with all that the run's scoring adds to its backend; no file is read
@@ -77,7 +79,9 @@ def frames_per_second(run: Run, model: Backend, scored: ScoreTable, fabric: Fabr
     marks = []
     given = [batches[0], *batches * PASSES]
     chosen = run.settings.scoring
-    for _ in score_batches(model, given, fabric, "time", on_progress, scores_alone=True, settings=chosen, usual=run.usual()):
+    for _ in score_batches(
+        model, given, fabric, "time", on_progress, scores_alone=True, settings=chosen, normal_reference=run.normal_reference()
+    ):
         marks.append(time.perf_counter())
     passes = np.diff(marks[:: len(batches)])
     return sum(map(len, batches)) / float(np.median(passes))

@@ -39,9 +39,9 @@ from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
 from medgen.engine.score import PLAIN, ScoringSettings
 from medgen.errors import ConfigError, RunError
 from medgen.files import write_bytes, write_text
-from medgen.nn.features.feature_gaussian import Contrast
+from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.runs.to_image import png
-from medgen.types import Wants
+from medgen.types import DataRequirements
 
 COMMON = "common.png"  # white where frames are shown
 CONTRAST = "contrast.safetensors"
@@ -96,7 +96,7 @@ class Run:
     def name(self) -> str:
         return self.folder.resolve().name
 
-    def fresh(self) -> Backend:
+    def new_model(self) -> Backend:
         """Return the backend with fresh weights, the same ones for the same seed."""
         seed_all(self.settings.train.seed)
         prepare = self.origin.prepare
@@ -108,23 +108,23 @@ class Run:
         write_text(self.folder / "run.toml", to_toml(sections))
         return self
 
-    def noted(self, **facts: str) -> Run:
+    def with_facts(self, **facts: str) -> Run:
         """Return the run with facts added to what is known about it, on disk too."""
         return replace(self, about={**self.about, **facts}).write()
 
-    def lengthened(self, epochs: int) -> Run:
+    def with_epochs(self, epochs: int) -> Run:
         """Return the run with another number of epochs, on disk too."""
         train = self.settings.train.model_copy(update={"epochs": epochs})
         return replace(self, settings=self.settings.model_copy(update={"train": train})).write()
 
-    def trained(self) -> Backend:
+    def trained_model(self) -> Backend:
         """Return the backend with the best weights.
 
         Raises
         ------
         RunError : if there are none or they do not fit.
         """
-        model = self.fresh()
+        model = self.new_model()
         load_weights(model, self.folder / WEIGHTS)
         return model
 
@@ -158,7 +158,7 @@ class Run:
         path = self.folder / COMMON
         return read_image(path).pixels[..., 0] > 0 if path.is_file() else None
 
-    def usual(self) -> dict[str, Contrast]:
+    def normal_reference(self) -> dict[str, FeatureGaussian]:
         """Return what training frames are like, for each part of the score that asks how far from the usual something is.
 
         Raises
@@ -173,7 +173,7 @@ class Run:
         for name, tensor in load(self.folder / CONTRAST)[0].items():
             part, key = name.split("/", 1)
             tensors.setdefault(part, {})[key] = tensor
-        return {part: Contrast.of(own) for part, own in tensors.items()}
+        return {part: FeatureGaussian.of(own) for part, own in tensors.items()}
 
     def finished(self) -> bool:
         """Tell whether the training came to its end and the run is calibrated."""
@@ -199,7 +199,7 @@ def versions() -> dict[str, str]:
     return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def complete(settings: RunSettings, data: Prepared, second: Prepared | None = None) -> RunSettings:
+def fill_defaults(settings: RunSettings, data: Prepared, second: Prepared | None = None) -> RunSettings:
     """Return the settings with every default written out, those too that depend on the data: augmentation and classes.
 
     `second` is the data set of the second domain, if there is another one.
@@ -209,12 +209,14 @@ def complete(settings: RunSettings, data: Prepared, second: Prepared | None = No
     BackendError, ConfigError, DataError : if the backend does not exist, a setting is wrong, or there is nothing to train on.
     """
     model = registry.parse(settings.backend, settings.model)
-    wants = registry.load(settings.backend).wants(model)
-    if wants.classes and not getattr(model, "classes", None):
-        rows = TrainingBatches(data, settings.data, settings.train.seed, wants=Wants(abnormal=wants.abnormal)).rows
+    requirements = registry.load(settings.backend).requirements(model)
+    if requirements.classes and not getattr(model, "classes", None):
+        rows = TrainingBatches(
+            data, settings.data, settings.train.seed, requirements=DataRequirements(abnormal=requirements.abnormal)
+        ).rows
         model = model.model_copy(update=_classes(data.index.iloc[rows], model))
-    augment = settings.data.augment or (STILL if data.kind or wants.once else AugmentSettings())
-    train = settings.train.model_copy(update={"epochs": 1}) if wants.once else settings.train
+    augment = settings.data.augment or (STILL if data.kind or requirements.single_pass else AugmentSettings())
+    train = settings.train.model_copy(update={"epochs": 1}) if requirements.single_pass else settings.train
     chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})
     return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen, "train": train})
 
@@ -246,7 +248,7 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     )
     about = {**versions(), "platform": platform.platform(), "command": command}
     run = Run(folder, settings, origin, about)
-    run.fresh()  # a size that does not fit is refused before anything is written
+    run.new_model()  # a size that does not fit is refused before anything is written
     if settings.data.overlay == "common":
         write_bytes(folder / COMMON, png(data.valid[0].astype(np.uint8) * np.uint8(255)))
     return run.write()

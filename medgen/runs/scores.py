@@ -23,10 +23,10 @@ from medgen.errors import BackendError, did_you_mean
 from medgen.files import replacing, write_bytes, write_text
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
-from medgen.runs.calibrate import decide, part_table
+from medgen.runs.calibrate import component_table, decide
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
-from medgen.types import Batch, OnProgress, silent
+from medgen.types import Batch, OnProgress, no_progress
 
 COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
 
@@ -41,7 +41,7 @@ class ScoreTable:
     rows: NDArray[np.int64]  # of the data set
 
 
-def class_place(model: Backend, label: str) -> int | None:
+def class_index(model: Backend, label: str) -> int | None:
     """Return the place of a class in a conditional backend's own order; None for "".
 
     Raises
@@ -66,7 +66,7 @@ def score_rows(
     out: Path,
     pictures: bool,
     device: Device,
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
     label: str = "",
 ) -> ScoreTable:
     """Score the given rows of a data set into `out`; finished scores of the same weights and frames are read again instead."""
@@ -76,14 +76,16 @@ def score_rows(
         table = decide(run, read_table(out / "scores.csv"))  # the threshold may have been moved since
         write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
         return _read_scores(data, rows, out)
-    model, usual, fabric = run.trained(), run.usual(), make_fabric(device, "float32")
-    batches = FixedBatches(data, rows, run.settings.data, told=class_place(model, label))
+    model, normal_reference, fabric = run.trained_model(), run.normal_reference(), make_fabric(device, "float32")
+    batches = FixedBatches(data, rows, run.settings.data, told=class_index(model, label))
     (out / "scores.toml").unlink(missing_ok=True)
     columns: list[pd.DataFrame] = []
     with replacing(out / "maps.npy") as temporary:
         maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(rows), data.size, data.size))
         start = 0
-        for scored in score_batches(model, batches, fabric, "score", on_progress, settings=run.settings.scoring, usual=usual):
+        for scored in score_batches(
+            model, batches, fabric, "score", on_progress, settings=run.settings.scoring, normal_reference=normal_reference
+        ):
             if scored.scores.map is not None:
                 maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
             columns.append(_measure(scored, model))
@@ -116,14 +118,14 @@ def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
         image, blanked = (batch.image if truth is None else truth) * batch.valid, drawn * batch.valid
         columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
         columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
-    table = pd.concat([part_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
+    table = pd.concat([component_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
     names = np.array(getattr(model, "classes", ()), dtype=object)
     return table.assign(**{f"class_{name.replace(' ', '_')}": names[places.numpy()] for name, places in classes.items()})
 
 
 def partner(model: Backend, batch: Batch) -> Tensor | None:
     """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
-    return batch.other if type(model).wants(model.config).other == "pair" else None
+    return batch.other if type(model).requirements(model.config).other == "pair" else None
 
 
 def map_high(run: Run) -> float:

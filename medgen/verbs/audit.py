@@ -23,7 +23,7 @@ from medgen.report.audit import audit as measure
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 
 VERSION = 1  # of the traits; another one leaves what is cached alone
 LISTED = ["id", "path", "label", "finding", "group"]
@@ -35,7 +35,7 @@ def audit(
     out: Path | None = None,
     *,
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Say how well trivial traits tell the normal from the abnormal test frames of a data set, and list its near-duplicates.
 
@@ -69,7 +69,7 @@ def audit(
 
 
 def audit_frames(
-    data: Prepared, rows: NDArray[np.int64], scores: Mapping[str, ArrayLike], on_progress: OnProgress = silent
+    data: Prepared, rows: NDArray[np.int64], scores: Mapping[str, ArrayLike], on_progress: OnProgress = no_progress
 ) -> dict[str, Any]:
     """Return the audit of the frames of a split, with what models are worth without the strongest traits.
 
@@ -89,7 +89,7 @@ def audit_frames(
     return found | {"left_out": left_out(data, table), "looked": not data.kind}
 
 
-def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = silent) -> pd.DataFrame:
+def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress) -> pd.DataFrame:
     """Return `frame_traits` of these rows, with `mean_distance` as one more column; kept on disk for the next report.
 
     They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``, under a digest of data set and rows: all runs on a

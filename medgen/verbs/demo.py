@@ -13,7 +13,7 @@ from medgen.engine.device import Device
 from medgen.errors import RunError
 from medgen.files import write_text
 from medgen.runs.run import RunSettings
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 from medgen.verbs.report import report
 from medgen.verbs.train import train
 
@@ -40,7 +40,7 @@ def demo(
     device: Device = "auto",
     epochs: int | None = None,
     difficulty: float = 0.3,
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Demo:
     """Run the whole chain in `out`: ``source/`` (frames), ``prepared/``, ``run/`` and ``report/``.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from medgen import registry
 from medgen.contract.backend import Backend
-from medgen.data.native.addresses import Reading, is_address, open_dataset
+from medgen.data.native.addresses import ReadSettings, is_address, open_dataset
 from medgen.data.prepared import Prepared, is_prepared
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
@@ -25,7 +25,7 @@ from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
 from medgen.runs.datasets import check_fits, open_for, open_trained_on
 from medgen.runs.run import Run, WatchSettings, open_run
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.score import Split
 
 FILE = "distribution.json"  # of a run: one entry for each extractor
@@ -42,7 +42,7 @@ def fid(
     split: Split = "test",
     seed: int = 0,
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Compare generated frames with real normal ones: Fréchet and kernel distance, precision, recall, density, coverage.
 
@@ -77,13 +77,13 @@ def fid(
         raise DataError(f"'{generated}' is no run, so say what to compare it with: medgen fid {generated} REFERENCE")
     truth = real_features(net, real, n, split, on_progress)
     if run:
-        model = run.trained()
+        model = run.trained_model()
         registry.require(model, "sample")
         model.to(make_fabric(device, "float32").device).eval()
         seed_all(seed)
         drawn = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
     else:
-        data = open_dataset(generated, Reading(normal=("*",)) if is_address(generated) else None)
+        data = open_dataset(generated, ReadSettings(normal=("*",)) if is_address(generated) else None)
         rows = data.rows()[:n]
         drawn = extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
     found = {**compare(truth, drawn, extractor, seed), "reference": real.source, "split": split, "seed": seed}
@@ -99,7 +99,7 @@ def measured(run: Run) -> list[dict[str, Any]]:
     return [entry for entry in kept.values() if entry.get("weights") == run.weights_digest()]
 
 
-def quick(run: Run, data: Prepared, n: int, device: Device, on_progress: OnProgress = silent) -> str:
+def quick(run: Run, data: Prepared, n: int, device: Device, on_progress: OnProgress = no_progress) -> str:
     """Measure a run that was not measured yet with the small extractor; return why that cannot be done, or ""."""
     if measured(run):
         return ""
@@ -111,7 +111,7 @@ def quick(run: Run, data: Prepared, n: int, device: Device, on_progress: OnProgr
     return ""
 
 
-class Follower:
+class FIDTracker:
     """Measures the Fréchet distance of a model in training again and again.
 
     Parameters
@@ -121,7 +121,7 @@ class Follower:
     """
 
     def __init__(
-        self, data: Prepared, settings: WatchSettings, device: Device = "auto", on_progress: OnProgress = silent
+        self, data: Prepared, settings: WatchSettings, device: Device = "auto", on_progress: OnProgress = no_progress
     ) -> None:
         self.on_progress = on_progress
         self.settings, self.net = settings, _loaded(settings.extractor, device)
@@ -140,7 +140,7 @@ def _loaded(name: str, device: Device) -> Extractor:
     return load_extractor(name).to(make_fabric(device, "float32").device)
 
 
-def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progress: OnProgress = silent) -> Tensor:
+def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progress: OnProgress = no_progress) -> Tensor:
     """Return the features (N, F) of up to n normal frames of a split, evenly spread; kept on disk, as they take long.
 
     They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``.

@@ -16,9 +16,9 @@ from medgen.engine.score import score_batches
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import class_place, picture_name
+from medgen.runs.scores import class_index, picture_name
 from medgen.runs.to_image import png, to_pixels
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 from medgen.verbs.score import Split, chosen_rows, open_input
 
 
@@ -30,7 +30,7 @@ def reconstruct(
     split: Split | None = None,
     label: str = "",
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> int:
     """Write the reconstruction of each frame as PNG, under the frame's own name; return how many.
 
@@ -41,11 +41,11 @@ def reconstruct(
     BackendError : if the backend does not reconstruct.
     """
     run = open_run(run_folder)
-    model = run.trained()
+    model = run.trained_model()
     registry.require(model, "reconstruct")
     data = open_input(run, given, out, on_progress)
     rows = chosen_rows(data, given, split)
-    batches = FixedBatches(data, rows, run.settings.data, told=class_place(model, label))
+    batches = FixedBatches(data, rows, run.settings.data, told=class_index(model, label))
     for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
         assert scored.reconstruction is not None
         for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
@@ -55,9 +55,9 @@ def reconstruct(
 
 def draw_samples(run: Run, n: int, seed: int, device: Device = "auto", label: str = "") -> NDArray[np.uint8]:
     """Return n new frames, (n, S, S, 3) uint8, of class `label` where one is given; the same seed draws the same frames."""
-    model = run.trained()
+    model = run.trained_model()
     registry.require(model, "sample")
-    place = class_place(model, label)
+    place = class_index(model, label)
     fabric = make_fabric(device, "float32")
     model.to(fabric.device).eval()
     seed_all(seed)

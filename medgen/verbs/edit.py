@@ -24,7 +24,7 @@ from medgen.report.figures import image_grid
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.to_image import to_pixels
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 
 STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 FEWEST = 4  # frames of each finding: half of them learn the direction, half try it
@@ -50,7 +50,7 @@ def edit(
     strengths: Sequence[float] = STRENGTHS,
     with_test: bool = False,
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Edited:
     """Write a picture of frames of one finding, each moved towards another finding by several steps.
 
@@ -72,7 +72,7 @@ def edit(
     DataError : if there are too few frames of a finding.
     """
     run = open_run(run_folder)
-    model, data = run.trained(), open_for(run, given)
+    model, data = run.trained_model(), open_for(run, given)
     registry.require(model, "embed")
     model.to(make_fabric(device, "float32").device).eval()
     rows = {name: _rows(data, name, with_test) for name in (source, target)}

@@ -35,7 +35,7 @@ from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows
 from medgen.runs.to_image import png
-from medgen.types import Box, OnProgress, Progress, silent
+from medgen.types import Box, OnProgress, Progress, no_progress
 from medgen.verbs.score import Split, chosen_rows, open_input
 
 Format = Literal["auto", "png", "dicom", "nifti"]
@@ -90,7 +90,7 @@ def maps(
     split: Split | None = None,
     label: str = "",
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Maps:
     """Write the map of each frame on the original frame to ``original/``, and laid over it, with contours, to ``overlays/``.
 

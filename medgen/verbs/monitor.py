@@ -20,13 +20,13 @@ from medgen.contract.capabilities import Reconstructs, Samples, Translates
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
 from medgen.engine.fit import Fit
-from medgen.engine.running_means import Epoch
+from medgen.engine.running_means import LogRow
 from medgen.files import write_bytes, write_text
 from medgen.report.figures import image_grid
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
-from medgen.types import OnProgress, silent
-from medgen.verbs.distance import Follower
+from medgen.types import OnProgress, no_progress
+from medgen.verbs.distance import FIDTracker
 
 ROW = 16  # frames in one row of a panel; more make a block
 
@@ -39,7 +39,7 @@ class TrainingMonitor:
     """
 
     def __init__(
-        self, run: Run, data: Prepared, fit: Fit, second: Tensor | None = None, on_progress: OnProgress = silent
+        self, run: Run, data: Prepared, fit: Fit, second: Tensor | None = None, on_progress: OnProgress = no_progress
     ) -> None:
         self.run, self.fit, self.model = run, fit, fit.model
         epoch, history = fit.position.epoch, run.history()
@@ -49,7 +49,7 @@ class TrainingMonitor:
             write_text(run.folder / "steps.csv", done.to_csv(index=False, lineterminator="\n"))
         self.columns: list[str] = []  # of steps.csv
         watched = run.settings.watch.every and isinstance(self.model, Samples)
-        self.follower = Follower(data, run.settings.watch, on_progress=on_progress) if watched else None
+        self.fid_tracker = FIDTracker(data, run.settings.watch, on_progress=on_progress) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
         shown = min(run.settings.train.panel_frames, len(rows))
@@ -64,12 +64,12 @@ class TrainingMonitor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.board.close()
 
-    def see(self, row: Epoch) -> None:
+    def log_epoch(self, row: LogRow) -> None:
         """Note one epoch."""
         epoch = int(row["epoch"])
-        if self.follower and epoch % self.run.settings.watch.every == 0:
+        if self.fid_tracker and epoch % self.run.settings.watch.every == 0:
             with self.fit.averaged(), self._own_randomness():
-                row[f"diagnosis.{self.follower.name}"] = self.follower.measure(self.model)
+                row[f"diagnosis.{self.fid_tracker.name}"] = self.fid_tracker.measure(self.model)
         self.rows.append(dict(row))
         write_text(self.run.folder / "log.csv", pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n"))
         for name, value in row.items():
@@ -79,7 +79,7 @@ class TrainingMonitor:
             with self.fit.averaged(), self._own_randomness():
                 self._panel(epoch)
 
-    def step(self, row: Epoch) -> None:
+    def step(self, row: LogRow) -> None:
         """Note some optimizer steps; another stage may bring other columns, for which the file is written anew."""
         path = self.run.folder / "steps.csv"
         if not self.columns and path.is_file():

@@ -14,10 +14,10 @@ from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
 from medgen.report.ranking import write_ranking
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import OVERLAYS, REPORTS
 from medgen.verbs.score import chosen_rows, open_input
@@ -34,7 +34,7 @@ def rank(
     *,
     top: int = TOP,
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Path:
     """Score new frames and write a page about them, most anomalous first, with ``ranks.csv``; return the page's path.
 
@@ -57,12 +57,12 @@ def rank(
     data = open_input(run, given, out, on_progress)
     scored = score_rows(run, data, chosen_rows(data, given, None), out / "scores", False, device, on_progress)
     order = scored.table["score"].to_numpy().argsort(kind="stable")[::-1]
-    shown = panels(run, run.trained(), scored, [(f"rank {k}", int(place)) for k, place in enumerate(order[:top], 1)])
-    usual = run.calibration().get("scores", [])
-    table = _ranks(scored, usual).iloc[order].reset_index(drop=True)
+    shown = panels(run, run.trained_model(), scored, [(f"rank {k}", int(place)) for k, place in enumerate(order[:top], 1)])
+    normal_scores = run.calibration().get("scores", [])
+    table = _ranks(scored, normal_scores).iloc[order].reset_index(drop=True)
     table.insert(0, "rank", table.index + 1)
-    metrics = _metrics(run, table, len(usual))
-    evidence = Evidence(
+    metrics = _metrics(run, table, len(normal_scores))
+    evidence = RunResults(
         name=f"{given.resolve().name} by {run.name}",
         backend=run.settings.backend,
         about=registry.about(run.settings.backend),
@@ -77,18 +77,18 @@ def rank(
         warnings=_warnings(run, metrics, len(data.rejected())),
         rejected=data.rejected(),
     )
-    return write_ranking(evidence, usual, out)
+    return write_ranking(evidence, normal_scores, out)
 
 
-def _ranks(scored: ScoreTable, usual: Sequence[float]) -> pd.DataFrame:
+def _ranks(scored: ScoreTable, normal_scores: Sequence[float]) -> pd.DataFrame:
     """Return the table of scores with p-values, without what is known of the frames."""
     table = scored.table.assign(**BLIND)
-    if usual:
-        table.insert(table.columns.get_loc("quantile") + 1, "p_value", p_value(usual, table["score"].to_numpy()))  # type: ignore[operator, arg-type]
+    if normal_scores:
+        table.insert(table.columns.get_loc("quantile") + 1, "p_value", p_value(normal_scores, table["score"].to_numpy()))  # type: ignore[operator, arg-type]
     return table
 
 
-def _metrics(run: Run, table: pd.DataFrame, usual: int) -> dict[str, Any]:
+def _metrics(run: Run, table: pd.DataFrame, normal_scores: int) -> dict[str, Any]:
     """Return the numbers of the page."""
     threshold = run.threshold()
     decided = threshold.get("value") is not None
@@ -96,7 +96,7 @@ def _metrics(run: Run, table: pd.DataFrame, usual: int) -> dict[str, Any]:
         "frames": {"unlabelled": len(table)},
         "flagged": {"count": int(table["abnormal"].sum()), "of": len(table)} if decided else {},
         "threshold": threshold,
-        "validation_frames": usual,
+        "validation_frames": normal_scores,
         "expected_false_alarms": threshold["false_alarm_rate"] * len(table) if decided else None,
     }
 

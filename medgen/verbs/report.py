@@ -18,19 +18,19 @@ from medgen.engine.device import Device
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
 from medgen.report.page import write_report
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 from medgen.report.study.summary import few_groups
 from medgen.runs.datasets import check_fits, open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.distance import measured, quick
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.figures.capability_figures import control, extras
 from medgen.verbs.figures.frame_panels import panels, spread
 from medgen.verbs.figures.styles import path_length
-from medgen.verbs.subgroups import strata
+from medgen.verbs.subgroups import subgroups
 from medgen.verbs.transfer import transfer
 
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
@@ -51,7 +51,7 @@ def report(
     split: Literal["train", "val", "test"] = "test",
     by: Sequence[str] = (),
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Path:
     """Score the test frames of each run's data set, where that is not done yet, and write ``report.html``; return its path.
 
@@ -111,14 +111,14 @@ def gather(
     split: str = "test",
     by: Sequence[str] = (),
     device: Device = "auto",
-    on_progress: OnProgress = silent,
-) -> tuple[Evidence, ScoreTable]:
+    on_progress: OnProgress = no_progress,
+) -> tuple[RunResults, ScoreTable]:
     """Score a split, where that is not done yet; return what the page says about the run, and the scores."""
     folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
     scored = score_rows(run, data, rows, folder, False, device, on_progress)
-    metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), strata(data, rows, by))
+    metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), subgroups(data, rows, by))
     metrics |= {"control": held} if (held := control(run)) else {}
-    model = run.trained()
+    model = run.trained_model()
     if isinstance(model, Samples):
         reason = quick(run, data, QUICK, device, on_progress)
         metrics["distribution"] = {"measured": measured(run), "reason": reason}
@@ -126,7 +126,7 @@ def gather(
     if isinstance(model, Styles):
         metrics["path_length"] = path_length(model.cpu().eval())
     history = run.history()
-    evidence = Evidence(
+    evidence = RunResults(
         name=run.name,
         backend=run.settings.backend,
         about=registry.about(run.settings.backend),
@@ -177,13 +177,13 @@ def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
 def _warnings(run: Run, model: Backend, data: Prepared, metrics: dict[str, Any], split: str, scores: pd.DataFrame) -> list[str]:
     """Return what a reader has to know before any number."""
     found = []
-    wants = type(model).wants(model.config)
-    if wants.abnormal or (wants.other == "pool" and not run.settings.data.other):
+    requirements = type(model).requirements(model.config)
+    if requirements.abnormal or (requirements.other == "pool" and not run.settings.data.other):
         found.append(
             "The training saw abnormal frames, none of them a test frame: do not put these numbers beside those of a training "
             "that saw normal frames alone without saying so."
         )
-    elif wants.other == "pool":
+    elif requirements.other == "pool":
         found.append(f"The training saw a second data set besides, {run.settings.data.other}.")
     if split != "test":
         found.append(f"What is called test here are frames of split “{split}”, which the training may have seen.")

@@ -16,7 +16,7 @@ from medgen.errors import DataError
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 
 Split = Literal["train", "val", "test", "all"]
 
@@ -50,7 +50,7 @@ def score(
     label: str = "",
     pictures: bool = True,
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> ScoreTable:
     """Score frames: ``scores.csv``, ``maps.npy`` and a picture of each frame, its reconstruction and its map in `out`.
 

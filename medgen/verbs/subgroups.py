@@ -17,7 +17,7 @@ from medgen.report.groups import size_classes
 BLOCK = 256  # masks read at once
 
 
-def strata(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = ()) -> dict[str, Sequence[str]]:
+def subgroups(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = ()) -> dict[str, Sequence[str]]:
     """Return the groups of frames in each way that the data allow: "folder", "size of the finding", and each column.
 
     Folders that say no more than the findings are left out.

@@ -19,12 +19,12 @@ from medgen.errors import RunError
 from medgen.runs.calibrate import calibrate, check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.resources import note_cost
-from medgen.runs.run import Run, RunSettings, complete, create_run, open_run
-from medgen.types import OnProgress, Progress, silent
+from medgen.runs.run import Run, RunSettings, create_run, fill_defaults, open_run
+from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.monitor import TrainingMonitor
 
 
-class Setup(NamedTuple):
+class TrainingInputs(NamedTuple):
     """What a training begins with: its data sets, its settings with every default written out, its batches."""
 
     data: Prepared
@@ -33,7 +33,7 @@ class Setup(NamedTuple):
     batches: TrainingBatches
 
 
-def set_up(dataset: Path | str, settings: RunSettings) -> Setup:
+def open_inputs(dataset: Path | str, settings: RunSettings) -> TrainingInputs:
     """Open what a training with these settings reads.
 
     Raises
@@ -44,8 +44,8 @@ def set_up(dataset: Path | str, settings: RunSettings) -> Setup:
     if settings.data.overlay == "common":
         data = with_common(data, common_mask(data))
     second = open_second(settings, data)
-    settings = complete(settings, data, second)
-    return Setup(data, second, settings, _batches(settings, data, second))
+    settings = fill_defaults(settings, data, second)
+    return TrainingInputs(data, second, settings, _batches(settings, data, second))
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
     device: Device = "auto",
     max_minutes: float = math.inf,
     command: str = "",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Train a backend on the normal training frames of a data set.
@@ -75,7 +75,7 @@ def train(
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
     """
-    data, second, settings, batches = set_up(dataset, settings)
+    data, second, settings, batches = open_inputs(dataset, settings)
     if data.refused:
         file, reason = data.refused[0]
         on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
@@ -92,7 +92,7 @@ def resume(
     epochs: int | None = None,
     device: Device = "auto",
     max_minutes: float = math.inf,
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Go on with an interrupted training exactly where it stood; with more `epochs`, lengthen a finished one.
@@ -114,17 +114,17 @@ def resume(
         raise RunError(f"run '{out}' began with other frames of the second domain than '{second.address}' has now")
     batches = _batches(run.settings, data, second)
     if epochs:
-        if batches.wants.once:
+        if batches.requirements.single_pass:
             raise RunError(
                 f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
             )
-        run = run.lengthened(epochs)
+        run = run.with_epochs(epochs)
     return _train(run, data, batches, run.started(), device, max_minutes, on_progress, stop)
 
 
 def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:
-    wants = registry.load(settings.backend).wants(registry.parse(settings.backend, settings.model))
-    return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, wants, second)
+    requirements = registry.load(settings.backend).requirements(registry.parse(settings.backend, settings.model))
+    return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, requirements, second)
 
 
 def _train(
@@ -145,18 +145,18 @@ def _train(
             Progress("train", 0, 0, {}, "no normal validation frames: the last weights are kept and there is no threshold")
         )
     validation = FixedBatches(data, normal, run.settings.data, run.settings.classes)
-    fit = Fit(run.fresh(), batches, validation, run.settings.train, fabric, run.folder)
+    fit = Fit(run.new_model(), batches, validation, run.settings.train, fabric, run.folder)
     if go_on:
         fit.resume()
-    run = run.noted(device=fabric.device.type, precision=precision_name(fabric), finished="")
+    run = run.with_facts(device=fabric.device.type, precision=precision_name(fabric), finished="")
     with TrainingMonitor(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as watch:
-        position = fit.run(watch.see, on_progress, stop, max_minutes, watch.step)
+        position = fit.run(watch.log_epoch, on_progress, stop, max_minutes, watch.step)
     note_cost(run, fit.model, position.seconds, memory)
-    run = run.noted(warning=position.warning)
+    run = run.with_facts(warning=position.warning)
     long = run.settings.scoring.distances and not position.finished and stop()  # who wants to stop does not wait for minutes
     if run.has_weights() and not long:
         calibrate(run, data, fabric, on_progress)
-    run = run.noted(finished=position.finished)
+    run = run.with_facts(finished=position.finished)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
     what = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"
     best = f"; best {what} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""

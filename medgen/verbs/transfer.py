@@ -14,7 +14,7 @@ from medgen.runs.run import Run
 from medgen.runs.scores import score_rows
 from medgen.types import OnProgress
 
-SECTIONS = ("frames", "detection", "parts", "classes")
+SECTIONS = ("frames", "detection", "components", "classes")
 
 
 def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progress: OnProgress) -> dict[str, Any]:

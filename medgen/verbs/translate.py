@@ -29,7 +29,7 @@ from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import picture_name
 from medgen.runs.to_image import png, to_pixels
-from medgen.types import Batch, OnProgress, Progress, silent
+from medgen.types import Batch, OnProgress, Progress, no_progress
 from medgen.verbs.score import Split, chosen_rows
 
 Fit = Literal["resize", "tile"]
@@ -45,7 +45,7 @@ def translate(
     fit: Fit = "resize",
     split: Split | None = None,
     device: Device = "auto",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> int:
     """Write each frame in the other domain as PNG under its own name, raw frames at their own size; return how many.
 
@@ -63,7 +63,7 @@ def translate(
     DataError, RunError : if there is nothing to read, no file of all can be read, or the frames do not fit the run.
     """
     run = open_run(run_folder)
-    model = run.trained()
+    model = run.trained_model()
     registry.require(model, "translate")
     assert isinstance(model, Translates)
     check_direction(model, direction)

@@ -33,7 +33,7 @@ AT_ONCE = 50
 @torch.inference_mode()
 def main(folder: Path, count: int) -> None:
     run = open_run(folder)
-    data, model, net = open_trained_on(run), run.trained().eval(), load_extractor(EFFICIENTNET)
+    data, model, net = open_trained_on(run), run.trained_model().eval(), load_extractor(EFFICIENTNET)
     assert isinstance(model, CodeModel)
     result: dict[str, Any] = {}
     moments = {}

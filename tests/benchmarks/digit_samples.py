@@ -27,7 +27,7 @@ def main(folders: list[Path]) -> None:
     judge, accuracy = train_classifier(data, classes, epochs=8, blurs=(1,), decay=True)
     result: dict[str, object] = {"classifier_accuracy_on_real_test_frames": accuracy, "samples": COUNT}
     for folder in folders:
-        model = open_run(folder).trained().eval()
+        model = open_run(folder).trained_model().eval()
         torch.manual_seed(0)
         with torch.inference_mode():
             named = torch.cat([judge(model.sample(100)).argmax(1) for _ in range(COUNT // 100)])  # type: ignore[operator]

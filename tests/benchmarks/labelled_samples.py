@@ -22,7 +22,7 @@ from medgen.runs.run import open_run
 @torch.inference_mode()
 def main(folder: Path, count: int) -> None:
     run = open_run(folder)
-    model = run.trained().eval()
+    model = run.trained_model().eval()
     assert isinstance(model, Conditional)
     classes = model.classes
     with torch.inference_mode(False):

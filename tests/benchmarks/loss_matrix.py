@@ -48,7 +48,7 @@ def _areas(folder: Path) -> dict[str, Any]:
     metrics = evaluate(scored.table, None, None)
     seconds = float(run.history()["seconds"].max())
     return {
-        "parts": {name: part["auroc"] for name, part in metrics["parts"].items()},
+        "components": {name: part["auroc"] for name, part in metrics["components"].items()},
         "psnr_normal": metrics["quality"]["normal"]["psnr_valid"]["mean"],
         "minutes": round(seconds / 60, 1),
     }

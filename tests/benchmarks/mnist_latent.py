@@ -27,7 +27,7 @@ from medgen.runs.run import open_run
 @torch.inference_mode()
 def main(folder: Path) -> None:
     run = open_run(folder)
-    data, model = open_trained_on(run), run.trained().eval()
+    data, model = open_trained_on(run), run.trained_model().eval()
     assert isinstance(model, Variational)
     torch.manual_seed(0)
     latents, nats = {}, []

@@ -30,7 +30,7 @@ from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from medgen import registry
 from medgen.backends.vae import Model
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
-from medgen.data.native.addresses import Reading, open_dataset
+from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.prepared import Prepared
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import Fit, TrainSettings
@@ -103,7 +103,7 @@ def theirs(frames: torch.Tensor) -> float:
 def main(address: str, rounds: int) -> None:
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")
-    data = open_dataset(address, Reading(normal=("*",)))
+    data = open_dataset(address, ReadSettings(normal=("*",)))
     batches = TrainingBatches(data, DataSettings(batch_size=BATCH), 0)
     frames = make_batch(data, batches.rows[: len(batches) * BATCH]).image.contiguous()
     speeds = [(ours(data), theirs(frames)) for _ in range(rounds)]

@@ -28,7 +28,7 @@ from medgen.data.shortcut_features import overlay_traits
 from medgen.engine.device import make_fabric
 from medgen.engine.score import score_batches
 from medgen.metrics.detection import auroc, bootstrap
-from medgen.runs.calibrate import decide, part_table
+from medgen.runs.calibrate import component_table, decide
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows
@@ -63,14 +63,14 @@ def _scores(run: Run, data: Prepared, rows: NDArray[np.int64], way: Any) -> NDAr
         mask = run.common_mask()
         data = with_common(data, common_mask(data) if mask is None else mask)
     scored = score_batches(
-        run.trained(),
+        run.trained_model(),
         FixedBatches(data, rows, settings.data),
         make_fabric("auto", "float32"),
         scores_alone=True,
         settings=settings.scoring,
-        usual=run.usual(),
+        distance_scale=run.distance_scale(),
     )
-    table = pd.concat([part_table(batch) for batch in scored], ignore_index=True)
+    table = pd.concat([component_table(batch) for batch in scored], ignore_index=True)
     return decide(replace(run), table)["score"].to_numpy(dtype=float)
 
 

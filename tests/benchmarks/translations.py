@@ -64,7 +64,7 @@ def returned(model: Translates, batch: Batch, way: tuple[str, str]) -> torch.Ten
 @torch.inference_mode()
 def main(folder: Path) -> None:
     run = open_run(folder)
-    model, data = run.trained().eval(), open_trained_on(run)
+    model, data = run.trained_model().eval(), open_trained_on(run)
     assert isinstance(model, Translates)
     measure = pairs if data.others is not None else cycles
     sys.stdout.write(json.dumps(measure(run, model, data), indent=1) + "\n")

@@ -40,7 +40,7 @@ MASKS = frozenset({"mask", "masks", "ground-truth", "groundtruth"})
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SourceFile:
     """One image file of a source, before anything is read.
 
     Attributes

@@ -21,21 +21,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts.class_names import FINDINGS, MASKS, Entry, classes, finding_of, label_of, plain, split_of
+from medgen.data.layouts.class_names import FINDINGS, MASKS, SourceFile, classes, finding_of, label_of, plain, split_of
 from medgen.data.layouts.manifest import nearest, read_manifest
 from medgen.data.readers.image import SUFFIXES, is_image, stem
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
-__all__ = ["FINDINGS", "Entry", "check_splits", "read_source"]
+__all__ = ["FINDINGS", "SourceFile", "check_splits", "read_source"]
 
 MANIFEST = "manifest.csv"
 EXPECTED = ", ".join(sorted(SUFFIXES))
 Folders = tuple[str, ...]
 
 
-def read_source(source: Path, assume: str = "") -> list[Entry]:
-    """List the images of a folder, manifest or single file, sorted by `Entry.file`. No image is opened.
+def read_source(source: Path, assume: str = "") -> list[SourceFile]:
+    """List the images of a folder, manifest or single file, sorted by `SourceFile.file`. No image is opened.
 
     Hidden files and files that are no images (Thumbs.db, notes, tables) are left out. Links to folders are followed.
 
@@ -64,21 +64,21 @@ def read_source(source: Path, assume: str = "") -> list[Entry]:
     elif source.suffix.lower() == ".csv":
         entries = read_manifest(source)
     elif is_image(source):
-        entries = [Entry(source, source.name, "", "", "", "", None)]
+        entries = [SourceFile(source, source.name, "", "", "", "", None)]
     else:
         raise DataError(f"'{source}' is not an image; expected a folder, a .csv, or one of {EXPECTED}")
     labelled = (entry if entry.label else replace(entry, label=assume) for entry in entries)
     return sorted(labelled, key=lambda entry: entry.file)
 
 
-def check_splits(entries: Sequence[Entry]) -> None:
+def check_splits(entries: Sequence[SourceFile]) -> None:
     """Check the splits that a source gives: none divides a group, and only normal images are trained on or calibrated with.
 
     Raises
     ------
     DataError : naming the group and both splits, or how many images are not normal and the first of them.
     """
-    first: dict[str, Entry] = {}
+    first: dict[str, SourceFile] = {}
     for entry in entries:
         if entry.group and entry.split:
             other = first.setdefault(entry.group, entry)
@@ -96,7 +96,7 @@ def check_splits(entries: Sequence[Entry]) -> None:
         )
 
 
-def _read_folder(source: Path) -> list[Entry]:
+def _read_folder(source: Path) -> list[SourceFile]:
     if (source / "prepare.toml").is_file():
         raise DataError(f"'{source}' is a prepared data set; expected a folder of images as they came from the camera")
     files = list(_walk(source))
@@ -135,17 +135,17 @@ def _walk(source: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
-def _entry(source: Path, path: Path, folders: Folders) -> Entry:
+def _entry(source: Path, path: Path, folders: Folders) -> SourceFile:
     finding = finding_of(folders)
-    return Entry(path, path.relative_to(source).as_posix(), label_of(finding), finding, split_of(folders), "", None)
+    return SourceFile(path, path.relative_to(source).as_posix(), label_of(finding), finding, split_of(folders), "", None)
 
 
-def _as_in_mvtec(entry: Entry) -> Entry:
+def _as_in_mvtec(entry: SourceFile) -> SourceFile:
     known = not entry.finding or plain(entry.finding) in FINDINGS
     return entry if known or entry.split != "test" else replace(entry, label="abnormal")
 
 
-def _with_masks(source: Path, entries: list[Entry], masks: list[tuple[Path, Folders]]) -> list[Entry]:
+def _with_masks(source: Path, entries: list[SourceFile], masks: list[tuple[Path, Folders]]) -> list[SourceFile]:
     """Give each entry the mask that has its name.
 
     Raises
@@ -165,9 +165,9 @@ def _with_masks(source: Path, entries: list[Entry], masks: list[tuple[Path, Fold
         )
     fits = Counter(mask for mask in found.values() if mask)
     # of images of one name in several classes, the normal ones need no mask
-    needy = [entry for entry in entries if (mask := found[entry.file]) and (fits[mask] == 1 or entry.label != "normal")]
-    taken: dict[Path | None, Entry] = {}
-    for entry in needy:
+    needs_mask = [entry for entry in entries if (mask := found[entry.file]) and (fits[mask] == 1 or entry.label != "normal")]
+    taken: dict[Path | None, SourceFile] = {}
+    for entry in needs_mask:
         other = taken.setdefault(found[entry.file], entry)
         if other is not entry:
             raise DataError(
@@ -178,7 +178,7 @@ def _with_masks(source: Path, entries: list[Entry], masks: list[tuple[Path, Fold
     return [replace(entry, mask=found[entry.file]) if entry.file in owners else entry for entry in entries]
 
 
-def _mask_of(entry: Entry, index: dict[tuple[Folders, Folders, str], list[Path]]) -> Path | None:
+def _mask_of(entry: SourceFile, index: dict[tuple[Folders, Folders, str], list[Path]]) -> Path | None:
     """Return the mask of one entry: the nearest mask folder first, and in it the most alike folder."""
     folders = tuple(entry.file.split("/")[:-1])
     for depth in range(len(folders), -1, -1):

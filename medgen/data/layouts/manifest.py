@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from medgen.data.layouts.class_names import SPLITS, Entry, finding_of, label_of, split_of
+from medgen.data.layouts.class_names import SPLITS, SourceFile, finding_of, label_of, split_of
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
 COLUMNS = ("file", "finding", "label", "split", "group", "mask")
 
 
-def read_manifest(path: Path) -> list[Entry]:
+def read_manifest(path: Path) -> list[SourceFile]:
     """Read a table of images, one row a file, in the order of its rows.
 
     The first line names the columns: `file`, and as many of `finding`, `label`, `split`, `group` and `mask` as there are. Other
@@ -30,7 +30,7 @@ def read_manifest(path: Path) -> list[Entry]:
     ------
     DataError : naming the line.
     """
-    entries: dict[str, Entry] = {}
+    entries: dict[str, SourceFile] = {}
     lines: dict[str, int] = {}
     for line, row in _rows(path):
         where = f"{path.name}, line {line}"
@@ -92,7 +92,7 @@ def _check_columns(manifest: str, names: list[str]) -> None:
             raise DataError(f"{manifest}: column '{name}': {hint}")
 
 
-def _entry(folder: Path, row: Mapping[str, str], where: str) -> Entry:
+def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
     folders = file.split("/")[:-1]
     finding = row["finding"] if "finding" in row else finding_of(folders)
@@ -101,7 +101,7 @@ def _entry(folder: Path, row: Mapping[str, str], where: str) -> Entry:
     mask = folder / _inside(row["mask"], "mask", where) if row.get("mask") else None
     if mask is not None and not mask.is_file():
         raise DataError(f"{where}: the mask '{row['mask']}' does not exist{nearest(mask)}")
-    return Entry(folder / file, file, label, finding, split, row.get("group", ""), mask)
+    return SourceFile(folder / file, file, label, finding, split, row.get("group", ""), mask)
 
 
 def _inside(cell: str, column: str, where: str) -> str:

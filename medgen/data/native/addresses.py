@@ -24,13 +24,13 @@ from medgen.data.field.overlay import reduce_truth, reduce_valid
 from medgen.data.layouts.manifest import nearest
 from medgen.data.native.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
-from medgen.data.native.resized import Fitted, Shrunk
+from medgen.data.native.resized import ResizedFrames, ResizedMasks
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
-from medgen.data.preparing.splits import SHARE, divide, hold_out
+from medgen.data.preparing.splits import SHARE, hold_out, split_archive
 from medgen.errors import DataError, did_you_mean
 
 
-class Reading(Settings):
+class ReadSettings(Settings):
     """How the frames at an address are read. Prepared ones may be made smaller, else what fits them is for native size alone."""
 
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
@@ -42,7 +42,7 @@ class Reading(Settings):
     pool_share: float = Field(0.0, ge=0, lt=1)  # of the abnormal test frames, in whole groups: a second domain to train with
 
 
-def open_dataset(address: str | Path, reading: Reading | None = None) -> Prepared:
+def open_dataset(address: str | Path, reading: ReadSettings | None = None) -> Prepared:
     """Open a data set; of a folder no more than the first image is decoded.
 
     Splits stay as the source has them. Frames that it names none for are divided: what is not normal goes to test, of the normal
@@ -63,7 +63,7 @@ def open_dataset(address: str | Path, reading: Reading | None = None) -> Prepare
     ------
     DataError, ConfigError : if there is nothing to read at the address, its frames do not fit, or a name is unknown.
     """
-    reading = reading or Reading()
+    reading = reading or ReadSettings()
     kind, path = _parse(str(address))
     data = _open_archive(kind, path, address, reading) if kind else _open_prepared(path, reading)
     if reading.pool_share:
@@ -72,7 +72,7 @@ def open_dataset(address: str | Path, reading: Reading | None = None) -> Prepare
     return data
 
 
-def _open_prepared(path: Path, reading: Reading) -> Prepared:
+def _open_prepared(path: Path, reading: ReadSettings) -> Prepared:
     if reading.normal:
         raise DataError(f"what is normal in '{path}' was fixed when it was prepared; give it for {', '.join(KINDS)} alone")
     for name in ("pad_to", "channels"):
@@ -90,13 +90,13 @@ def _shrunk(data: Prepared, side: int) -> Prepared:
         data,
         settings=PrepareSettings.parse({**data.settings.model_dump(), "size": side}, "data.resize_to"),
         digest=sha256(f"{data.digest} {side}".encode()).hexdigest()[:16],
-        frames=Fitted(data.frames, side),
-        valid=Shrunk(data.valid, side, reduce_valid),
-        masks=None if data.masks is None else Shrunk(data.masks, side, reduce_truth),
+        frames=ResizedFrames(data.frames, side),
+        valid=ResizedMasks(data.valid, side, reduce_valid),
+        masks=None if data.masks is None else ResizedMasks(data.masks, side, reduce_truth),
     )
 
 
-def _open_archive(kind: str, path: Path, address: str | Path, reading: Reading) -> Prepared:
+def _open_archive(kind: str, path: Path, address: str | Path, reading: ReadSettings) -> Prepared:
     if not path.exists():
         raise DataError(f"there is no file or folder '{path}'{nearest(path)}")
     archive = KINDS[kind](path)
@@ -111,16 +111,16 @@ def _open_archive(kind: str, path: Path, address: str | Path, reading: Reading) 
     settings = PrepareSettings.parse(values, str(address))
     table = archive.table.assign(label=_labels(archive, reading.normal, address))
     table["group"] = table["group"].mask(table["group"] == "", "auto:" + table["path"])
-    table["split"] = divide(table, reading.split_seed)
+    table["split"] = split_archive(table, reading.split_seed)
     index = _index(table, size)
     digest = _digest(kind, settings, archive, index, reading.direction)
     valid = np.broadcast_to(np.True_, (count, size, size))
     return Prepared(path, settings, str(address), digest, index, frames, valid, None, kind, others, archive.refused)
 
 
-def _fitted(frames: Frames, reading: Reading) -> Frames:
+def _fitted(frames: Frames, reading: ReadSettings) -> Frames:
     wanted = (reading.resize_to, reading.pad_to, reading.channels)
-    return Fitted(frames, *wanted) if any(wanted) else frames
+    return ResizedFrames(frames, *wanted) if any(wanted) else frames
 
 
 def is_address(given: str | Path) -> bool:

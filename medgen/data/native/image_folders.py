@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.layouts.class_names import SPLITS, Entry, split_of
+from medgen.data.layouts.class_names import SPLITS, SourceFile, split_of
 from medgen.data.layouts.folders import read_source
 from medgen.data.native.archives import EVERY, Archive, Lazy
 from medgen.data.readers.image import read_image, stem
@@ -22,7 +22,7 @@ KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay
 DOMAIN = re.compile(rf"({'|'.join(SPLITS)}|)[_-]?([ab])", re.IGNORECASE)  # a folder of one of two domains: A, trainB, test_a
 
 
-class Files(Lazy[np.uint8]):
+class ImageFiles(Lazy[np.uint8]):
     """Images of one size, one file each: decoded when they are asked for, and kept where all of them are small enough together.
 
     Grey frames among colour ones are repeated to three channels.
@@ -31,14 +31,14 @@ class Files(Lazy[np.uint8]):
     ----------
     source : where they come from, for errors
     entries : the files; the first says size and channels
-    beside : square frames beside each other in one file; `Part` takes them apart
+    beside : square frames beside each other in one file; `PairHalf` takes them apart
 
     Raises
     ------
     DataError : naming the file that cannot be read or is not like the first one, here and on every reading.
     """
 
-    def __init__(self, source: Path, entries: Sequence[Entry], beside: int = 1) -> None:
+    def __init__(self, source: Path, entries: Sequence[SourceFile], beside: int = 1) -> None:
         self._source, self._entries, self._beside = source, entries, beside
         first = self._decode(0)
         super().__init__((len(entries), *first.shape))
@@ -84,10 +84,10 @@ class Files(Lazy[np.uint8]):
         return DataError(f"'{self._entries[row].file}' {reason}; {remedy}")
 
 
-class Part(Lazy[np.uint8]):
+class PairHalf(Lazy[np.uint8]):
     """The frame at one place of those that lie beside each other in each file."""
 
-    def __init__(self, files: Files, place: int) -> None:
+    def __init__(self, files: ImageFiles, place: int) -> None:
         count, side, _, channels = files.shape
         super().__init__((count, side, side, channels))
         self._files, self._place = files, place
@@ -109,7 +109,7 @@ def read_folder(source: Path) -> Archive:
     DataError : if there is no image, a file is missing, or the first image cannot be used.
     """
     entries = _present(source)
-    return Archive(Files(source, entries), _table(entries), _sizes(entries))
+    return Archive(ImageFiles(source, entries), _table(entries), _sizes(entries))
 
 
 def read_pairs(source: Path) -> Archive:
@@ -125,15 +125,22 @@ def read_pairs(source: Path) -> Archive:
     entries = _present(source)
     domains = _domains(entries)
     if not domains["A"] and not domains["B"]:
-        files = Files(source, entries, beside=2)
-        return Archive(Part(files, 0), _table(entries), _sizes(entries), (EVERY,), Part(files, 1))
+        files = ImageFiles(source, entries, beside=2)
+        return Archive(PairHalf(files, 0), _table(entries), _sizes(entries), (EVERY,), PairHalf(files, 1))
     keys = [key for key in domains["A"] if key in domains["B"]]
     both = domains["A"].keys() & domains["B"].keys()
-    lonely = [(entry.file, "has no partner") for kind in "AB" for key, entry in domains[kind].items() if key not in both]
+    unmatched = [(entry.file, "has no partner") for kind in "AB" for key, entry in domains[kind].items() if key not in both]
     if not keys:
         raise DataError(f"'{source}': no name in A occurs in B; a pair is two images of the same name, one in each")
     inputs, truths = ([domains[kind][key] for key in keys] for kind in "AB")
-    return Archive(Files(source, inputs), _table(inputs), _sizes(inputs + truths), (EVERY,), Files(source, truths), tuple(lonely))
+    return Archive(
+        ImageFiles(source, inputs),
+        _table(inputs),
+        _sizes(inputs + truths),
+        (EVERY,),
+        ImageFiles(source, truths),
+        tuple(unmatched),
+    )
 
 
 def read_unpaired(source: Path) -> Archive:
@@ -148,28 +155,28 @@ def read_unpaired(source: Path) -> Archive:
         if not found:
             raise DataError(f"'{source}' has no folder {kind} with images; expected A and B, or trainA, trainB, testA and testB")
     entries = [replace(entry, finding=kind) for kind, found in domains.items() for entry in found.values()]
-    return Archive(Files(source, entries), _table(entries), _sizes(entries), ("A",))
+    return Archive(ImageFiles(source, entries), _table(entries), _sizes(entries), ("A",))
 
 
-def _present(source: Path) -> list[Entry]:
+def _present(source: Path) -> list[SourceFile]:
     entries = read_source(source)
     if missing := [entry.file for entry in entries if not entry.path.is_file()]:
         raise DataError(f"'{source}': {len(missing)} of {len(entries)} images do not exist, the first is '{missing[0]}'")
     return entries
 
 
-def _table(entries: Sequence[Entry]) -> pd.DataFrame:
+def _table(entries: Sequence[SourceFile]) -> pd.DataFrame:
     columns = {name: [getattr(entry, name) for entry in entries] for name in ("finding", "label", "split", "group")}
     return pd.DataFrame({"path": [entry.file for entry in entries], **columns})
 
 
-def _sizes(entries: Sequence[Entry]) -> list[tuple[str, int]]:
+def _sizes(entries: Sequence[SourceFile]) -> list[tuple[str, int]]:
     return [(entry.file, entry.path.stat().st_size) for entry in entries]
 
 
-def _domains(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:
+def _domains(entries: Sequence[SourceFile]) -> dict[str, dict[str, SourceFile]]:
     """Return what lies in folders of domain A and of B, by the name that partners share; what lies in neither is left out."""
-    found: dict[str, dict[str, Entry]] = {"A": {}, "B": {}}
+    found: dict[str, dict[str, SourceFile]] = {"A": {}, "B": {}}
     for entry in entries:
         folders, name = entry.file.split("/")[:-1], stem(entry.path)
         matches = [DOMAIN.fullmatch(folder) for folder in folders]

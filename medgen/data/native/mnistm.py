@@ -17,19 +17,21 @@ from numpy.typing import NDArray
 from medgen import __version__
 from medgen.config import to_toml
 from medgen.data.native.addresses import open_dataset
-from medgen.data.native.resized import Fitted
+from medgen.data.native.resized import ResizedFrames
 from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
 from medgen.data.readers.image import read_image, suffix
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_text
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 CHUNK = 1000  # digits that are blended at once
 
 
-def make_mnist_m(mnist: Path, bsds: Path, out: Path, size: int = 28, seed: int = 0, on_progress: OnProgress = silent) -> Prepared:
+def make_mnist_m(
+    mnist: Path, bsds: Path, out: Path, size: int = 28, seed: int = 0, on_progress: OnProgress = no_progress
+) -> Prepared:
     """Write MNIST-M to `out` as a prepared data set, and open it.
 
     Row k is digit k of ``mnist:MNIST``, with its finding, its split and its name. All splits share the photographs, though hardly
@@ -110,7 +112,7 @@ def _blend(
             ]
         )  # (n, S, S, 3)
         blended = np.abs(patches.astype(np.int16) - digits[np.arange(start, stop)]).astype(np.uint8)  # (n, S, S, 3)
-        frames[start:stop] = Fitted(blended, resize_to=frames.shape[1])[:]
+        frames[start:stop] = ResizedFrames(blended, resize_to=frames.shape[1])[:]
         on_progress(Progress("mnist-m", stop, count))
 
 

@@ -15,7 +15,7 @@ from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import DataError
 
 
-class Fitted(Lazy[np.uint8]):
+class ResizedFrames(Lazy[np.uint8]):
     """Frames resized, then filled up with black on all sides alike, then with other channels.
 
     Parameters
@@ -52,7 +52,7 @@ class Fitted(Lazy[np.uint8]):
         return with_channels(frames, self.shape[3])
 
 
-class Shrunk(Lazy[np.bool_]):
+class ResizedMasks(Lazy[np.bool_]):
     """Flags of frames that are made smaller when they are read.
 
     Parameters

@@ -22,7 +22,7 @@ from medgen.config import Settings
 from medgen.data.phantom.overlay import Overlay, draw_overlay, expose
 from medgen.data.phantom.scene import Flags, Patient, draw_highlights, draw_lesion, draw_patient, draw_tissue
 from medgen.errors import DataError
-from medgen.types import LABELS, OnProgress, Progress, silent
+from medgen.types import LABELS, OnProgress, Progress, no_progress
 
 SPLITS = ("train", "val", "test")
 FINDINGS = ("normal", "polyp")  # the finding of each of `LABELS`
@@ -71,7 +71,7 @@ def places(settings: PhantomSettings) -> list[Place]:
     return [Place(split, label, k) for split, label, count in parts for k in range(count)]
 
 
-def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress: OnProgress = silent) -> Path:
+def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress: OnProgress = no_progress) -> Path:
     """Write the set: ``normal/`` and ``polyp/`` (JPEG), ``masks/`` (PNG, 0 or 255, same stem) and ``manifest.csv``.
 
     Parameters

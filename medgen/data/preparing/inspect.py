@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from medgen.data.field.contour import cut, find_field, resize, square_box
-from medgen.data.layouts.folders import Entry, check_splits, read_source
+from medgen.data.layouts.folders import SourceFile, check_splits, read_source
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
 from medgen.data.readers.image import read_image, read_images
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 from medgen.files import write_text
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
 TELLING = 0.1  # a size whose AUROC is this far from 0.5 tells normal from abnormal
@@ -59,7 +59,7 @@ class Inspection:
 class _Look:
     """What is kept of one file."""
 
-    entry: Entry
+    entry: SourceFile
     reason: str = ""  # why it cannot be read, or ""
     sizes: tuple[tuple[int, int, int], ...] = ()  # width, height and channels of each frame
     digest: str = ""
@@ -67,7 +67,9 @@ class _Look:
     thumbnail: NDArray[np.uint8] | None = None
 
 
-def inspect_source(source: Path, on_progress: OnProgress = silent, assume: str = "", workers: int | None = None) -> Inspection:
+def inspect_source(
+    source: Path, on_progress: OnProgress = no_progress, assume: str = "", workers: int | None = None
+) -> Inspection:
     """Read every file of a source and its masks, and count.
 
     Parameters
@@ -94,7 +96,7 @@ def inspect_source(source: Path, on_progress: OnProgress = silent, assume: str =
     return Inspection(source, _classes(good), _sizes(good), rejected, duplicates, warnings)
 
 
-def _look(entry: Entry) -> _Look:
+def _look(entry: SourceFile) -> _Look:
     try:
         sha = digest(entry.path)
         sizes = []
@@ -111,7 +113,7 @@ def _look(entry: Entry) -> _Look:
     return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small))
 
 
-def _check_mask(entry: Entry, sizes: Sequence[tuple[int, int, int]]) -> None:
+def _check_mask(entry: SourceFile, sizes: Sequence[tuple[int, int, int]]) -> None:
     if entry.mask is None:
         return
     try:

@@ -21,16 +21,16 @@ from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth
-from medgen.data.layouts.folders import Entry, check_splits, read_source
+from medgen.data.layouts.folders import SourceFile, check_splits, read_source
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.preparing.duplicates import dhash, digest, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
-from medgen.data.preparing.splits import assign, groups
+from medgen.data.preparing.splits import groups, split_prepared
 from medgen.data.readers.image import read_image, read_images
 from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, write_bytes, write_text
-from medgen.types import Box, OnProgress, Progress, silent
+from medgen.types import Box, OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
@@ -42,7 +42,7 @@ def prepare(
     settings: PrepareSettings | None = None,
     workers: int | None = None,
     overwrite: bool = False,
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
 
@@ -76,7 +76,7 @@ def prepare(
     return open_prepared(out)
 
 
-def _key(entries: Sequence[Entry], settings: PrepareSettings) -> str:
+def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     """Return a digest of the settings and of every file's name, label and state on disk."""
     hashed = sha256(settings.digest().encode())
     for entry in entries:
@@ -95,7 +95,7 @@ class Cropped(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def _crop_file(entry: Entry, settings: PrepareSettings) -> list[Cropped]:
+def _crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
     """Read and crop every frame of one file.
 
     Raises
@@ -140,7 +140,7 @@ def _cut_mask(path: Path | None, box: Box, shape: tuple[int, int], size: int) ->
     return reduce_truth(cut(mask.max(axis=2) > (127 if mask.dtype == np.uint8 else 0.5), box), size)
 
 
-def _read_chunk(parts: Path, number: int, entries: Sequence[Entry], settings: PrepareSettings) -> int:
+def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings) -> int:
     """Crop the frames of a few files into one part file, unless it is there; return how many files it stands for."""
     path = _part(parts, number)
     if path.exists():
@@ -182,7 +182,7 @@ def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, Any], settin
     index = pd.DataFrame(rows)
     alike = _alike(parts, chunks)
     index["group"] = groups(index["group"].tolist(), index["path"].tolist(), alike)
-    index["split"] = assign(index, settings.val_share, settings.test_share, settings.seed)
+    index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
     copied = np.flatnonzero(index["split"] == "train") if settings.copies else np.array([], dtype=np.int64)
     total = len(index) + len(copied) * settings.copies
     shape = (settings.size, settings.size)

@@ -31,7 +31,7 @@ def groups(frame_groups: Sequence[str], names: Sequence[str], alike: Sequence[tu
     return [group or f"auto:{first[part]}" for group, part in zip(frame_groups, parts, strict=True)]
 
 
-def assign(index: pd.DataFrame, val_share: float, test_share: float, seed: int) -> list[str]:
+def split_prepared(index: pd.DataFrame, val_share: float, test_share: float, seed: int) -> list[str]:
     """Return a split for each row of `index` (columns label, finding, split, group); a split that is given stays.
 
     A group with any frame that is not labelled normal goes to test as a whole. Of the normal groups of each finding,
@@ -74,7 +74,7 @@ def _share_out(splits: dict[str, str], members: list[str], counts: Counter[str],
         splits[group] = target
 
 
-def divide(table: pd.DataFrame, seed: int) -> pd.Series:
+def split_archive(table: pd.DataFrame, seed: int) -> pd.Series:
     """Return a split for each row of `table` (label, split, group); vectorised, as archives hold hundreds of thousands of frames.
 
     Raises

@@ -53,7 +53,7 @@ class PatchCritic(nn.Module):
         self.head = nn.Conv2d(before, 1, 4, padding=1)
         self.apply(small_start)
 
-    def see(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward_with_features(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return what each layer makes of frames (B, C, S, S), and the answers (B, 1, s, s)."""
         seen = []
         for layer in self.layers:
@@ -62,7 +62,7 @@ class PatchCritic(nn.Module):
         return seen, self.head(image)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.see(image)[1]
+        return self.forward_with_features(image)[1]
 
 
 class ScaledCritics(nn.Module):
@@ -78,13 +78,13 @@ class ScaledCritics(nn.Module):
         super().__init__()
         self.critics = nn.ModuleList(PatchCritic(channels, width, halvings, norm) for _ in range(scales))
 
-    def see(self, image: Tensor) -> list[tuple[list[Tensor], Tensor]]:
+    def forward_with_features(self, image: Tensor) -> list[tuple[list[Tensor], Tensor]]:
         """Return what each critic's layers make of frames (B, C, S, S), and its answers."""
         found = []
         for k, critic in enumerate(self.critics):
             image = F.avg_pool2d(image, 3, 2, padding=1, count_include_pad=False) if k else image  # half the side
-            found.append(critic.see(image))  # type: ignore[operator]
+            found.append(critic.forward_with_features(image))  # type: ignore[operator]
         return found
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        return [answers for _, answers in self.see(image)]
+        return [answers for _, answers in self.forward_with_features(image)]

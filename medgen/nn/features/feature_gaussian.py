@@ -24,7 +24,7 @@ def pooled_all(maps: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
     return [pooled(values, counts, statistic) for values, counts in maps for statistic in STATISTICS]
 
 
-class Contrast:
+class FeatureGaussian:
     """A Gaussian for each map and statistic; the distance is the mean of theirs, each in units of what is usual.
 
     Parameters

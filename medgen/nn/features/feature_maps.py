@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from medgen.config import Settings
 from medgen.errors import BackendError
 from medgen.nn.features.extractors import Extractor, load_extractor
-from medgen.nn.inpaint import filled
+from medgen.nn.inpaint import inpaint
 
 SEEN = 0.5  # share of the pixels below a place of a map that have to be valid for the place to count
 MARK = 8  # bytes of a fingerprint
@@ -73,7 +73,7 @@ class MidLayers:
         valid : (B, 1, S, S) bool
         gradient : whether one runs through the net, back to the image
         """
-        found = self.net.to(image.device).layers(filled(image, valid), self.settings.side, gradient)
+        found = self.net.to(image.device).layers(inpaint(image, valid), self.settings.side, gradient)
         return [(found[stride], _seen(valid, found[stride].shape[2:])) for stride in self.settings.strides]
 
     def joined(self, image: Tensor, valid: Tensor, local: int = 1) -> tuple[Tensor, Tensor]:

@@ -33,5 +33,5 @@ class PixelResidual:
             return perceptual_map(self.layers, image, drawn, valid, gradient=True)
         if self.kind == "ssim":
             return (1 - ssim_map(image * valid, torch.where(valid, drawn, 0.0))) * valid
-        away = drawn - image
-        return (away.square() if self.kind == "squared_error" else away.abs()).mean(1, keepdim=True) * valid
+        residual = drawn - image
+        return (residual.square() if self.kind == "squared_error" else residual.abs()).mean(1, keepdim=True) * valid

@@ -37,21 +37,21 @@ def residual_maps(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[
     valid : (B, 1, S, S) bool; what is not valid is blanked in both, so that it makes no edges for SSIM to see
     """
     image, reconstruction = image.float() * valid, reconstruction.float() * valid
-    away = image - reconstruction
+    residual = image - reconstruction
     return {
-        "squared_error": away.square().mean(1, keepdim=True),  # (B, 1, S, S)
-        "absolute_error": away.abs().mean(1, keepdim=True),
-        "multi_scale": torch.stack([_coarse(away, valid, step) for step in SCALES]).mean(0),
+        "squared_error": residual.square().mean(1, keepdim=True),  # (B, 1, S, S)
+        "absolute_error": residual.abs().mean(1, keepdim=True),
+        "multi_scale": torch.stack([_coarse(residual, valid, step) for step in SCALES]).mean(0),
         "ssim": (1 - ssim_map(image, reconstruction)) * valid,
     }
 
 
-def _coarse(away: Tensor, valid: Tensor, step: int) -> Tensor:
+def _coarse(residual: Tensor, valid: Tensor, step: int) -> Tensor:
     """Return the squared mean difference (B, 1, S, S) of the valid pixels of squares of `step` pixels, 0 outside valid."""
-    weight = F.avg_pool2d(valid.to(away.dtype), step, ceil_mode=True)
-    mean = F.avg_pool2d(away, step, ceil_mode=True) / weight.clamp_min(1e-6)  # (B, C, S / step, S / step)
+    weight = F.avg_pool2d(valid.to(residual.dtype), step, ceil_mode=True)
+    mean = F.avg_pool2d(residual, step, ceil_mode=True) / weight.clamp_min(1e-6)  # (B, C, S / step, S / step)
     squared = mean.square().mean(1, keepdim=True).repeat_interleave(step, 2).repeat_interleave(step, 3)
-    return squared[..., : away.shape[2], : away.shape[3]] * valid
+    return squared[..., : residual.shape[2], : residual.shape[3]] * valid
 
 
 def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
@@ -67,14 +67,16 @@ def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
 def mean_scores(several: Sequence[Scores]) -> Scores:
     """Return the mean of several scores of the same frames, of their maps and of their parts."""
     maps = [scores.map for scores in several if scores.map is not None]
-    parts = {name: torch.stack([scores.parts[name] for scores in several]).mean(0) for name in several[0].parts}
-    return Scores(torch.stack([scores.score for scores in several]).mean(0), torch.stack(maps).mean(0) if maps else None, parts)
+    components = {name: torch.stack([scores.components[name] for scores in several]).mean(0) for name in several[0].components}
+    return Scores(
+        torch.stack([scores.score for scores in several]).mean(0), torch.stack(maps).mean(0) if maps else None, components
+    )
 
 
 def residual_scores(image: Tensor, reconstruction: Tensor, valid: Tensor, settings: ResidualSettings) -> Scores:
     """Return the scores of a reconstruction: parts over all valid pixels, and the map and image score that `settings` name."""
     raw = residual_maps(image, reconstruction, valid)
-    parts = {name: valid_mean(values, valid) for name, values in raw.items()}
+    components = {name: valid_mean(values, valid) for name, values in raw.items()}
     chosen = raw["squared_error"] * raw["ssim"] if settings.map == "product" else raw[settings.map]
     smoothed = smooth(chosen, valid, settings.sigma * image.shape[-1] / 96)
-    return Scores(top_mean(smoothed, valid, settings.share), smoothed, parts)
+    return Scores(top_mean(smoothed, valid, settings.share), smoothed, components)

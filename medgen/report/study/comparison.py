@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 
 
 class Cost(NamedTuple):
@@ -23,7 +23,7 @@ class Cost(NamedTuple):
     peak_device_memory: int | None = None  # bytes, of tensors on the GPU while it trained; None where there was none
 
 
-class Views(NamedTuple):
+class FrameView(NamedTuple):
     """A frame and what a run makes of it."""
 
     original: NDArray[np.uint8]  # (S, S, 3)
@@ -46,9 +46,9 @@ class Entry:
     """
 
     name: str
-    runs: Sequence[Evidence]
+    runs: Sequence[RunResults]
     costs: Sequence[Cost]
-    views: Callable[[Sequence[int]], list[Views]]
+    views: Callable[[Sequence[int]], list[FrameView]]
 
 
 class Failure(NamedTuple):

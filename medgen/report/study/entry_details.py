@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from medgen.report.figures import score_bins
-from medgen.report.run_report_data import Evidence
+from medgen.report.run_report_data import RunResults
 from medgen.report.study.comparison import Entry
 from medgen.types import LABELS
 
@@ -45,7 +45,7 @@ def sections(entry: Entry) -> dict[str, Any]:
     }
 
 
-def histogram(run: Evidence) -> dict[str, Any]:
+def histogram(run: RunResults) -> dict[str, Any]:
     """Return how the raw scores of each label spread: "edges" (K + 1), "log", "threshold", and "shares" of each label in %."""
     scores = run.scores["score"].to_numpy(dtype=float)
     there = np.isfinite(scores)
@@ -73,7 +73,7 @@ def averaged(intervals: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     return found
 
 
-def _findings(runs: Sequence[Evidence]) -> list[dict[str, Any]]:
+def _findings(runs: Sequence[RunResults]) -> list[dict[str, Any]]:
     tables = [{(row["label"], row["finding"]): row for row in run.metrics.get("findings") or []} for run in runs]
     return [
         {
@@ -92,7 +92,7 @@ def _natural(name: str) -> list[tuple[float, str]]:
     return [(float(part), "") if part.isdecimal() else (np.inf, part) for part in re.split(r"(\d+)", name)]
 
 
-def _groups(runs: Sequence[Evidence]) -> dict[str, list[dict[str, Any]]]:
+def _groups(runs: Sequence[RunResults]) -> dict[str, list[dict[str, Any]]]:
     """Return kind of grouping -> its groups with AUROC and the shares that are flagged."""
     found: dict[str, list[dict[str, Any]]] = {}
     for kind, rows in (runs[0].metrics.get("groups") or {}).items():

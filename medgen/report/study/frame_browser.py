@@ -20,7 +20,7 @@ from medgen.data.writers.map_to_original import outlines
 from medgen.metrics.detection import Floats
 from medgen.report.figures import heat
 from medgen.report.markup import plain, shown
-from medgen.report.study.comparison import Comparison, Entry, Views
+from medgen.report.study.comparison import Comparison, Entry, FrameView
 from medgen.types import LABELS
 
 PICTURE_BYTES = 5_000_000  # of all pictures together, as text in the page
@@ -150,7 +150,7 @@ def _within(found: dict[int, Any], budget: int) -> dict[int, Any]:
     return kept
 
 
-def _bright(views: Sequence[Views]) -> float:
+def _bright(views: Sequence[FrameView]) -> float:
     """Return the error that the brightest colour stands for: the 99.5th percentile over all valid pixels."""
     pooled = [view.error[view.valid & np.isfinite(view.error)] for view in views if view.error is not None]
     values = np.concatenate([*pooled, np.empty(0)])

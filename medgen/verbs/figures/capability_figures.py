@@ -17,7 +17,7 @@ from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
 from medgen.report.figures import image_grid, stacked
 from medgen.report.latent import code_chart, control_chart, latent_scatter
-from medgen.report.run_report_data import Extra
+from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 from medgen.runs.to_image import to_pixels
@@ -31,7 +31,7 @@ MOMENTS = 5  # panels of the training that are shown, spread over it
 
 
 @torch.inference_mode()
-def extras(run: Run, model: Backend, scored: ScoreTable) -> list[Extra]:
+def extras(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFigure]:
     """Return the figures of a run beside its charts and panels."""
     model.cpu().eval()
     seed_all(run.settings.train.seed)
@@ -87,11 +87,11 @@ def _controlled(run: Run) -> pd.DataFrame:
     return rows if "note.kl_target" in rows else pd.DataFrame()
 
 
-def _control(run: Run) -> Iterator[Extra]:
+def _control(run: Run) -> Iterator[ExtraFigure]:
     rows = _controlled(run)
     if len(rows) > 1:
         columns = (rows[name].to_numpy() for name in ("step", "note.kl", "note.kl_target", "note.beta"))
-        yield Extra(
+        yield ExtraFigure(
             "control",
             "The controller and the KL divergence",
             "KL divergence against its set point, and the weight of the KL term, over the training",
@@ -101,12 +101,12 @@ def _control(run: Run) -> Iterator[Extra]:
         )
 
 
-def _learning(run: Run) -> Iterator[Extra]:
+def _learning(run: Run) -> Iterator[ExtraFigure]:
     panels = sorted((run.folder / "panels").glob("epoch-*.png"))
     if panels:
         chosen = [panels[k] for k in sorted({round(k) for k in np.linspace(0, len(panels) - 1, MOMENTS)})]
         epochs = [f"epoch {int(path.stem.removeprefix('epoch-'))}" for path in chosen]
-        yield Extra(
+        yield ExtraFigure(
             "learning",
             "While it learnt",
             "What the backend made of the same validation frames as the training went on",
@@ -128,13 +128,13 @@ def _embed(run: Run, model: Embeds, scored: ScoreTable) -> tuple[NDArray[np.floa
     return np.concatenate([model.embed(batch).float().numpy() for batch in batches]), places
 
 
-def _code_use(run: Run, model: Codes, scored: ScoreTable) -> Extra:
+def _code_use(run: Run, model: Codes, scored: ScoreTable) -> ExtraFigure:
     batches, places = _spread(run, scored)
     counts = {level: np.zeros(size, dtype=np.int64) for level, size in model.codebooks.items()}
     for batch in batches:
         for count, codes in zip(counts.values(), model.codes(batch.image), strict=True):
             count += np.bincount(codes.flatten().numpy(), minlength=len(count))
-    return Extra(
+    return ExtraFigure(
         "code-use",
         "Use of the codes",
         "How often each code of each codebook is used, the most used one first",
@@ -144,8 +144,8 @@ def _code_use(run: Run, model: Codes, scored: ScoreTable) -> Extra:
     )
 
 
-def _scatter(latents: NDArray[np.float32], findings: list[str]) -> Extra:
-    return Extra(
+def _scatter(latents: NDArray[np.float32], findings: list[str]) -> ExtraFigure:
+    return ExtraFigure(
         "latent-scatter",
         "Latent space",
         "Scatter of the latents of the test frames by finding",
@@ -155,10 +155,10 @@ def _scatter(latents: NDArray[np.float32], findings: list[str]) -> Extra:
     )
 
 
-def _each_class(model: Conditional) -> Extra:
+def _each_class(model: Conditional) -> ExtraFigure:
     names = model.classes[:SHOWN]
     rows = [list(to_pixels(model.sample(PER_CLASS, place))) for place in range(len(names))]
-    return Extra(
+    return ExtraFigure(
         "classes",
         "Samples of each class",
         "Frames generated for each class, a row a class",

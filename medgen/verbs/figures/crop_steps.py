@@ -14,10 +14,10 @@ from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import ImageError
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid
-from medgen.types import Image, OnProgress, Progress, silent
+from medgen.types import Image, OnProgress, Progress, no_progress
 
 
-def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_progress: OnProgress = silent) -> int:
+def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_progress: OnProgress = no_progress) -> int:
     """Write one picture a frame with the steps of its crop: original, grey, mask and threshold, contour, result, valid.
 
     Parameters

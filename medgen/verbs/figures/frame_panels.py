@@ -12,7 +12,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
 from medgen.report.run_report_data import Panel
-from medgen.report.study.comparison import Views
+from medgen.report.study.comparison import FrameView
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable, partner
 from medgen.runs.to_image import to_pixels
@@ -38,7 +38,7 @@ def spread(table: pd.DataFrame) -> list[Chosen]:
 
 
 @torch.inference_mode()
-def views(run: Run, model: Backend, scored: ScoreTable, places: Sequence[int]) -> list[Views]:
+def views(run: Run, model: Backend, scored: ScoreTable, places: Sequence[int]) -> list[FrameView]:
     """Return what a run makes of some of the frames that it has scored; maps come from the scores, nothing is scored again.
 
     Parameters
@@ -55,7 +55,7 @@ def views(run: Run, model: Backend, scored: ScoreTable, places: Sequence[int]) -
         originals = data.frames[rows]
         for k, (place, row) in enumerate(zip(block, rows, strict=True)):
             shown.append(
-                Views(
+                FrameView(
                     original=np.repeat(originals[k], 3, axis=2) if originals.shape[3] == 1 else originals[k],
                     reconstruction=None if drawn is None else drawn[k],
                     error=None if scored.maps is None else np.asarray(scored.maps[place]),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medgen.report.figures import image_grid
 from medgen.report.latent import TRAVERSED, latent_plane, traversals
-from medgen.report.run_report_data import Extra
+from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.to_image import to_pixels
 
 SIDE = 10  # frames along each side of a latent plane
@@ -22,11 +22,11 @@ Decode = Callable[[Tensor], Tensor]
 Latents = NDArray[np.float32]
 
 
-def decoded(decode: Decode, latents: Latents) -> Iterator[Extra]:
+def decoded(decode: Decode, latents: Latents) -> Iterator[ExtraFigure]:
     """Draw the plane of two latents, or how a frame changes along each of its latents that carry most."""
     if latents.shape[1] == 2:
         drawn = to_pixels(decode(torch.from_numpy(latent_plane(SIDE))))
-        yield Extra(
+        yield ExtraFigure(
             "latent-plane",
             "The latent plane",
             "Frames decoded from a grid over the two latents",
@@ -40,7 +40,7 @@ def decoded(decode: Decode, latents: Latents) -> Iterator[Extra]:
     steps = len(TRAVERSED)
     chosen = traversals(start).reshape(latents.shape[1], steps, -1)[most].reshape(-1, latents.shape[1])
     drawn = to_pixels(decode(torch.from_numpy(chosen)))
-    yield Extra(
+    yield ExtraFigure(
         "traversals",
         "Latent traversals",
         "Frames decoded while one latent at a time is changed",
@@ -50,7 +50,7 @@ def decoded(decode: Decode, latents: Latents) -> Iterator[Extra]:
     )
 
 
-def between(decode: Decode, latents: Latents, originals: NDArray[np.uint8]) -> Iterator[Extra]:
+def between(decode: Decode, latents: Latents, originals: NDArray[np.uint8]) -> Iterator[ExtraFigure]:
     """Draw what lies on the straight line between the latents (N, Z) of two frames (N, S, S, C) each."""
     pairs = [(k, k + len(latents) // 2) for k in np.unique(np.linspace(0, len(latents) // 2 - 1, PAIRS).round().astype(int))]
     way = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
@@ -58,7 +58,7 @@ def between(decode: Decode, latents: Latents, originals: NDArray[np.uint8]) -> I
     for first, last in pairs:
         drawn = to_pixels(decode(torch.from_numpy((1 - way) * latents[first] + way * latents[last])))
         rows.append([originals[first], *drawn, originals[last]])
-    yield Extra(
+    yield ExtraFigure(
         "interpolations",
         "Interpolations",
         "Frames decoded on the way from one test frame to another",

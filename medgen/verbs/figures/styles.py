@@ -13,7 +13,7 @@ from medgen.contract.capabilities import Styles
 from medgen.nn.adversarial.path_length import perceptual_path_length
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.report.figures import image_grid
-from medgen.report.run_report_data import Extra
+from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.to_image import to_pixels
 
 SOURCES, DESTINATIONS = 2, 6  # frames whose styles are copied at each scale, and frames that get them
@@ -27,9 +27,9 @@ EPSILON = 1e-2  # of the way: float32 frames do not show the paper's 1e-4
 Rows = list[list[NDArray[np.uint8] | None]]
 
 
-def style_figures(model: Styles) -> Iterator[Extra]:
+def style_figures(model: Styles) -> Iterator[ExtraFigure]:
     """Yield the figures of Karras et al. 2019 (figures 3, 4 and 8) of a model on the CPU."""
-    yield Extra(
+    yield ExtraFigure(
         "style-mixing",
         "Style mixing",
         "Grid of frames that take some of their styles from another frame",
@@ -37,7 +37,7 @@ def style_figures(model: Styles) -> Iterator[Extra]:
         "coarse, middle and fine styles. Coarse ones should change shape, fine ones colour.",
         image_grid(_mixed(model), side=64),
     )
-    yield Extra(
+    yield ExtraFigure(
         "noise",
         "What noise adds",
         "One frame, the mean and the standard deviation of frames that differ in noise alone",
@@ -45,7 +45,7 @@ def style_figures(model: Styles) -> Iterator[Extra]:
         "bright as it is.",
         image_grid(_noise(model), side=64),
     )
-    yield Extra(
+    yield ExtraFigure(
         "truncation",
         "Truncation",
         "Frames whose styles are moved towards the mean style and beyond it",

@@ -23,13 +23,13 @@ from medgen.contract.backend import Stage
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.fit import Fit
-from medgen.engine.running_means import Epoch
+from medgen.engine.running_means import LogRow
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import write_text
 from medgen.types import Batch
 from medgen.verbs.study.settings import seconds as seconds_of
-from medgen.verbs.train import Setup
+from medgen.verbs.train import TrainingInputs
 
 FILE = "plan.json"
 SHARE = 0.9  # of the budget that is planned; panels, logs and a busier machine have the rest
@@ -39,7 +39,7 @@ WARM = 2  # steps of a stage that are not timed: first ones are slow
 TRIAL = 0.05  # of the budget that the steps of a stage may take, once there are enough
 
 
-class Trial:
+class TimedBatches:
     """Training batches of which each epoch ends after a few steps; notes when each was asked for.
 
     Parameters
@@ -72,7 +72,7 @@ class Trial:
         return float(steps[min(WARM, len(steps) - 1) :].mean() * len(self) + time.monotonic() - self.marks[-1])
 
 
-def stage_seconds(setup: Setup, device: Device, limit: float, stop: Callable[[], bool] = lambda: False) -> list[float]:
+def stage_seconds(setup: TrainingInputs, device: Device, limit: float, stop: Callable[[], bool] = lambda: False) -> list[float]:
     """Return how long an epoch of each stage takes, in seconds: so many steps and a validation.
 
     Parameters
@@ -86,9 +86,9 @@ def stage_seconds(setup: Setup, device: Device, limit: float, stop: Callable[[],
     data, settings = setup.data, setup.settings
     seed_all(settings.train.seed)
     model = registry.create(settings.backend, settings.model, data.size, data.channels)
-    trial, found = Trial(setup.batches, limit), []
+    trial, found = TimedBatches(setup.batches, limit), []
 
-    def note(row: Epoch) -> None:
+    def note(row: LogRow) -> None:
         found.append(trial.epoch_seconds())
 
     validation = FixedBatches(data, data.rows("val"), settings.data, settings.classes)
@@ -115,7 +115,7 @@ def fitting(stages: Sequence[Stage], seconds: Sequence[float], most: int, budget
 
 
 def planned(
-    setup: Setup, name: str, budget: str, folder: Path, device: Device = "auto", stop: Callable[[], bool] = lambda: False
+    setup: TrainingInputs, name: str, budget: str, folder: Path, device: Device = "auto", stop: Callable[[], bool] = lambda: False
 ) -> int:
     """Return the epochs that an entry of a study trains for; they are measured once and kept in the study's folder.
 
@@ -126,7 +126,7 @@ def planned(
     RunError : if the budget is too short for an epoch of each stage, or `stop` said so on the way.
     """
     most = setup.settings.train.epochs
-    if not budget or setup.batches.wants.once:
+    if not budget or setup.batches.requirements.single_pass:
         return most
     plans: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8")) if (folder / FILE).is_file() else {}
     asked = setup.settings.model_dump(mode="json")

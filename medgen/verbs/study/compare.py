@@ -19,12 +19,12 @@ from medgen.report.markup import distinct
 from medgen.report.study.comparison import Comparison, Failure
 from medgen.report.study.page import write_comparison
 from medgen.runs.run import Run, RunSettings, open_run
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.report import split_of, split_rows
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
-from medgen.verbs.study.study_rows import Seen, assemble, see
-from medgen.verbs.study.study_runs import Caller, Job, check_reusable, jobs_of, set_up_entry, trained
+from medgen.verbs.study.study_rows import EvaluatedRun, assemble, evaluate_run
+from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, jobs_of, set_up_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
@@ -43,7 +43,7 @@ def compare(
     *,
     device: Device = "auto",
     command: str = "",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> Compared | None:
     """Train each backend of a study, score it, and write the page that compares them.
@@ -68,20 +68,20 @@ def compare(
     """
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
-    caller = Caller(out, device, command, on_progress, stop)
+    context = RunContext(out, device, command, on_progress, stop)
     failures: list[Failure] = []
-    jobs = _jobs(study, recipes, failures, caller)
+    jobs = _jobs(study, recipes, failures, context)
     study.write(out / FILE)
-    groups: dict[str, list[Seen]] = {}
+    groups: dict[str, list[EvaluatedRun]] = {}
     for place, job in enumerate(jobs, 1):
         on_progress(Progress("compare", place - 1, len(jobs), {}, f"{job.folder.name}: run {place} of {len(jobs)}"))
         try:
-            run = None if stop() else trained(job, study, caller)
+            run = None if stop() else train_or_reuse(job, study, context)
             if run is None:
                 break
-            seen = see(run, *split_of(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
+            seen = evaluate_run(run, *split_of(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
         except Exception as error:  # whatever it is, the other backends have nothing to do with it
-            failures.append(_failed(job.folder.name, error, caller))
+            failures.append(_failed(job.folder.name, error, context))
         else:
             groups.setdefault(job.entry, []).append(seen)
     if stop():
@@ -93,7 +93,7 @@ def compare(
         study.title or f"Comparison of {', '.join(study.backends)}",
         groups,
         failures=failures,
-        study=study.complete().model_dump(mode="json"),
+        study=study.with_defaults().model_dump(mode="json"),
         commands=[*filter(None, [command]), f"medgen compare {FILE} --out STUDY"],
         on_progress=on_progress,
     )
@@ -107,7 +107,7 @@ def compare_runs(
     dataset: Path | None = None,
     device: Device = "auto",
     command: str = "",
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Compared:
     """Compare finished runs on the same test frames; runs that differ by their seed alone are one entry.
 
@@ -131,7 +131,7 @@ def compare_runs(
     for run, others in zip(runs[1:], frames[1:], strict=True):
         check_same(str(runs[0].folder), frames[0], str(run.folder), others)
     seen = {
-        name: see(run, *split, out / PAGES / name, device, on_progress)
+        name: evaluate_run(run, *split, out / PAGES / name, device, on_progress)
         for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)
     }
     groups = {
@@ -148,18 +148,18 @@ def compare_runs(
     return Compared(write_comparison(comparison, out), comparison)
 
 
-def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: list[Failure], caller: Caller) -> list[Job]:
+def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: list[Failure], context: RunContext) -> list[Job]:
     """Return the runs that a study asks for; an entry that cannot be set up is added to the failures."""
     jobs: list[Job] = []
     first: tuple[str, pd.DataFrame] | None = None
     for entry, settings in recipes.items():
-        if caller.stop():
+        if context.stop():
             break
         try:
             setup = set_up_entry(study, settings)
-            found = jobs_of(study, entry, setup, caller)
+            found = jobs_of(study, entry, setup, context)
         except Exception as error:
-            failures.append(_failed(entry, error, caller))
+            failures.append(_failed(entry, error, context))
             continue
         frames = identity(setup.data, setup.data.rows("test"))
         first = first or (entry, frames)
@@ -170,13 +170,13 @@ def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: li
     return jobs
 
 
-def _failed(name: str, error: Exception, caller: Caller) -> Failure:
+def _failed(name: str, error: Exception, context: RunContext) -> Failure:
     """Return why in one line, and write a bug down at length."""
     file = f"{FAILURES}/{name}.txt"
     if not isinstance(error, MedgenError):
-        write_text(caller.out / file, "".join(format_exception(error)))
+        write_text(context.out / file, "".join(format_exception(error)))
     failure = Failure(name, in_one_line(error, f"{file} has more"))
-    caller.on_progress(Progress("compare", 0, 0, {}, f"{name} failed: {failure.reason}"))
+    context.on_progress(Progress("compare", 0, 0, {}, f"{name} failed: {failure.reason}"))
     return failure
 
 

@@ -89,7 +89,7 @@ class StudySettings(Settings):
                 raise ConfigError(f"backend '{name}': {error}") from None
         return found
 
-    def complete(self) -> StudySettings:
+    def with_defaults(self) -> StudySettings:
         """Return the study with every default written out: it leans on no recipe and on no working folder."""
         entries = {}
         for name, settings in self.recipes().items():
@@ -102,7 +102,7 @@ class StudySettings(Settings):
 
     def write(self, path: Path) -> None:
         """Write the complete study as TOML."""
-        write_text(path, to_toml(self.complete().model_dump(mode="json")))
+        write_text(path, to_toml(self.with_defaults().model_dump(mode="json")))
 
 
 def seconds(budget: str) -> float:

@@ -13,44 +13,44 @@ from numpy.typing import NDArray
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.report.page import write_report
-from medgen.report.run_report_data import Evidence
-from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, Views
+from medgen.report.run_report_data import RunResults
+from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, FrameView
 from medgen.runs.resources import cost
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
-from medgen.types import OnProgress, silent
+from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.figures.frame_panels import views
 from medgen.verbs.report import gather
 from medgen.verbs.study.same_frames import identity, unlike
 
 
-class Seen(NamedTuple):
+class EvaluatedRun(NamedTuple):
     """A run with all that is to be said about it."""
 
     run: Run
-    evidence: Evidence
+    evidence: RunResults
     scored: ScoreTable
     cost: Cost
 
 
-def see(
-    run: Run, data: Prepared, rows: NDArray[np.int64], page: Path, device: Device = "auto", on_progress: OnProgress = silent
-) -> Seen:
+def evaluate_run(
+    run: Run, data: Prepared, rows: NDArray[np.int64], page: Path, device: Device = "auto", on_progress: OnProgress = no_progress
+) -> EvaluatedRun:
     """Score a run's test frames, where that is not done yet, write its own page and look at what it cost."""
     evidence, scored = gather(run, data, rows, device=device, on_progress=on_progress)
     write_report([evidence], page)
-    return Seen(run, evidence, scored, cost(run, scored, device, on_progress))
+    return EvaluatedRun(run, evidence, scored, cost(run, scored, device, on_progress))
 
 
 def assemble(
     title: str,
-    groups: Mapping[str, Sequence[Seen]],
+    groups: Mapping[str, Sequence[EvaluatedRun]],
     *,
     failures: Sequence[Failure] = (),
     study: Mapping[str, Any],
     commands: Sequence[str],
-    on_progress: OnProgress = silent,
+    on_progress: OnProgress = no_progress,
 ) -> Comparison:
     """Return what the page of a comparison says; all frames are brought into the order of the first run.
 
@@ -78,7 +78,7 @@ def assemble(
     )
 
 
-def _ordered(first: Seen, seen: Seen, order: NDArray[np.intp]) -> Evidence:
+def _ordered(first: EvaluatedRun, seen: EvaluatedRun, order: NDArray[np.intp]) -> RunResults:
     """Return the evidence with its scores in this order, and with warnings of what makes the run hard to compare."""
     scores = seen.evidence.scores.iloc[order].reset_index(drop=True)
     warnings = [*seen.evidence.warnings, *unlike(first.run, first.scored.data, seen.run, seen.scored.data)]
@@ -88,8 +88,8 @@ def _ordered(first: Seen, seen: Seen, order: NDArray[np.intp]) -> Evidence:
 class _Views:
     """Shows frames of a run when they are asked for; until then no model is in memory."""
 
-    def __init__(self, seen: Seen, order: NDArray[np.intp]) -> None:
+    def __init__(self, seen: EvaluatedRun, order: NDArray[np.intp]) -> None:
         self.run, self.scored, self.order = seen.run, seen.scored, order
 
-    def __call__(self, places: Sequence[int]) -> list[Views]:
-        return views(self.run, self.run.trained(), self.scored, self.order[list(places)].tolist())
+    def __call__(self, places: Sequence[int]) -> list[FrameView]:
+        return views(self.run, self.run.trained_model(), self.scored, self.order[list(places)].tolist())

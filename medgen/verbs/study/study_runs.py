@@ -11,23 +11,23 @@ from typing import Any, NamedTuple
 from medgen.engine.device import Device
 from medgen.errors import RunError
 from medgen.runs.run import Run, RunSettings, open_run
-from medgen.types import OnProgress, Progress, silent
+from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.study.budget import TOLERANCE, planned
 from medgen.verbs.study.settings import StudySettings
 from medgen.verbs.study.settings import seconds as seconds_of
-from medgen.verbs.train import Setup, resume, set_up, train
+from medgen.verbs.train import TrainingInputs, open_inputs, resume, train
 
 FOLDER = "runs"  # of a study: a run for each backend and seed
 
 
 @dataclass(frozen=True)
-class Caller:
+class RunContext:
     """How a study is carried out, and who wants to hear of it."""
 
     out: Path
     device: Device = "auto"
     command: str = ""
-    on_progress: OnProgress = silent
+    on_progress: OnProgress = no_progress
     stop: Callable[[], bool] = lambda: False
 
 
@@ -40,7 +40,7 @@ class Job(NamedTuple):
     minutes: float  # after which the training is stopped although its schedule is not complete
 
 
-def jobs_of(study: StudySettings, entry: str, setup: Setup, caller: Caller) -> list[Job]:
+def jobs_of(study: StudySettings, entry: str, setup: TrainingInputs, context: RunContext) -> list[Job]:
     """Return the runs of an entry, one for each seed, with as many epochs as fit the budget.
 
     Parameters
@@ -52,33 +52,33 @@ def jobs_of(study: StudySettings, entry: str, setup: Setup, caller: Caller) -> l
     RunError : if the budget is too short.
     """
     settings = setup.settings
-    epochs = planned(setup, entry, study.budget, caller.out, caller.device, caller.stop)
-    timed = bool(study.budget) and not setup.batches.wants.once
+    epochs = planned(setup, entry, study.budget, context.out, context.device, context.stop)
+    timed = bool(study.budget) and not setup.batches.requirements.single_pass
     if timed:
         news = f"{entry}: {epochs} of {settings.train.epochs} epochs fit into {study.budget}"
-        caller.on_progress(Progress("compare", 0, 0, {}, news))
+        context.on_progress(Progress("compare", 0, 0, {}, news))
     minutes = TOLERANCE * seconds_of(study.budget) / 60 if timed else math.inf
     return [
-        Job(entry, caller.out / FOLDER / f"{entry}-seed{seed}", _with_train(settings, seed=seed, epochs=epochs), minutes)
+        Job(entry, context.out / FOLDER / f"{entry}-seed{seed}", _with_train(settings, seed=seed, epochs=epochs), minutes)
         for seed in range(study.seeds)
     ]
 
 
-def set_up_entry(study: StudySettings, settings: RunSettings) -> Setup:
+def set_up_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:
     """Open what the trainings of an entry read, whatever seed its recipe says.
 
     Raises
     ------
-    MedgenError : as `set_up`.
+    MedgenError : as `open_inputs`.
     """
-    return set_up(study.dataset, _with_train(settings, seed=0))
+    return open_inputs(study.dataset, _with_train(settings, seed=0))
 
 
 def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
     return settings.model_copy(update={"train": settings.train.model_copy(update=values)})
 
 
-def check_reusable(job: Job, setup: Setup) -> None:
+def check_reusable(job: Job, setup: TrainingInputs) -> None:
     """Refuse a run that is there already and was not trained as the study says.
 
     Raises
@@ -105,7 +105,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def trained(job: Job, study: StudySettings, caller: Caller) -> Run | None:
+def train_or_reuse(job: Job, study: StudySettings, context: RunContext) -> Run | None:
     """Return the finished run of a job: as it is there, or trained to its end; None where `stop` said so before.
 
     A training that is much slower than its trial was is stopped, and its report warns of that.
@@ -115,20 +115,20 @@ def trained(job: Job, study: StudySettings, caller: Caller) -> Run | None:
     MedgenError : as `train` and `resume`.
     """
     dataset, run = Path(study.dataset), None
-    how: dict[str, Any] = {"device": caller.device, "on_progress": caller.on_progress, "stop": caller.stop}
+    how: dict[str, Any] = {"device": context.device, "on_progress": context.on_progress, "stop": context.stop}
     if not (job.folder / "run.toml").is_file():
-        run = train(dataset, job.folder, job.settings, max_minutes=job.minutes, command=caller.command, **how)
+        run = train(dataset, job.folder, job.settings, max_minutes=job.minutes, command=context.command, **how)
     elif not (run := open_run(job.folder)).finished():
         history = run.history()
         spent = float(history["seconds"].max()) / 60 if len(history) else 0.0
         run = resume(job.folder, dataset=dataset, max_minutes=max(0.0, job.minutes - spent), **how)
     if run.finished():
         return run
-    if caller.stop():
+    if context.stop():
         return None
     if not run.has_weights():
         raise RunError(f"no epoch was over after {job.minutes:.3g} minutes, {TOLERANCE:g} times the budget; give more")
     late = (
         f"stopped after {TOLERANCE:g} times the budget of {study.budget}, before its {job.settings.train.epochs} epochs were over"
     )
-    return run.noted(finished=late, warning="; ".join(filter(None, [run.about.get("warning"), late])))
+    return run.with_facts(finished=late, warning="; ".join(filter(None, [run.about.get("warning"), late])))
