@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from medgen.errors import ConfigError, did_you_mean
+from medgen.files import short_digest
 
 
 class Settings(BaseModel):
@@ -46,7 +46,7 @@ class Settings(BaseModel):
 
     def digest(self) -> str:
         """Return a hash of what differs from the defaults, the same on every machine: a new setting leaves it as it is."""
-        return sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()[:16]
+        return short_digest(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True))
 
 
 def _fields(model: type[BaseModel], path: Iterable[Any]) -> dict[str, Any]:
@@ -125,13 +125,13 @@ def _toml_value(text: str) -> Any:
 
 def to_toml(values: Mapping[str, Any], prefix: str = "") -> str:
     """Write nested plain values as TOML; None is left out, as TOML has none."""
-    plain = [
+    flat = [
         f"{key} = {_toml_text(value)}" for key, value in values.items() if value is not None and not isinstance(value, Mapping)
     ]
     sections = [
         f"\n[{prefix}{key}]\n{to_toml(value, f'{prefix}{key}.')}" for key, value in values.items() if isinstance(value, Mapping)
     ]
-    return "\n".join(plain) + ("\n" if plain else "") + "".join(sections)
+    return "\n".join(flat) + ("\n" if flat else "") + "".join(sections)
 
 
 def _toml_text(value: Any) -> str:

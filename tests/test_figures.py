@@ -145,8 +145,8 @@ def test_what_is_measured_every_few_epochs_is_one_line_with_a_mark_for_each() ->
 @pytest.mark.parametrize("name", ["$\\frac{1}{0}$", "<script>&amp;", "a\nb", "\u202eabc", "\u8111", "x" * 300])
 def test_names_of_losses_are_drawn_as_text(name: str) -> None:
     drawn = texts(figures.loss_curves(history(**{f"train.{name}": [1.0, 2, 3]})))
-    plain = name.replace("\n", " ").replace("\u202e", " ").replace("\u8111", r"\u8111")
-    assert (plain if len(plain) < 41 else "x" * 37 + "...").strip() in drawn
+    plot_text = name.replace("\n", " ").replace("\u202e", " ").replace("\u8111", r"\u8111")
+    assert (plot_text if len(plot_text) < 41 else "x" * 37 + "...").strip() in drawn
 
 
 def test_heat_is_inferno_inside_and_grey_outside_the_valid_pixels() -> None:

@@ -101,8 +101,8 @@ def test_odd_sets_are_drawn(latents: NDArray[np.float64]) -> None:
 
 @pytest.mark.parametrize("name", ["", "$a$", "<b>&", "a\nb", "\u8111"])
 def test_any_name_is_drawn_as_text(name: str) -> None:
-    plain = {"": "unknown", "a\nb": "a b", "\u8111": r"\u8111"}.get(name, name)
-    assert f"{plain} (2)" in texts(latent.latent_scatter(points(2, 2), [name] * 2))
+    plot_text = {"": "unknown", "a\nb": "a b", "\u8111": r"\u8111"}.get(name, name)
+    assert f"{plot_text} (2)" in texts(latent.latent_scatter(points(2, 2), [name] * 2))
 
 
 @pytest.mark.parametrize(("shape", "count"), [((4, 1), 4), ((4,), 4), ((4, 2), 3)])

@@ -17,8 +17,9 @@ from sklearn.metrics import roc_auc_score
 from test_figures import frame, make_history, make_panels
 
 from medgen.errors import MedgenError, RunError
+from medgen.files import json_values
 from medgen.report.evaluate import evaluate
-from medgen.report.markup import brief, plain, shown
+from medgen.report.markup import brief, shown
 from medgen.report.page import write_report
 from medgen.report.run_report_data import RunResults
 
@@ -206,7 +207,11 @@ def test_numbers_of_any_size_keep_four_digits() -> None:
 
 
 def test_values_that_json_lacks_become_null() -> None:
-    assert plain({"a": np.float32("nan"), "b": [np.int64(2), float("inf")], "c": None}) == {"a": None, "b": [2, None], "c": None}
+    assert json_values({"a": np.float32("nan"), "b": [np.int64(2), float("inf")], "c": None}) == {
+        "a": None,
+        "b": [2, None],
+        "c": None,
+    }
 
 
 @pytest.mark.parametrize("missing", ["normal", "abnormal"])

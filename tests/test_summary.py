@@ -16,7 +16,7 @@ from test_page import make_evidence
 
 import medgen.report
 from medgen.errors import RunError
-from medgen.report.markup import plain
+from medgen.files import json_values
 from medgen.report.study.comparison import Comparison, Cost
 from medgen.report.study.summary import few_groups, study_metrics
 
@@ -152,7 +152,7 @@ def test_nothing_to_compare_is_refused(comparison: Comparison) -> None:
 
 
 def test_metrics_of_a_comparison_and_of_a_run_follow_the_schema(metrics: dict[str, Any]) -> None:
-    run = plain(make_evidence().metrics)
+    run = json_values(make_evidence().metrics)
     for document in (metrics, run, {"one": run, "other": run}):
         assert list(SCHEMA.iter_errors(json.loads(json.dumps(document)))) == []
 

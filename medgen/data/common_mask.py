@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from medgen.data.field.overlay import highlights
 from medgen.data.native.archives import Lazy
 from medgen.data.prepared import Flags, Frames, Prepared
+from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint
 
 USUAL = 0.1  # share of the training frames in which a place that is blanked shows no tissue
@@ -41,7 +41,7 @@ def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     ----------
     mask : (S, S) bool, True where frames are shown
     """
-    digest = sha256(f"{data.digest} common ".encode() + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]
+    digest = short_digest(f"{data.digest} common ", np.ascontiguousarray(mask).tobytes())
     return replace(
         data, frames=MaskedFrames(data.frames, data.valid, mask), valid=np.broadcast_to(mask, data.valid.shape), digest=digest
     )

@@ -163,7 +163,7 @@ class TrainingBatches:
         if self.requirements.other != "pool":
             return None
         data, rows = self.pool
-        chosen = rows[np.linspace(0, len(rows) - 1, n).astype(int)]
+        chosen = rows[np.linspace(0, len(rows) - 1, n).astype(int)]  # those of a small pool come several times
         return make_batch(data, chosen, self.settings.overlay).image
 
     def _changed(self, image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:

@@ -155,3 +155,8 @@ def open_prepared(folder: Path) -> Prepared:
         raise DataError(f"'{folder}' is damaged: {len(frames)} frames, {len(index)} rows; prepare it again with --overwrite")
     settings = PrepareSettings.parse(about["settings"], f"{folder}/prepare.toml")
     return Prepared(folder, settings, about["source"], about["digest"], index, frames, valid, masks)
+
+
+def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` row numbers below `count`, spread evenly, the first and the last among them."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)

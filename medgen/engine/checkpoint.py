@@ -62,23 +62,23 @@ def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:
 
 def flatten(prefix: str, state: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
     """Move every tensor of a nested state dict into `tensors` under `prefix` and return the rest, fit for JSON."""
-    plain: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in state.items():
         name = f"{prefix}/{key}"
         if isinstance(value, Tensor):
             tensors[name] = value
-            plain[str(key)] = {"tensor": name}
+            flat[str(key)] = {"tensor": name}
         elif isinstance(value, Mapping):
-            plain[str(key)] = {"mapping": flatten(name, value, tensors), "integers": all(isinstance(k, int) for k in value)}
+            flat[str(key)] = {"mapping": flatten(name, value, tensors), "integers": all(isinstance(k, int) for k in value)}
         else:
-            plain[str(key)] = {"value": value}
-    return plain
+            flat[str(key)] = {"value": value}
+    return flat
 
 
-def unflatten(plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[Any, Any]:
+def unflatten(flat: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[Any, Any]:
     """Undo `flatten`."""
     state: dict[Any, Any] = {}
-    for key, entry in plain.items():
+    for key, entry in flat.items():
         if "tensor" in entry:
             state[key] = tensors[entry["tensor"]]
         elif "mapping" in entry:

@@ -104,7 +104,7 @@ class PlayerOptimizer:
             "groups": optimizer["param_groups"],
             "average": dict(enumerate(self.average)),
             "steps": self.steps,
-            "schedules": {name: _plain(schedule.state_dict()) for name, schedule in self.schedules.items()},
+            "schedules": {name: _json_scalars(schedule.state_dict()) for name, schedule in self.schedules.items()},
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -130,6 +130,6 @@ def _floats(player: Player) -> list[Tensor]:
     return [value for value in tensors if value.is_floating_point()]
 
 
-def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+def _json_scalars(state: Mapping[str, Any]) -> dict[str, Any]:
     """Drop what is rebuilt from settings and cannot be written as JSON."""
     return {name: value for name, value in state.items() if isinstance(value, int | float | str | bool | list | type(None))}

@@ -108,7 +108,7 @@ def separation(labels: NDArray[np.int_], values: ArrayLike, groups: NDArray, dra
     sign = -1 if value < 0.5 else 1
     interval = bootstrap(auroc, labels, sign * numbers, groups, draws, LEVEL)
     return {
-        "auroc": _plain(interval),
+        "auroc": _interval_values(interval),
         "more": "" if np.isnan(value) or value == 0.5 else LABELS[int(value > 0.5)],
         **{label: int((labels == code).sum()) for code, label in enumerate(LABELS)},
     }
@@ -140,13 +140,13 @@ def examine(
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
         interval = bootstrap(auroc, labels[rows], scores[rows], groups[rows], draws, LEVEL)
         counts = {label: int((labels[rows] == code).sum()) for code, label in enumerate(LABELS)}
-        return {"auroc": _plain(interval), **counts}
+        return {"auroc": _interval_values(interval), **counts}
 
     subgroups = []
     for name in map(str, traits):
         values = traits[name].to_numpy(dtype=float)
         matched, places = alike(labels, values), bins(values)
-        area = _plain(_within(labels, scores, places, groups, draws))
+        area = _interval_values(_within(labels, scores, places, groups, draws))
         entry = {"trait": name, "title": TRAITS[name], "auroc": area, "pairs": _comparable(labels, places)}
         subgroups.append(entry | {"matched": {"where": matched[1], **measure(matched[0])} if matched else {}})
     return {
@@ -290,5 +290,5 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _plain(interval: Interval) -> dict[str, float | None]:
+def _interval_values(interval: Interval) -> dict[str, float | None]:
     return {name: float(value) if np.isfinite(value) else None for name, value in interval._asdict().items()}

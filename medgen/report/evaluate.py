@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.errors import MedgenError
+from medgen.files import json_values
 from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
 from medgen.metrics.detection import (
     Statistic,
@@ -75,7 +76,7 @@ def evaluate(
     """
     frames = _tidy(table, threshold)
     labelled = frames[frames["label"] != ""]
-    return _plain(
+    return json_values(
         {
             "frames": _count(frames),
             **_detect(labelled, draws, seed),
@@ -205,14 +206,3 @@ def _findings(frames: pd.DataFrame) -> list[dict[str, Any]]:
         for (label, finding), rows in frames.groupby(["label", "finding"])
     ]
     return sorted(entries, key=lambda entry: (rank[entry["label"]], entry["finding"]))
-
-
-def _plain(value: Any) -> Any:
-    """Return nested values with nothing in them that JSON does not know."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

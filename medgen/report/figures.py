@@ -24,7 +24,7 @@ from medgen.report.plot_style import (
     UNKNOWN,
     log_axis,
     new_figure,
-    plain,
+    plot_text,
     to_png,
     to_svg,
 )
@@ -118,10 +118,10 @@ def loss_curves(history: pd.DataFrame) -> bytes:
                           markersize=3, linewidth=1.5)  # fmt: skip
             positive = np.isfinite(values).any() and np.nanmin(values) > 0
             log = log_axis(axes, "y", np.nanmax(values) / np.nanmin(values) if positive else 0)
-            axes.set(title=plain(title) + (" (log scale)" if log else ""), xlabel="epoch")
+            axes.set(title=plot_text(title) + (" (log scale)" if log else ""), xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             if not title.endswith(f": {next(iter(curves))}"):
-                axes.legend(axes.lines, [*map(plain, curves)], handlelength=2.4)
+                axes.legend(axes.lines, [*map(plot_text, curves)], handlelength=2.4)
         return to_svg(figure)
 
 
@@ -202,7 +202,7 @@ def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Seque
     canvas = Image.new("RGB", size, "white") if titles else Image.new("RGBA", size, (0, 0, 0, 0))
     font, draw = ImageFont.load_default(13), ImageDraw.Draw(canvas)
     for column, title in enumerate(titles[:columns]):
-        text = plain(title)
+        text = plot_text(title)
         while text and font.getlength(text) > width:
             text = text[:-1]
         draw.text((gap + column * (width + gap), gap), text, fill=INK, font=font)
@@ -221,7 +221,7 @@ def stacked(pictures: Sequence[bytes], titles: Sequence[str], width: int = 900) 
     canvas = Image.new("RGBA", (max(tile.width for tile in tiles), sum(head + tile.height for tile in tiles)), "white")
     draw, top = ImageDraw.Draw(canvas), 0
     for tile, title in zip(tiles, titles, strict=True):
-        draw.text((4, top + 4), plain(title), fill=INK, font=ImageFont.load_default(13))
+        draw.text((4, top + 4), plot_text(title), fill=INK, font=ImageFont.load_default(13))
         canvas.paste(tile, (0, top + head), tile)
         top += head + tile.height
     return to_png(canvas.convert("RGB"))

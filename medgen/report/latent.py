@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from medgen.errors import MedgenError
-from medgen.report.plot_style import GREEN, INK, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plain, to_svg
+from medgen.report.plot_style import GREEN, INK, NORMAL, STYLE, UNKNOWN, log_axis, new_figure, plot_text, to_svg
 
 Floats = NDArray[np.float32]
 DRAWN = 4000  # points of a scatter; more would make a page heavy
@@ -77,7 +77,7 @@ def _classes(count: Counter[str]) -> list[tuple[str, list[str], str, str]]:
     first = sorted(name for name, _ in sorted(count.items(), key=lambda item: (-item[1], item[0]))[: len(LOOKS)])
     rest = [name for name in count if name not in first]
     other = [(f"other: {len(rest)} classes", rest, UNKNOWN, ".")] if rest else []
-    return [(plain(name) or "unknown", [name], *look) for name, look in zip(first, LOOKS, strict=False)] + other
+    return [(plot_text(name) or "unknown", [name], *look) for name, look in zip(first, LOOKS, strict=False)] + other
 
 
 def _flat(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
@@ -166,7 +166,7 @@ def code_chart(counts: Mapping[str, NDArray[np.int64]]) -> bytes:
         figure, (axes,) = new_figure(1, (6.2, 3.2))
         for (name, share), (colour, _), line in zip(shares.items(), LOOKS, cycle(("-", "--", ":"))):
             perplexity = float(np.exp(-(share * np.log(share)).sum()))
-            label = f"{plain(name)}: {len(share)} of {len(counts[name])} used, perplexity {perplexity:.1f}"
+            label = f"{plot_text(name)}: {len(share)} of {len(counts[name])} used, perplexity {perplexity:.1f}"
             axes.plot(np.arange(1, len(share) + 1), share, color=colour, linestyle=line, linewidth=1.5, label=label)
         axes.set(xlabel="rank of the code", ylabel="share of all codes")
         log_axis(axes, "x", max(map(len, shares.values()), default=0))

@@ -7,16 +7,15 @@ import math
 import re
 import unicodedata
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from medgen.files import json_values
 from medgen.report import plot_style
 
 DASH = "\u2013"  # stands for what is missing
@@ -51,19 +50,6 @@ def asset(name: str) -> Markup:
     return Markup((HERE / name).read_text(encoding="utf-8"))
 
 
-def plain(value: Any) -> Any:
-    """Return nested values as what JSON knows: numpy scalars as numbers, what is not finite or missing as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
 def shown(value: Any) -> Any:
     """Return text in which nothing hides: control and direction characters and stray bytes become escapes, None a dash."""
     if isinstance(value, Markup):
@@ -87,7 +73,7 @@ def brief(value: float | None) -> Markup:
 
 def literal(value: Any) -> str:
     """Return a setting as TOML writes it; None, which TOML lacks, as none."""
-    return "none" if (value := plain(value)) is None else json.dumps(value, ensure_ascii=False)
+    return "none" if (value := json_values(value)) is None else json.dumps(value, ensure_ascii=False)
 
 
 def data_uri(png: bytes) -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from medgen.errors import RunError
-from medgen.files import write_bytes, write_text
+from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
 from medgen.report import figures
 from medgen.report.audit import headlines, trait_chart
-from medgen.report.markup import asset, data_uri, distinct, environment, inline, plain
+from medgen.report.markup import asset, data_uri, distinct, environment, inline
 from medgen.report.paired import paired_tests
 from medgen.report.run_report_data import ExtraFigure, RunResults
 
@@ -37,12 +36,12 @@ def write_report(evidence: Sequence[RunResults], out: Path) -> Path:
     if not evidence:
         raise RunError("there is no run to report; name at least one run folder")
     names = distinct([run.name for run in evidence])
-    metrics = {name: plain({**run.metrics, **_audited(run)}) for name, run in zip(names, evidence, strict=True)}
+    metrics = {name: json_values({**run.metrics, **_audited(run)}) for name, run in zip(names, evidence, strict=True)}
     scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
     page = render(evidence)
-    write_text(out / "metrics.json", json.dumps(metrics if len(names) > 1 else metrics[names[0]], indent=2) + "\n")
-    write_text(out / "scores.csv", scores.to_csv(index=False, lineterminator="\n"))
+    write_json(out / "metrics.json", metrics if len(names) > 1 else metrics[names[0]])
+    write_csv(out / "scores.csv", scores)
     for place, run in enumerate(evidence, 1):
         for key, svg in _charts(run).items():
             write_bytes(out / "figures" / (f"{key}.svg" if len(names) == 1 else f"{place}-{key}.svg"), svg)
@@ -57,7 +56,7 @@ def render(evidence: Sequence[RunResults]) -> str:
     """Return the page's HTML."""
     names = distinct([run.name for run in evidence])
     runs = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
-    pairs = [plain(pair) for pair in paired_tests(names, evidence)]
+    pairs = [json_values(pair) for pair in paired_tests(names, evidence)]
     return (
         environment()
         .get_template("page.html")
@@ -82,7 +81,7 @@ def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
     `anchor` is the run's own in the page.
     """
     scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
-    limit = plain(run.metrics.get("threshold") or {}).get("value")
+    limit = json_values(run.metrics.get("threshold") or {}).get("value")
     if limit is not None and "abnormal" not in scores:
         scores = scores.assign(abnormal=scores["score"] > limit)
     high = figures.error_scale(run.panels)
@@ -90,8 +89,8 @@ def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
         "name": name,
         "anchor": anchor,
         "run": run,
-        "metrics": plain(run.metrics),
-        "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | plain(run.metrics.get("frames") or {}),
+        "metrics": json_values(run.metrics),
+        "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | json_values(run.metrics.get("frames") or {}),
         "charts": {key: inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
         "extras": [(extra, _shown_picture(extra, f"{anchor}-{extra.key}-")) for extra in run.extras],
         "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
@@ -100,9 +99,9 @@ def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
         "high": high,
         "colour_bar": figures.colour_bar(),
         "samples": None if run.samples is None or not len(run.samples) else figures.sample_grid(run.samples),
-        "top": [plain(row) for row in scores.to_dict("records")],
+        "top": [json_values(row) for row in scores.to_dict("records")],
         "total": len(run.scores),
-        "rejected": [plain(row) for row in run.rejected.head(MANY).to_dict("records")],
+        "rejected": [json_values(row) for row in run.rejected.head(MANY).to_dict("records")],
     }
 
 
@@ -110,7 +109,7 @@ def _charts(run: RunResults) -> dict[str, bytes]:
     """Return those charts that the run's data allow."""
     finite = run.scores[np.isfinite(run.scores["score"].to_numpy(dtype=float))]
     label = finite["label"].fillna("").astype(str)
-    threshold = plain(run.metrics.get("threshold") or {})
+    threshold = json_values(run.metrics.get("threshold") or {})
     charts = {}
     if len(finite):
         charts["histogram"] = figures.score_histogram(finite["score"], list(label), threshold.get("value"))

@@ -62,7 +62,7 @@ def log_axis(axes: Axes, which: str, ratio: float) -> bool:
     return True
 
 
-def plain(text: str, most: int = 40) -> str:
+def plot_text(text: str, most: int = 40) -> str:
     """Return a name as printable ASCII, shortened: what any font can draw, on one line."""
     text = "".join(c if c.isprintable() else " " for c in text).encode("ascii", "backslashreplace").decode()
     return text if len(text) <= most else text[: most - 3] + "..."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from medgen.files import write_text
+from medgen.files import json_values, write_csv, write_json, write_text
 from medgen.report.figures import score_histogram
-from medgen.report.markup import asset, environment, inline, plain
+from medgen.report.markup import asset, environment, inline
 from medgen.report.page import context
 from medgen.report.run_report_data import RunResults
 
@@ -36,11 +35,11 @@ def write_ranking(evidence: RunResults, normal_scores: Sequence[float], out: Pat
     page = environment().get_template("ranking.html")
     html = page.render(
         c=context(evidence, evidence.name, "ranking"),
-        ranks=[plain(row) for row in scores.head(LISTED).to_dict("records")],
+        ranks=[json_values(row) for row in scores.head(LISTED).to_dict("records")],
         histogram=inline(histogram, "histogram-"),
         style=asset("page.css"),
     )
-    write_text(out / "ranks.csv", scores.drop(columns=BLANK).to_csv(index=False, lineterminator="\n"))
-    write_text(out / "metrics.json", json.dumps(plain(evidence.metrics), indent=2) + "\n")
+    write_csv(out / "ranks.csv", scores.drop(columns=BLANK))
+    write_json(out / "metrics.json", json_values(evidence.metrics))
     write_text(out / "report.html", html)
     return out / "report.html"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from torch import Tensor
 from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches, make_batch
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine import checkpoint
 from medgen.engine.score import PLAIN, Scored, Scorer, score_batches
 from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
-from medgen.files import write_text
+from medgen.files import write_json
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
 from medgen.nn.features.feature_gaussian import FeatureGaussian
@@ -76,14 +75,14 @@ def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress 
         facts["reason"] = str(error)
         on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
     facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
-    write_text(run.folder / "calibration.json", json.dumps(facts, indent=1))
+    write_json(run.folder / "calibration.json", facts)
 
 
 @torch.inference_mode()
 def _fit_contrast(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
     """Store what normal training frames, and what they differ in from their reconstructions, are like in the run."""
     rows = data.rows("train", originals=True)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)]
+    rows = rows[evenly_spaced(len(rows), ENOUGH)]
     batches = FixedBatches(data, rows, run.settings.data)
     scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
     found: list[dict[str, list[Tensor]]] = []
@@ -122,7 +121,7 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
             f"'{run_folder}' has no scores of normal validation frames, so no rate can be promised; train it with some"
         )
     found = {"value": threshold(facts["scores"], false_alarm_rate), "false_alarm_rate": false_alarm_rate}
-    write_text(run.folder / "calibration.json", json.dumps(facts | found | {"reason": ""}, indent=1))
+    write_json(run.folder / "calibration.json", facts | found | {"reason": ""})
     return found | {key: facts[key] for key in ("normals", "groups") if key in facts}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
-from medgen.files import write_text
+from medgen.files import read_json, write_json
 from medgen.report.study.comparison import Cost
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
@@ -47,7 +46,7 @@ def note_cost(run: Run, model: Backend, seconds: float, memory: MemoryMeter) -> 
 def recorded(run: Run) -> dict[str, Any]:
     """Return what is noted of a run; {} for one that was trained before costs were noted."""
     path = run.folder / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path)
 
 
 def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnProgress = no_progress) -> Cost:
@@ -88,4 +87,4 @@ def frames_per_second(
 
 
 def _write(run: Run, facts: dict[str, Any]) -> None:
-    write_text(run.folder / FILE, json.dumps(facts, indent=1) + "\n")
+    write_json(run.folder / FILE, facts)

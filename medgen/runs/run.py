@@ -38,7 +38,7 @@ from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
 from medgen.engine.score import PLAIN, ScoringSettings
 from medgen.errors import ConfigError, RunError
-from medgen.files import write_bytes, write_text
+from medgen.files import read_json, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.runs.to_image import png
 from medgen.types import DataRequirements
@@ -145,7 +145,7 @@ class Run:
     def calibration(self) -> dict[str, Any]:
         """Return the scores of the normal validation frames and the threshold; {} for a run without any."""
         path = self.folder / "calibration.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path)
 
     def threshold(self) -> dict[str, Any]:
         """Return the threshold with what it promises: value, false_alarm_rate, normals, groups, pixel_level; {} without."""

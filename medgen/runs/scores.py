@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from medgen.data.prepared import Prepared, read_table
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
-from medgen.files import replacing, write_bytes, write_text
+from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
 from medgen.runs.calibrate import component_table, decide
@@ -70,11 +69,11 @@ def score_rows(
     label: str = "",
 ) -> ScoreTable:
     """Score the given rows of a data set into `out`; finished scores of the same weights and frames are read again instead."""
-    chosen = sha256(rows.tobytes()).hexdigest()[:16]
+    chosen = short_digest(rows.tobytes())
     stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": chosen, "pictures": pictures, "label": label}
     if (out / "scores.toml").is_file() and read_toml(out / "scores.toml") == stamp:
         table = decide(run, read_table(out / "scores.csv"))  # the threshold may have been moved since
-        write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(out / "scores.csv", table)
         return _read_scores(data, rows, out)
     model, normal_reference, fabric = run.trained_model(), run.normal_reference(), make_fabric(device, "float32")
     batches = FixedBatches(data, rows, run.settings.data, told=class_index(model, label))
@@ -98,8 +97,8 @@ def score_rows(
         (out / "maps.npy").unlink()
     index = data.index.iloc[rows].reset_index(drop=True)
     table = pd.concat([index[COPIED], decide(run, pd.concat(columns, ignore_index=True))], axis=1)
-    write_text(out / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_text(out / "rejected.csv", data.rejected().to_csv(index=False, lineterminator="\n"))
+    write_csv(out / "scores.csv", table)
+    write_csv(out / "rejected.csv", data.rejected())
     write_text(out / "scores.toml", to_toml(stamp))
     return _read_scores(data, rows, out)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +16,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.shortcut_features import frame_traits, left_out, mean_distance
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
-from medgen.files import cache_folder, write_text
+from medgen.files import cache_folder, short_digest, write_csv, write_json
 from medgen.report.audit import audit as measure
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
@@ -96,11 +94,11 @@ def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgre
     data set share them, and they are never out of date. What cannot be told once the raw frames are gone is not looked for again.
     """
     there = not data.kind and Path(data.source).exists()
-    key = sha256(f"{VERSION} {data.digest} {data.settings.digest()} {there}".encode() + rows.tobytes()).hexdigest()[:24]
+    key = short_digest(f"{VERSION} {data.digest} {data.settings.digest()} {there}", rows.tobytes())
     path = cache_folder("traits") / f"{key}.csv"
     if not path.is_file():
         table = frame_traits(data, rows, on_progress).assign(mean_distance=mean_distance(data, rows))
-        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+        write_csv(path, table)
     return pd.read_csv(path)
 
 
@@ -140,5 +138,5 @@ def _write(found: Mapping[str, Any], data: Prepared, rows: NDArray[np.int64], ou
     summary = summary.rename(columns={"value": "auroc"})
     frames = data.index.iloc[rows][LISTED].reset_index(drop=True).join(cached_traits(data, rows))
     for name, table in (("audit", summary), ("traits", frames), ("duplicates", pd.DataFrame(found["duplicates"]))):
-        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_text(out / "audit.json", json.dumps(found, indent=1) + "\n")
+        write_csv(out / f"{name}.csv", table)
+    write_json(out / "audit.json", found)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ from torch import Tensor
 from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.data.native.addresses import ReadSettings, is_address, open_dataset
-from medgen.data.prepared import Prepared, is_prepared
+from medgen.data.prepared import Prepared, evenly_spaced, is_prepared
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
-from medgen.files import cache_folder, replacing, write_text
+from medgen.files import cache_folder, read_json, replacing, short_digest, write_json
 from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
@@ -95,7 +93,7 @@ def fid(
 def measured(run: Run) -> list[dict[str, Any]]:
     """Return what `fid` found for the run's present weights, one entry for each extractor."""
     path = run.folder / FILE
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept = read_json(path)
     return [entry for entry in kept.values() if entry.get("weights") == run.weights_digest()]
 
 
@@ -148,8 +146,8 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
     rows = _normals(data, split)
     if len(rows) < FEWEST:
         raise DataError(f"'{data.address}' has {len(rows)} normal frames in split '{split}'; expected at least {FEWEST}")
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64))]
-    key = sha256(f"{data.digest} {data.settings.digest()} {net.name}".encode() + rows.tobytes()).hexdigest()[:24]
+    rows = rows[evenly_spaced(len(rows), n)]
+    key = short_digest(f"{data.digest} {data.settings.digest()} {net.name}", rows.tobytes())
     path = cache_folder("features") / f"{key}.npy"
     if path.is_file() and not net.name.startswith("file:"):
         return torch.from_numpy(np.load(path))
@@ -193,6 +191,6 @@ def _counted(batches: Iterator[Tensor], total: int, task: str, on_progress: OnPr
 
 def _keep(run: Run, found: dict[str, Any]) -> None:
     path = run.folder / FILE
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept = read_json(path)
     kept[found["extractor"]] = {**found, "weights": run.weights_digest()}
-    write_text(path, json.dumps(kept, indent=1))
+    write_json(path, kept)

@@ -15,7 +15,7 @@ from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Decodes, Redraws
 from medgen.data.dataset import FixedBatches
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine.device import Device, make_fabric
 from medgen.errors import BackendError, DataError, did_you_mean
 from medgen.files import write_bytes
@@ -102,7 +102,7 @@ def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
         raise DataError(
             f"'{data.address}' has {len(rows)} frames of '{finding}' outside the test split, {FEWEST} are needed{hint}"
         )
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).astype(np.int64))]
+    return rows[evenly_spaced(len(rows), MOST)]
 
 
 def _embed(run: Run, model: Backend, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +27,7 @@ from medgen.data.writers.export import (
 from medgen.data.writers.map_to_original import Original, find_originals, outlines, overlay, smoothed, to_original
 from medgen.engine.device import Device
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
-from medgen.files import write_bytes, write_text
+from medgen.files import write_bytes, write_json
 from medgen.report.figures import heat
 from medgen.runs.calibrate import MOST, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
@@ -136,7 +135,7 @@ def maps(
         on_progress(Progress("maps", held[-1][0] + 1, len(rows)))
     made = Maps(len(rows), at_crop, raw, level_is, high)
     about = {**asdict(made), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
-    write_text(out / "maps.json", json.dumps(about, indent=1) + "\n")
+    write_json(out / "maps.json", about)
     return made
 
 

@@ -18,10 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from medgen.contract.capabilities import Reconstructs, Samples, Translates
 from medgen.data.dataset import make_batch
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine.fit import Fit
 from medgen.engine.running_means import LogRow
-from medgen.files import write_bytes, write_text
+from medgen.files import write_bytes, write_csv
 from medgen.report.figures import image_grid
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
@@ -46,7 +46,7 @@ class TrainingMonitor:
         self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
         if len(steps := run.history("steps.csv")):
             done = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
-            write_text(run.folder / "steps.csv", done.to_csv(index=False, lineterminator="\n"))
+            write_csv(run.folder / "steps.csv", done)
         self.columns: list[str] = []  # of steps.csv
         watched = run.settings.watch.every and isinstance(self.model, Samples)
         self.fid_tracker = FIDTracker(data, run.settings.watch, on_progress=on_progress) if watched else None
@@ -54,7 +54,7 @@ class TrainingMonitor:
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
         shown = min(run.settings.train.panel_frames, len(rows))
         spread = run.settings.train.panel_choice == "spread"
-        chosen = rows[np.linspace(0, len(rows) - 1, shown).astype(int)] if spread else rows[:shown]
+        chosen = rows[evenly_spaced(len(rows), shown)] if spread else rows[:shown]
         batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)
         self.batch = batch if second is None else replace(batch, other=second[: len(batch)])
 
@@ -71,7 +71,7 @@ class TrainingMonitor:
             with self.fit.averaged(), self._own_randomness():
                 row[f"diagnosis.{self.fid_tracker.name}"] = self.fid_tracker.measure(self.model)
         self.rows.append(dict(row))
-        write_text(self.run.folder / "log.csv", pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n"))
+        write_csv(self.run.folder / "log.csv", pd.DataFrame(self.rows))
         for name, value in row.items():
             self.board.add_scalar(name.replace(".", "/"), value, epoch)
         every = self.run.settings.train.panel_epochs
@@ -86,7 +86,7 @@ class TrainingMonitor:
             self.columns = pd.read_csv(path, nrows=0).columns.tolist()
         new = [name for name in row if name not in self.columns]
         if new and self.columns:
-            write_text(path, pd.concat([pd.read_csv(path), pd.DataFrame([row])]).to_csv(index=False, lineterminator="\n"))
+            write_csv(path, pd.concat([pd.read_csv(path), pd.DataFrame([row])]))
         else:
             with path.open("a", encoding="utf-8", newline="") as file:
                 columns = self.columns or list(row)

@@ -24,7 +24,7 @@ UNKNOWN = ("bbps-0-1", "impacted-stool", "dyed-lifted-polyps", "dyed-resection-m
 FINDINGS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(NORMAL, "normal") | dict.fromkeys(ABNORMAL, "abnormal") | dict.fromkeys(UNKNOWN, "")
 )
-"""From a class folder's name, written as `plain` writes it, to 'normal', 'abnormal' or '' (unknown).
+"""From a class folder's name, written as `normalised_name` writes it, to 'normal', 'abnormal' or '' (unknown).
 
 Anatomical landmarks and well-prepared mucosa (BBPS 2 to 3) are normal, as in the Kvasir papers (Pogorelov et al. 2017,
 Borgli et al. 2020): they are filed by where they were taken, and no pathology is marked in them. Pathological findings are
@@ -63,19 +63,19 @@ class SourceFile:
     mask: Path | None
 
 
-def plain(name: str) -> str:
+def normalised_name(name: str) -> str:
     """Return a name in lower case with - for _ and space, as the keys of `FINDINGS` are."""
     return name.strip().lower().replace("_", "-").replace(" ", "-")
 
 
 def label_of(finding: str) -> str:
     """Return what `FINDINGS` says of a finding; '' where it says nothing."""
-    return FINDINGS.get(plain(finding), "")
+    return FINDINGS.get(normalised_name(finding), "")
 
 
 def classes(folders: Sequence[str]) -> list[str]:
     """Return those of nested folders that may name a finding: neither a split nor a mere container."""
-    return [folder for folder in folders if plain(folder) not in SPLITS and plain(folder) not in CONTAINERS]
+    return [folder for folder in folders if normalised_name(folder) not in SPLITS and normalised_name(folder) not in CONTAINERS]
 
 
 def finding_of(folders: Sequence[str]) -> str:
@@ -85,4 +85,4 @@ def finding_of(folders: Sequence[str]) -> str:
 
 def split_of(folders: Sequence[str]) -> str:
     """Return the split that the outermost of nested folders named after one stands for, or ''."""
-    return next((SPLITS[plain(folder)] for folder in folders if plain(folder) in SPLITS), "")
+    return next((SPLITS[normalised_name(folder)] for folder in folders if normalised_name(folder) in SPLITS), "")

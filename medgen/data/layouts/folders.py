@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts.class_names import FINDINGS, MASKS, SourceFile, classes, finding_of, label_of, plain, split_of
+from medgen.data.layouts.class_names import FINDINGS, MASKS, SourceFile, classes, finding_of, label_of, normalised_name, split_of
 from medgen.data.layouts.manifest import nearest, read_manifest
 from medgen.data.readers.image import SUFFIXES, is_image, stem
 from medgen.errors import DataError, did_you_mean
@@ -105,7 +105,7 @@ def _read_folder(source: Path) -> list[SourceFile]:
     placed = [(path, path.relative_to(source).parts[:-1]) for path in files if is_image(path)]
     entries, masks = [], []
     for path, folders in placed:
-        if any(plain(folder) in MASKS for folder in folders):
+        if any(normalised_name(folder) in MASKS for folder in folders):
             masks.append((path, folders))
         else:
             entries.append(_entry(source, path, folders))
@@ -141,7 +141,7 @@ def _entry(source: Path, path: Path, folders: Folders) -> SourceFile:
 
 
 def _as_in_mvtec(entry: SourceFile) -> SourceFile:
-    known = not entry.finding or plain(entry.finding) in FINDINGS
+    known = not entry.finding or normalised_name(entry.finding) in FINDINGS
     return entry if known or entry.split != "test" else replace(entry, label="abnormal")
 
 
@@ -154,7 +154,7 @@ def _with_masks(source: Path, entries: list[SourceFile], masks: list[tuple[Path,
     """
     index: dict[tuple[Folders, Folders, str], list[Path]] = defaultdict(list)  # folder of the mask folder, folders in it, name
     for path, folders in masks:
-        depth = next(place for place, folder in enumerate(folders) if plain(folder) in MASKS)
+        depth = next(place for place, folder in enumerate(folders) if normalised_name(folder) in MASKS)
         index[folders[:depth], folders[depth + 1 :], stem(path)].append(path)
     found = {entry.file: _mask_of(entry, index) for entry in entries}
     if not any(found.values()):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from medgen.data.native.resized import ResizedFrames, ResizedMasks
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.preparing.splits import SHARE, hold_out, split_archive
 from medgen.errors import DataError, did_you_mean
+from medgen.files import short_digest
 
 
 class ReadSettings(Settings):
@@ -89,7 +89,7 @@ def _shrunk(data: Prepared, side: int) -> Prepared:
     return replace(
         data,
         settings=PrepareSettings.parse({**data.settings.model_dump(), "size": side}, "data.resize_to"),
-        digest=sha256(f"{data.digest} {side}".encode()).hexdigest()[:16],
+        digest=short_digest(f"{data.digest} {side}"),
         frames=ResizedFrames(data.frames, side),
         valid=ResizedMasks(data.valid, side, reduce_valid),
         masks=None if data.masks is None else ResizedMasks(data.masks, side, reduce_truth),
@@ -161,7 +161,7 @@ def _labels(archive: Archive, normal: Sequence[str], address: str | Path) -> NDA
 
 def _index(table: pd.DataFrame, size: int) -> pd.DataFrame:
     """Return the index of frames that are used whole, with the columns of a prepared data set."""
-    ids = [sha256(path.encode()).hexdigest()[:12] for path in table["path"]]
+    ids = [short_digest(path)[:12] for path in table["path"]]
     box = {"width": size, "height": size, "left": 0, "top": 0, "right": size, "bottom": size}
     return table.assign(id=ids, copy=0, annotated=0, **box, digest="", status="whole")[INDEX]
 
@@ -169,10 +169,8 @@ def _index(table: pd.DataFrame, size: int) -> pd.DataFrame:
 def _digest(kind: str, settings: PrepareSettings, archive: Archive, index: pd.DataFrame, direction: str) -> str:
     """Return what changes with the settings, a file's name or size, or any finding, label, split or group."""
     turned = direction if archive.others is not None and direction != "AtoB" else ""
-    hashed = sha256(f"{kind} {settings.digest()} {archive.files}{turned}".encode())
-    for column in ("path", "finding", "label", "split", "group"):
-        hashed.update("\n".join(index[column]).encode())
-    return hashed.hexdigest()[:16]
+    columns = ["\n".join(index[column]) for column in ("path", "finding", "label", "split", "group")]
+    return short_digest(f"{kind} {settings.digest()} {archive.files}{turned}", *columns)
 
 
 KINDS: Mapping[str, Callable[[Path], Archive]] = MappingProxyType(

@@ -8,7 +8,6 @@ photograph of BSDS500. Which patch a digit of theirs has, the authors do not say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
 from medgen.data.readers.image import read_image, suffix
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
-from medgen.files import replacing, write_text
+from medgen.files import replacing, short_digest, write_csv, write_text
 from medgen.types import OnProgress, Progress, no_progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -51,9 +50,8 @@ def make_mnist_m(
     """
     digits = open_dataset(f"mnist:{mnist}")
     paths = _find(bsds)
-    hashed = sha256(f"mnist-m {digits.digest} {size} {seed}".encode())
-    hashed.update(repr([(path.relative_to(bsds).as_posix(), path.stat().st_size) for path in paths]).encode())
-    key = hashed.hexdigest()[:16]
+    sizes = [(path.relative_to(bsds).as_posix(), path.stat().st_size) for path in paths]
+    key = short_digest(f"mnist-m {digits.digest} {size} {seed}", repr(sizes))
     if is_prepared(out):
         if (made := open_prepared(out)).digest == key:
             return made
@@ -119,7 +117,7 @@ def _blend(
 def _describe(out: Path, digits: Prepared, size: int, about: Mapping[str, object]) -> None:
     """Write the tables and, last, the settings: those of the digits, in colour."""
     for name, table in (("leaks", digits.leaks()), ("rejected", digits.rejected()), ("index", digits.index)):
-        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(out / f"{name}.csv", table)
     settings = {**digits.settings.model_dump(mode="json"), "channels": 3, "size": size}
     counts = {"frames": len(digits.index), "copies": 0, "rejected": 0}
     write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings}))

@@ -19,7 +19,7 @@ from medgen.data.preparing.parallel import in_order
 from medgen.data.readers.image import read_image, read_images
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
-from medgen.files import write_text
+from medgen.files import write_csv
 from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
@@ -52,7 +52,7 @@ class Inspection:
     def write(self, out: Path) -> None:
         """Write classes.csv, sizes.csv, rejected.csv and duplicates.csv into the folder `out`, each whole or not at all."""
         for name in TABLES:
-            write_text(out / f"{name}.csv", getattr(self, name).to_csv(index=False, lineterminator="\n"))
+            write_csv(out / f"{name}.csv", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ from medgen.data.preparing.splits import groups, split_prepared
 from medgen.data.readers.image import read_image, read_images
 from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import DataError, ImageError
-from medgen.files import replacing, write_bytes, write_text
+from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.types import Box, OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
@@ -78,12 +77,12 @@ def prepare(
 
 def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     """Return a digest of the settings and of every file's name, label and state on disk."""
-    hashed = sha256(settings.digest().encode())
+    known = []
     for entry in entries:
         state = entry.path.stat() if entry.path.exists() else None
         facts = (entry.file, entry.label, entry.finding, entry.split, entry.group, str(entry.mask or ""))
-        hashed.update(repr((*facts, state and (state.st_size, state.st_mtime_ns))).encode())
-    return hashed.hexdigest()[:16]
+        known.append(repr((*facts, state and (state.st_size, state.st_mtime_ns))))
+    return short_digest(settings.digest(), *known)
 
 
 class Cropped(NamedTuple):
@@ -109,7 +108,7 @@ def _crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
         height, width = image.pixels.shape[:2]
         frame = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
         row = {
-            "id": sha256(f"{entry.file}{frame}".encode()).hexdigest()[:12],
+            "id": short_digest(f"{entry.file}{frame}")[:12],
             "path": entry.file + frame,
             "label": entry.label,
             "finding": entry.finding,
@@ -205,7 +204,7 @@ def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, Any], settin
     if not index["annotated"].any():
         (out / "masks.npy").unlink()
     for name, table in (("leaks", _leaks(index, alike)), ("rejected", rejected), ("index", index[INDEX])):
-        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(out / f"{name}.csv", table)
     counts = {"frames": len(index), "copies": total - len(rows), "rejected": len(rejected)}
     write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings.model_dump(mode="json")}))
 

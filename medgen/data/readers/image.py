@@ -236,7 +236,7 @@ def _page(file: BinaryIO, picture: Any, head: bytes, k: int) -> tuple[Pixels, Sp
         grey = np.asarray(picture).astype(np.uint16)  # in the byte order of this machine
         top = 2**bits - 1 if bits > 8 else 65535
         return standard(top - grey if tags.get(PHOTOMETRIC) == 0 else grey, top), None
-    return standard(np.asarray(_plain(picture))), None
+    return standard(np.asarray(_without_palette(picture))), None
 
 
 def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -248,7 +248,7 @@ def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
         return picture
 
 
-def _plain(picture: PIL.Image.Image) -> PIL.Image.Image:
+def _without_palette(picture: PIL.Image.Image) -> PIL.Image.Image:
     """Bring any 8-bit mode to grey, grey with alpha, RGB or RGBA."""
     if picture.has_transparency_data or picture.mode in ALPHA_MODES:
         return picture.convert("LA" if picture.mode in ("1", "L", "LA", "La") else "RGBA")

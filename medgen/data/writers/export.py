@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 from medgen import __version__
 from medgen.data.readers.image import suffix
 from medgen.errors import ImageError
-from medgen.files import write_bytes, write_text
+from medgen.files import write_bytes, write_json
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -86,7 +85,7 @@ def save_png(path: Path, scores: NDArray[np.float32], scale: Scale) -> None:
         info.add_text(name, text)
     Picture.fromarray(to_levels(scores, scale)).save(buffer, "PNG", pnginfo=info)
     write_bytes(path, buffer.getvalue())
-    write_text(path.with_suffix(".json"), json.dumps({**scale._asdict(), "no_score": 0, "meaning": MEANING}, indent=1) + "\n")
+    write_json(path.with_suffix(".json"), {**scale._asdict(), "no_score": 0, "meaning": MEANING})
 
 
 def read_png(path: Path) -> NDArray[np.float64]:

@@ -17,9 +17,10 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from medgen.data.writers.map_to_original import outlines
+from medgen.files import json_values
 from medgen.metrics.detection import Floats
 from medgen.report.figures import heat
-from medgen.report.markup import plain, shown
+from medgen.report.markup import shown
 from medgen.report.study.comparison import Comparison, Entry, FrameView
 from medgen.types import LABELS
 
@@ -197,7 +198,7 @@ def rows(
     apart = np.argsort(-ranked.spread, kind="stable")
     order = np.array([*first, *apart[~np.isin(apart, first)]], dtype=int)
     kept = np.sort(order[: max(len(first), int(np.searchsorted(np.cumsum(sizes[order]), budget, side="right")))])
-    return plain(
+    return json_values(
         {
             "total": len(table),
             "labels": [*LABELS, "unlabelled"],

@@ -15,9 +15,9 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from medgen.files import write_bytes, write_text
+from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
 from medgen.report.audit import headlines, trait_chart
-from medgen.report.markup import asset, environment, inline, plain, shown
+from medgen.report.markup import asset, environment, inline, shown
 from medgen.report.plot_style import STYLE, new_figure, to_svg
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.frame_browser import pictures, rank_frames, rows
@@ -47,10 +47,10 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     """
     metrics = study_metrics(comparison)
     page = render(comparison, metrics)
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_json(out / "metrics.json", metrics)
     write_text(out / "summary.csv", summary_csv(metrics))
     write_text(out / "summary.tex", summary_tex(metrics))
-    write_text(out / "scores.csv", _scores(comparison).to_csv(index=False, lineterminator="\n"))
+    write_csv(out / "scores.csv", _scores(comparison))
     write_bytes(out / "report.pdf", booklet(metrics))
     write_text(out / "report.html", page)
     return out / "report.html"
@@ -69,9 +69,9 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
         columns=filled(metrics),
         anchors={name: f"entry-{place}" for place, name in enumerate(names, 1)},
         warnings=_warnings(comparison, metrics),
-        audit={"run": {"audit": plain(comparison.audit)}, "charts": _audit_chart(comparison)},
-        duplicates=[plain(row) for row in comparison.duplicates.head(MANY).to_dict("records")],
-        rejected=[plain(row) for row in comparison.rejected.head(MANY).to_dict("records")],
+        audit={"run": {"audit": json_values(comparison.audit)}, "charts": _audit_chart(comparison)},
+        duplicates=[json_values(row) for row in comparison.duplicates.head(MANY).to_dict("records")],
+        rejected=[json_values(row) for row in comparison.rejected.head(MANY).to_dict("records")],
         many=MANY,
         sizes=SIZES,
         diagram=_diagram(metrics),
@@ -90,7 +90,7 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
 
 def embedded(value: Any) -> Markup:
     """Return a value as JSON inside a script element: nothing in it can end the element, begin another or turn text around."""
-    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(json_values(value), ensure_ascii=False, separators=(",", ":"))
     return Markup(_UNSAFE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))
 
 

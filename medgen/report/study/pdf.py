@@ -12,7 +12,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from medgen.report.plot_style import INK, MUTED, RULE, STYLE, plain
+from medgen.report.plot_style import INK, MUTED, RULE, STYLE, plot_text
 from medgen.report.study.plots import costs, curves, distributions, ranks, shares
 from medgen.report.study.tables import between, filled, is_best, words
 
@@ -29,7 +29,13 @@ def booklet(metrics: Mapping[str, Any]) -> bytes:
     `metrics` are as `medgen.report.study.summary.study_metrics` returns them. Equal metrics give equal bytes.
     """
     stream = BytesIO()
-    facts = {"Title": plain(metrics["title"], 120), "Subject": RESEARCH, "Creator": None, "Producer": None, "CreationDate": None}
+    facts = {
+        "Title": plot_text(metrics["title"], 120),
+        "Subject": RESEARCH,
+        "Creator": None,
+        "Producer": None,
+        "CreationDate": None,
+    }
     with matplotlib.rc_context(STYLE | {"pdf.fonttype": 42}), PdfPages(stream, metadata=facts) as pdf:
         for place, figure in enumerate(_pages(metrics), 1):
             figure.text(0.5, 0.012, f"{RESEARCH}   {place}", ha="center", fontsize=7, color=MUTED)
@@ -146,7 +152,7 @@ def _titled(figure: Figure, title: str) -> Figure:
     width, height = figure.get_size_inches()
     share = min(0.88, 0.94 * PAGE[0] * height / width / PAGE[1])
     figure.set_size_inches(PAGE)
-    figure.text(0.03, 0.945, plain(title, 130), fontsize=14, color=INK)
+    figure.text(0.03, 0.945, plot_text(title, 130), fontsize=14, color=INK)
     figure.get_layout_engine().set(rect=(0.02, 0.92 - share, 0.96, share))  # type: ignore[union-attr, call-arg]
     return figure
 
@@ -163,7 +169,7 @@ def _tables(title: str, head: Sequence[str], rows: Rows, notes: Sequence[str] = 
             if figure is not None:
                 yield figure
             figure = Figure(figsize=PAGE)
-            figure.text(0.03, 0.945, plain(title, 110), fontsize=14, color=INK)
+            figure.text(0.03, 0.945, plot_text(title, 110), fontsize=14, color=INK)
             y = _notes(figure, 0.945, notes)
             y = _row(figure, y - 0.03, cells[0], widths, size, step, MUTED)
             notes = ()
@@ -173,7 +179,7 @@ def _tables(title: str, head: Sequence[str], rows: Rows, notes: Sequence[str] = 
 
 
 def _notes(figure: Figure, y: float, notes: Sequence[str]) -> float:
-    for line in (line for note in notes for line in wrap(plain(note, 2000), 165)):
+    for line in (line for note in notes for line in wrap(plot_text(note, 2000), 165)):
         y -= 0.025
         figure.text(0.03, y, line, fontsize=8.5, color=MUTED)
     return y
@@ -194,12 +200,12 @@ def _row(
 
 def _wrapped(text: str) -> list[str]:
     """Return a cell's lines as any font can draw them, none longer than 30 characters."""
-    lines = [line for part in text.split("\n") for line in wrap(plain(part, 90), 30)]
+    lines = [line for part in text.split("\n") for line in wrap(plot_text(part, 90), 30)]
     return lines or [""]
 
 
 def _text(title: str, lines: Sequence[str]) -> Iterator[Figure]:
-    cut = [part for line in lines for part in (wrap(plain(line, 2000), 150, subsequent_indent="    ") or [""])]
+    cut = [part for line in lines for part in (wrap(plot_text(line, 2000), 150, subsequent_indent="    ") or [""])]
     for start in range(0, len(cut), LINES):
         figure = Figure(figsize=PAGE)
         figure.text(0.03, 0.945, title, fontsize=14, color=INK)

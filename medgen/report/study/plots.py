@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, UNKNOWN, log_axis, new_figure, plain
+from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, UNKNOWN, log_axis, new_figure, plot_text
 from medgen.report.study.ranks import draw_ranks
 
 COLOURS = (NORMAL, ABNORMAL, "#009e73", "#cc79a7", "#8f6f00", "#56b4e9", INK, "#7b3fa0")
@@ -33,7 +33,7 @@ def curves(metrics: Mapping[str, Any]) -> Figure:
             low, high = (np.array(curve[end], dtype=float) for end in ("low", "high"))
             axes.fill_between(curve[across], low, high, color=look(place)["color"], alpha=0.13, linewidth=0)
             axes.plot(curve[across], np.array(curve["value"], dtype=float), linewidth=1.6, **look(place))
-        roc.plot([], [], label=plain(entry["name"], 28), **look(place))
+        roc.plot([], [], label=plot_text(entry["name"], 28), **look(place))
     roc.set(title="ROC", xlabel="normal frames flagged", ylabel="abnormal frames found", xlim=(0, 1), ylim=(0, 1.01))
     precision.set(
         title="Precision and recall", xlabel="abnormal frames found (recall)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01)
@@ -56,7 +56,7 @@ def distributions(entries: Entries) -> Figure:
             axes.axvline(found["threshold"], color=INK, linewidth=1, linestyle="-.")
         if found["log"]:
             log_axis(axes, "x", found["edges"][-1] / found["edges"][0])
-        axes.set(title=plain(entry["name"], 36), xlabel="anomaly score", ylabel="share of the label, %")
+        axes.set(title=plot_text(entry["name"], 36), xlabel="anomaly score", ylabel="share of the label, %")
     if entries:
         charts[0].legend()
     return figure
@@ -84,7 +84,7 @@ def shares(entries: Entries, sizes: str) -> Figure | None:
     most = max(len(table) for tables in drawn.values() for table in tables)
     figure, charts = new_figure(len(drawn), (5.6, min(7.5, 1.2 + 0.14 * most * (len(entries) + 1))), 2)
     for axes, (title, tables) in zip(charts, drawn.items(), strict=True):
-        _dots(axes, tables, [plain(entry["name"], 28) for entry in entries])
+        _dots(axes, tables, [plot_text(entry["name"], 28) for entry in entries])
         axes.set(title=f"Share flagged at the threshold, {title}", xlabel="share of the frames", xlim=(-0.02, 1.02))
     figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -100,7 +100,7 @@ def _dots(axes: Axes, tables: Sequence[Sequence[tuple[str, Mapping[str, Any]]]],
         colour = look(place)["color"]
         axes.hlines(y, low, high, color=colour, linewidth=1)
         axes.plot(value, y, MARKS[place % len(MARKS)], color=colour, markersize=4, label=names[place])
-    axes.set_yticks([-row for row in range(len(titles))], [plain(title, 34) for title in titles])
+    axes.set_yticks([-row for row in range(len(titles))], [plot_text(title, 34) for title in titles])
 
 
 def costs(entries: Entries) -> Figure | None:
@@ -119,7 +119,7 @@ def costs(entries: Entries) -> Figure | None:
                 if area["low"] is not None:
                     axes.vlines(across, area["low"], area["high"], color=look(place)["color"], linewidth=1)
                 mark = MARKS[place % len(MARKS)]
-                axes.plot(across, area["value"], mark, color=look(place)["color"], label=plain(entry["name"], 28))
+                axes.plot(across, area["value"], mark, color=look(place)["color"], label=plot_text(entry["name"], 28))
         log_axis(axes, "x", max(known) / min(known))
         axes.set(xlabel=title, ylabel="AUROC")
     figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from medgen.metrics.detection import Floats, percentiles
 from medgen.report.evaluate import LEVEL
-from medgen.report.plot_style import INK, MUTED, plain
+from medgen.report.plot_style import INK, MUTED, plot_text
 
 FEWEST = 3  # entries; two are compared by a single test
 
@@ -88,7 +88,7 @@ def draw_ranks(axes: Axes, found: Mapping[str, Any]) -> None:
         for mean, row in (places[name] for name in members):
             axes.plot([mean, mean], [row, y], color=MUTED, linewidth=0.7, linestyle=":", zorder=0)
             axes.plot(mean, y, "o", color=INK, markersize=6)
-    axes.set_yticks([-row for row in range(len(ranks))], [plain(entry["name"], 28) for entry in ranks])
+    axes.set_yticks([-row for row in range(len(ranks))], [plot_text(entry["name"], 28) for entry in ranks])
     axes.grid(axis="y", visible=False)
     axes.set(xlim=(0.8, len(ranks) + 0.2), ylim=(-len(ranks) - 0.4 - 0.5 * len(bars), 0.6))
     axes.set_xticks(range(1, len(ranks) + 1))

@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.errors import RunError
+from medgen.files import json_values
 from medgen.metrics.curves import ALARMS, RECALLS, Curves, measure, measure_draws
 from medgen.metrics.detection import Floats, Interval, percentiles
 from medgen.metrics.paired import pair_up
 from medgen.report.evaluate import LEVEL
-from medgen.report.markup import distinct, plain
+from medgen.report.markup import distinct
 from medgen.report.study.columns import DETECTION, common_extractor, describe, entry_measures, spread
 from medgen.report.study.comparison import Comparison, Entry
 from medgen.report.study.entry_details import sections
@@ -72,7 +73,7 @@ def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> 
     pairs = _pairs(detected, sure=not caution)
     extractor = common_extractor(comparison.entries)
     labelled = frames.table["label"].fillna("").astype(str)
-    return plain(
+    return json_values(
         {
             "format": FORMAT,
             "purpose": "research only, never diagnosis or the care of a patient",

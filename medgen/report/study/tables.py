@@ -127,4 +127,4 @@ def _caption(metrics: Mapping[str, Any]) -> str:
 
 def tex(text: str, most: int = 60) -> str:
     """Return text that TeX sets as it stands: printable ASCII on one line, shortened, with every special character escaped."""
-    return re.sub(r"[\\&%$#_{}~^<>|\"'`]", lambda found: _TEX[found[0]], plot_style.plain(text, most))
+    return re.sub(r"[\\&%$#_{}~^<>|\"'`]", lambda found: _TEX[found[0]], plot_style.plot_text(text, most))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Codes, Conditional, Decodes, Embeds, Redraws, Styles
 from medgen.data.dataset import FixedBatches
+from medgen.data.prepared import evenly_spaced
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
 from medgen.report.figures import image_grid, stacked
@@ -104,7 +105,7 @@ def _control(run: Run) -> Iterator[ExtraFigure]:
 def _learning(run: Run) -> Iterator[ExtraFigure]:
     panels = sorted((run.folder / "panels").glob("epoch-*.png"))
     if panels:
-        chosen = [panels[k] for k in sorted({round(k) for k in np.linspace(0, len(panels) - 1, MOMENTS)})]
+        chosen = [panels[k] for k in evenly_spaced(len(panels), MOMENTS)]
         epochs = [f"epoch {int(path.stem.removeprefix('epoch-'))}" for path in chosen]
         yield ExtraFigure(
             "learning",
@@ -118,7 +119,7 @@ def _learning(run: Run) -> Iterator[ExtraFigure]:
 
 def _spread(run: Run, scored: ScoreTable) -> tuple[FixedBatches, NDArray[np.int64]]:
     """Return test frames, spread evenly where there are many, and their rows in the table."""
-    places = np.unique(np.linspace(0, len(scored.rows) - 1, min(EMBEDDED, len(scored.rows))).astype(np.int64))
+    places = evenly_spaced(len(scored.rows), EMBEDDED)
     return FixedBatches(scored.data, scored.rows[places], run.settings.data), places
 
 

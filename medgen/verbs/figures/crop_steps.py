@@ -9,6 +9,7 @@ import numpy as np
 
 from medgen.data.field.contour import crop, find_field, square_box
 from medgen.data.layouts.folders import read_source
+from medgen.data.prepared import evenly_spaced
 from medgen.data.readers.image import read_image
 from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import ImageError
@@ -30,7 +31,7 @@ def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_prog
     How many pictures were written.
     """
     entries = read_source(source)
-    chosen = np.unique(np.linspace(0, len(entries) - 1, min(limit, len(entries))).astype(int))
+    chosen = evenly_spaced(len(entries), limit)
     written = 0
     for done, place in enumerate(chosen, start=1):
         try:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medgen.data.prepared import evenly_spaced
 from medgen.report.figures import image_grid
 from medgen.report.latent import TRAVERSED, latent_plane, traversals
 from medgen.report.run_report_data import ExtraFigure
@@ -52,7 +53,7 @@ def decoded(decode: Decode, latents: Latents) -> Iterator[ExtraFigure]:
 
 def between(decode: Decode, latents: Latents, originals: NDArray[np.uint8]) -> Iterator[ExtraFigure]:
     """Draw what lies on the straight line between the latents (N, Z) of two frames (N, S, S, C) each."""
-    pairs = [(k, k + len(latents) // 2) for k in np.unique(np.linspace(0, len(latents) // 2 - 1, PAIRS).round().astype(int))]
+    pairs = [(k, k + len(latents) // 2) for k in evenly_spaced(len(latents) // 2, PAIRS)]
     way = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
     rows = []
     for first, last in pairs:

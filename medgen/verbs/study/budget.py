@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +25,7 @@ from medgen.engine.fit import Fit
 from medgen.engine.running_means import LogRow
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
-from medgen.files import write_text
+from medgen.files import read_json, short_digest, write_json
 from medgen.types import Batch
 from medgen.verbs.study.settings import seconds as seconds_of
 from medgen.verbs.train import TrainingInputs
@@ -128,9 +127,9 @@ def planned(
     most = setup.settings.train.epochs
     if not budget or setup.batches.requirements.single_pass:
         return most
-    plans: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8")) if (folder / FILE).is_file() else {}
+    plans: dict[str, Any] = read_json(folder / FILE)
     asked = setup.settings.model_dump(mode="json")
-    stamp = {"budget": budget, "settings": sha256(f"{setup.data.digest}{json.dumps(asked)}".encode()).hexdigest()[:16]}
+    stamp = {"budget": budget, "settings": short_digest(setup.data.digest, json.dumps(asked))}
     if not stamp.items() <= plans.get(name, {}).items():
         stages = registry.create(setup.settings.backend, setup.settings.model, setup.data.size, setup.data.channels).stages
         took = stage_seconds(setup, device, TRIAL * seconds_of(budget), stop)
@@ -143,5 +142,5 @@ def planned(
                 "data.epoch_frames"
             )
         plans[name] = stamp | {"epochs": epochs, "of": most, "epoch_seconds": took}
-        write_text(folder / FILE, json.dumps(plans, indent=1) + "\n")
+        write_json(folder / FILE, plans)
     return int(plans[name]["epochs"])
