@@ -15,7 +15,7 @@ from medgen.backends._gan import Adversarial
 from medgen.engine.device import make_fabric
 from medgen.engine.player import PlayerOptimizer
 from medgen.nn.conv_stacks import init_he
-from medgen.nn.inpaint import filled
+from medgen.nn.inpaint import inpaint
 
 PLAIN = {"latents": 8, "width": 4, "hidden": 16}
 SMALL: dict[str, dict[str, Any]] = {
@@ -67,7 +67,7 @@ def first_stage(model: Adversarial) -> tuple[Tensor, Tensor, dict[str, Tensor], 
     torch.manual_seed(5)
     fake = model.generator(torch.randn(4, 8)).detach()
     frames = batch()
-    return 2 * filled(frames.image, frames.valid) - 1, fake, turns["critic"], turns.get("generator", {})
+    return 2 * inpaint(frames.image, frames.valid) - 1, fake, turns["critic"], turns.get("generator", {})
 
 
 class Slope(nn.Module):

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from test_page import make_evidence
 
 from medgen.report.page import write_report
-from medgen.report.paired import compare_runs
+from medgen.report.paired import paired_tests
 from medgen.report.run_report_data import RunResults
 
 DRAW = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def better(run: RunResults, by: float, name: str) -> RunResults:
 def test_each_pair_has_its_difference_in_each_measure() -> None:
     first = make_evidence()
     second = better(first, 0.5, "other")
-    found = compare_runs(["a", "b"], [first, second], draws=50)
+    found = paired_tests(["a", "b"], [first, second], draws=50)
     truth = first.scores["label"] == "abnormal"
     for entry, measure in zip(found, (roc_auc_score, average_precision_score), strict=True):
         known = first.scores["label"] != ""
@@ -39,13 +39,13 @@ def test_each_pair_has_its_difference_in_each_measure() -> None:
 def test_the_order_of_the_frames_does_not_matter() -> None:
     first = make_evidence()
     turned = replace(first, scores=first.scores.iloc[::-1].reset_index(drop=True))
-    assert all(entry["value"] == 0 for entry in compare_runs(["a", "b"], [first, turned], draws=50))
+    assert all(entry["value"] == 0 for entry in paired_tests(["a", "b"], [first, turned], draws=50))
 
 
 @pytest.mark.parametrize("other", [make_evidence(abnormals=30), None])
 def test_other_frames_or_a_single_run_are_not_compared(other: RunResults | None) -> None:
     runs = [make_evidence(), *([other] if other else [])]
-    assert compare_runs(["a", "b"][: len(runs)], runs, draws=50) == []
+    assert paired_tests(["a", "b"][: len(runs)], runs, draws=50) == []
 
 
 def test_the_page_says_which_run_is_better_and_where_it_may_be_chance(tmp_path: Path) -> None:

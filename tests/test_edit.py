@@ -51,7 +51,7 @@ class Channels(torch.nn.Module):
 def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Channels()
     model.weight = torch.nn.Parameter(torch.zeros(1))
-    monkeypatch.setattr(Run, "trained", lambda self: model)
+    monkeypatch.setattr(Run, "trained_model", lambda self: model)
 
 
 @pytest.mark.usefixtures("_colours")

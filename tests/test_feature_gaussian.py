@@ -43,7 +43,7 @@ def test_the_distance_is_the_mahalanobis_distance_in_units_of_held_out_frames() 
     normal_reference = FeatureGaussian.fit(first, rows)
     fitted = LedoitWolf().fit(first[0].double().numpy())
     theirs = [mahalanobis(row, fitted.location_, fitted.precision_) ** 2 / 5 for row in other[0].double().numpy()]
-    mean, spread = normal_reference.gaussians[0].normal_reference.tolist()
+    mean, spread = normal_reference.gaussians[0].usual.tolist()
     np.testing.assert_allclose(normal_reference.distance(other), (np.array(theirs) - mean) / spread, rtol=1e-4)
 
 

@@ -10,7 +10,7 @@ from players import first_stage, small
 from tiny import SIZE, batch
 from torch import Tensor
 
-from medgen.nn.inpaint import filled
+from medgen.nn.inpaint import inpaint
 
 CORNERS = ((0, 0), (-1, 0), (-1, -1), (0, -1))  # where the first corner is after 0 to 3 quarters to the left
 
@@ -81,7 +81,7 @@ def test_real_or_generated_is_judged_by_the_hinge_loss() -> None:
 def test_the_score_part_of_a_frame_is_the_mean_confusion_over_its_four_turns() -> None:
     model, frames = small("ssgan").eval(), batch()
     with torch.no_grad():
-        logits = [model.critic.which_turn((2 * filled(frames.image, frames.valid) - 1).rot90(k, (2, 3))) for k in range(4)]  # type: ignore[operator]
+        logits = [model.critic.which_turn((2 * inpaint(frames.image, frames.valid) - 1).rot90(k, (2, 3))) for k in range(4)]  # type: ignore[operator]
         part = model.score(frames).components["rotation"]
     expected = torch.stack([-answer.log_softmax(1)[:, k] for k, answer in enumerate(logits)]).mean(0)
     torch.testing.assert_close(part, expected)

@@ -44,9 +44,9 @@ def test_how_many_groups_the_threshold_rests_on_is_told_where_frames_share_one(s
     table = pd.DataFrame(
         {
             "file": files,
-            "split": [file.components[0] for file in files],
-            "label": ["abnormal" if "bad" in file.components else "normal" for file in files],
-            "group": [f"{file.components[0]}-{place % 5}" for place, file in enumerate(files)],
+            "split": [file.parts[0] for file in files],
+            "label": ["abnormal" if "bad" in file.parts else "normal" for file in files],
+            "group": [f"{file.parts[0]}-{place % 5}" for place, file in enumerate(files)],
         }
     )
     table.to_csv(root / "groups.csv", index=False)

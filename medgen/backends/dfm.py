@@ -107,7 +107,7 @@ class Model(OnePass):
             corrupted = torch.cat([vectors[number] for vectors in self._corrupted]) if self._corrupted else clean[:0]
             held = held_out(clean, rows, torch.cat([clean, corrupted]), torch.cat([rows, corrupted_rows]))
             gaussian = Gaussian.fit(clean, held[: len(clean)])
-            normal, odd = ((held - gaussian.distance_scale[0]) / gaussian.distance_scale[1]).split([len(clean), len(corrupted)])
+            normal, odd = ((held - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
             good.append(normal)
             bad.append(odd)
             for name, value in gaussian._asdict().items():

@@ -68,7 +68,7 @@ def _scores(run: Run, data: Prepared, rows: NDArray[np.int64], way: Any) -> NDAr
         make_fabric("auto", "float32"),
         scores_alone=True,
         settings=settings.scoring,
-        distance_scale=run.distance_scale(),
+        normal_reference=run.normal_reference(),
     )
     table = pd.concat([component_table(batch) for batch in scored], ignore_index=True)
     return decide(replace(run), table)["score"].to_numpy(dtype=float)

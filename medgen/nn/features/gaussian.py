@@ -17,7 +17,7 @@ class Gaussian(NamedTuple):
 
     mean: Tensor
     root: Tensor
-    distance_scale: Tensor
+    usual: Tensor
 
     @classmethod
     def fit(cls, vectors: Tensor, held: Tensor) -> Self:
@@ -30,7 +30,7 @@ class Gaussian(NamedTuple):
 
         The distance is the squared one of Mahalanobis, divided by c.
         """
-        return (_distance(vectors.double(), self.mean, self.root) - self.distance_scale[0]) / self.distance_scale[1]
+        return (_distance(vectors.double(), self.mean, self.root) - self.usual[0]) / self.usual[1]
 
 
 def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor) -> Tensor:
