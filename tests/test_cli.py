@@ -103,6 +103,12 @@ def test_the_decision_is_the_score_above_the_stored_threshold(study: Path) -> No
     assert (table["abnormal"] == (table["score"] > threshold)).all() and table["quantile"].between(0, 1).all()
 
 
+def test_scores_on_disk_are_those_of_the_calibration_to_the_last_bit(study: Path) -> None:
+    succeed("score", study / "run", study / "data", "--out", study / "validation", "--split", "val", "--no-pictures")
+    calibrated = json.loads((study / "run" / "calibration.json").read_text())["scores"]
+    assert sorted(pd.read_csv(study / "validation" / "scores.csv")["score"]) == sorted(calibrated)
+
+
 def test_permuting_the_test_labels_changes_no_score_and_no_threshold(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study / "data", tmp_path / "data")
     index = pd.read_csv(tmp_path / "data" / "index.csv", keep_default_na=False)

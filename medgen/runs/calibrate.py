@@ -153,9 +153,13 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
 
 
 def component_table(scored: Scored) -> pd.DataFrame:
-    """Return the raw score and its parts, one row a frame."""
+    """Return the raw score and its components, one row a frame.
+
+    In float64, of which a CSV keeps every bit: a float32 is written in fewer digits, and read back beside another number, so that
+    a frame exactly at the threshold would change sides.
+    """
     columns = {"score": scored.scores.score, **{f"{COMPONENT}{name}": part for name, part in scored.scores.components.items()}}
-    return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+    return pd.DataFrame({name: values.double().numpy() for name, values in columns.items()})
 
 
 def _fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:

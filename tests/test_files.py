@@ -1,0 +1,45 @@
+"""What is written is whole, and what is read back is what was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medgen.errors import MedgenError
+from medgen.files import json_values, read_json, replacing, short_digest, write_csv, write_json
+
+
+def test_numbers_of_a_table_come_back_bit_for_bit(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).standard_normal(2000)
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"score": values}))
+    assert np.array_equal(pd.read_csv(tmp_path / "t.csv")["score"].to_numpy(), values)  # older pandas rounds some of them
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(MedgenError, match=r"cannot write '.*x\.json'"):
+        write_json(tmp_path / "x.json", {})
+
+
+def test_json_holds_numpy_values_and_null_for_what_is_not_finite(tmp_path: Path) -> None:
+    values = {"a": np.float32(0.5), "b": [np.inf, np.nan, pd.NA], "c": np.arange(2), 1: Path("p")}
+    write_json(tmp_path / "a.json", values)
+    expected = {"a": 0.5, "b": [None, None, None], "c": [0, 1], "1": "p"}
+    assert read_json(tmp_path / "a.json") == json_values(values) == expected
+    assert json.loads((tmp_path / "a.json").read_text()) == expected and read_json(tmp_path / "none.json") == {}
+
+
+def test_a_digest_depends_on_the_bytes_alone() -> None:
+    assert short_digest("a", b"bc") == short_digest("abc") == "ba7816bf8f01cfea"  # SHA-256 of "abc", FIPS 180-4
