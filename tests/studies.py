@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from test_figures import frame, make_history
+from pages import HOSTILE
+from run_results import make_history, tissue
 
 from medgen.data.shortcut_features import TRAITS
 from medgen.report.audit import audit
@@ -46,7 +48,7 @@ def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: in
     limit = float(np.quantile(score[~abnormal], 0.95)) if (~abnormal).any() else 0.02
     rank = np.searchsorted(np.sort(0.01 * np.exp(0.4 * random.normal(size=200))), score) / 200
     scores = frames.assign(score=score, quantile=rank, abnormal=score > limit, psnr=22 - 300 * score, ssim=0.7 - 5 * score)
-    panels = [frame(24, True, place) for place in range(4)]
+    panels = [tissue(24, True, place) for place in range(4)]
     error = np.stack([np.random.default_rng(seed).random(valid.shape) + 0.2 * skill * mask for _, valid, mask in panels])
     maps = (error, np.stack([mask for _, _, mask in panels]), np.stack([valid for _, valid, _ in panels]))
     sizes = size_classes(np.where(abnormal, 0.004 + 0.1 * hard**2, np.nan).tolist())
@@ -81,8 +83,8 @@ def make_views(frames: pd.DataFrame, side: int, bare: bool = False) -> Callable[
         found = []
         for row in rows:
             abnormal = frames["label"].iloc[row] == "abnormal"
-            original, valid, mask = frame(side, abnormal, row % 40)
-            smooth, _, _ = frame(side, False, row % 40)
+            original, valid, mask = tissue(side, abnormal, row % 40)
+            smooth, _, _ = tissue(side, False, row % 40)
             error = np.asarray(((original.astype(float) - smooth) ** 2).mean(axis=2), dtype=np.float32) * valid
             shown: tuple[NDArray | None, NDArray | None] = (None, None) if bare else (smooth, error)
             found.append(FrameView(original, *shown, valid, mask if abnormal else None))
@@ -129,3 +131,23 @@ def make_comparison(
         "commands": ["medgen compare DATA --backends featvae,patchcore --out STUDY", "medgen compare STUDY/study.toml"],
     }
     return Comparison(**(fields | changes))
+
+
+def hostile_comparison() -> Comparison:
+    """Return a comparison in which every name tries to get out of its place."""
+    name = "".join(HOSTILE) + "</script><!--<script>"
+    frames = make_frames(20, 20)
+    frames = frames.assign(path=name + frames["path"], finding=name + frames["finding"], group=name + frames["group"])
+    entries = []
+    for place in range(3):
+        run = make_run("vae", 1.0 + place, place, frames, draws=20)
+        settings = {"backend": name, "model": {name: name}, "train": {"seed": place}}
+        run = replace(
+            run, name=name, backend=name, about=name, settings=settings, warnings=[name], provenance={name: name, "command": name}
+        )
+        entries.append(Entry(f"{name}{place}", [run], [Cost(1, 1.0, 1.0, 1)], make_views(frames, 24)))
+    table = pd.DataFrame({column: [name] for column in ("file", "reason", "path", "split", "other", "other_split")})
+    return make_comparison(
+        title=name, entries=entries, failures=[Failure(name, name)], audit={}, duplicates=table, rejected=table, commands=[name],
+        study={name: {name: name}},
+    )  # fmt: skip

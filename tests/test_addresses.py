@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_archives as made
+import sources
 import torch
-from test_archives import folder, frame
+from sources import dsprites, folder, frame, medmnist, mnist
 from writers import save
 
 from medgen.data.dataset import make_batch
@@ -54,7 +54,7 @@ def archive(kind: str, root: Path) -> Path:
     names = {"folder": ("good",), "pairs": ("A", "B"), "unpaired": ("A", "B")}
     if kind in names:
         return folder(root / "a.npz", *names[kind])
-    return getattr(made, kind)(root / "a.npz")
+    return getattr(sources, kind)(root / "a.npz")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,7 +100,7 @@ def test_a_colon_in_a_path_makes_no_kind(address: str) -> None:
 
 
 def test_a_path_that_does_not_exist_leads_to_the_nearest_that_does(tmp_path: Path) -> None:
-    path = made.dsprites(tmp_path / "dsprites.npz")
+    path = dsprites(tmp_path / "dsprites.npz")
     assert f"did you mean '{path}'?" in refusal(f"dsprites:{tmp_path}/dsprite.npz")
     assert "names no path" in refusal("mnist:")
 
@@ -115,14 +115,14 @@ def test_frames_too_small_for_any_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_findings_called_normal_make_all_others_abnormal(tmp_path: Path) -> None:
-    data = open_dataset(f"mnist:{made.mnist(tmp_path)}", ReadSettings(normal=["0", "2"]))
+    data = open_dataset(f"mnist:{mnist(tmp_path)}", ReadSettings(normal=["0", "2"]))
     assert dict(zip(data.index["finding"], data.index["label"], strict=True)) == {
         name: "normal" if name in "02" else "abnormal" for name in "5041927"
     }
 
 
 def test_where_nobody_says_what_is_normal_labels_are_unknown(tmp_path: Path) -> None:
-    data = open_dataset(f"medmnist:{made.medmnist(tmp_path / 'pathmnist.npz')}")
+    data = open_dataset(f"medmnist:{medmnist(tmp_path / 'pathmnist.npz')}")
     assert set(data.index["label"]) == {""} and not len(data.rows("train", "val"))
 
 
@@ -145,7 +145,7 @@ def test_a_frame_without_finding_is_not_called_abnormal(tmp_path: Path) -> None:
 
 
 def test_frames_that_are_not_normal_are_never_trained_on_nor_calibrate(tmp_path: Path) -> None:
-    data = open_dataset(f"medmnist:{made.medmnist(tmp_path / 'pneumoniamnist.npz')}")
+    data = open_dataset(f"medmnist:{medmnist(tmp_path / 'pneumoniamnist.npz')}")
     assert counts(data, "split", "label") == {
         ("train", "normal"): 4, ("unused", "abnormal"): 6, ("val", "normal"): 2, ("test", "normal"): 3, ("test", "abnormal"): 3
     }  # fmt: skip
@@ -158,7 +158,7 @@ def test_without_val_a_twentieth_of_the_normal_training_frames_is_val(tmp_path: 
 
 
 def test_val_is_at_least_one_frame(tmp_path: Path) -> None:
-    assert counts(open_dataset(f"mnist:{made.mnist(tmp_path)}"), "split") == {"train": 5, "val": 1, "test": 3}
+    assert counts(open_dataset(f"mnist:{mnist(tmp_path)}"), "split") == {"train": 5, "val": 1, "test": 3}
 
 
 def test_without_any_splits_normals_are_divided_and_all_else_is_test(tmp_path: Path) -> None:

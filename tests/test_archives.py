@@ -3,64 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from writers import save
+from sources import DIGITS, LABELS, dsprites, idx, medmnist, mnist, noise
 
 from medgen.data.native.archives import Archive, Stacked, factors, read_dsprites, read_idx, read_medmnist, read_mnist
 from medgen.errors import DataError
-
-DRAW = np.random.default_rng(3)
-DIGITS = {"train": DRAW.integers(0, 256, (6, 28, 28), dtype=np.uint8), "t10k": DRAW.integers(0, 256, (3, 28, 28), dtype=np.uint8)}
-LABELS = {"train": np.array([5, 0, 4, 1, 9, 2], np.uint8), "t10k": np.array([7, 2, 1], np.uint8)}
-
-
-def idx(values: NDArray[np.uint8]) -> bytes:
-    """The bytes of an idx file, as its page describes them."""
-    return bytes((0, 0, 8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
-
-
-def mnist(folder: Path, packed: bool = False, mark: str = "-") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in DIGITS:
-        for what, axes, values in (("images", 3, DIGITS[split]), ("labels", 1, LABELS[split])):
-            name = f"{split}-{what}{mark}idx{axes}-ubyte"
-            (folder / (f"{name}.gz" if packed else name)).write_bytes(gzip.compress(idx(values)) if packed else idx(values))
-    return folder
-
-
-def dsprites(path: Path, count: int = 6, **changed: NDArray) -> Path:
-    classes = np.stack([np.arange(count) * 0, np.arange(count) % 3, *np.arange(count) + np.zeros((4, 1), int)], axis=1)
-    arrays = {"imgs": DRAW.integers(0, 2, (count, 64, 64), dtype=np.uint8), "latents_classes": classes}
-    arrays |= {"metadata": np.array({"author": "pickled, as in the published file"}, dtype=object)}
-    np.savez_compressed(path, **(arrays | changed))
-    return path
-
-
-def medmnist(path: Path, tail: tuple[int, ...] = (28, 28), **changed: NDArray) -> Path:
-    arrays: dict[str, NDArray] = {}
-    for split, count in (("train", 8), ("val", 4), ("test", 6)):
-        arrays[f"{split}_images"] = DRAW.integers(0, 256, (count, *tail), dtype=np.uint8)
-        arrays[f"{split}_labels"] = np.arange(count, dtype=np.uint8)[:, None] % 2
-    np.savez(path, **(arrays | changed))
-    return path
-
-
-def frame(side: int = 16, channels: int = 3) -> NDArray[np.uint8]:
-    return DRAW.integers(0, 256, (side, side, channels) if channels == 3 else (side, side), dtype=np.uint8)
-
-
-def folder(root: Path, *names: str, count: int = 4) -> Path:
-    for name in names:
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for k in range(count):
-            save(root / name / f"{k:02}.png", frame())
-    return root
 
 
 def refusal(read: Callable[[Path], Archive], path: Path) -> str:
@@ -75,7 +27,7 @@ def refusal(read: Callable[[Path], Archive], path: Path) -> str:
 
 @pytest.mark.parametrize("rows", [4, -1, slice(2, 8, 3), np.array([7, 0, 5, 5]), np.array([], dtype=np.int64), np.arange(8) > 4])
 def test_stacked_arrays_are_indexed_as_if_they_were_one(rows: object) -> None:
-    whole = DRAW.integers(0, 256, (8, 5, 5, 3), dtype=np.uint8)
+    whole = noise(8, 5, 5, 3)
     stacked = Stacked([whole[:3], whole[3:4], whole[4:]])
     assert stacked.shape == (8, 5, 5, 3) and len(stacked) == 8
     assert np.array_equal(stacked[rows], whole[rows])  # type: ignore[index]

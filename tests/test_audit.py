@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from commands import fail, succeed
 from numpy.typing import NDArray
 from PIL import Image as Picture
+from run_results import make_evidence, report_page
 from sklearn.metrics import roc_auc_score
-from test_cli import fail, succeed
-from test_page import make_evidence, read
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.metrics.detection import auroc, bootstrap
@@ -195,7 +195,7 @@ def test_frames_without_a_label_count_for_nothing() -> None:
 
 def test_the_page_shows_the_audit_and_says_the_gravest_on_top(tmp_path: Path) -> None:
     found = audited(4.0) | {"left_out": "<b>", "looked": True}
-    page = read([make_evidence(audit=found)], tmp_path)
+    page = report_page([make_evidence(audit=found)], tmp_path)
     value = found["traits"][0]["auroc"]["value"]
     assert f'<tr><th scope="row">mean brightness</th><td><data value="{value!r}">{value:.3f}</data>' in page.replace("\n", "")
     assert "Too easy" in page[: page.index("<section")] and "&lt;b&gt;" in page
@@ -207,7 +207,7 @@ def test_the_page_shows_the_audit_and_says_the_gravest_on_top(tmp_path: Path) ->
 def test_with_one_class_alone_the_page_names_the_traits_and_says_why_nothing_was_measured(tmp_path: Path) -> None:
     labels, values, _ = drawn()
     found = audit(frames(0 * labels), pd.DataFrame({"brightness": values}), values, {}, NONE) | {"left_out": "", "looked": False}
-    page = read([make_evidence(audit=found)], tmp_path)
+    page = report_page([make_evidence(audit=found)], tmp_path)
     assert "Not measured: there are no abnormal frames" in page and "Looked at: mean brightness." in page
     assert "None were looked for" in page
 

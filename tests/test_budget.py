@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_archives import folder
+from sources import folder
 from tiny import training_batch
 
 from medgen import api

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from commands import succeed
 from sklearn.metrics import roc_auc_score
-from test_archives import folder
-from test_cli import succeed
+from sources import folder
 from tiny import batch, tiny
 
 from medgen.engine import checkpoint

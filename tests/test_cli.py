@@ -17,32 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from medgen_cli.main import main
+from commands import fail, medgen, succeed
 from PIL import Image as Picture
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 
 TRAIN = ["--set", "data.batch_size=8", "--set", "train.panel_epochs=1"]
-
-
-def medgen(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def succeed(*arguments: object) -> str:
-    result = medgen(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def fail(*arguments: object) -> str:
-    """Return the one line that answers a mistake."""
-    result = medgen(*arguments)
-    lines = result.output.strip().splitlines()
-    told = [line for line in lines if not re.match(r"(prepare|train|score): \d+/", line)]
-    assert result.exit_code != 0 and len(told) == 1 and told[0].startswith("medgen: "), result.output
-    return told[0]
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import succeed
 from sklearn.metrics import roc_auc_score
-from test_archives import folder
-from test_cli import succeed
+from sources import folder
 
 from medgen.data import common_mask as module
 from medgen.data.common_mask import common_mask, with_common

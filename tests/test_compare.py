@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_results import make_evidence
 from sklearn.metrics import average_precision_score, roc_auc_score
-from test_page import make_evidence
 
 from medgen.report.page import write_report
 from medgen.report.paired import paired_tests

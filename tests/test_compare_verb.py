@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import fail, succeed
+from commands import fail, succeed
 
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom

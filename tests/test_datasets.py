@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_archives import folder
+from sources import folder
 
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from commands import SMALL_VAE, fail, succeed
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
-from test_archives import folder
-from test_cli import fail, succeed
-from test_scoring import SMALL
+from sources import folder
 from tiny import batch, tiny
 
 from medgen import api
@@ -148,7 +147,7 @@ def test_who_stops_a_training_does_not_wait_for_distances_and_is_told_to_go_on(t
 def test_a_run_keeps_what_is_usual_and_says_so_where_it_is_gone(tmp_path: Path) -> None:
     asked = ["--set", "scoring.residual_distance=true", "--set", "scoring.feature_distance=true"]
     data, run = folder(tmp_path / "frames", "train/good", "val/good", "test/good"), tmp_path / "run"
-    succeed("train", "vae", f"folder:{data}", "--out", run, *SMALL, *asked)
+    succeed("train", "vae", f"folder:{data}", "--out", run, *SMALL_VAE, *asked)
     succeed("score", run, f"folder:{data}", "--out", tmp_path / "scores", "--no-pictures")
     table = pd.read_csv(tmp_path / "scores" / "scores.csv")
     assert table[["component_residual_distance", "component_feature_distance"]].notna().all(axis=None)

@@ -11,17 +11,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from pages import texts
 from PIL import Image
+from run_results import make_panels
 from skimage.segmentation import find_boundaries
 
 from medgen.report import figures
-from medgen.report.run_report_data import Panel
-
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def texts(svg: bytes) -> list[str]:
-    return ["".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -33,45 +28,6 @@ def scored(seed: int = 0, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     positive = random.random(count) < 0.3
     return np.round(random.normal(0.4 + 0.2 * positive, 0.2), 2), positive
-
-
-def frame(side: int, lesion: bool, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a pink blob of tissue in a round field of view, its valid pixels and the truth of its lesion."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
-    folds = 0.12 * np.sin(5 * (x * random.normal() + y * random.normal()) + random.uniform(0, 6))
-    light = np.clip(0.85 - 0.45 * (x**2 + y**2) + folds, 0, 1)[..., None]
-    picture = light * np.array([230, 140, 115]) + random.normal(0, 4, (side, side, 3))
-    cx, cy = random.uniform(-0.4, 0.4, 2)
-    mask = ((x - cx) ** 2 + 1.4 * (y - cy) ** 2 < 0.07) & lesion
-    picture[mask] = 0.6 * picture[mask] + np.array([90, 30, 35])
-    valid = (x**2 + y**2 < 0.92) & ~((x < -0.45) & (y > 0.5))
-    return np.where(valid[..., None], np.clip(picture, 0, 255), 0).astype(np.uint8), valid, mask
-
-
-def make_panels(side: int) -> list[Panel]:
-    panels = []
-    for label in ("normal", "abnormal"):
-        for place, rank in enumerate(("best", "median", "worst")):
-            original, valid, mask = frame(side, label == "abnormal", seed=place + 10 * (label == "abnormal"))
-            smooth, _, _ = frame(side, False, seed=place + 10 * (label == "abnormal"))
-            error = ((original.astype(float) - smooth) ** 2).mean(axis=2).astype(np.float32) / 255**2 + 0.001 * place * valid
-            score, finding = 0.004 + 0.003 * place, "polyps" if label == "abnormal" else "normal-cecum"
-            truth = mask if label == "abnormal" else None
-            panels.append(
-                Panel(rank, label, finding, f"{finding}/{place}.jpg", score, place > 1, original, smooth, error, valid, truth)
-            )
-    return panels
-
-
-def make_history(epochs: int) -> pd.DataFrame:
-    epoch = np.arange(1, epochs + 1)
-    noise = np.random.default_rng(1).normal(0, 0.01, (4, epochs))
-    columns = {"epoch": epoch, "seconds": 3.1 * epoch, "lr.vae": 1e-3 * 0.5 ** (epoch // 12)}
-    for place, kind in enumerate(("train", "val")):
-        columns[f"{kind}.reconstruction"] = 14980 * (1 + np.exp(-epoch / 8) + noise[place] + 0.02 * place)
-        columns[f"{kind}.kl"] = 600 * np.exp(-epoch / 10) + 14 + noise[2 + place]
-    return pd.DataFrame(columns | {"diagnosis.active_latents": np.clip(epoch // 4, 0, 6)})
 
 
 def history(**columns: object) -> pd.DataFrame:

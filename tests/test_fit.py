@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import SIZE, Batches, batch, tiny
+from tiny import SIZE, Batches, batch, make_fit, tiny
 from torch import nn
 
 from medgen.config import Settings
@@ -24,11 +24,6 @@ from medgen.engine.fit import STATE, WEIGHTS, Fit, LogRow, TrainSettings
 from medgen.engine.validate import validate
 from medgen.errors import RunError
 from medgen.types import Batch, Progress, Scores
-
-
-def fit(folder: Path, model: Backend | None = None, steps: int = 3, **settings: Any) -> Fit:
-    chosen = TrainSettings(**({"epochs": 4, "precision": "float32", **settings}))
-    return Fit(model or tiny("endovae"), Batches(steps), Batches(), chosen, make_fabric("cpu", chosen.precision), folder)
 
 
 def after(steps: int) -> Callable[[], bool]:
@@ -49,11 +44,11 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("stops", [(2,), (5,), (1, 2, 3)])
 def test_a_stopped_and_resumed_run_ends_at_the_same_bits(tmp_path: Path, stops: tuple[int, ...], precision: str) -> None:
-    fit(tmp_path / "whole", precision=precision).run(lambda row: None)
-    first = fit(tmp_path / "parts", precision=precision)
+    make_fit(tmp_path / "whole", precision=precision).run(lambda row: None)
+    first = make_fit(tmp_path / "parts", precision=precision)
     first.run(lambda row: None, stop=after(stops[0]))
     for steps in (*stops[1:], 10**6):
-        again = fit(tmp_path / "parts", precision=precision)
+        again = make_fit(tmp_path / "parts", precision=precision)
         again.resume()
         again.run(lambda row: None, stop=after(steps))
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
@@ -65,9 +60,9 @@ import sys; sys.path.insert(0, {tests!r})
 import torch; torch.set_num_threads(1)  # the bits depend on how sums are divided
 from pathlib import Path
 import medgen.engine.fit as module
-from test_fit import fit
+from tiny import make_fit
 module.SAVE_SECONDS = 0.0
-fit(Path({folder!r}), epochs=200).run(lambda row: print("epoch", flush=True))
+make_fit(Path({folder!r}), epochs=200).run(lambda row: print("epoch", flush=True))
 """
 
 
@@ -81,13 +76,13 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    resumed = fit(tmp_path / "killed", epochs=200)
+    resumed = make_fit(tmp_path / "killed", epochs=200)
     resumed.resume()
     at = resumed.position.epoch
     assert 0 < at < 100
     resumed.settings = resumed.settings.model_copy(update={"epochs": 200})
     resumed.run(lambda row: None, stop=after(3 * 3))
-    whole = fit(tmp_path / "whole", epochs=200)
+    whole = make_fit(tmp_path / "whole", epochs=200)
     whole.run(
         lambda row: None,
         stop=lambda: (whole.position.epoch, whole.position.step) == (resumed.position.epoch, resumed.position.step),
@@ -97,7 +92,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
 
 def test_the_best_weights_are_kept_and_not_the_last(tmp_path: Path) -> None:
     rows: list[LogRow] = []
-    fit(tmp_path, epochs=6).run(rows.append)
+    make_fit(tmp_path, epochs=6).run(rows.append)
     best = min(rows, key=lambda row: row["val.loss"])
     assert checkpoint.load(tmp_path / WEIGHTS)[1]["epoch"] == best["epoch"]
 
@@ -135,59 +130,59 @@ class Stubborn(Backend):
 
 def test_a_turn_moves_its_own_player_only(tmp_path: Path) -> None:
     model = Stubborn()
-    fit(tmp_path, model, epochs=1, steps=1).run(lambda row: None)
+    make_fit(tmp_path, model, epochs=1, steps=1).run(lambda row: None)
     before, between, later = model.seen
     assert before[0] != between[0] and before[1] == between[1] and between[0] == later[0] and between[1] != later[1]
 
 
 def test_the_rate_halves_after_the_stated_epochs_without_a_better_loss(tmp_path: Path) -> None:
     rows: list[LogRow] = []
-    fit(tmp_path, Stubborn(), epochs=7, steps=1).run(rows.append)
+    make_fit(tmp_path, Stubborn(), epochs=7, steps=1).run(rows.append)
     assert [round(row["lr.left"], 3) for row in rows] == [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
 
 
 def test_the_rate_rises_over_the_warm_up(tmp_path: Path) -> None:
     rows: list[LogRow] = []
-    fit(tmp_path, Stubborn(), epochs=5, steps=1).run(rows.append)
+    make_fit(tmp_path, Stubborn(), epochs=5, steps=1).run(rows.append)
     assert [round(row["lr.right"], 4) for row in rows] == [0.0438, 0.0625, 0.0813, 0.1, 0.1]
 
 
 def test_training_stops_early_and_says_so(tmp_path: Path) -> None:
-    position = fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3).run(lambda row: None)
+    position = make_fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3).run(lambda row: None)
     assert position.epoch == 4 and position.finished == "no better validation loss for 3 epochs"
 
 
 @pytest.mark.parametrize("early_stopping", [0, 50])
 def test_a_finished_training_can_be_lengthened(tmp_path: Path, early_stopping: int) -> None:
-    fit(tmp_path, epochs=2, early_stopping=early_stopping).run(lambda row: None)
-    longer = fit(tmp_path, epochs=3, early_stopping=early_stopping)
+    make_fit(tmp_path, epochs=2, early_stopping=early_stopping).run(lambda row: None)
+    longer = make_fit(tmp_path, epochs=3, early_stopping=early_stopping)
     longer.resume()
     assert longer.run(lambda row: None).epoch == 3
 
 
 def test_a_training_that_stopped_early_stays_stopped(tmp_path: Path) -> None:
-    fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3).run(lambda row: None)
-    again = fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3)
+    make_fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3).run(lambda row: None)
+    again = make_fit(tmp_path, Stubborn(), epochs=50, steps=1, early_stopping=3)
     again.resume()
     assert again.run(lambda row: None).epoch == 4
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the loss 'both' became nan in epoch 1, step 1"):
-        fit(tmp_path, Stubborn(float("nan"))).run(lambda row: None)
+        make_fit(tmp_path, Stubborn(float("nan"))).run(lambda row: None)
 
 
 def test_a_minute_budget_stops_the_training(tmp_path: Path) -> None:
-    position = fit(tmp_path, epochs=10**6).run(lambda row: None, max_minutes=0.005)
+    position = make_fit(tmp_path, epochs=10**6).run(lambda row: None, max_minutes=0.005)
     assert not position.finished and (tmp_path / STATE).is_file()
 
 
 def test_a_signal_stops_where_an_epoch_is_one_step(tmp_path: Path) -> None:
-    assert fit(tmp_path, steps=1).run(lambda row: None, stop=after(2)).epoch == 2
+    assert make_fit(tmp_path, steps=1).run(lambda row: None, stop=after(2)).epoch == 2
 
 
 def test_validation_leaves_the_random_numbers_of_training_alone(tmp_path: Path) -> None:
-    training = fit(tmp_path)
+    training = make_fit(tmp_path)
     before = torch.get_rng_state()
     first, again = (validate(training.model, training.val, training.fabric)[0] for _ in range(2))
     assert first == again
@@ -196,24 +191,24 @@ def test_validation_leaves_the_random_numbers_of_training_alone(tmp_path: Path) 
 
 def test_progress_reports_loss_speed_and_position(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    fit(tmp_path, epochs=1).run(lambda row: None, seen.append)
+    make_fit(tmp_path, epochs=1).run(lambda row: None, seen.append)
     assert {"loss", "frames/s", "epoch"} <= set(seen[0].values) and (seen[-1].done, seen[-1].total) == (3, 3)
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     rows: list[LogRow] = []
-    fit(tmp_path, epochs=8).run(rows.append)
+    make_fit(tmp_path, epochs=8).run(rows.append)
     assert rows[-1]["train.reconstruction"] < rows[0]["train.reconstruction"]
 
 
 def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(b"no state")
     with pytest.raises(RunError, match="damaged"):
-        fit(tmp_path).resume()
+        make_fit(tmp_path).resume()
 
 
 def test_a_lone_batch_is_enough(tmp_path: Path) -> None:
-    assert len(batch(1)) == 1 and fit(tmp_path, steps=1, epochs=1).run(lambda row: None).epoch == 1
+    assert len(batch(1)) == 1 and make_fit(tmp_path, steps=1, epochs=1).run(lambda row: None).epoch == 1
 
 
 class Line(Backend):
@@ -283,9 +278,9 @@ def test_a_lengthened_run_gets_its_learning_rate_back(tmp_path: Path) -> None:
 
 def test_a_resumed_run_has_the_same_moving_average(tmp_path: Path) -> None:
     averaged = {"optimizer": {"ema": 0.9}}
-    fit(tmp_path / "whole", tiny("endovae", **averaged)).run(lambda row: None)
-    fit(tmp_path / "parts", tiny("endovae", **averaged)).run(lambda row: None, stop=after(4))
-    again = fit(tmp_path / "parts", tiny("endovae", **averaged))
+    make_fit(tmp_path / "whole", tiny("endovae", **averaged)).run(lambda row: None)
+    make_fit(tmp_path / "parts", tiny("endovae", **averaged)).run(lambda row: None, stop=after(4))
+    again = make_fit(tmp_path / "parts", tiny("endovae", **averaged))
     again.resume()
     again.run(lambda row: None)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_archives import folder, frame
+from sources import folder, frame, side_by_side
 from writers import save
 
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
@@ -17,14 +17,6 @@ from medgen.data.preparing.splits import hold_out
 from medgen.data.readers.image import read_image
 from medgen.errors import DataError
 from medgen.types import DataRequirements
-
-
-def side_by_side(root: Path) -> Path:
-    for split in ("train", "val"):
-        (root / split).mkdir()
-        for k in range(3):
-            save(root / split / f"{k}.png", np.concatenate([frame(), frame()], axis=1))
-    return root
 
 
 def halves(root: Path, path: str) -> list[np.ndarray]:

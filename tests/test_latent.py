@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
+from pages import SVG, texts
 from scipy.stats import norm
 from skimage.color import rgb2lab
 from sklearn.decomposition import PCA
-from test_figures import SVG, texts
 
 from medgen.errors import MedgenError
 from medgen.report import latent

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from commands import ONE_EPOCH, fail, medgen, succeed, train_translator
 from pydicom.pixels.processing import apply_rescale
-from test_archives import folder, frame, medmnist
-from test_cli import fail, medgen, succeed
-from test_translate import TINY, train
+from sources import folder, frame, medmnist
 from writers import DRAW, dicom, nifti, save
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -31,7 +30,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("study")
     make_phantom(root / "frames", PhantomSettings(train=8, val=6, test_normal=3, test_abnormal=3, width=180, height=160))
     succeed("prepare", root / "frames", "--out", root / "data", "--size", 32)
-    succeed("train", "vae", root / "data", "--out", root / "run", *TINY)
+    succeed("train", "vae", root / "data", "--out", root / "run", *ONE_EPOCH)
     succeed("maps", root / "run", root / "data", "--out", root / "maps")
     return root
 
@@ -178,7 +177,7 @@ def test_a_frame_that_has_another_size_by_now_keeps_the_side_of_the_crop(study: 
 def test_maps_of_an_archive_have_its_own_size(tmp_path: Path) -> None:
     folder(tmp_path / "frames", "train/good", "test/good")
     address = f"folder:{tmp_path / 'frames'}"
-    succeed("train", "vae", address, "--out", tmp_path / "run", *TINY)
+    succeed("train", "vae", address, "--out", tmp_path / "run", *ONE_EPOCH)
     told = succeed("maps", tmp_path / "run", address, "--out", tmp_path / "files")
     assert "4 maps" in told and "side of the crop" not in told  # the files are the originals
     archive = medmnist(tmp_path / "a.npz", (16, 16, 3))
@@ -207,6 +206,6 @@ def test_a_format_is_refused_where_there_is_no_original(moved: Path, tmp_path: P
 
 def test_a_backend_without_maps_is_refused(tmp_path: Path) -> None:
     folder(tmp_path / "data", "trainA/good", "trainB/bad", "testA/good", "testB/bad")
-    train("pixelda", f"unpaired:{tmp_path / 'data'}", tmp_path / "run")
+    train_translator("pixelda", f"unpaired:{tmp_path / 'data'}", tmp_path / "run")
     told = fail("maps", tmp_path / "run", f"unpaired:{tmp_path / 'data'}", "--out", tmp_path / "out")
     assert told.startswith("medgen: 'pixelda' scores whole frames and draws no maps; see '") and "scores.csv" in told

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_archives import DIGITS, DRAW, idx, mnist
-from test_cli import fail
+from commands import fail
+from sources import DIGITS, idx, mnist, noise
 from writers import save
 
 from medgen.data.native.addresses import open_dataset
@@ -32,8 +32,8 @@ def photographs(tmp_path: Path) -> Path:
     """Two photographs, one of them in a folder below, as the published archive has them."""
     folder = tmp_path / "bsds" / "images" / "train"
     folder.mkdir(parents=True)
-    save(folder / "2.jpg", DRAW.integers(0, 256, (40, 60, 3), dtype=np.uint8))
-    save(folder.parents[1] / "1.png", DRAW.integers(0, 256, (60, 40, 3), dtype=np.uint8))
+    save(folder / "2.jpg", noise(40, 60, 3))
+    save(folder.parents[1] / "1.png", noise(60, 40, 3, seed=1))
     return folder.parents[1]
 
 

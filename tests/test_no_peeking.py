@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_cli import succeed
+from commands import succeed
 from writers import save
 
 from medgen.runs.run import open_run

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from commands import fail, succeed
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
-from test_archives import folder
-from test_cli import fail, succeed
+from sources import folder
 from tiny import batch
 
 from medgen import registry

@@ -6,96 +6,20 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pages import HOSTILE, Page
+from run_results import make_evidence, make_panels, report_page
 from sklearn.metrics import roc_auc_score
-from test_figures import frame, make_history, make_panels
 
 from medgen.errors import MedgenError, RunError
 from medgen.files import json_values
-from medgen.report.evaluate import evaluate
 from medgen.report.markup import brief, shown
 from medgen.report.page import write_report
-from medgen.report.run_report_data import RunResults
-
-HOSTILE = [
-    "<script>alert(1)</script>.png",
-    "\"'><img src=x onerror=alert(2)>.png",
-    "two\nlines\ttab.png",
-    "right\u202egnp.exe",
-    "$\\frac{1}{0}$ {{ 7*7 }} {% raw %}.png",
-    "stray\udcff.png",
-    "x" * 251 + ".png",
-    "ملف.png",
-]
-
-
-class Page(HTMLParser):
-    """A page taken apart: its tags with their attributes, the text between them, the text of each table row."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.rows: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self.rows += [""] * (tag == "tr")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self.rows:
-            self.rows[-1] += data
-
-
-def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epochs: int = 3, **changes: Any) -> RunResults:
-    """A run that looks like a real one."""
-    random = np.random.default_rng(0)
-    label = np.array(["normal"] * normals + ["abnormal"] * abnormals)
-    score = np.where(label == "normal", random.gamma(6, 0.001, label.size), random.gamma(10, 0.00125, label.size))
-    finding = np.where(label == "normal", np.where(np.arange(label.size) % 2, "normal-cecum", "bbps-2-3"), "polyps")
-    scores = pd.DataFrame({"id": [f"{n:05d}" for n in range(label.size)], "label": label, "finding": finding, "split": "test"})
-    scores["path"] = [f"{kind}/{n:05d}.jpg" for n, kind in enumerate(finding)]
-    scores["group"], scores["score"], scores["abnormal"] = scores.index // 2, score, score > 0.0098765
-    scores["quantile"] = [float((score[:normals] < value).mean()) if normals else None for value in score]
-    columns = {
-        "psnr": (22, -300),
-        "ssim": (0.65, -5),
-        "psnr_valid": (21.6, -280),
-        "ssim_valid": (0.63, -5),
-        "component_structure": (0, 1),
-    }
-    scores = scores.assign(**{name: start + slope * score for name, (start, slope) in columns.items()})
-    panels = make_panels(side)
-    maps = tuple(np.stack([getattr(panel, name) for panel in panels[3:]]) for name in ("error", "mask", "valid"))
-    threshold = {"value": 0.0098765, "false_alarm_rate": 0.05, "normals": 93}
-    fields: dict[str, Any] = {
-        "name": "endovae-hyperkvasir",
-        "backend": "endovae",
-        "about": "EndoVAE: a convolutional variational autoencoder. https://doi.org/10.1109/EXAMPLE\n\nIts score is the error.",
-        "dataset": {"source": "../data/hyperkvasir", "size": "96 x 96", "train": "279 frames", "val": 93, "rejected": 3},
-        "scores": scores,
-        "history": make_history(epochs),
-        "metrics": evaluate(scores, [maps], threshold, draws=20),
-        "panels": panels,
-        "samples": np.stack([frame(side, False, seed)[0] for seed in range(9)]),
-        "settings": {"backend": "endovae", "model": {"latents": 6, "weight": None}, "train": {"lr": 1e-3, "ema": {"on": False}}},
-        "provenance": {"medgen": "0.1.0", "torch": "2.13.0", "device": "cpu", "command": "medgen report RUN --out R"},
-        "warnings": ["The black box stands in 98 % of the normal frames but in 55 % of the polyp frames."],
-        "rejected": pd.DataFrame({"file": ["a.txt", "b.jpg", "c.png"], "reason": ["not an image", "truncated", "empty file"]}),
-    }
-    return RunResults(**(fields | changes))
-
-
-def read(evidence: list[RunResults], out: Path) -> str:
-    return write_report(evidence, out).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +110,7 @@ def test_hostile_names_change_text_and_no_tag(page: str, tmp_path: Path) -> None
         settings={"backend": name, "model": {name: 6, "weight": None}, "train": run.settings["train"]},
         provenance=dict(run.provenance) | {"command": name},
     )
-    made, harmless = Page(read([hostile], tmp_path)), Page(page)
+    made, harmless = Page(report_page([hostile], tmp_path)), Page(page)
     in_charts = {"g", "path", "use", "text", "defs"}
     counts = [Counter(tag for tag, _ in one.tags if tag not in in_charts) for one in (made, harmless)]
     attributes = [{key for _, pairs in one.tags for key in pairs} for one in (made, harmless)]
@@ -216,7 +140,7 @@ def test_values_that_json_lacks_become_null() -> None:
 
 @pytest.mark.parametrize("missing", ["normal", "abnormal"])
 def test_one_class_alone_is_reported_with_the_reason(missing: str, tmp_path: Path) -> None:
-    text = " ".join(Page(read([make_evidence(**{f"{missing}s": 0})], tmp_path)).text.split())
+    text = " ".join(Page(report_page([make_evidence(**{f"{missing}s": 0})], tmp_path)).text.split())
     assert f"No AUROC, average precision or sensitivity: no {missing} frames" in text
     assert f"No ROC curve: no {missing} frames" in text
 
@@ -226,7 +150,7 @@ def test_a_run_with_nothing_but_scores_is_reported_with_reasons(tmp_path: Path) 
     bare = run.scores[["id", "path", "finding", "score"]].assign(label="", finding=None)
     nothing: dict[str, Any] = {"panels": [], "samples": None, "settings": {}, "provenance": {}, "warnings": [], "dataset": {}}
     nothing |= {"scores": bare, "history": pd.DataFrame(), "rejected": pd.DataFrame(), "metrics": {}}
-    text = " ".join(Page(read([make_evidence(**nothing)], tmp_path)).text.split())
+    text = " ".join(Page(report_page([make_evidence(**nothing)], tmp_path)).text.split())
     reasons = ["no frame has a label", "No threshold", "no scored frame has a truth mask", "does not reconstruct"]
     reasons += ["No frames are shown", "no training history", "does not generate", "No table of findings"]
     reasons += ["No file was rejected", "was not recorded"]
@@ -234,25 +158,25 @@ def test_a_run_with_nothing_but_scores_is_reported_with_reasons(tmp_path: Path) 
 
 
 def test_a_run_without_frames_is_reported(tmp_path: Path) -> None:
-    text = Page(read([make_evidence(scores=make_evidence().scores.head(0), metrics={}, panels=[])], tmp_path)).text
+    text = Page(report_page([make_evidence(scores=make_evidence().scores.head(0), metrics={}, panels=[])], tmp_path)).text
     assert "No frame was scored." in text
     assert "No histogram" in text
 
 
 def test_a_backend_that_neither_reconstructs_nor_localises_shows_its_frames(tmp_path: Path) -> None:
     panels = [replace(panel, reconstruction=None, error=None, mask=None, flagged=None) for panel in make_panels(24)]
-    made = Page(read([make_evidence(panels=panels, samples=None)], tmp_path))
+    made = Page(report_page([make_evidence(panels=panels, samples=None)], tmp_path))
     assert sum(tag == "img" for tag, _ in made.tags) == 6
     assert "colour scale" not in made.text
 
 
 def test_decisions_follow_the_threshold_where_the_scores_carry_none(page: str, tmp_path: Path) -> None:
     run = make_evidence()
-    assert Page(read([replace(run, scores=run.scores.drop(columns="abnormal"))], tmp_path)).rows == Page(page).rows
+    assert Page(report_page([replace(run, scores=run.scores.drop(columns="abnormal"))], tmp_path)).rows == Page(page).rows
 
 
 def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
-    text = read([make_evidence(), make_evidence(), make_evidence(name="wae", warnings=[])], tmp_path)
+    text = report_page([make_evidence(), make_evidence(), make_evidence(name="wae", warnings=[])], tmp_path)
     names = ["endovae-hyperkvasir", "endovae-hyperkvasir (2)", "wae"]
     assert list(json.loads((tmp_path / "metrics.json").read_text())) == names
     assert list(pd.read_csv(tmp_path / "scores.csv")["run"].unique()) == names
@@ -263,11 +187,11 @@ def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
 
 
 def test_runs_on_different_frames_are_not_compared_silently(tmp_path: Path) -> None:
-    assert "not scored on the same frames" in read([make_evidence(), make_evidence(abnormals=30)], tmp_path)
+    assert "not scored on the same frames" in report_page([make_evidence(), make_evidence(abnormals=30)], tmp_path)
 
 
 def test_ten_thousand_frames_fill_no_more_of_the_page(page: str, tmp_path: Path) -> None:
-    many = read([make_evidence(normals=6000, abnormals=4000)], tmp_path)
+    many = report_page([make_evidence(normals=6000, abnormals=4000)], tmp_path)
     assert len(Page(many).rows) == len(Page(page).rows)
     assert len(many) < 1.2 * len(page)
 

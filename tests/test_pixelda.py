@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
+from pixelda_models import CLASSES, small, turns, values
 from tiny import batch, training_batch
 from torch import Tensor, nn
 
-from medgen import registry
 from medgen.backends.pixelda import Config, Model, accuracy, entropy, task_loss
 from medgen.errors import BackendError, ConfigError
 from medgen.nn.translation.pixelda_nets import pairwise_squared_error
 from medgen.types import Batch
-
-CLASSES = ("a", "b", "c")
-
-
-def small(size: int = 32, channels: int = 3, **settings: Any) -> Model:
-    torch.manual_seed(0)
-    sizes = {"width": 8, "blocks": 1, "discriminator_width": 8, "classes": CLASSES}
-    model = registry.create("pixelda", {**sizes, **settings}, size, channels)
-    assert isinstance(model, Model)
-    return model
-
-
-def turns(model: Model, frames: Any) -> dict[str, dict[str, Tensor]]:
-    torch.manual_seed(1)
-    return dict(model.turns(frames, 0.5))
-
-
-def values(model: Model, frames: Any) -> dict[str, float]:
-    return {name: loss.item() for losses in turns(model, frames).values() for name, loss in losses.items()}
 
 
 def reached(loss: Tensor, *modules: nn.Module) -> list[bool]:
@@ -45,10 +25,6 @@ def reached(loss: Tensor, *modules: nn.Module) -> list[bool]:
         )
         for module in modules
     ]
-
-
-def weights(module: nn.Module) -> int:
-    return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
 
 
 # turns

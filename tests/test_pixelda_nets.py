@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from test_pixelda import small, values, weights
+from pixelda_models import small, values, weights
 from tiny import batch
 from torch import Tensor
 

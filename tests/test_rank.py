@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_archives import folder
-from test_cli import fail, succeed
-from test_page import Page
+from commands import fail, succeed
+from pages import Page
+from sources import folder
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 

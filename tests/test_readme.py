@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from medgen_cli.main import main
-from test_image_folders import side_by_side
+from sources import side_by_side
 
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import test_archives as made
+from commands import succeed
 from PIL import Image as Picture
-from test_cli import succeed
+from sources import mnist
 
 from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.native.resized import ResizedFrames
@@ -20,7 +20,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint
 
 
 def test_frames_are_filled_up_with_black_on_all_sides_alike(tmp_path: Path) -> None:
-    address = f"mnist:{made.mnist(tmp_path)}"
+    address = f"mnist:{mnist(tmp_path)}"
     plain, filled = open_dataset(address), open_dataset(address, ReadSettings(pad_to=33))
     assert filled.size == 33 and filled.valid.shape[1:] == (33, 33) and filled.digest != plain.digest
     assert np.array_equal(filled.frames[:][:, 2:30, 2:30], plain.frames[:])
@@ -29,7 +29,7 @@ def test_frames_are_filled_up_with_black_on_all_sides_alike(tmp_path: Path) -> N
 
 def test_frames_are_not_filled_up_to_less_than_they_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is 16, but the frames have a side of 28"):
-        open_dataset(f"mnist:{made.mnist(tmp_path)}", ReadSettings(pad_to=16))
+        open_dataset(f"mnist:{mnist(tmp_path)}", ReadSettings(pad_to=16))
 
 
 def test_smaller_frames_are_the_means_of_areas() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_archives import folder
+from sources import folder
 
 from medgen import api
 from medgen.engine import memory

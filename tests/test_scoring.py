@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_archives import folder
-from test_cli import fail, succeed
+from commands import SMALL_VAE, fail, succeed
+from sources import folder
 from tiny import batch, tiny
 
 from medgen.engine.score import Scorer, ScoringSettings
 from medgen.errors import BackendError
 from medgen.metrics.calibration import threshold
 from medgen.metrics.fusion import fuse
-
-SMALL = ["--epochs", "1", "--set", "model.widths=[8]", "--set", "data.batch_size=4"]
 
 
 def test_a_frame_and_its_mirror_image_score_the_same_with_flips() -> None:
@@ -68,7 +66,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(frames: Path, out: Path, fused: str) -> str:
-    return succeed("train", "vae", f"folder:{frames}", "--out", out, *SMALL, "--set", f"scoring.fuse={fused}")
+    return succeed("train", "vae", f"folder:{frames}", "--out", out, *SMALL_VAE, "--set", f"scoring.fuse={fused}")
 
 
 def test_a_fused_score_is_the_mean_surprise_of_its_parts_among_half_of_the_validation_frames(
@@ -95,11 +93,11 @@ def test_the_threshold_of_a_fusion_rests_on_the_other_half(frames: Path, tmp_pat
 def test_a_fusion_without_enough_validation_frames_is_refused_before_the_training(tmp_path: Path) -> None:
     folder(tmp_path / "frames", "train/good", "val/good", count=9)
     refused = fail(
-        "train", "vae", f"folder:{tmp_path / 'frames'}", "--out", tmp_path / "run", *SMALL, "--set", 'scoring.fuse=["kl"]'
+        "train", "vae", f"folder:{tmp_path / 'frames'}", "--out", tmp_path / "run", *SMALL_VAE, "--set", 'scoring.fuse=["kl"]'
     )
     assert "needs at least 16 normal validation frames" in refused and not (tmp_path / "run").exists()
 
 
 def test_a_part_that_there_is_not_leads_to_the_right_one(frames: Path, tmp_path: Path) -> None:
-    refused = fail("train", "vae", f"folder:{frames}", "--out", tmp_path / "run", *SMALL, "--set", 'scoring.fuse=["sim"]')
+    refused = fail("train", "vae", f"folder:{frames}", "--out", tmp_path / "run", *SMALL_VAE, "--set", 'scoring.fuse=["sim"]')
     assert not (tmp_path / "run").exists() and "names 'sim', which is no part of this score; did you mean 'ssim'?" in refused

@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from studies import make_comparison, make_frames, make_run, make_views
-from test_page import HOSTILE, Page
+from pages import HOSTILE, Page
+from studies import hostile_comparison, make_comparison
 
 from medgen.report.markup import shown
 from medgen.report.study import pdf
-from medgen.report.study.comparison import Comparison, Cost, Entry, Failure
+from medgen.report.study.comparison import Cost, Entry
 from medgen.report.study.page import PLOTTED, embedded, write_comparison
 from medgen.report.study.tables import words
 
@@ -134,25 +134,6 @@ def test_a_page_of_five_thousand_frames_stays_under_15_megabytes(tmp_path: Path)
     text = page.read_text(encoding="utf-8")
     assert page.stat().st_size < 15e6 and "5000 of 5000 frames are listed" in text
     assert len(data(text, "frames-data")["path"]) == 5000 and len(data(text, "pictures-data")) > 50
-
-
-def hostile_comparison() -> Comparison:
-    name = "".join(HOSTILE) + "</script><!--<script>"
-    frames = make_frames(20, 20)
-    frames = frames.assign(path=name + frames["path"], finding=name + frames["finding"], group=name + frames["group"])
-    entries = []
-    for place in range(3):
-        run = make_run("vae", 1.0 + place, place, frames, draws=20)
-        settings = {"backend": name, "model": {name: name}, "train": {"seed": place}}
-        run = replace(
-            run, name=name, backend=name, about=name, settings=settings, warnings=[name], provenance={name: name, "command": name}
-        )
-        entries.append(Entry(f"{name}{place}", [run], [Cost(1, 1.0, 1.0, 1)], make_views(frames, 24)))
-    table = pd.DataFrame({column: [name] for column in ("file", "reason", "path", "split", "other", "other_split")})
-    return make_comparison(
-        title=name, entries=entries, failures=[Failure(name, name)], audit={}, duplicates=table, rejected=table, commands=[name],
-        study={name: {name: name}},
-    )  # fmt: skip
 
 
 def test_hostile_names_are_text_and_no_tag(tmp_path: Path) -> None:

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
+from pages import HOSTILE
 from playwright.sync_api import Browser, Page, sync_playwright
-from studies import make_comparison
-from test_page import HOSTILE
-from test_study import hostile_comparison
+from studies import hostile_comparison, make_comparison
 
 from medgen.report.markup import shown
 from medgen.report.study.page import write_comparison

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import fail
+from commands import fail
 
 from medgen.errors import BackendError, ConfigError, RunError
 from medgen.verbs.study.same_frames import check_same

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import fail, succeed
+from commands import fail, succeed
 from writers import save
 
 from medgen.data.layouts.manifest import read_column

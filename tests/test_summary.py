@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from run_results import make_evidence
 from sklearn.metrics import average_precision_score, roc_auc_score
 from studies import make_comparison, make_frames
-from test_page import make_evidence
 
 import medgen.report
 from medgen.errors import RunError

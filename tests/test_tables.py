@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pages import HOSTILE
 from studies import make_comparison
-from test_page import HOSTILE
 
 from medgen.report.study.summary import study_metrics
 from medgen.report.study.tables import between, summary_csv, summary_tex, tex, words

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_archives import folder
-from test_cli import fail, succeed
+from commands import fail, succeed
+from sources import folder
 
 from medgen.metrics.calibration import threshold
 

@@ -8,33 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_archives import folder, frame
-from test_cli import fail, medgen, succeed
-from test_image_folders import side_by_side
+from commands import fail, medgen, succeed, train_translator
+from sources import folder, frame, side_by_side
 from writers import save
 
 from medgen.data.readers.image import read_image
 from medgen.types import Batch
 from medgen.verbs.translate import _resized, _tiled
 
-TINY = ["--epochs", "1", "--set", "data.batch_size=2", "--set", "train.panel_frames=3"]
-SMALL = {
-    "pix2pix": ["model.width=4", "model.critic_width=4", "model.pairing=given"],
-    "cyclegan": ["model.generator_width=4", "model.critic_width=4"],
-    "pixelda": ["model.width=4", "model.discriminator_width=4", "model.blocks=1"],
-}
-
-
-def train(backend: str, data: str, out: Path, *settings: str) -> str:
-    values = [part for value in (*SMALL[backend], *settings) for part in ("--set", value)]
-    return succeed("train", backend, data, "--out", out, *TINY, *values)
-
 
 @pytest.fixture(scope="module")
 def unpaired(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("unpaired")
     folder(root / "data", "trainA", "trainB", "testA", "testB")
-    train("cyclegan", f"unpaired:{root / 'data'}", root / "run")
+    train_translator("cyclegan", f"unpaired:{root / 'data'}", root / "run")
     return root
 
 
@@ -86,7 +73,7 @@ def test_pairs_are_measured_against_their_truth(tmp_path: Path) -> None:
     root.mkdir()
     side_by_side(root)
     (root / "val").rename(root / "test")
-    train("pix2pix", f"pairs:{root}", tmp_path / "run")
+    train_translator("pix2pix", f"pairs:{root}", tmp_path / "run")
     succeed("score", tmp_path / "run", f"pairs:{root}", "--out", tmp_path / "scores")
     succeed("translate", tmp_path / "run", f"pairs:{root}", "--out", tmp_path / "drawn")
     rows = (tmp_path / "scores" / "scores.csv").read_text().splitlines()
@@ -99,7 +86,7 @@ def test_pairs_are_measured_against_their_truth(tmp_path: Path) -> None:
 def test_pairs_without_test_frames_are_reported_on_others_beside_their_truth(tmp_path: Path) -> None:
     root = tmp_path / "pairs"
     root.mkdir()
-    train("pix2pix", f"pairs:{side_by_side(root)}", tmp_path / "run")
+    train_translator("pix2pix", f"pairs:{side_by_side(root)}", tmp_path / "run")
     assert "no frames of split 'test'; it has train, val" in fail("report", tmp_path / "run", "--out", tmp_path / "page")
     succeed("report", tmp_path / "run", "--out", tmp_path / "page", "--split", "val")
     page = (tmp_path / "page" / "report.html").read_text()
@@ -109,7 +96,7 @@ def test_pairs_without_test_frames_are_reported_on_others_beside_their_truth(tmp
 def test_there_is_no_way_back_from_pairs(tmp_path: Path) -> None:
     root = tmp_path / "pairs"
     root.mkdir()
-    train("pix2pix", f"pairs:{side_by_side(root)}", tmp_path / "run")
+    train_translator("pix2pix", f"pairs:{side_by_side(root)}", tmp_path / "run")
     assert "has no direction 'BtoA'" in fail(
         "translate", tmp_path / "run", root / "train", "--out", tmp_path / "out", "--direction", "BtoA"
     )
@@ -118,7 +105,8 @@ def test_there_is_no_way_back_from_pairs(tmp_path: Path) -> None:
 def test_a_missing_partner_is_told_when_a_training_begins(tmp_path: Path) -> None:
     folder(tmp_path / "pairs", "A", "B")
     (tmp_path / "pairs" / "A" / "01.png").unlink()
-    assert "left out 1 files: 'B/01.png' has no partner" in train("pix2pix", f"pairs:{tmp_path / 'pairs'}", tmp_path / "run")
+    output = train_translator("pix2pix", f"pairs:{tmp_path / 'pairs'}", tmp_path / "run")
+    assert "left out 1 files: 'B/01.png' has no partner" in output
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +114,7 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("carried")
     folder(root / "source", "train/good", "train/polyps", "test/good", "test/polyps")
     folder(root / "target", "train/good", "test/good", "test/polyps")
-    train("pixelda", f"folder:{root / 'source'}", root / "run", f"data.other=folder:{root / 'target'}")
+    train_translator("pixelda", f"folder:{root / 'source'}", root / "run", f"data.other=folder:{root / 'target'}")
     return root
 
 
@@ -179,7 +167,7 @@ def test_a_second_domain_of_another_size_is_refused(carried: Path, tmp_path: Pat
 
 def test_a_second_domain_that_changed_is_not_resumed_on(carried: Path, tmp_path: Path) -> None:
     folder(tmp_path / "target", "train/good")
-    train("pixelda", f"folder:{carried / 'source'}", tmp_path / "run", f"data.other=folder:{tmp_path / 'target'}")
+    train_translator("pixelda", f"folder:{carried / 'source'}", tmp_path / "run", f"data.other=folder:{tmp_path / 'target'}")
     save(tmp_path / "target" / "train" / "good" / "new.png", frame())
     refused = fail("train", "pixelda", f"folder:{carried / 'source'}", "--out", tmp_path / "run", "--resume", "--epochs", "2")
     assert "began with other frames of the second domain" in refused

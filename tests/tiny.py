@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from medgen import registry
 from medgen.contract.backend import Backend
+from medgen.engine.device import make_fabric
+from medgen.engine.fit import Fit, TrainSettings
 from medgen.types import Batch
 
 SIZE = 32
@@ -59,3 +63,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         yield training_batch(seed=7)
+
+
+def make_fit(folder: Path, model: Backend | None = None, steps: int = 3, **settings: Any) -> Fit:
+    """Return a training of four epochs, or as the settings say."""
+    chosen = TrainSettings(**({"epochs": 4, "precision": "float32", **settings}))
+    return Fit(model or tiny("endovae"), Batches(steps), Batches(), chosen, make_fabric("cpu", chosen.precision), folder)
