@@ -11,7 +11,7 @@ from medgen.data.preparing.inspect import inspect_source as inspect
 from medgen.data.preparing.prepare import prepare
 from medgen.registry import summaries as backends
 from medgen.runs.calibrate import set_threshold
-from medgen.runs.run import recipe
+from medgen.runs.settings import recipe
 from medgen.verbs.audit import audit
 from medgen.verbs.demo import demo
 from medgen.verbs.distance import fid

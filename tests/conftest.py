@@ -25,6 +25,6 @@ def real_data() -> Path:
 def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let reports measure a few samples only, and keep features of real frames out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medgen.verbs.report.QUICK", 8)
+        patch.setattr("medgen.verbs.results.N_MEASURED", 8)
         patch.setenv("MEDGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield

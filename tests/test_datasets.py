@@ -10,7 +10,8 @@ from sources import folder
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.runs.datasets import open_for, open_second, open_trained_on
-from medgen.runs.run import Run, RunSettings, create_run, fill_defaults
+from medgen.runs.run import Run, create_run
+from medgen.runs.settings import RunSettings, fill_defaults
 
 
 @pytest.fixture

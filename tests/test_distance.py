@@ -17,7 +17,8 @@ from medgen import api
 from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.errors import DataError, MedgenError
 from medgen.nn.features.extractors import Extractor
-from medgen.runs.run import WatchSettings, open_run
+from medgen.runs.run import open_run
+from medgen.runs.settings import WatchSettings
 from medgen.verbs import distance
 from medgen.verbs.distance import FILE, FIDTracker, fid, measured, real_features
 

@@ -21,7 +21,7 @@ from medgen.runs.resources import cost, note_cost, recorded
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import Batch
-from medgen.verbs.report import split_of
+from medgen.verbs.results import open_split
 
 CPU = torch.device("cpu")
 MEBIBYTE = 2**20
@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def scored(run: Run) -> ScoreTable:
-    return score_rows(run, *split_of(run), run.folder / "scores", False, "cpu")
+    return score_rows(run, *open_split(run), run.folder / "scores", device="cpu")
 
 
 def test_every_training_notes_weights_and_time(run: Run) -> None:
@@ -70,9 +70,9 @@ def test_why_a_training_ended_is_noted_once_it_has(run: Run) -> None:
 
 
 def test_speed_is_measured_once(run: Run, scored: ScoreTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = cost(run, scored, "cpu")
+    first = cost(run, scored, device="cpu")
     monkeypatch.setattr(module, "score_batches", None)
-    assert cost(run, scored, "cpu") == first and first.frames_per_second and first.frames_per_second > 0
+    assert cost(run, scored, device="cpu") == first and first.frames_per_second and first.frames_per_second > 0
 
 
 def test_speed_is_that_of_the_passes_and_not_of_what_comes_before(
@@ -91,7 +91,7 @@ def test_speed_is_that_of_the_passes_and_not_of_what_comes_before(
 
 def test_a_run_from_before_costs_were_noted_has_its_weights_and_its_time(run: Run, scored: ScoreTable) -> None:
     (run.folder / "cost.json").unlink()
-    found = cost(run, scored, "cpu")
+    found = cost(run, scored, device="cpu")
     assert found.parameters and found.training_seconds == run.history()["seconds"].max() and found.peak_memory is None
 
 

@@ -1,10 +1,14 @@
-"""The normal validation frames of a run: how rare a score is among them, and where the threshold lies."""
+"""The normal validation frames of a run: how rare a score is among them, and where the threshold lies.
+
+A run is calibrated at the end of its training. From then on each of its raw scores gets its quantile among those frames and a
+decision from here; a calibration that other code made is made again before it is used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -18,6 +22,7 @@ from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches, make_batch
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine import checkpoint
+from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import PLAIN, Scored, Scorer, score_batches
 from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
 from medgen.files import write_json
@@ -25,7 +30,10 @@ from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import FEWEST, fuse
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.evaluate import COMPONENT
-from medgen.runs.run import CONTRAST, Run, RunSettings, open_run
+from medgen.runs.datasets import open_trained_on
+from medgen.runs.run import CALIBRATION, NORMAL_REFERENCE, Calibration, Run, open_run
+from medgen.runs.settings import RunSettings
+from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
@@ -33,76 +41,149 @@ ENOUGH = 5000  # training frames that Gaussians are fitted to
 MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
 
 
-def calibrate(run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = no_progress) -> None:
-    """Score the normal validation frames and store their scores, with the threshold for the stated false-alarm rate, in the run.
+class Threshold(TypedDict, total=False):
+    """A threshold and what its promise rests on."""
 
-    Where the backend draws maps, the level below which 99 % of their pixels lie is stored, too.
+    value: float  # raw score; a frame that scores higher is called abnormal
+    false_alarm_rate: float
+    normals: int  # normal validation frames
+    groups: int  # that these are of
 
-    Without enough normal frames for that rate there is no threshold, and ``calibration.json`` says why.
+
+def calibrate(
+    run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = no_progress, *, false_alarm_rate: float | None = None
+) -> None:
+    """Score the normal validation frames and store their scores, with the threshold for a false-alarm rate, in the run.
+
+    Where the backend draws maps, the level below which 99 % of their pixels lie is stored, too. Without enough normal frames for
+    that rate there is no threshold, and ``calibration.json`` says why. Without any, nothing is stored.
+
+    Parameters
+    ----------
+    data : the data set that the run was trained on
+    false_alarm_rate : of normal frames, above 0 and below 1; by default the one in the run's settings
     """
     rows = data.rows("val")
     if not len(rows):
         return
-    batches = FixedBatches(data, rows, run.settings.data)
-    chosen = run.settings.scoring
     model = run.trained_model()
-    if chosen.distances:
-        _fit_contrast(run, data, model, fabric, on_progress)
-    normal_reference = run.normal_reference()
-    step = -(-len(rows) * data.size**2 // MOST)
-    tables, pixels = [], []
-    for scored in score_batches(
-        model, batches, fabric, "calibrate", on_progress, scores_alone=True, settings=chosen, normal_reference=normal_reference
-    ):
-        tables.append(component_table(scored))
-        if scored.scores.map is not None:
-            pixels.append(scored.scores.map[scored.batch.valid][::step].numpy())
-    table = pd.concat(tables, ignore_index=True)
-    rate = run.settings.false_alarm_rate
-    facts: dict[str, Any] = {"false_alarm_rate": rate, "value": None, "reason": ""}
-    if chosen.fuse:  # one half says how rare a part is, the other, which had no say in that, where the threshold is
-        facts["components"] = {name: table[name][::2].tolist() for name in _fused_components([*table.columns], chosen.fuse)}
+    if run.settings.scoring.distances:
+        _fit_normal_reference(run, data, model, fabric, on_progress)
+    table, pixels = _score_normals(run, data, rows, model, fabric, on_progress)
+    rate = false_alarm_rate or run.settings.false_alarm_rate
+    facts: Calibration = {"made_by": made_by("calibration"), "false_alarm_rate": rate, "value": None, "reason": ""}
+    if names := run.settings.scoring.fuse:  # even rows fit the p-values, odd rows, which had no say in them, the threshold
+        facts["components"] = {name: table[name][::2].tolist() for name in _fused_components([*table.columns], names)}
         table = table[1::2].reset_index(drop=True)
         table["score"] = _fused(facts["components"], table)
         rows = rows[1::2]
-    if pixels:
-        facts["pixel_level"] = float(np.percentile(np.concatenate(pixels), PIXELS_BELOW))
+    if pixels is not None:
+        facts["pixel_level"] = float(np.percentile(pixels, PIXELS_BELOW))
     scores = table["score"].to_numpy(dtype=np.float64)
-    facts |= {"normals": len(scores), "groups": data.index["group"].iloc[rows].nunique()}
+    facts["normals"], facts["groups"] = len(scores), data.index["group"].iloc[rows].nunique()
     try:
         facts["value"] = float(threshold(scores, rate))
     except MedgenError as error:
         facts["reason"] = str(error)
         on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
-    facts |= {"weights": run.weights_digest(), "scores": sorted(float(score) for score in scores)}
-    write_json(run.folder / "calibration.json", facts)
+    facts["weights"], facts["scores"] = run.weights_digest(), sorted(float(score) for score in scores)
+    write_json(run.folder / CALIBRATION, facts)
+
+
+def _score_normals(
+    run: Run, data: Prepared, rows: NDArray[np.int64], model: Backend, fabric: Fabric, on_progress: OnProgress
+) -> tuple[pd.DataFrame, NDArray[np.float32] | None]:
+    """Return raw scores and score components, one row a frame, and pixels of the maps (n,); None where there are no maps."""
+    batches = FixedBatches(data, rows, run.settings.data)
+    step = -(-len(rows) * data.size**2 // MOST)
+    tables, pixels = [], []
+    for scored in score_batches(
+        model,
+        batches,
+        fabric,
+        "calibrate",
+        on_progress,
+        scores_alone=True,
+        settings=run.settings.scoring,
+        normal_reference=run.normal_reference(),
+    ):
+        tables.append(component_table(scored))
+        if scored.scores.map is not None:
+            pixels.append(scored.scores.map[scored.batch.valid][::step].numpy())
+    return pd.concat(tables, ignore_index=True), np.concatenate(pixels) if pixels else None
 
 
 @torch.inference_mode()
-def _fit_contrast(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
-    """Store what normal training frames, and what they differ in from their reconstructions, are like in the run."""
+def _fit_normal_reference(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
+    """Store what features of normal training frames, and their residuals from the reconstructions, are like."""
     rows = data.rows("train", originals=True)
     rows = rows[evenly_spaced(len(rows), ENOUGH)]
     batches = FixedBatches(data, rows, run.settings.data)
     scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
-    found: list[dict[str, list[Tensor]]] = []
+    pooled_batches: list[dict[str, list[Tensor]]] = []
     for done, batch in enumerate(batches, start=1):
         pooled = scorer.pooled(batch.to(fabric.device))
-        found.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
+        pooled_batches.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))
-    places = torch.from_numpy(rows)
-    normal_reference = {
-        name: FeatureGaussian.fit([torch.cat(parts) for parts in zip(*(blocks[name] for blocks in found), strict=True)], places)
-        for name in found[0]
-    }
-    tensors = {
-        f"{name}/{key}": tensor for name, contrast in normal_reference.items() for key, tensor in contrast.tensors().items()
-    }
-    checkpoint.save(run.folder / CONTRAST, tensors, {})
+    tensors: dict[str, Tensor] = {}
+    for name in pooled_batches[0]:
+        blocks = [torch.cat(parts) for parts in zip(*(pooled[name] for pooled in pooled_batches), strict=True)]
+        gaussian = FeatureGaussian.fit(blocks, torch.from_numpy(rows))
+        tensors |= {f"{name}/{key}": tensor for key, tensor in gaussian.tensors().items()}
+    checkpoint.save(run.folder / NORMAL_REFERENCE, tensors, {})
 
 
-def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
+def renew_calibration(
+    run: Run, datasets: Iterable[Prepared] = (), *, device: Device = "auto", on_progress: OnProgress = no_progress
+) -> None:
+    """Make a calibration again that another version of the code made; its false-alarm rate stays.
+
+    A current one stays as it is, and a run that never had one still has none.
+
+    Parameters
+    ----------
+    datasets : opened ones that may be the one the run was trained on, in case that has moved
+
+    Raises
+    ------
+    RunError : if it has to be made again and the data set of the training is not there.
+    """
+    stored = run.stored_calibration()
+    if not stored or is_current("calibration", stored):
+        return
+    data = _same_data(run, datasets)
+    message = f"the calibration of '{run.folder}' was made by another version of medgen and is made again"
+    on_progress(Progress("calibrate", 0, 0, {}, message))
+    calibrate(run, data, make_fabric(device, "float32"), on_progress, false_alarm_rate=stored.get("false_alarm_rate"))
+
+
+def _same_data(run: Run, datasets: Iterable[Prepared]) -> Prepared:
+    """Return the data set that the run was trained on.
+
+    Raises
+    ------
+    RunError : if it is not there.
+    """
+    try:
+        datasets = [open_trained_on(run), *datasets]
+    except MedgenError:
+        datasets = [*datasets]
+    for data in datasets:
+        if data.digest == run.origin.data_digest:
+            return data
+    raise RunError(
+        f"the calibration of '{run.folder}' was made by another version of medgen, and the data set to make it again, "
+        f"'{run.origin.dataset}', is not there as it was; run `medgen report {run.folder} --data DATASET` with its new place"
+    )
+
+
+def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     """Put the threshold of a run where another false-alarm rate has it; no weight, score or quantile changes.
+
+    Parameters
+    ----------
+    run_folder : a trained run
+    false_alarm_rate : share of normal frames that may be called abnormal, above 0 and below 1
 
     Returns
     -------
@@ -115,14 +196,17 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> dict[str, Any]:
     MedgenError : if they are too few for the rate; the run stays as it was.
     """
     run = open_run(run_folder)
-    facts = run.calibration()
-    if not facts:
+    renew_calibration(run)
+    calibration = run.calibration()
+    if not calibration:
         raise RunError(
             f"'{run_folder}' has no scores of normal validation frames, so no rate can be promised; train it with some"
         )
-    found = {"value": threshold(facts["scores"], false_alarm_rate), "false_alarm_rate": false_alarm_rate}
-    write_json(run.folder / "calibration.json", facts | found | {"reason": ""})
-    return found | {key: facts[key] for key in ("normals", "groups") if key in facts}
+    chosen: Threshold = {"value": threshold(calibration["scores"], false_alarm_rate), "false_alarm_rate": false_alarm_rate}
+    write_json(run.folder / CALIBRATION, {**calibration, **chosen, "reason": ""})
+    chosen["normals"] = calibration["normals"]
+    chosen["groups"] = calibration["groups"]
+    return chosen
 
 
 def check_scoring(settings: RunSettings, data: Prepared) -> None:
@@ -130,8 +214,8 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
 
     Raises
     ------
-    BackendError, ConfigError, DataError, MedgenError : if the backend has no such part, nothing to compare perceptually, or there
-        are too few normal validation frames for a fusion and its threshold.
+    BackendError, ConfigError, DataError, MedgenError : if the backend has no such component, nothing to compare perceptually, or
+        there are too few normal validation frames for a fusion and its threshold.
     """
     if settings.scoring == PLAIN:
         return
@@ -153,32 +237,38 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
 
 
 def component_table(scored: Scored) -> pd.DataFrame:
-    """Return the raw score and its components, one row a frame.
+    """Return the raw score ("score") and its components ("component_NAME"), one row a frame.
 
     In float64, of which a CSV keeps every bit: a float32 is written in fewer digits, and read back beside another number, so that
     a frame exactly at the threshold would change sides.
     """
-    columns = {"score": scored.scores.score, **{f"{COMPONENT}{name}": part for name, part in scored.scores.components.items()}}
-    return pd.DataFrame({name: values.double().numpy() for name, values in columns.items()})
+    components = {f"{COMPONENT}{name}": values for name, values in scored.scores.components.items()}
+    table = {"score": scored.scores.score, **components}
+    return pd.DataFrame({name: values.double().numpy() for name, values in table.items()})
 
 
 def _fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the columns of the parts that are fused.
+    """Return the columns of the components that are fused.
 
     Raises
     ------
-    ConfigError : if there is no such part.
+    ConfigError : if there is no such component.
     """
-    there = [name.removeprefix(COMPONENT) for name in columns if name.startswith(COMPONENT)]
+    known = [name.removeprefix(COMPONENT) for name in columns if name.startswith(COMPONENT)]
     if names == ("*",):
-        return [f"{COMPONENT}{name}" for name in there]
-    if unknown := [name for name in names if name not in there]:
-        raise ConfigError(f"scoring.fuse names '{unknown[0]}', which is no part of this score; {did_you_mean(unknown[0], there)}")
+        return [f"{COMPONENT}{name}" for name in known]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"scoring.fuse names '{unknown[0]}', which is no part of this score; {did_you_mean(unknown[0], known)}")
     return [f"{COMPONENT}{name}" for name in names]
 
 
 def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with what the calibration makes of the raw score: its quantile among normals, and the decision."""
+    """Return a table of raw scores with what the calibration makes of them: "quantile" among normal frames, and "abnormal".
+
+    Raises
+    ------
+    MedgenError : if the calibration belongs to other weights, or is missing where the score cannot be had without it.
+    """
     table = table.drop(columns=["quantile", "abnormal"], errors="ignore")
     calibration = run.calibration()
     if not calibration:
@@ -191,11 +281,10 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
     if "components" in calibration:
         table["score"] = _fused(calibration["components"], table)
-    place = table.columns.get_loc("score")
-    assert isinstance(place, int)
-    table.insert(place + 1, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
+    column = [*table.columns].index("score") + 1
+    table.insert(column, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
     if calibration["value"] is not None:
-        table.insert(place + 2, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
+        table.insert(column + 1, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
     return table
 
 

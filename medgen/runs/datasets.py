@@ -12,7 +12,8 @@ from medgen.data.native.addresses import is_address, open_dataset
 from medgen.data.native.archives import EVERY
 from medgen.data.prepared import Prepared
 from medgen.errors import DataError, RunError
-from medgen.runs.run import Run, RunSettings
+from medgen.runs.run import Run
+from medgen.runs.settings import RunSettings
 
 
 def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:

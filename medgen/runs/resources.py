@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import Any
 
@@ -17,6 +18,7 @@ from medgen.files import read_json, write_json
 from medgen.report.study.comparison import Cost
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
+from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 
 FILE = "cost.json"
@@ -40,29 +42,41 @@ def note_cost(run: Run, model: Backend, seconds: float, memory: MemoryMeter) -> 
     before = recorded(run)
     peaks = {"peak_memory": memory.peak(), "peak_device_memory": memory.peak_device()}
     highest = {name: max(filter(None, (value, before.get(name))), default=None) for name, value in peaks.items()}
-    _write(run, {"parameters": parameters(model), "training_seconds": seconds, **highest})
+    write_json(run.folder / FILE, {"parameters": parameters(model), "training_seconds": seconds, **highest})
 
 
 def recorded(run: Run) -> dict[str, Any]:
     """Return what is noted of a run; {} for one that was trained before costs were noted."""
-    path = run.folder / FILE
-    return read_json(path)
+    return read_json(run.folder / FILE)
 
 
-def cost(run: Run, scored: ScoreTable, device: Device = "auto", on_progress: OnProgress = no_progress) -> Cost:
-    """Return what a run cost, with how fast it scores: measured once for the same weights and device, and kept in the run."""
-    found, model, fabric = recorded(run), run.trained_model(), make_fabric(device, "float32")
-    stamp = {"weights": run.weights_digest(), "timed_on": fabric.device.type}
-    if not stamp.items() <= found.items():
-        found |= stamp | {"frames_per_second": frames_per_second(run, model, scored, fabric, on_progress)}
-        _write(run, found)
+def cost(
+    run: Run, scored: ScoreTable, *, model: Backend | None = None, device: Device = "auto", on_progress: OnProgress = no_progress
+) -> Cost:
+    """Return what a run cost, with how fast it scores: measured once for the same weights, device and code, and kept in the run.
+
+    Parameters
+    ----------
+    scored : frames that are scored again where the speed is not known yet
+    model : the run's trained model, where it is in memory already; it stays as it is
+
+    Raises
+    ------
+    RunError : if the run has no trained weights.
+    """
+    facts, fabric = recorded(run), make_fabric(device, "float32")
+    model = run.trained_model() if model is None else model
+    stamp = {"made_by": made_by("cost"), "weights": run.weights_digest(), "timed_on": fabric.device.type}
+    if not stamp.items() <= facts.items():
+        facts |= stamp | {"frames_per_second": frames_per_second(run, copy.deepcopy(model), scored, fabric, on_progress)}
+        write_json(run.folder / FILE, facts)
     history = run.history()
     return Cost(
-        parameters=found.get("parameters", parameters(model)),
-        training_seconds=found.get("training_seconds", float(history["seconds"].max()) if len(history) else None),
-        frames_per_second=found["frames_per_second"],
-        peak_memory=found.get("peak_memory"),
-        peak_device_memory=found.get("peak_device_memory"),
+        parameters=facts.get("parameters", parameters(model)),
+        training_seconds=facts.get("training_seconds", float(history["seconds"].max()) if len(history) else None),
+        frames_per_second=facts["frames_per_second"],
+        peak_memory=facts.get("peak_memory"),
+        peak_device_memory=facts.get("peak_device_memory"),
     )
 
 
@@ -75,16 +89,16 @@ def frames_per_second(
     and none is written. One batch beforehand warms up and is not timed.
     """
     batches = list(FixedBatches(scored.data, scored.rows[:FRAMES], run.settings.data))
-    marks = []
-    given = [batches[0], *batches * PASSES]
-    chosen = run.settings.scoring
-    for _ in score_batches(
-        model, given, fabric, "time", on_progress, scores_alone=True, settings=chosen, normal_reference=run.normal_reference()
-    ):
-        marks.append(time.perf_counter())
+    timed = score_batches(
+        model,
+        [batches[0], *batches * PASSES],
+        fabric,
+        "time",
+        on_progress,
+        scores_alone=True,
+        settings=run.settings.scoring,
+        normal_reference=run.normal_reference(),
+    )
+    marks = [time.perf_counter() for _ in timed]
     passes = np.diff(marks[:: len(batches)])
     return sum(map(len, batches)) / float(np.median(passes))
-
-
-def _write(run: Run, facts: dict[str, Any]) -> None:
-    write_json(run.folder / FILE, facts)

@@ -12,64 +12,52 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
-from hashlib import sha256
+from functools import lru_cache
+from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from medgen import __version__, registry
-from medgen.config import Settings, merged, override, read_toml, to_toml
+from medgen.config import Settings, read_toml, to_toml
 from medgen.contract.backend import Backend
-from medgen.data.augment import STILL, AugmentSettings
-from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.readers.image import read_image
 from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import seed_all
-from medgen.engine.fit import STATE, WEIGHTS, TrainSettings
-from medgen.engine.score import PLAIN, ScoringSettings
-from medgen.errors import ConfigError, RunError
+from medgen.engine.fit import STATE, WEIGHTS
+from medgen.engine.score import PLAIN
+from medgen.errors import RunError
 from medgen.files import read_json, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
+from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
-from medgen.types import DataRequirements
+from medgen.runs.versions import is_current
 
-COMMON = "common.png"  # white where frames are shown
-CONTRAST = "contrast.safetensors"
-
-
-class WatchSettings(Settings):
-    """How the samples of a model in training are watched: their Fréchet distance from normal training frames, in the log."""
-
-    every: int = Field(0, ge=0)  # epochs between two measurements; 0 = none
-    extractor: str = "efficientnet-lite0"  # or "inception-2015", then it is an FID
-    frames: int = Field(1000, ge=2)  # drawn, and real ones at the most
+COMMON_MASK = "common.png"  # white where frames are shown
+NORMAL_REFERENCE = "contrast.safetensors"
+CALIBRATION = "calibration.json"
 
 
-class RunSettings(Settings):
-    """A recipe: sections model (the backend's own), data, train, watch and scoring."""
+class Calibration(TypedDict, total=False):
+    """What is known of the normal validation frames of a run: ``calibration.json``."""
 
-    backend: str
-    model: dict[str, Any] = Field(default_factory=dict)
-    data: DataSettings = DataSettings()
-    train: TrainSettings = TrainSettings()
-    watch: WatchSettings = WatchSettings()
-    scoring: ScoringSettings = ScoringSettings()
-    false_alarm_rate: float = Field(0.05, gt=0, lt=1)  # of normal frames: where the threshold is put
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes that the backend is told of, in their order; () for one that is told of none."""
-        return tuple(self.model.get("classes", ()))
+    made_by: str  # version of the code that computed it
+    weights: str  # digest of the weights that it belongs to
+    scores: list[float]  # of normal validation frames, in rising order
+    normals: int  # how many frames the threshold rests on
+    groups: int  # and of how many groups they are
+    false_alarm_rate: float  # of normal frames, at the threshold
+    value: float | None  # the threshold; None where there are too few frames for the rate
+    reason: str  # why there is no threshold, or ""
+    pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below
+    components: dict[str, list[float]]  # of a fused score: each score component of half of the normal frames
 
 
 class Origin(Settings):
@@ -128,34 +116,58 @@ class Run:
         load_weights(model, self.folder / WEIGHTS)
         return model
 
-    def weights_digest(self) -> str:
-        """Return a hash of what scores depend on: the best weights, the backend's settings as the run has them, and the overlay.
+    def require_weights(self) -> None:
+        """Refuse a run that cannot score yet.
 
-        Settings that a later version adds to the other sections leave it as it is.
+        Raises
+        ------
+        RunError : if it has no trained weights.
         """
         if not self.has_weights():
             raise RunError(f"'{self.folder}' has no trained weights yet; finish it with `medgen train ... --resume`")
-        hashed = sha256((self.folder / WEIGHTS).read_bytes())
-        chosen = {"backend": self.settings.backend, "model": self.settings.model, "overlay": self.settings.data.overlay}
+
+    def weights_digest(self) -> str:
+        """Return a hash of what scores depend on: the best weights, the backend's settings as the run has them, and the overlay.
+
+        Settings that a later version adds to the other sections leave it as it is. The weights are read once as long as their
+        file stays the same.
+
+        Raises
+        ------
+        RunError : if the run has no trained weights.
+        """
+        self.require_weights()
+        chosen: dict[str, object] = {
+            "backend": self.settings.backend,
+            "model": self.settings.model,
+            "overlay": self.settings.data.overlay,
+        }
         if self.settings.scoring != PLAIN:
             chosen["scoring"] = self.settings.scoring.model_dump(mode="json", exclude_defaults=True)
-        hashed.update(json.dumps(chosen, sort_keys=True).encode())
-        return hashed.hexdigest()[:16]
+        path = (self.folder / WEIGHTS).resolve()
+        state = path.stat()
+        return _file_digest(path, json.dumps(chosen, sort_keys=True), (state.st_ino, state.st_size, state.st_mtime_ns))
 
-    def calibration(self) -> dict[str, Any]:
-        """Return the scores of the normal validation frames and the threshold; {} for a run without any."""
-        path = self.folder / "calibration.json"
-        return read_json(path)
+    def stored_calibration(self) -> Calibration:
+        """Return ``calibration.json``, whatever version of the code made it; {} for a run without normal validation frames."""
+        return cast(Calibration, read_json(self.folder / CALIBRATION))
+
+    def calibration(self) -> Calibration:
+        """Return the scores of the normal validation frames and the threshold; {} where there are none of the present version.
+
+        `medgen.runs.calibrate.renew_calibration` makes those of another version again.
+        """
+        facts = self.stored_calibration()
+        return facts if is_current("calibration", facts) else {}
 
     def threshold(self) -> dict[str, Any]:
         """Return the threshold with what it promises: value, false_alarm_rate, normals, groups, pixel_level; {} without."""
-        facts = self.calibration()
-        kept = ("value", "false_alarm_rate", "normals", "groups", "pixel_level")
-        return {key: facts[key] for key in kept if key in facts}
+        names = ("value", "false_alarm_rate", "normals", "groups", "pixel_level")
+        return {name: fact for name, fact in self.calibration().items() if name in names}
 
     def common_mask(self) -> NDArray[np.bool_] | None:
         """Return where every frame is shown, (S, S) bool, of a run whose frames are all blanked alike; None for any other."""
-        path = self.folder / COMMON
+        path = self.folder / COMMON_MASK
         return read_image(path).pixels[..., 0] > 0 if path.is_file() else None
 
     def normal_reference(self) -> dict[str, FeatureGaussian]:
@@ -167,10 +179,10 @@ class Run:
         """
         if not self.settings.scoring.distances:
             return {}
-        if not self.finished() and not (self.folder / CONTRAST).is_file():
+        if not self.finished() and not (self.folder / NORMAL_REFERENCE).is_file():
             raise RunError(f"'{self.folder}' was stopped before its scores were calibrated; go on with --resume")
         tensors: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in load(self.folder / CONTRAST)[0].items():
+        for name, tensor in load(self.folder / NORMAL_REFERENCE)[0].items():
             part, key = name.split("/", 1)
             tensors.setdefault(part, {})[key] = tensor
         return {part: FeatureGaussian.of(own) for part, own in tensors.items()}
@@ -193,40 +205,19 @@ class Run:
         return (self.folder / STATE).is_file()
 
 
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, settings: str, state: tuple[int, int, int]) -> str:
+    """Return a short hash of a file and of settings; `state` (inode, size, time) tells when the file has become another one."""
+    with path.open("rb") as file:
+        hashed = file_digest(file, "sha256")
+    hashed.update(settings.encode())
+    return hashed.hexdigest()[:16]
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     names = ("torch", "lightning", "monai", "numpy", "opencv-python-headless", "torchmetrics")
     return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def fill_defaults(settings: RunSettings, data: Prepared, second: Prepared | None = None) -> RunSettings:
-    """Return the settings with every default written out, those too that depend on the data: augmentation and classes.
-
-    `second` is the data set of the second domain, if there is another one.
-
-    Raises
-    ------
-    BackendError, ConfigError, DataError : if the backend does not exist, a setting is wrong, or there is nothing to train on.
-    """
-    model = registry.parse(settings.backend, settings.model)
-    requirements = registry.load(settings.backend).requirements(model)
-    if requirements.classes and not getattr(model, "classes", None):
-        rows = TrainingBatches(
-            data, settings.data, settings.train.seed, requirements=DataRequirements(abnormal=requirements.abnormal)
-        ).rows
-        model = model.model_copy(update=_classes(data.index.iloc[rows], model))
-    augment = settings.data.augment or (STILL if data.kind or requirements.single_pass else AugmentSettings())
-    train = settings.train.model_copy(update={"epochs": 1}) if requirements.single_pass else settings.train
-    chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})
-    return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen, "train": train})
-
-
-def _classes(index: pd.DataFrame, model: Settings) -> dict[str, tuple[str, ...]]:
-    """Return the names of the findings, and of those that are normal where the backend asks."""
-    names = tuple(sorted(set(index["finding"])))
-    abnormal = set(index["finding"][index["label"] != "normal"])
-    normal = {"normal_classes": tuple(name for name in names if name not in abnormal)}
-    return {"classes": names, **(normal if hasattr(model, "normal_classes") else {})}
 
 
 def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str, second: Prepared | None = None) -> Run:
@@ -250,7 +241,7 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     run = Run(folder, settings, origin, about)
     run.new_model()  # a size that does not fit is refused before anything is written
     if settings.data.overlay == "common":
-        write_bytes(folder / COMMON, png(data.valid[0].astype(np.uint8) * np.uint8(255)))
+        write_bytes(folder / COMMON_MASK, png(data.valid[0].astype(np.uint8) * np.uint8(255)))
     return run.write()
 
 
@@ -268,20 +259,3 @@ def open_run(folder: Path) -> Run:
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
     origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)
-
-
-def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = (), *over: Mapping[str, Any]) -> RunSettings:
-    """Return the settings of a run: a recipe, with nested settings and then each ``key=value`` laid over it.
-
-    Raises
-    ------
-    BackendError, ConfigError : if the backend does not exist or is not the recipe's, or a setting is wrong.
-    """
-    registry.load(backend)
-    values: dict[str, Any] = read_toml(config) if config else {}
-    if values.setdefault("backend", backend) != backend:
-        raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")
-    values = reduce(merged, over, values)
-    settings = RunSettings.parse(override(values, assignments), str(config or "settings"))
-    registry.parse(backend, settings.model)
-    return settings

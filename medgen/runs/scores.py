@@ -1,7 +1,9 @@
-"""Scores of a run on disk: made once for the same weights and frames, read again after that."""
+"""Scores of a run on disk: made once for the same weights, frames and code, read again after that."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +24,13 @@ from medgen.errors import BackendError, did_you_mean
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
-from medgen.runs.calibrate import component_table, decide
+from medgen.runs.calibrate import component_table, decide, renew_calibration
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
+from medgen.runs.versions import made_by
 from medgen.types import Batch, OnProgress, no_progress
 
+STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
 COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
 
 
@@ -40,8 +44,8 @@ class ScoreTable:
     rows: NDArray[np.int64]  # of the data set
 
 
-def class_index(model: Backend, label: str) -> int | None:
-    """Return the place of a class in a conditional backend's own order; None for "".
+def find_class(model: Backend, label: str) -> int | None:
+    """Return the index of a class in a conditional backend's own order; None for "".
 
     Raises
     ------
@@ -63,44 +67,81 @@ def score_rows(
     data: Prepared,
     rows: NDArray[np.int64],
     out: Path,
-    pictures: bool,
-    device: Device,
-    on_progress: OnProgress = no_progress,
+    *,
+    model: Backend | None = None,
+    pictures: bool = False,
     label: str = "",
+    device: Device = "auto",
+    on_progress: OnProgress = no_progress,
 ) -> ScoreTable:
-    """Score the given rows of a data set into `out`; finished scores of the same weights and frames are read again instead."""
-    chosen = short_digest(rows.tobytes())
-    stamp = {"weights": run.weights_digest(), "data": data.digest, "rows": chosen, "pictures": pictures, "label": label}
-    if (out / "scores.toml").is_file() and read_toml(out / "scores.toml") == stamp:
-        table = decide(run, read_table(out / "scores.csv"))  # the threshold may have been moved since
+    """Score the given rows of a data set into `out`; finished scores of the same weights, frames and code are read instead.
+
+    Decisions and quantiles are made anew each time, as the threshold may have been moved since.
+
+    Parameters
+    ----------
+    rows : of the data set
+    out : folder for ``scores.csv``, ``maps.npy``, ``rejected.csv`` and ``scores.toml``, which says what made them
+    model : the run's trained model, where it is in memory already; it stays as it is
+    pictures : write original, reconstruction and map of each frame to ``maps/``, too
+    label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
+
+    Raises
+    ------
+    RunError : if the run has no weights, or its calibration is of another version and cannot be made again.
+    BackendError : if the backend does not know the class.
+    MedgenError : if the calibration does not belong to the weights.
+    """
+    stamp = {
+        "made_by": made_by("scores"),
+        "weights": run.weights_digest(),
+        "data": data.digest,
+        "rows": short_digest(rows.tobytes()),
+        "pictures": pictures,
+        "label": label,
+    }
+    renew_calibration(run, [data], device=device, on_progress=on_progress)
+    if (out / STAMP).is_file() and read_toml(out / STAMP) == stamp:
+        table = decide(run, read_table(out / "scores.csv"))
         write_csv(out / "scores.csv", table)
         return _read_scores(data, rows, out)
-    model, normal_reference, fabric = run.trained_model(), run.normal_reference(), make_fabric(device, "float32")
-    batches = FixedBatches(data, rows, run.settings.data, told=class_index(model, label))
-    (out / "scores.toml").unlink(missing_ok=True)
-    columns: list[pd.DataFrame] = []
-    with replacing(out / "maps.npy") as temporary:
-        maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(rows), data.size, data.size))
-        start = 0
-        for scored in score_batches(
-            model, batches, fabric, "score", on_progress, settings=run.settings.scoring, normal_reference=normal_reference
-        ):
+    model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
+    batches = FixedBatches(data, rows, run.settings.data, told=find_class(model, label))
+    scored_batches = score_batches(
+        model,
+        batches,
+        make_fabric(device, "float32"),
+        "score",
+        on_progress,
+        settings=run.settings.scoring,
+        normal_reference=run.normal_reference(),
+    )
+    drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
+    (out / STAMP).unlink(missing_ok=True)
+    raw = _write_maps(drawn, model, (len(rows), data.size, data.size), out / "maps.npy")
+    index = data.index.iloc[rows].reset_index(drop=True)
+    write_csv(out / "scores.csv", pd.concat([index[COPIED], decide(run, raw)], axis=1))
+    write_csv(out / "rejected.csv", data.rejected())
+    write_text(out / STAMP, to_toml(stamp))
+    return _read_scores(data, rows, out)
+
+
+def _write_maps(scored_batches: Iterable[Scored], model: Backend, shape: tuple[int, int, int], path: Path) -> pd.DataFrame:
+    """Write the maps (N, S, S) of all frames, where there are any, and return the table of raw scores."""
+    tables: list[pd.DataFrame] = []
+    localises, start = False, 0
+    with replacing(path) as temporary:
+        maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        for scored in scored_batches:
             if scored.scores.map is not None:
                 maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
-            columns.append(_measure(scored, model))
+                localises = True
+            tables.append(_measure(scored, model))
             start += len(scored.batch)
-            if pictures:
-                _write_pictures(run, data, scored, out / "maps")
         maps.flush()
-        localises = scored.scores.map is not None
     if not localises:
-        (out / "maps.npy").unlink()
-    index = data.index.iloc[rows].reset_index(drop=True)
-    table = pd.concat([index[COPIED], decide(run, pd.concat(columns, ignore_index=True))], axis=1)
-    write_csv(out / "scores.csv", table)
-    write_csv(out / "rejected.csv", data.rejected())
-    write_text(out / "scores.toml", to_toml(stamp))
-    return _read_scores(data, rows, out)
+        path.unlink()
+    return pd.concat(tables, ignore_index=True)
 
 
 def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTable:
@@ -109,20 +150,21 @@ def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTab
 
 
 def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
-    """Return the raw score, its parts, how well each frame, or what belongs to it, was drawn, and what classifiers call it."""
+    """Return the raw score, its components, how well each frame, or its pair, was drawn, and what classifiers call it."""
     batch, _, drawn, classes = scored
     columns: dict[str, Tensor] = {}
     if drawn is not None:
-        truth = partner(model, batch)
-        image, blanked = (batch.image if truth is None else truth) * batch.valid, drawn * batch.valid
+        target = paired_target(model, batch)
+        image, blanked = (batch.image if target is None else target) * batch.valid, drawn * batch.valid
         columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
         columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
     table = pd.concat([component_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
     names = np.array(getattr(model, "classes", ()), dtype=object)
-    return table.assign(**{f"class_{name.replace(' ', '_')}": names[places.numpy()] for name, places in classes.items()})
+    predicted = {f"class_{name.replace(' ', '_')}": names[indices.numpy()] for name, indices in classes.items()}
+    return table.assign(**predicted)
 
 
-def partner(model: Backend, batch: Batch) -> Tensor | None:
+def paired_target(model: Backend, batch: Batch) -> Tensor | None:
     """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
     return batch.other if type(model).requirements(model.config).other == "pair" else None
 
@@ -133,16 +175,19 @@ def map_high(run: Run) -> float:
     return 5 * float(np.median(scores)) if scores else 0.05
 
 
-def _write_pictures(run: Run, data: Prepared, scored: Scored, folder: Path) -> None:
-    """Write original, reconstruction and map of each frame, side by side, under its own name."""
-    originals, high = data.frames[scored.batch.index.numpy()], map_high(run)
-    drawn = [None] * len(originals) if scored.reconstruction is None else list(to_pixels(scored.reconstruction))
-    for k, original in enumerate(originals):
-        shown: list[NDArray[np.uint8] | None] = [original, drawn[k]]
-        if scored.scores.map is not None:
-            shown.append(heat(scored.scores.map[k, 0].numpy(), scored.batch.valid[k, 0].numpy(), high))
-        path = data.index["path"].iloc[int(scored.batch.index[k])]
-        write_bytes(folder / picture_name(path), image_grid([shown]))
+def _with_pictures(run: Run, data: Prepared, scored_batches: Iterable[Scored], folder: Path) -> Iterator[Scored]:
+    """Yield the batches again, each once its frames' original, reconstruction and map are written side by side."""
+    high = map_high(run)
+    for scored in scored_batches:
+        indices = scored.batch.index.numpy()
+        originals = data.frames[indices]
+        drawn = [None] * len(originals) if scored.reconstruction is None else list(to_pixels(scored.reconstruction))
+        for k, original in enumerate(originals):
+            pictures: list[NDArray[np.uint8] | None] = [original, drawn[k]]
+            if scored.scores.map is not None:
+                pictures.append(heat(scored.scores.map[k, 0].numpy(), scored.batch.valid[k, 0].numpy(), high))
+            write_bytes(folder / picture_name(data.index["path"].iloc[int(indices[k])]), image_grid([pictures]))
+        yield scored
 
 
 def picture_name(path: str) -> str:

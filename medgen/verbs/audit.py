@@ -21,9 +21,9 @@ from medgen.report.audit import audit as measure
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows
+from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 
-VERSION = 1  # of the traits; another one leaves what is cached alone
 LISTED = ["id", "path", "label", "finding", "group"]
 
 
@@ -91,10 +91,11 @@ def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgre
     """Return `frame_traits` of these rows, with `mean_distance` as one more column; kept on disk for the next report.
 
     They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``, under a digest of data set and rows: all runs on a
-    data set share them, and they are never out of date. What cannot be told once the raw frames are gone is not looked for again.
+    data set share them, and those of other code are not used. What cannot be told once the raw frames are gone is not looked for
+    again.
     """
-    there = not data.kind and Path(data.source).exists()
-    key = short_digest(f"{VERSION} {data.digest} {data.settings.digest()} {there}", rows.tobytes())
+    has_source = not data.kind and Path(data.source).exists()
+    key = short_digest(f"{made_by('traits')} {data.digest} {data.settings.digest()} {has_source}", rows.tobytes())
     path = cache_folder("traits") / f"{key}.csv"
     if not path.is_file():
         table = frame_traits(data, rows, on_progress).assign(mean_distance=mean_distance(data, rows))
@@ -112,14 +113,15 @@ def _scores(
     run: Run, dataset: Path, audited: Prepared, rows: NDArray[np.int64], device: Device, on_progress: OnProgress
 ) -> NDArray[np.float64]:
     """Return a run's raw scores of the audited frames: its report's, or fresh ones where it was trained on another data set."""
-    run.weights_digest()
+    run.require_weights()
     data = open_for(run, dataset)
     facts = ["path", "label"]
     if not np.array_equal(data.rows("test"), rows) or not data.index[facts].equals(audited.index[facts]):
         raise RunError(f"run '{run.folder}' reads '{dataset}' with other labels or splits than the first run; audit it alone")
     with TemporaryDirectory() as elsewhere:
         folder = run.folder / "scores" if data.digest == run.origin.data_digest else Path(elsewhere)
-        return score_rows(run, data, rows, folder, False, device, on_progress).table["score"].to_numpy(dtype=np.float64)
+        table = score_rows(run, data, rows, folder, device=device, on_progress=on_progress).table
+        return table["score"].to_numpy(dtype=np.float64)
 
 
 def _pairs(data: Prepared) -> pd.DataFrame:

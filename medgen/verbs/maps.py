@@ -35,12 +35,12 @@ from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows
 from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, no_progress
-from medgen.verbs.score import Split, chosen_rows, open_input
+from medgen.verbs.score import Split, open_input
 
 Format = Literal["auto", "png", "dicom", "nifti"]
 STRENGTH = 0.6  # of the heat, where its colours end
 NAMES = {"dicom": "DICOM", "nifti": "NIfTI"}
-_Held = tuple[int, Original]  # place among the maps
+_Numbered = tuple[int, Original]  # index among the maps, and its original
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Look(NamedTuple):
 
 def maps(
     run_folder: Path,
-    given: Path,
+    input_path: Path,
     out: Path,
     *,
     form: Format = "auto",
@@ -98,24 +98,30 @@ def maps(
 
     Parameters
     ----------
-    given, split, label : as for `score`
+    run_folder : a trained run
+    input_path : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
+    out : folder for what is written
     form : "auto" writes DICOM for frames of DICOM files, NIfTI for slices of NIfTI volumes, and 16-bit PNG for all others
     level : of the contours: a raw score, or, as "99%", the share of pixels of normal validation frames that are to lie below. By
         default 99%, or half of the end of the colour scale where those frames are not there; test frames have no say in it
     smooth : sigma of a Gaussian over each map, in pixels of the crop
+    split : of a data set: "train", "val", "test" or "all"
+    label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
+    device : "auto" takes a GPU where there is one
 
     Raises
     ------
     BackendError : if the backend draws no maps.
-    ConfigError, DataError : if the level is none, or a frame's file is not of the format that is asked for.
+    ConfigError : if the level is none.
+    RunError, DataError : if the run is not trained, the frames do not fit it, or a frame's file is not of the format that is
+        asked for.
     """
     run = open_run(run_folder)
     share, raw = _parse(level)
-    data = open_input(run, given, out, on_progress)
-    rows = chosen_rows(data, given, split)
+    data, rows = open_input(run, input_path, out, split, on_progress)
     originals = find_originals(data, rows)
     kinds = _kinds(originals, form)
-    scored = score_rows(run, data, rows, out, False, device, on_progress, label)
+    scored = score_rows(run, data, rows, out, label=label, device=device, on_progress=on_progress)
     if scored.maps is None:
         raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
     level_is = "as given"
@@ -123,20 +129,21 @@ def maps(
         raw, level_is = _normal_level(run, share, smooth, device, on_progress)
     high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
     scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
-    look, at_crop = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest()), 0
+    look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
+    at_crop = 0
     for file, group in groupby(enumerate(originals), key=lambda item: item[1].file):
-        held = list(group)
-        rest = _write_file(look, file, held, kinds.get(file, "png"), on_progress) if file else held
-        for place, original in rest:
-            found = _on_crop(run, scored, place, smooth)
-            save_png(look.original(picture_name(original.path)), found, scale)
-            _write_overlay(look, original, data.frames[original.row], found)
-        at_crop += len(rest)
-        on_progress(Progress("maps", held[-1][0] + 1, len(rows)))
-    made = Maps(len(rows), at_crop, raw, level_is, high)
-    about = {**asdict(made), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
+        numbered = list(group)
+        unread = _write_file(look, file, numbered, kinds.get(file, "png"), on_progress) if file else numbered
+        for index, original in unread:
+            score_map = _on_crop(run, scored, index, smooth)
+            save_png(look.original(picture_name(original.path)), score_map, scale)
+            _write_overlay(look, original, data.frames[original.row], score_map)
+        at_crop += len(unread)
+        on_progress(Progress("maps", numbered[-1][0] + 1, len(rows)))
+    written = Maps(len(rows), at_crop, raw, level_is, high)
+    about = {**asdict(written), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
     write_json(out / "maps.json", about)
-    return made
+    return written
 
 
 def _parse(level: str) -> tuple[float | None, float | None]:
@@ -161,15 +168,15 @@ def _normal_level(run: Run, share: float | None, smooth: float, device: Device, 
         rows = data.rows("val")
         if not len(rows):
             raise DataError(f"'{data.folder}' has no validation frames")
-        scored = score_rows(run, data, rows, run.folder / "scores-val", False, device, on_progress)
+        scored = score_rows(run, data, rows, run.folder / "scores-val", device=device, on_progress=on_progress)
     except MedgenError as error:
         if share is not None:
             raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None
         return map_high(run) / 2, f"half of the end of the colour scale, as there are no normal validation frames: {error}"
     assert scored.maps is not None
     step, share = -(-scored.maps.size // MOST), share or PIXELS_BELOW
-    maps = (_on_crop(run, scored, place, smooth) for place in range(len(rows)))
-    pooled = np.concatenate([found[~np.isnan(found)][::step] for found in maps])
+    maps = (_on_crop(run, scored, index, smooth) for index in range(len(rows)))
+    pooled = np.concatenate([score_map[~np.isnan(score_map)][::step] for score_map in maps])
     return float(np.percentile(pooled, share)), f"{share:g} % of the pixels of {len(rows)} normal validation frames lie below"
 
 
@@ -190,42 +197,43 @@ def _kinds(originals: list[Original], form: Format) -> dict[Path | None, Kind]:
     return kinds
 
 
-def _write_file(look: _Look, file: Path, held: list[_Held], kind: Kind, on_progress: OnProgress) -> list[_Held]:
+def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: Kind, on_progress: OnProgress) -> list[_Numbered]:
     """Write the maps of the frames of one file; return those whose original cannot be had."""
-    left = {original.number: (place, original) for place, original in held}
+    unread = {original.number: (index, original) for index, original in numbered}
     header = read_header(file) if kind == "dicom" else None
     planes: dict[int, NDArray[np.float32]] = {}
     try:
         for number, image in enumerate(read_images(file)):
-            if number in left:
-                place, original = left[number]
+            if number in unread:
+                index, original = unread[number]
                 pixels = to_uint8(image.pixels)
-                found = _on_original(look, place, original, pixels.shape[:2])
+                score_map = _on_original(look, index, original, pixels.shape[:2])
                 if header is not None:
-                    save_dicom(look.original(f"{original.path}.dcm"), found, look.scale, header, number, look.weights, look.high)
+                    path = look.original(f"{original.path}.dcm")
+                    save_dicom(path, score_map, look.scale, header, number, look.weights, look.high)
                 elif kind == "nifti":
-                    planes[number] = found
+                    planes[number] = score_map
                 else:
-                    save_png(look.original(picture_name(original.path)), found, look.scale)
-                _write_overlay(look, original, pixels, found)
-                del left[number]
-            if not left:
+                    save_png(look.original(picture_name(original.path)), score_map, look.scale)
+                _write_overlay(look, original, pixels, score_map)
+                del unread[number]
+            if not unread:
                 break
     except ImageError as error:
         on_progress(Progress("maps", 0, 0, {}, f"maps of '{file}' keep the side of the crop: {error}"))
     if planes:
-        save_nifti(look.original(f"{held[0][1].name}.nii.gz"), planes, file)
-    return [*left.values()]
+        save_nifti(look.original(f"{numbered[0][1].name}.nii.gz"), planes, file)
+    return [*unread.values()]
 
 
-def _on_crop(run: Run, scored: ScoreTable, place: int, smooth: float) -> NDArray[np.float32]:
+def _on_crop(run: Run, scored: ScoreTable, index: int, smooth: float) -> NDArray[np.float32]:
     """Return one map (S, S), NaN where the model was shown no tissue."""
     assert scored.maps is not None
-    (batch,) = FixedBatches(scored.data, scored.rows[place : place + 1], run.settings.data)
-    return smoothed(np.where(batch.valid[0, 0].numpy(), scored.maps[place], np.float32(np.nan)), smooth)
+    (batch,) = FixedBatches(scored.data, scored.rows[index : index + 1], run.settings.data)
+    return smoothed(np.where(batch.valid[0, 0].numpy(), scored.maps[index], np.float32(np.nan)), smooth)
 
 
-def _on_original(look: _Look, place: int, original: Original, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _on_original(look: _Look, index: int, original: Original, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return one map (H, W).
 
     Raises
@@ -237,11 +245,11 @@ def _on_original(look: _Look, place: int, original: Original, shape: tuple[int, 
     if (height, width) != (known["height"], known["width"]):
         raise ImageError(f"it is {width} x {height}, the data set was made of {known['width']} x {known['height']}")
     box = Box(*(int(known[side]) for side in Box._fields))
-    return to_original(_on_crop(look.run, look.scored, place, look.smooth), box, (height, width))
+    return to_original(_on_crop(look.run, look.scored, index, look.smooth), box, (height, width))
 
 
-def _write_overlay(look: _Look, original: Original, pixels: NDArray[np.uint8], found: NDArray[np.float32]) -> None:
-    strength = STRENGTH * np.clip(found / look.high, 0, 1)  # NaN where there is no score
-    colours = heat(found, np.isfinite(found), look.high)
-    drawn = overlay(with_channels(pixels, 3), strength, colours, outlines(found, look.level))
+def _write_overlay(look: _Look, original: Original, pixels: NDArray[np.uint8], score_map: NDArray[np.float32]) -> None:
+    strength = STRENGTH * np.clip(score_map / look.high, 0, 1)  # NaN where there is no score
+    colours = heat(score_map, np.isfinite(score_map), look.high)
+    drawn = overlay(with_channels(pixels, 3), strength, colours, outlines(score_map, look.level))
     write_bytes(look.out / "overlays" / picture_name(original.path), png(drawn))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from medgen import registry
@@ -19,8 +20,10 @@ from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
-from medgen.verbs.report import OVERLAYS, REPORTS
-from medgen.verbs.score import chosen_rows, open_input
+from medgen.verbs.report import REPORTS
+from medgen.verbs.results import OVERLAYS, shown_settings
+from medgen.verbs.run_warnings import no_threshold, training_warning
+from medgen.verbs.score import open_input
 
 TOP = 24  # frames that are shown
 SHIFTED = 0.5  # share of flagged frames above which the frames are probably of another kind
@@ -29,7 +32,7 @@ BLIND = {"label": "", "finding": ""}  # what a ranking makes of columns that cou
 
 def rank(
     run_folder: Path,
-    given: Path,
+    input_path: Path,
     out: Path | None = None,
     *,
     top: int = TOP,
@@ -43,48 +46,53 @@ def rank(
 
     Parameters
     ----------
-    given : raw frames (all of them), or a data set (its test split); no label is read
+    run_folder : a trained run
+    input_path : raw frames (all of them), or a data set (its test split); no label is read
     out : folder of the page, by default ``reports/runs/RUN-INPUT``
     top : so many of the most anomalous frames are shown with reconstruction and map
+    device : "auto" takes a GPU where there is one
 
     Raises
     ------
     RunError, DataError : if the run is not trained, or there are no frames or none that fit it.
     """
     run = open_run(run_folder)
-    run.weights_digest()
-    out = out or REPORTS / f"{run.name}-{given.resolve().name}"
-    data = open_input(run, given, out, on_progress)
-    scored = score_rows(run, data, chosen_rows(data, given, None), out / "scores", False, device, on_progress)
+    run.require_weights()
+    name = input_path.resolve().name
+    out = out or REPORTS / f"{run.name}-{name}"
+    data, rows = open_input(run, input_path, out, on_progress=on_progress)
+    model = run.trained_model()
+    scored = score_rows(run, data, rows, out / "scores", model=model, device=device, on_progress=on_progress)
     order = scored.table["score"].to_numpy().argsort(kind="stable")[::-1]
-    shown = panels(run, run.trained_model(), scored, [(f"rank {k}", int(place)) for k, place in enumerate(order[:top], 1)])
+    highest = panels(run, model, scored, [(f"rank {k}", int(row)) for k, row in enumerate(order[:top], 1)])
     normal_scores = run.calibration().get("scores", [])
     table = _ranks(scored, normal_scores).iloc[order].reset_index(drop=True)
     table.insert(0, "rank", table.index + 1)
     metrics = _metrics(run, table, len(normal_scores))
-    evidence = RunResults(
-        name=f"{given.resolve().name} by {run.name}",
+    results = RunResults(
+        name=f"{name} by {run.name}",
         backend=run.settings.backend,
         about=registry.about(run.settings.backend),
         dataset=_dataset(run, data, len(table)),
         scores=table,
         history=pd.DataFrame(),
         metrics=metrics,
-        panels=[replace(panel, mask=None, label="", finding="") for panel in shown],
+        panels=[replace(panel, mask=None, label="", finding="") for panel in highest],
         samples=None,
-        settings=run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")},
+        settings=shown_settings(run),
         provenance=run.about,
         warnings=_warnings(run, metrics, len(data.rejected())),
         rejected=data.rejected(),
     )
-    return write_ranking(evidence, normal_scores, out)
+    return write_ranking(results, normal_scores, out)
 
 
 def _ranks(scored: ScoreTable, normal_scores: Sequence[float]) -> pd.DataFrame:
     """Return the table of scores with p-values, without what is known of the frames."""
     table = scored.table.assign(**BLIND)
     if normal_scores:
-        table.insert(table.columns.get_loc("quantile") + 1, "p_value", p_value(normal_scores, table["score"].to_numpy()))  # type: ignore[operator, arg-type]
+        column = [*table.columns].index("quantile") + 1
+        table.insert(column, "p_value", p_value(np.array(normal_scores), table["score"].to_numpy()))
     return table
 
 
@@ -115,16 +123,14 @@ def _dataset(run: Run, data: Prepared, frames: int) -> dict[str, str | int]:
 
 def _warnings(run: Run, metrics: dict[str, Any], rejected: int) -> list[str]:
     """Return what a reader has to know before the ranking."""
-    found = []
+    warnings = []
     if rejected:
-        found.append(f"{rejected} {'file' if rejected == 1 else 'files'} could not be read, listed below.")
+        warnings.append(f"{rejected} {'file' if rejected == 1 else 'files'} could not be read, listed below.")
     if not metrics["flagged"]:
-        found.append(f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}.")
+        warnings.append(no_threshold(run))
     elif metrics["flagged"]["count"] > SHIFTED * metrics["flagged"]["of"]:
-        found.append(
+        warnings.append(
             "More than half of the frames are flagged. Frames of another camera, hospital or crop look anomalous as a whole: "
             "compare with normal frames of the same kind before any finding is believed."
         )
-    if run.about.get("warning"):
-        found.append(f"The training ended with a warning: {run.about['warning']}.")
-    return found
+    return [*warnings, *filter(None, [training_warning(run)])]

@@ -21,20 +21,44 @@ from medgen.types import OnProgress, no_progress
 Split = Literal["train", "val", "test", "all"]
 
 
-def open_input(run: Run, given: Path, out: Path, on_progress: OnProgress) -> Prepared:
-    """Return the data set `given`, or raw frames: as they are, or prepared in ``out/prepared``, as the run's own were."""
-    if is_prepared(given) or is_address(given):
-        return open_for(run, given)
+def open_input(
+    run: Run, input_path: Path, out: Path, split: Split | None = None, on_progress: OnProgress = no_progress
+) -> tuple[Prepared, NDArray[np.int64]]:
+    """Open the frames that a run is to look at; return their data set and the rows that are meant.
+
+    Parameters
+    ----------
+    input_path : a data set (its test split), or raw frames (all of them): as they are, or prepared in ``out/prepared`` as the
+        run's own were
+    split : another one of the data set
+
+    Raises
+    ------
+    RunError, DataError : if the run is not trained, the frames do not fit it, or there are none.
+    """
+    run.require_weights()
+    data = _open_frames(run, input_path, out, on_progress)
+    return data, chosen_rows(data, input_path, split)
+
+
+def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress) -> Prepared:
+    if is_prepared(input_path) or is_address(input_path):
+        return open_for(run, input_path)
     if run.origin.kind:
-        return open_for(run, f"folder:{given}")
+        return open_for(run, f"folder:{input_path}")
     settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": ""})
-    prepare(given, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
+    prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
     return open_for(run, out / "prepared")
 
 
-def chosen_rows(data: Prepared, given: Path, split: Split | None) -> NDArray[np.int64]:
-    """Return the rows of a split; by default test frames, and all of a folder of raw frames."""
-    split = split or ("test" if is_prepared(given) or is_address(given) else "all")
+def chosen_rows(data: Prepared, input_path: Path, split: Split | None) -> NDArray[np.int64]:
+    """Return the rows of a split; by default test frames, and all of a folder of raw frames.
+
+    Raises
+    ------
+    DataError : if there are none.
+    """
+    split = split or ("test" if is_prepared(input_path) or is_address(input_path) else "all")
     rows = data.rows() if split == "all" else data.rows(split)
     if not len(rows):
         raise DataError(f"'{data.folder}' has no frames in split '{split}'; choose another --split, or all")
@@ -43,7 +67,7 @@ def chosen_rows(data: Prepared, given: Path, split: Split | None) -> NDArray[np.
 
 def score(
     run_folder: Path,
-    given: Path,
+    input_path: Path,
     out: Path,
     *,
     split: Split | None = None,
@@ -59,15 +83,23 @@ def score(
 
     Parameters
     ----------
-    given : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
+    run_folder : a trained run
+    input_path : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
+    out : folder for what is written
+    split : of a data set: "train", "val", "test" or "all"
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
+    pictures : False writes tables and maps alone
+    device : "auto" takes a GPU where there is one
+
+    Returns
+    -------
+    the table, one row a frame, and the maps (N, S, S) float32, 0 outside of tissue; None where the backend draws no maps
 
     Raises
     ------
     RunError, DataError : if the run is not trained, or the frames do not fit it.
+    BackendError : if the backend does not know the class.
     """
     run = open_run(run_folder)
-    run.weights_digest()
-    data = open_input(run, given, out, on_progress)
-    rows = chosen_rows(data, given, split)
-    return score_rows(run, data, rows, out, pictures, device, on_progress, label)
+    data, rows = open_input(run, input_path, out, split, on_progress)
+    return score_rows(run, data, rows, out, pictures=pictures, label=label, device=device, on_progress=on_progress)

@@ -19,7 +19,8 @@ from medgen.errors import RunError
 from medgen.runs.calibrate import calibrate, check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.resources import note_cost
-from medgen.runs.run import Run, RunSettings, create_run, fill_defaults, open_run
+from medgen.runs.run import Run, create_run, open_run
+from medgen.runs.settings import RunSettings, fill_defaults
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.monitor import TrainingMonitor
 

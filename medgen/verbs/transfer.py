@@ -21,10 +21,15 @@ def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progre
     """Score the test frames of the second domain's data set and return the sections of `evaluate` that speak of classifiers.
 
     {} for a backend that does not classify, and where the second domain is no data set of its own or has no test frames.
+
+    Parameters
+    ----------
+    model : the run's trained model; it stays as it is
+    data : the data set that the run was trained on
     """
     second = open_second(run.settings, data) if isinstance(model, Classifies) else None
     if second is None or not len(rows := second.rows("test")):
         return {}
-    scored = score_rows(run, second, rows, run.folder / "scores-other", False, device, on_progress)
-    found = evaluate(scored.table, None, None)
-    return {"source": second.source, **{name: found[name] for name in SECTIONS}}
+    scored = score_rows(run, second, rows, run.folder / "scores-other", model=model, device=device, on_progress=on_progress)
+    metrics = evaluate(scored.table, None, None)
+    return {"source": second.source, **{name: metrics[name] for name in SECTIONS}}

@@ -31,7 +31,7 @@ def main(folder: Path, rate: float, splits: int) -> None:
     rows = data.rows("val", "test")
     rows = rows[(data.index["label"].iloc[rows] == "normal").to_numpy()]
     with TemporaryDirectory() as out:
-        scores = score_rows(run, data, rows, Path(out), False, "auto").table["score"].to_numpy()
+        scores = score_rows(run, data, rows, Path(out)).table["score"].to_numpy()
     groups = data.index["group"].iloc[rows].to_numpy()
     names, rates = np.unique(groups), []
     for seed in range(splits):

@@ -44,7 +44,7 @@ def _areas(folder: Path) -> dict[str, Any]:
     """Return the AUROC of each part of a run's score, and how well it reconstructs."""
     run = open_run(folder)
     frames = open_trained_on(run)
-    scored = score_rows(run, frames, frames.rows("test"), folder / "scores", False, "auto")
+    scored = score_rows(run, frames, frames.rows("test"), folder / "scores")
     metrics = evaluate(scored.table, None, None)
     seconds = float(run.history()["seconds"].max())
     return {

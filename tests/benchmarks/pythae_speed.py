@@ -34,7 +34,7 @@ from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.prepared import Prepared
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import Fit, TrainSettings
-from medgen.runs.run import recipe
+from medgen.runs.settings import recipe
 
 BATCH, EPOCHS, LR = 32, 2, 1e-3
 

@@ -56,7 +56,7 @@ def main(folders: list[Path]) -> None:
 def _scores(run: Run, data: Prepared, rows: NDArray[np.int64], way: Any) -> NDArray[np.float64]:
     """Return the scores of rows of a data set, (N,), where overlay is masked in one of the ways; its own from its report."""
     if way == run.settings.data.overlay:
-        known = score_rows(run, open_trained_on(run), rows, run.folder / "scores", False, "auto")
+        known = score_rows(run, open_trained_on(run), rows, run.folder / "scores")
         return known.table["score"].to_numpy(dtype=float)
     settings = run.settings.model_copy(update={"data": run.settings.data.model_copy(update={"overlay": way})})
     if way == "common":

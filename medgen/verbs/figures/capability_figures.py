@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,33 +26,38 @@ from medgen.verbs.figures.latents import between, decoded
 from medgen.verbs.figures.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter
-SHOWN = 10  # classes that are drawn
+CLASSES = 10  # classes that are drawn
 PER_CLASS = 8
-MOMENTS = 5  # panels of the training that are shown, spread over it
+PANELS = 5  # of the training that are shown, spread over it
 
 
 @torch.inference_mode()
-def extras(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFigure]:
-    """Return the figures of a run beside its charts and panels."""
+def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFigure]:
+    """Return the figures of a run beside its charts and panels.
+
+    Parameters
+    ----------
+    model : the run's trained model; it is moved to the CPU
+    """
     model.cpu().eval()
     seed_all(run.settings.train.seed)
-    found = [*_learning(run), *_control(run)]
+    figures = [*_learning(run), *_control(run)]
     if isinstance(model, Embeds):
-        latents, places = _embed(run, model, scored)
+        latents, score_rows = _embed(run, model, scored)
         if latents.shape[1] >= 2 and len(latents) > 1:
-            found.append(_scatter(latents, [scored.table["finding"].iloc[place] for place in places]))
+            figures.append(_scatter(latents, scored.table["finding"].iloc[score_rows].tolist()))
         if isinstance(model, Decodes):
-            found += decoded(model.decode, latents)
+            figures += decoded(model.decode, latents)
         if isinstance(model, Decodes | Redraws):
-            originals = scored.data.frames[scored.rows[places]]
-            found += between(model.decode if isinstance(model, Decodes) else model.redraw, latents, originals)
+            originals = scored.data.frames[scored.rows[score_rows]]
+            figures += between(model.decode if isinstance(model, Decodes) else model.redraw, latents, originals)
     if isinstance(model, Codes):
-        found.append(_code_use(run, model, scored))
+        figures.append(_code_use(run, model, scored))
     if isinstance(model, Conditional) and model.classes:
-        found.append(_each_class(model))
+        figures.append(_each_class(model))
     if isinstance(model, Styles):
-        found += style_figures(model)
-    return found
+        figures += style_figures(model)
+    return figures
 
 
 def control(run: Run) -> dict[str, Any]:
@@ -66,12 +71,13 @@ def control(run: Run) -> dict[str, Any]:
     return {**response, **times, "target": float(rows["note.kl_target"].iloc[-1]), "mean_last_tenth": _last_tenth(rows)}
 
 
-def _in_words(held: dict[str, Any]) -> str:
-    settled = "not settled" if held["settling_step"] is None else f"settled within 2 % from step {held['settling_step']:.0f}"
+def _in_words(response: Mapping[str, Any]) -> str:
+    settled_at = response["settling_step"]
+    settled = "not settled" if settled_at is None else f"settled within 2 % from step {settled_at:.0f}"
     return (
-        f"Target {held['target']:.4g} nats, reached by the set point at step {held['final_from']:.0f}; mean KL over the last "
-        f"tenth {held['mean_last_tenth']:.3f}, steady-state error {held['steady_state_error']:+.3f} nats, "
-        f"overshoot {100 * held['overshoot']:.1f} %, {settled}."
+        f"Target {response['target']:.4g} nats, reached by the set point at step {response['final_from']:.0f}; mean KL over the "
+        f"last tenth {response['mean_last_tenth']:.3f}, steady-state error {response['steady_state_error']:+.3f} nats, "
+        f"overshoot {100 * response['overshoot']:.1f} %, {settled}."
     )
 
 
@@ -105,7 +111,7 @@ def _control(run: Run) -> Iterator[ExtraFigure]:
 def _learning(run: Run) -> Iterator[ExtraFigure]:
     panels = sorted((run.folder / "panels").glob("epoch-*.png"))
     if panels:
-        chosen = [panels[k] for k in evenly_spaced(len(panels), MOMENTS)]
+        chosen = [panels[k] for k in evenly_spaced(len(panels), PANELS)]
         epochs = [f"epoch {int(path.stem.removeprefix('epoch-'))}" for path in chosen]
         yield ExtraFigure(
             "learning",
@@ -117,20 +123,20 @@ def _learning(run: Run) -> Iterator[ExtraFigure]:
         )
 
 
-def _spread(run: Run, scored: ScoreTable) -> tuple[FixedBatches, NDArray[np.int64]]:
+def _evenly(run: Run, scored: ScoreTable) -> tuple[FixedBatches, NDArray[np.int64]]:
     """Return test frames, spread evenly where there are many, and their rows in the table."""
-    places = evenly_spaced(len(scored.rows), EMBEDDED)
-    return FixedBatches(scored.data, scored.rows[places], run.settings.data), places
+    score_rows = evenly_spaced(len(scored.rows), EMBEDDED)
+    return FixedBatches(scored.data, scored.rows[score_rows], run.settings.data), score_rows
 
 
 def _embed(run: Run, model: Embeds, scored: ScoreTable) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the embeddings (N, Z) of test frames and their rows in the table."""
-    batches, places = _spread(run, scored)
-    return np.concatenate([model.embed(batch).float().numpy() for batch in batches]), places
+    batches, score_rows = _evenly(run, scored)
+    return np.concatenate([model.embed(batch).float().numpy() for batch in batches]), score_rows
 
 
 def _code_use(run: Run, model: Codes, scored: ScoreTable) -> ExtraFigure:
-    batches, places = _spread(run, scored)
+    batches, score_rows = _evenly(run, scored)
     counts = {level: np.zeros(size, dtype=np.int64) for level, size in model.codebooks.items()}
     for batch in batches:
         for count, codes in zip(counts.values(), model.codes(batch.image), strict=True):
@@ -139,7 +145,7 @@ def _code_use(run: Run, model: Codes, scored: ScoreTable) -> ExtraFigure:
         "code-use",
         "Use of the codes",
         "How often each code of each codebook is used, the most used one first",
-        f"Share of all codes of {len(places)} test frames that each code has, by rank. A codebook in full use is a line that "
+        f"Share of all codes of {len(score_rows)} test frames that each code has, by rank. A codebook in full use is a line that "
         "falls slowly; a collapsed one falls at once. Perplexity: how many codes, all equally used, would be as varied.",
         code_chart(counts),
     )
@@ -157,8 +163,8 @@ def _scatter(latents: NDArray[np.float32], findings: list[str]) -> ExtraFigure:
 
 
 def _each_class(model: Conditional) -> ExtraFigure:
-    names = model.classes[:SHOWN]
-    rows = [list(to_pixels(model.sample(PER_CLASS, place))) for place in range(len(names))]
+    names = model.classes[:CLASSES]
+    rows = [list(to_pixels(model.sample(PER_CLASS, class_index))) for class_index in range(len(names))]
     return ExtraFigure(
         "classes",
         "Samples of each class",

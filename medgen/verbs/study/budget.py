@@ -26,6 +26,7 @@ from medgen.engine.running_means import LogRow
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import read_json, short_digest, write_json
+from medgen.runs.versions import made_by
 from medgen.types import Batch
 from medgen.verbs.study.settings import seconds as seconds_of
 from medgen.verbs.train import TrainingInputs
@@ -129,7 +130,7 @@ def planned(
         return most
     plans: dict[str, Any] = read_json(folder / FILE)
     asked = setup.settings.model_dump(mode="json")
-    stamp = {"budget": budget, "settings": short_digest(setup.data.digest, json.dumps(asked))}
+    stamp = {"made_by": made_by("plan"), "budget": budget, "settings": short_digest(setup.data.digest, json.dumps(asked))}
     if not stamp.items() <= plans.get(name, {}).items():
         stages = registry.create(setup.settings.backend, setup.settings.model, setup.data.size, setup.data.channels).stages
         took = stage_seconds(setup, device, TRIAL * seconds_of(budget), stop)

@@ -18,12 +18,13 @@ from medgen.files import write_text
 from medgen.report.markup import distinct
 from medgen.report.study.comparison import Comparison, Failure
 from medgen.report.study.page import write_comparison
-from medgen.runs.run import Run, RunSettings, open_run
+from medgen.runs.run import Run, open_run
+from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
-from medgen.verbs.report import split_of, split_rows
+from medgen.verbs.results import open_split, split_rows
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
-from medgen.verbs.study.study_rows import EvaluatedRun, assemble, evaluate_run
+from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
 from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, jobs_of, set_up_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
@@ -72,18 +73,18 @@ def compare(
     failures: list[Failure] = []
     jobs = _jobs(study, recipes, failures, context)
     study.write(out / FILE)
-    groups: dict[str, list[EvaluatedRun]] = {}
-    for place, job in enumerate(jobs, 1):
-        on_progress(Progress("compare", place - 1, len(jobs), {}, f"{job.folder.name}: run {place} of {len(jobs)}"))
+    groups: dict[str, list[StudyRun]] = {}
+    for number, job in enumerate(jobs, 1):
+        on_progress(Progress("compare", number - 1, len(jobs), {}, f"{job.folder.name}: run {number} of {len(jobs)}"))
         try:
             run = None if stop() else train_or_reuse(job, study, context)
             if run is None:
                 break
-            seen = evaluate_run(run, *split_of(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
+            reported = report_run(run, *open_split(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
         except Exception as error:  # whatever it is, the other backends have nothing to do with it
             failures.append(_failed(job.folder.name, error, context))
         else:
-            groups.setdefault(job.entry, []).append(seen)
+            groups.setdefault(job.entry, []).append(reported)
     if stop():
         return None
     if not groups:
@@ -121,22 +122,21 @@ def compare_runs(
     RunError, DataError : if a run is not trained, its data set is gone, or test frames differ.
     """
     runs = [open_run(folder) for folder in folders]
-    places = [run.folder.resolve() for run in runs]
+    paths = [run.folder.resolve() for run in runs]
     if len(runs) < 2:
         raise ConfigError("a comparison takes two runs or more; `medgen report RUN` shows one")
-    if twice := [str(run.folder) for run, place in zip(runs, places, strict=True) if places.count(place) > 1]:
+    if twice := [str(run.folder) for run, path in zip(runs, paths, strict=True) if paths.count(path) > 1]:
         raise ConfigError(f"run '{twice[0]}' is named twice")
-    splits = [split_of(run, dataset) for run in runs]
+    splits = [open_split(run, dataset) for run in runs]
     frames = [identity(*split) for split in splits]
     for run, others in zip(runs[1:], frames[1:], strict=True):
         check_same(str(runs[0].folder), frames[0], str(run.folder), others)
-    seen = {
-        name: evaluate_run(run, *split, out / PAGES / name, device, on_progress)
+    reported = {
+        name: report_run(run, *split, out / PAGES / name, device, on_progress)
         for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)
     }
-    groups = {
-        title: [seen[name] for name in members] for title, members in grouped({n: some.run for n, some in seen.items()}).items()
-    }
+    alike = grouped({name: member.run for name, member in reported.items()})
+    groups = {title: [reported[name] for name in names] for title, names in alike.items()}
     commands = [run.about.get("command", "") for run in runs] + [command]
     comparison = assemble(
         f"Comparison of {', '.join(groups)}",
@@ -157,16 +157,16 @@ def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: li
             break
         try:
             setup = set_up_entry(study, settings)
-            found = jobs_of(study, entry, setup, context)
+            entry_jobs = jobs_of(study, entry, setup, context)
         except Exception as error:
             failures.append(_failed(entry, error, context))
             continue
         frames = identity(setup.data, setup.data.rows("test"))
         first = first or (entry, frames)
         check_same(*first, entry, frames)
-        for job in found:
+        for job in entry_jobs:
             check_reusable(job, setup)
-        jobs += found
+        jobs += entry_jobs
     return jobs
 
 

@@ -31,7 +31,7 @@ from medgen.config import Settings, override, read_toml, to_toml
 from medgen.data.native.addresses import is_address
 from medgen.errors import ConfigError
 from medgen.files import write_text
-from medgen.runs.run import RunSettings, recipe
+from medgen.runs.settings import RunSettings, recipe
 
 FILE = "study.toml"
 ALIKE: Mapping[str, Any] = {"data": {"overlay": "common"}}  # what a mask gives away must not tell one backend from another

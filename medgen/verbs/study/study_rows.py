@@ -20,32 +20,38 @@ from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import audit_frames
-from medgen.verbs.figures.frame_panels import views
-from medgen.verbs.report import gather
+from medgen.verbs.figures.frame_panels import frame_views
+from medgen.verbs.results import evaluate_run
 from medgen.verbs.study.same_frames import identity, unlike
 
 
-class EvaluatedRun(NamedTuple):
-    """A run with all that is to be said about it."""
+class StudyRun(NamedTuple):
+    """A run of a comparison, with its scores, all that its page says, and what it cost."""
 
     run: Run
-    evidence: RunResults
+    results: RunResults
     scored: ScoreTable
     cost: Cost
 
 
-def evaluate_run(
+def report_run(
     run: Run, data: Prepared, rows: NDArray[np.int64], page: Path, device: Device = "auto", on_progress: OnProgress = no_progress
-) -> EvaluatedRun:
-    """Score a run's test frames, where that is not done yet, write its own page and look at what it cost."""
-    evidence, scored = gather(run, data, rows, device=device, on_progress=on_progress)
-    write_report([evidence], page)
-    return EvaluatedRun(run, evidence, scored, cost(run, scored, device, on_progress))
+) -> StudyRun:
+    """Score a run's test frames, where that is not done yet, write its own page and look at what it cost.
+
+    Parameters
+    ----------
+    data, rows : as `medgen.verbs.results.open_split` gave them
+    page : folder of the run's page
+    """
+    _, results, scored, model = evaluate_run(run, data, rows, device=device, on_progress=on_progress)
+    write_report([results], page)
+    return StudyRun(run, results, scored, cost(run, scored, model=model, device=device, on_progress=on_progress))
 
 
 def assemble(
     title: str,
-    groups: Mapping[str, Sequence[EvaluatedRun]],
+    groups: Mapping[str, Sequence[StudyRun]],
     *,
     failures: Sequence[Failure] = (),
     study: Mapping[str, Any],
@@ -61,10 +67,10 @@ def assemble(
     first = next(iter(groups.values()))[0]
     paths = identity(first.scored.data, first.scored.rows).index
     entries = []
-    for name, seen in groups.items():
-        orders = [identity(some.scored.data, some.scored.rows).index.get_indexer(paths) for some in seen]
-        runs = [_ordered(first, some, order) for some, order in zip(seen, orders, strict=True)]
-        entries.append(Entry(name, runs, [some.cost for some in seen], _Views(seen[0], orders[0])))
+    for name, members in groups.items():
+        orders = [identity(member.scored.data, member.scored.rows).index.get_indexer(paths) for member in members]
+        runs = [_ordered(first, member, order) for member, order in zip(members, orders, strict=True)]
+        entries.append(Entry(name, runs, [member.cost for member in members], _Views(members[0], orders[0])))
     data, rows = first.scored.data, first.scored.rows
     return Comparison(
         title=title,
@@ -78,18 +84,18 @@ def assemble(
     )
 
 
-def _ordered(first: EvaluatedRun, seen: EvaluatedRun, order: NDArray[np.intp]) -> RunResults:
-    """Return the evidence with its scores in this order, and with warnings of what makes the run hard to compare."""
-    scores = seen.evidence.scores.iloc[order].reset_index(drop=True)
-    warnings = [*seen.evidence.warnings, *unlike(first.run, first.scored.data, seen.run, seen.scored.data)]
-    return replace(seen.evidence, scores=scores, warnings=warnings)
+def _ordered(first: StudyRun, member: StudyRun, order: NDArray[np.intp]) -> RunResults:
+    """Return the results with their scores in this order, and with warnings of what makes the run hard to compare."""
+    scores = member.results.scores.iloc[order].reset_index(drop=True)
+    warnings = [*member.results.warnings, *unlike(first.run, first.scored.data, member.run, member.scored.data)]
+    return replace(member.results, scores=scores, warnings=warnings)
 
 
 class _Views:
     """Shows frames of a run when they are asked for; until then no model is in memory."""
 
-    def __init__(self, seen: EvaluatedRun, order: NDArray[np.intp]) -> None:
-        self.run, self.scored, self.order = seen.run, seen.scored, order
+    def __init__(self, member: StudyRun, order: NDArray[np.intp]) -> None:
+        self.run, self.scored, self.order = member.run, member.scored, order
 
-    def __call__(self, places: Sequence[int]) -> list[FrameView]:
-        return views(self.run, self.run.trained_model(), self.scored, self.order[list(places)].tolist())
+    def __call__(self, rows: Sequence[int]) -> list[FrameView]:
+        return frame_views(self.run, self.run.trained_model(), self.scored, self.order[list(rows)].tolist())

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from medgen.engine.device import Device
 from medgen.errors import RunError
-from medgen.runs.run import Run, RunSettings, open_run
+from medgen.runs.run import Run, open_run
+from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.study.budget import TOLERANCE, planned
 from medgen.verbs.study.settings import StudySettings

@@ -1,0 +1,186 @@
+"""From a run to its results, the one way that a report and a study take.
+
+`open_split` opens the data set and names the rows, `evaluate_run` scores them, where that is not done yet, and gathers all that a
+page says about the run. The model is built and loaded once and handed to everything that draws with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen import registry
+from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Samples, Styles
+from medgen.data.prepared import Prepared
+from medgen.engine.device import Device, seed_all
+from medgen.errors import DataError
+from medgen.report.evaluate import evaluate
+from medgen.report.run_report_data import RunResults
+from medgen.runs.datasets import check_fits, open_trained_on
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable, score_rows
+from medgen.types import OnProgress, no_progress
+from medgen.verbs.audit import audit_frames
+from medgen.verbs.distance import measure_once, measured
+from medgen.verbs.draw import draw_samples
+from medgen.verbs.figures.capability_figures import control, extra_figures
+from medgen.verbs.figures.frame_panels import chosen_by_score, panels
+from medgen.verbs.figures.styles import path_length
+from medgen.verbs.run_warnings import Scored, run_warnings
+from medgen.verbs.subgroups import subgroups
+from medgen.verbs.transfer import transfer
+
+BLOCK = 256  # maps read at once
+N_MEASURED = 500  # samples whose distance from real frames is measured where nobody has measured any
+N_SHOWN = 9  # samples on the page
+OVERLAYS: Mapping[str, str] = {
+    "mask": "masked in input, loss and score, in each frame its own",
+    "common": "masked in every frame alike where it usually stands, filled elsewhere",
+    "keep": "kept",
+}
+
+
+class EvaluatedRun(NamedTuple):
+    """A run with its scores, its trained model and all that its page says."""
+
+    run: Run
+    results: RunResults
+    scored: ScoreTable
+    model: Backend
+
+
+def open_split(run: Run, dataset: Path | None = None, split: str = "test") -> tuple[Prepared, NDArray[np.int64]]:
+    """Open the data set that a run was trained on; return it with the rows of a split.
+
+    Parameters
+    ----------
+    dataset : where the data set is now, if it has moved
+
+    Raises
+    ------
+    RunError, DataError : if the run is not trained, or its data set is gone or has no frames of that split.
+    """
+    run.require_weights()
+    data = open_trained_on(run, dataset)
+    check_fits(run, data)
+    return data, split_rows(data, split)
+
+
+def split_rows(data: Prepared, split: str) -> NDArray[np.int64]:
+    """Return the rows of a split that is to be scored.
+
+    Raises
+    ------
+    DataError : if there are none.
+    """
+    rows = data.rows(split)
+    if not len(rows):
+        splits = ", ".join(sorted(set(data.index["split"])))
+        remedy = f"it has {splits}" if data.kind else "prepare it again with --test-share above 0, or `medgen score` other frames"
+        raise DataError(f"'{data.folder}' has no frames of split '{split}'; {remedy}")
+    return rows
+
+
+def evaluate_run(
+    run: Run,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    split: str = "test",
+    by: Sequence[str] = (),
+    device: Device = "auto",
+    on_progress: OnProgress = no_progress,
+) -> EvaluatedRun:
+    """Score the rows of a split, where that is not done yet, and gather what a page says about the run.
+
+    Parameters
+    ----------
+    data, rows, split : as `open_split` gave them
+    by : columns of the source's manifest by whose values detection is measured, too
+
+    Raises
+    ------
+    RunError, DataError, MedgenError : if the run cannot score, or the source has no such column.
+    """
+    model = run.trained_model()
+    folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
+    scored = score_rows(run, data, rows, folder, model=model, device=device, on_progress=on_progress)
+    metrics = _metrics(run, model, scored, by, device, on_progress)
+    history = run.history()
+    about = Scored(run, type(model).requirements(model.config), data, split, scored.table, metrics)
+    results = RunResults(
+        name=run.name,
+        backend=run.settings.backend,
+        about=registry.about(run.settings.backend),
+        dataset=_dataset(run, data),
+        scores=scored.table,
+        history=history,
+        metrics=metrics,
+        panels=panels(run, model, scored, chosen_by_score(scored.table)),
+        samples=draw_samples(model, N_SHOWN, run.settings.train.seed, device) if isinstance(model, Samples) else None,
+        settings=shown_settings(run),
+        provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
+        warnings=run_warnings(about),
+        rejected=data.rejected(),
+        extras=extra_figures(run, model, scored),
+        audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
+    )
+    return EvaluatedRun(run, results, scored, model)
+
+
+def shown_settings(run: Run) -> dict[str, Any]:
+    """Return the settings of a run, and those of the data set it was trained on, as nested plain values."""
+    return run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")}
+
+
+def _metrics(
+    run: Run, model: Backend, scored: ScoreTable, by: Sequence[str], device: Device, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Return the numbers of the page: of detection and, where the backend can do more, of that."""
+    data = scored.data
+    metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), subgroups(data, scored.rows, by))
+    if controlled := control(run):
+        metrics["control"] = controlled
+    if isinstance(model, Samples):
+        reason = measure_once(run, model, data, N_MEASURED, device=device, on_progress=on_progress)
+        metrics["distribution"] = {"measured": measured(run), "reason": reason}
+    if transferred := transfer(run, model, data, device, on_progress):
+        metrics["transfer"] = transferred
+    if isinstance(model, Styles):
+        model.cpu().eval()
+        seed_all(run.settings.train.seed)
+        metrics["path_length"] = path_length(model)
+    return metrics
+
+
+def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:
+    """Yield maps, truth masks and valid pixels of the frames whose truth is known everywhere: annotated ones and normals."""
+    data, rows = scored.data, scored.rows
+    if scored.maps is None or data.masks is None:
+        return None
+    maps, masks = scored.maps, data.masks
+    known = (data.index["annotated"].iloc[rows].to_numpy() == 1) | (scored.table["label"].to_numpy() == "normal")
+    positions = np.flatnonzero(known)
+    blocks = (positions[start : start + BLOCK] for start in range(0, len(positions), BLOCK))
+    return ((maps[block], masks[rows[block]], data.valid[rows[block]]) for block in blocks)
+
+
+def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:
+    """Return what the run was trained on, in words and counts."""
+    originals = data.index[data.index["copy"] == 0]
+    facts: dict[str, str | int] = {
+        "source": run.origin.source,
+        "crop": f"{data.size} x {data.size} x {data.channels}",
+        "overlay": OVERLAYS[run.settings.data.overlay],
+    }
+    for (split, finding), frames in originals.groupby(["split", "finding"]):
+        facts[f"{split}: {finding or 'no finding named'}"] = len(frames)
+    facts["groups"] = originals["group"].nunique()
+    facts["augmented copies"] = len(data.index) - len(originals)
+    facts["rejected files"] = len(data.rejected())
+    return facts

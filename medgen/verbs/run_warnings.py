@@ -1,0 +1,121 @@
+"""What a reader has to know before any number of a run: each warning is one function of what is known of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from medgen.data.prepared import Prepared
+from medgen.report.study.summary import few_groups
+from medgen.runs.run import Run
+from medgen.types import DataRequirements
+
+
+class Scored(NamedTuple):
+    """A run with the frames that it has scored.
+
+    Attributes
+    ----------
+    requirements : of the training batches of its backend
+    split : whose frames the scores are of
+    metrics : of these scores, as the page shows them
+    """
+
+    run: Run
+    requirements: DataRequirements
+    data: Prepared
+    split: str
+    scores: pd.DataFrame
+    metrics: Mapping[str, Any]
+
+
+def run_warnings(scored: Scored) -> list[str]:
+    """Return the warnings that hold for a run, one sentence or two each, in the order of the page."""
+    return [warning for warn in WARNINGS if (warning := warn(scored))]
+
+
+def _training_saw_more_than_normal_frames(scored: Scored) -> str:
+    requirements, other = scored.requirements, scored.run.settings.data.other
+    if requirements.abnormal or (requirements.other == "pool" and not other):
+        return (
+            "The training saw abnormal frames, none of them a test frame: do not put these numbers beside those of a training "
+            "that saw normal frames alone without saying so."
+        )
+    return f"The training saw a second data set besides, {other}." if requirements.other == "pool" else ""
+
+
+def _frames_are_no_test_frames(scored: Scored) -> str:
+    if scored.split == "test":
+        return ""
+    return f"What is called test here are frames of split “{scored.split}”, which the training may have seen."
+
+
+def _frames_are_of_another_data_set(scored: Scored) -> str:
+    if scored.data.digest == scored.run.origin.data_digest:
+        return ""
+    return "The frames scored here are not from the data set that the run was trained on."
+
+
+def _splits_share_near_duplicates(scored: Scored) -> str:
+    if not (leaks := len(scored.data.leaks())):
+        return ""
+    return (
+        f"Near-duplicate frames stand in different splits ({leaks} {'pair' if leaks == 1 else 'pairs'}); they are listed in "
+        "leaks.csv of the data set."
+    )
+
+
+def training_warning(run: Run) -> str:
+    """Return with what warning a training ended, as a sentence; "" where there was none."""
+    return f"The training ended with a warning: {run.about['warning']}." if run.about.get("warning") else ""
+
+
+def no_threshold(run: Run) -> str:
+    """Return why a run has no threshold, as a sentence."""
+    return f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}."
+
+
+def _overlay_was_scored(scored: Scored) -> str:
+    if scored.run.settings.data.overlay != "keep":
+        return ""
+    return "Border, boxes, text and highlights were scored like tissue; a score may see the camera and not the finding."
+
+
+def _labels_differ_in_frame_size(scored: Scored) -> str:
+    sizes = scored.data.index.groupby("label")[["width", "height"]].median()
+    if {"normal", "abnormal"} <= set(sizes.index) and (sizes.loc["normal"] != sizes.loc["abnormal"]).any():
+        return "Normal and abnormal frames differ in their original size; other traits of the camera may differ as well."
+    return ""
+
+
+def _files_could_not_be_read(scored: Scored) -> str:
+    rejected = len(scored.data.rejected())
+    return f"{rejected} files could not be read; they are listed below." if rejected else ""
+
+
+def _frames_are_of_few_groups(scored: Scored) -> str:
+    few = few_groups(scored.scores["label"].to_numpy(), scored.scores["group"].to_numpy())
+    return f"{few}." if few else ""
+
+
+def _one_label_is_missing(scored: Scored) -> str:
+    if scored.metrics["detection"]:
+        return ""
+    return "Without both normal and abnormal test frames, detection cannot be measured."
+
+
+WARNINGS: tuple[Callable[[Scored], str], ...] = (
+    _training_saw_more_than_normal_frames,
+    _frames_are_no_test_frames,
+    _frames_are_of_another_data_set,
+    _splits_share_near_duplicates,
+    lambda scored: training_warning(scored.run),
+    lambda scored: "" if scored.run.calibration().get("value") else no_threshold(scored.run),
+    _overlay_was_scored,
+    _labels_differ_in_frame_size,
+    _files_could_not_be_read,
+    _frames_are_of_few_groups,
+    _one_label_is_missing,
+)
