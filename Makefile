@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 OUT ?= demo
 
-.PHONY: demo test lint reproduce clean
+.PHONY: demo check test reproduce clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,14 +19,15 @@ OUT ?= demo
 demo: .venv/installed
 	.venv/bin/medgen demo --out $(OUT)
 
-lint: .venv/tested
+# What reads the code and runs none of it: style, types, import contracts. A commit may wait for it.
+check: .venv/tested
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 
 # Each file of tests goes to one process; each process keeps to one core.
-test: lint
+test: check
 	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses logical --dist loadfile
 
 # Every system of reports/README.md, trained and measured again; what is finished in the folder stays.
