@@ -52,7 +52,7 @@ def make_history(epochs: int) -> pd.DataFrame:
     return pd.DataFrame(columns | {"diagnosis.active_latents": np.clip(epoch // 4, 0, 6)})
 
 
-def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epochs: int = 3, **changes: Any) -> RunResults:
+def make_results(normals: int = 180, abnormals: int = 120, side: int = 24, epochs: int = 3, **changes: Any) -> RunResults:
     """A run that looks like a real one."""
     random = np.random.default_rng(0)
     label = np.array(["normal"] * normals + ["abnormal"] * abnormals)
@@ -80,7 +80,7 @@ def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epoc
         "dataset": {"source": "../data/hyperkvasir", "size": "96 x 96", "train": "279 frames", "val": 93, "rejected": 3},
         "scores": scores,
         "history": make_history(epochs),
-        "metrics": evaluate(scores, [maps], threshold, draws=20),
+        "metrics": evaluate(scores, [maps], threshold, n_bootstrap=20),
         "panels": panels,
         "samples": np.stack([tissue(side, False, seed)[0] for seed in range(9)]),
         "settings": {"backend": "endovae", "model": {"latents": 6, "weight": None}, "train": {"lr": 1e-3, "ema": {"on": False}}},
@@ -91,6 +91,6 @@ def make_evidence(normals: int = 180, abnormals: int = 120, side: int = 24, epoc
     return RunResults(**(fields | changes))
 
 
-def report_page(evidence: list[RunResults], out: Path) -> str:
+def report_page(results: list[RunResults], out: Path) -> str:
     """Write the report of these runs; return its page."""
-    return write_report(evidence, out).read_text(encoding="utf-8")
+    return write_report(results, out).read_text(encoding="utf-8")

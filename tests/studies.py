@@ -13,7 +13,7 @@ from pages import HOSTILE
 from run_results import make_history, tissue
 
 from medgen.data.shortcut_features import TRAITS
-from medgen.report.audit import audit
+from medgen.report.audit import measure_shortcuts
 from medgen.report.evaluate import evaluate
 from medgen.report.groups import size_classes
 from medgen.report.run_report_data import RunResults
@@ -38,7 +38,7 @@ def make_frames(normals: int, abnormals: int) -> pd.DataFrame:
     return frames.assign(group=[f"patient {n // 2}" for n in place])
 
 
-def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: int = 20, **changes: Any) -> RunResults:
+def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, n_bootstrap: int = 20, **changes: Any) -> RunResults:
     """A run whose abnormal frames score `skill` standard deviations higher than its normal ones."""
     random = np.random.default_rng([seed, *name.encode()])
     hard = np.random.default_rng(0).normal(size=len(frames))  # what is hard for one run is hard for the others
@@ -53,7 +53,7 @@ def make_run(name: str, skill: float, seed: int, frames: pd.DataFrame, draws: in
     maps = (error, np.stack([mask for _, _, mask in panels]), np.stack([valid for _, valid, _ in panels]))
     sizes = size_classes(np.where(abnormal, 0.004 + 0.1 * hard**2, np.nan).tolist())
     threshold = {"value": limit, "false_alarm_rate": 0.05, "normals": 93}
-    metrics = evaluate(scores, [maps], threshold, {"size of the finding": sizes}, draws)
+    metrics = evaluate(scores, [maps], threshold, {"size of the finding": sizes}, n_bootstrap)
     fields: dict[str, Any] = {
         "name": f"{name}-{seed}",
         "backend": name,
@@ -100,7 +100,7 @@ def make_audit(frames: pd.DataFrame, scores: Mapping[str, NDArray]) -> dict[str,
     traits[next(iter(TRAITS))] += 1.5 * (frames["label"] == "abnormal")
     pairs = pd.DataFrame({"kind": ["near"], "path": [frames["path"].iloc[0]], "split": "test"})
     pairs = pairs.assign(other="train/copy.jpg", other_split="train")
-    found = audit(frames, traits, random.random(len(frames)), scores, pairs, draws=20)
+    found = measure_shortcuts(frames, traits, random.random(len(frames)), scores, pairs, n_bootstrap=20)
     return found | {"left_out": "", "looked": True}
 
 
@@ -140,7 +140,7 @@ def hostile_comparison() -> Comparison:
     frames = frames.assign(path=name + frames["path"], finding=name + frames["finding"], group=name + frames["group"])
     entries = []
     for place in range(3):
-        run = make_run("vae", 1.0 + place, place, frames, draws=20)
+        run = make_run("vae", 1.0 + place, place, frames, n_bootstrap=20)
         settings = {"backend": name, "model": {name: name}, "train": {"seed": place}}
         run = replace(
             run, name=name, backend=name, about=name, settings=settings, warnings=[name], provenance={name: name, "command": name}

@@ -15,12 +15,12 @@ import pytest
 from commands import fail, succeed
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from run_results import make_evidence, report_page
+from run_results import make_results, report_page
 from sklearn.metrics import roc_auc_score
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.metrics.detection import auroc, bootstrap
-from medgen.report.audit import alike, audit, bins, examine, headlines, separation, stratified_auroc
+from medgen.report.audit import alike, bins, examine, headlines, measure_shortcuts, separation, stratified_auroc
 
 PAIRS = ["kind", "path", "split", "other", "other_split"]
 NONE = pd.DataFrame(columns=PAIRS)
@@ -55,7 +55,7 @@ def audited(shift: float, probe: float = 0.0, **traits: Any) -> dict[str, Any]:
     labels, values, _ = drawn(90, shift)
     baseline = np.random.default_rng(9).normal(size=90) + probe * labels
     table = pd.DataFrame({"brightness": values} | traits)
-    return audit(frames(labels), table, baseline, {"model": values}, NONE, draws=50)
+    return measure_shortcuts(frames(labels), table, baseline, {"model": values}, NONE, n_bootstrap=50)
 
 
 @pytest.mark.parametrize("shift", [1.0, -1.0])
@@ -155,7 +155,7 @@ def test_the_matched_area_is_that_of_scikit_learn_on_those_frames() -> None:
 def test_without_leaked_frames_the_area_is_that_of_scikit_learn_on_the_others() -> None:
     labels, values, _ = drawn()
     pairs = pd.DataFrame([("near", f"{place}.jpg", "test", "x.jpg", "train") for place in range(9)], columns=PAIRS)
-    found = audit(frames(labels), pd.DataFrame({"brightness": values}), values, {"model": values}, pairs, 50)
+    found = measure_shortcuts(frames(labels), pd.DataFrame({"brightness": values}), values, {"model": values}, pairs, 50)
     kept = found["models"]["model"]["without_duplicates"]
     assert kept["auroc"]["value"] == pytest.approx(roc_auc_score(labels[9:], values[9:])) and kept["normal"] < 20
 
@@ -187,7 +187,7 @@ def test_frames_without_a_label_count_for_nothing() -> None:
     more = pd.concat([table, table.assign(label="", id="u", path="u")], ignore_index=True)
     twice = np.concatenate([values, values + 50])
     whole, alone = (
-        audit(rows, pd.DataFrame({"brightness": part}), part, {"m": part}, NONE, 50)
+        measure_shortcuts(rows, pd.DataFrame({"brightness": part}), part, {"m": part}, NONE, 50)
         for rows, part in ((more, twice), (table, values))
     )
     assert whole == alone
@@ -195,7 +195,7 @@ def test_frames_without_a_label_count_for_nothing() -> None:
 
 def test_the_page_shows_the_audit_and_says_the_gravest_on_top(tmp_path: Path) -> None:
     found = audited(4.0) | {"left_out": "<b>", "looked": True}
-    page = report_page([make_evidence(audit=found)], tmp_path)
+    page = report_page([make_results(audit=found)], tmp_path)
     value = found["traits"][0]["auroc"]["value"]
     assert f'<tr><th scope="row">mean brightness</th><td><data value="{value!r}">{value:.3f}</data>' in page.replace("\n", "")
     assert "Too easy" in page[: page.index("<section")] and "&lt;b&gt;" in page
@@ -206,8 +206,11 @@ def test_the_page_shows_the_audit_and_says_the_gravest_on_top(tmp_path: Path) ->
 
 def test_with_one_class_alone_the_page_names_the_traits_and_says_why_nothing_was_measured(tmp_path: Path) -> None:
     labels, values, _ = drawn()
-    found = audit(frames(0 * labels), pd.DataFrame({"brightness": values}), values, {}, NONE) | {"left_out": "", "looked": False}
-    page = report_page([make_evidence(audit=found)], tmp_path)
+    found = measure_shortcuts(frames(0 * labels), pd.DataFrame({"brightness": values}), values, {}, NONE) | {
+        "left_out": "",
+        "looked": False,
+    }
+    page = report_page([make_results(audit=found)], tmp_path)
     assert "Not measured: there are no abnormal frames" in page and "Looked at: mean brightness." in page
     assert "None were looked for" in page
 

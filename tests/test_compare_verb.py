@@ -90,7 +90,7 @@ def test_scores_of_all_entries_are_of_the_same_frames_in_one_order(study: Compar
 
 
 def test_views_show_the_frames_that_are_asked_for(study: Compared, root: Path) -> None:
-    views = study.comparison.entries[0].views([3, 0])
+    views = study.comparison.entries[0].frame_views([3, 0])
     maps = np.load(root / "S" / "runs" / "vae-seed0" / "scores" / "maps.npy")
     assert [view.original.shape for view in views] == [(16, 16, 3)] * 2 and views[1].reconstruction is not None
     assert views[0].error is not None and np.array_equal(views[0].error, maps[3])

@@ -53,7 +53,7 @@ def test_a_batch_of_weights_gives_each_row_its_own_value(name: str) -> None:
 
 @BY_NAME
 def test_the_value_of_each_interval_is_that_of_scikit_learn(name: str) -> None:
-    assert measure_decisions(LABELS, CALLED, draws=20)[name].value == pytest.approx(
+    assert measure_decisions(LABELS, CALLED, n_bootstrap=20)[name].value == pytest.approx(
         REFERENCES[name][1](LABELS, CALLED), abs=1e-12
     )
 
@@ -68,7 +68,7 @@ def test_each_value_lies_inside_its_interval(name: str) -> None:
 def test_shares_of_frames_that_are_their_own_groups_have_the_exact_interval(name: str, label: int) -> None:
     right = CALLED[label == LABELS] == label
     expected = stats.binomtest(int(right.sum()), right.size).proportion_ci(0.9, method="exact")
-    found = measure_decisions(LABELS, CALLED, draws=20, level=0.9)[name]
+    found = measure_decisions(LABELS, CALLED, n_bootstrap=20, level=0.9)[name]
     assert (found.low, found.high) == (expected.low, expected.high)
 
 

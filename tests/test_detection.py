@@ -98,7 +98,7 @@ def test_an_interval_with_each_frame_its_own_group_is_that_of_scipy(statistic) -
         rows = np.concatenate([normal, abnormal], axis=-1).reshape(-1, 100)
         return np.array([statistic(LABELS, row) for row in rows]).reshape(normal.shape[:-1])
 
-    ours = bootstrap(statistic, LABELS, SCORES, np.arange(100), draws=4000)
+    ours = bootstrap(statistic, LABELS, SCORES, np.arange(100), n_bootstrap=4000)
     samples = (SCORES[LABELS == 0], SCORES[LABELS == 1])
     theirs = stats.bootstrap(samples, of_samples, method="percentile", n_resamples=4000, rng=1, vectorized=True)
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.025)
@@ -106,7 +106,7 @@ def test_an_interval_with_each_frame_its_own_group_is_that_of_scipy(statistic) -
 
 def test_the_interval_covers_the_true_auroc_as_often_as_promised() -> None:
     truth, generator = 0.5 * (1 + erf(0.5)), np.random.default_rng(3)
-    intervals = [bootstrap(auroc, *two_classes(60, generator), np.arange(120), draws=300, seed=i) for i in range(300)]
+    intervals = [bootstrap(auroc, *two_classes(60, generator), np.arange(120), n_bootstrap=300, seed=i) for i in range(300)]
     assert 0.92 <= np.mean([interval.low <= truth <= interval.high for interval in intervals]) <= 0.98
 
 
@@ -117,7 +117,7 @@ def test_groups_of_like_frames_are_covered_by_group_and_not_by_frame() -> None:
         labels, centres = two_classes(40, generator)
         labels, scores = np.repeat(labels, 5), np.repeat(centres, 5)
         for by, groups in (("group", np.repeat(np.arange(80), 5)), ("frame", np.arange(400))):
-            interval = bootstrap(auroc, labels, scores, groups, draws=200, seed=seed)
+            interval = bootstrap(auroc, labels, scores, groups, n_bootstrap=200, seed=seed)
             covered[by] += interval.low <= truth <= interval.high
     assert covered["group"] >= 180
     assert covered["frame"] < 150
@@ -181,7 +181,7 @@ def test_a_specificity_in_percent_is_refused() -> None:
         sensitivity_at_specificity([0, 1], [0, 1], 95)
 
 
-@pytest.mark.parametrize("wrong", [{"draws": 0}, {"level": 95}, {"groups": ["a"]}])
+@pytest.mark.parametrize("wrong", [{"n_bootstrap": 0}, {"level": 95}, {"groups": ["a"]}])
 def test_a_bootstrap_that_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(MedgenError, match="expected"):
         bootstrap(auroc, [0, 1], [0, 1], **({"groups": ["a", "b"]} | wrong))

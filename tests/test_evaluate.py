@@ -45,8 +45,8 @@ def scored(normals: int = 30, abnormals: int = 20, unlabelled: int = 5) -> pd.Da
     )
 
 
-def numbers(table: pd.DataFrame, pixel_maps=None, threshold=THRESHOLD, draws: int = 50) -> dict:
-    return evaluate(table, pixel_maps, threshold, draws=draws)
+def numbers(table: pd.DataFrame, pixel_maps=None, threshold=THRESHOLD, n_bootstrap: int = 50) -> dict:
+    return evaluate(table, pixel_maps, threshold, n_bootstrap=n_bootstrap)
 
 
 def blocks(frames: int = 6, side: int = 16):
@@ -75,7 +75,9 @@ def test_detection_is_that_of_scikit_learn() -> None:
 
 
 def test_each_value_lies_in_its_interval() -> None:
-    assert all(entry["low"] <= entry["value"] <= entry["high"] for entry in numbers(scored(), draws=500)["detection"].values())
+    assert all(
+        entry["low"] <= entry["value"] <= entry["high"] for entry in numbers(scored(), n_bootstrap=500)["detection"].values()
+    )
 
 
 def test_parts_have_their_own_auroc() -> None:
@@ -262,7 +264,7 @@ def test_the_table_is_left_as_it_was() -> None:
 
 
 def test_the_bootstrap_is_described() -> None:
-    assert numbers(scored(), draws=7)["bootstrap"] == {"draws": 7, "level": 0.95, "by": "group"}
+    assert numbers(scored(), n_bootstrap=7)["bootstrap"] == {"draws": 7, "level": 0.95, "by": "group"}
 
 
 @pytest.mark.parametrize(

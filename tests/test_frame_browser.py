@@ -58,7 +58,7 @@ def test_pictures_are_those_of_the_backend(comparison: Comparison) -> None:
     found = pictures(comparison, entry_names(comparison), rank_frames(comparison.entries))
     row = next(iter(found))
     for entry, part in zip(comparison.entries, found[row]["entries"], strict=True):
-        view = entry.views([row])[0]
+        view = entry.frame_views([row])[0]
         assert (part["reconstruction"] is None) == (view.reconstruction is None)
         if view.reconstruction is not None:
             drawn = np.asarray(Image.open(BytesIO(b64decode(part["reconstruction"].split(",")[1]))), dtype=float)
@@ -68,7 +68,7 @@ def test_pictures_are_those_of_the_backend(comparison: Comparison) -> None:
 def test_the_contour_runs_around_the_finding(comparison: Comparison) -> None:
     found = pictures(comparison, entry_names(comparison), rank_frames(comparison.entries))
     row, frame = next((row, frame) for row, frame in found.items() if frame["contour"])
-    mask = comparison.entries[0].views([row])[0].mask
+    mask = comparison.entries[0].frame_views([row])[0].mask
     assert mask is not None
     points = np.array([pair.split(",") for pair in frame["contour"].strip("MZ").split(" ")], dtype=float)
     y, x = np.nonzero(mask)

@@ -24,7 +24,7 @@ def table() -> pd.DataFrame:
 
 def test_a_group_with_both_classes_is_measured_within_itself() -> None:
     frames = table()
-    entry = by_group(frames, frames["place"].tolist(), draws=50)[1]
+    entry = by_group(frames, frames["place"].tolist(), n_bootstrap=50)[1]
     rows = frames[frames["place"] == "b"]
     assert entry["name"] == "b" and entry["against"] == "its own normal frames"
     assert entry["auroc"]["value"] == pytest.approx(roc_auc_score(rows["label"] == "abnormal", rows["score"]))
@@ -32,7 +32,7 @@ def test_a_group_with_both_classes_is_measured_within_itself() -> None:
 
 def test_a_group_of_abnormal_frames_is_measured_against_all_normal_ones() -> None:
     frames = table()
-    entry = by_group(frames, frames["place"].tolist(), draws=50)[2]
+    entry = by_group(frames, frames["place"].tolist(), n_bootstrap=50)[2]
     rows = frames[(frames["place"] == "c") | (frames["label"] == "normal")]
     assert entry["against"] == "all normal frames" and entry["flagged_normal"] == {}
     assert entry["auroc"]["value"] == pytest.approx(roc_auc_score(rows["label"] == "abnormal", rows["score"]))
@@ -40,7 +40,7 @@ def test_a_group_of_abnormal_frames_is_measured_against_all_normal_ones() -> Non
 
 def test_shares_flagged_have_exact_intervals() -> None:
     frames = table()
-    entry = by_group(frames, frames["place"].tolist(), draws=50)[2]
+    entry = by_group(frames, frames["place"].tolist(), n_bootstrap=50)[2]
     flagged = int(frames["abnormal"][60:].sum())
     expected = binomtest(flagged, 20).proportion_ci(method="exact")
     assert [*entry["flagged_abnormal"].values()] == pytest.approx([flagged / 20, expected.low, expected.high])
@@ -48,13 +48,13 @@ def test_shares_flagged_have_exact_intervals() -> None:
 
 @pytest.mark.parametrize("values", [["x"] * 80, [str(k % (MOST + 1)) for k in range(80)], [""] * 79 + ["x"]])
 def test_one_group_or_too_many_are_no_grouping(values: list[str]) -> None:
-    assert by_group(table(), values, draws=50) == []
+    assert by_group(table(), values, n_bootstrap=50) == []
 
 
 def test_frames_without_a_group_are_in_none() -> None:
     frames = table()
     values = [place if place != "a" else "" for place in frames["place"]]
-    assert [entry["name"] for entry in by_group(frames, values, draws=50)] == ["b", "c"]
+    assert [entry["name"] for entry in by_group(frames, values, n_bootstrap=50)] == ["b", "c"]
 
 
 def test_sizes_of_findings_have_stated_classes() -> None:

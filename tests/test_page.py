@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pages import HOSTILE, Page
-from run_results import make_evidence, make_panels, report_page
+from run_results import make_panels, make_results, report_page
 from sklearn.metrics import roc_auc_score
 
 from medgen.errors import MedgenError, RunError
@@ -24,7 +24,7 @@ from medgen.report.page import write_report
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report([make_evidence()], tmp_path_factory.mktemp("report")).parent
+    return write_report([make_results()], tmp_path_factory.mktemp("report")).parent
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_numbers_on_the_page_are_those_of_the_metrics_file(folder: Path, page: s
 
 
 def test_auroc_on_the_page_is_that_of_scikit_learn(page: str) -> None:
-    scores = make_evidence().scores
+    scores = make_results().scores
     value = roc_auc_score(scores["label"] == "abnormal", scores["score"])
     assert re.search(rf'"detection.auroc">\s*<data value="[^"]*">{value:.3f}<', page)
 
@@ -76,9 +76,7 @@ def test_intervals_stand_beside_their_values(folder: Path, page: str) -> None:
 
 
 def test_score_table_beside_the_page_holds_every_frame(folder: Path) -> None:
-    pd.testing.assert_frame_equal(
-        pd.read_csv(folder / "scores.csv", dtype={"id": str}), make_evidence().scores, check_dtype=False
-    )
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "scores.csv", dtype={"id": str}), make_results().scores, check_dtype=False)
 
 
 def test_every_picture_has_a_text_and_every_id_is_unique(page: str) -> None:
@@ -96,9 +94,9 @@ def test_charts_take_the_colours_of_the_theme(page: str) -> None:
 
 
 def test_hostile_names_change_text_and_no_tag(page: str, tmp_path: Path) -> None:
-    run, name = make_evidence(), "".join(HOSTILE)
+    run, name = make_results(), "".join(HOSTILE)
     metrics = run.metrics | {"findings": [entry | {"finding": name} for entry in run.metrics["findings"]]}
-    hostile = make_evidence(
+    hostile = make_results(
         name=name,
         scores=run.scores.assign(path=name + run.scores["path"], finding=name, group=name),
         metrics=metrics | {"components": {name: run.metrics["components"]["structure"]}},
@@ -140,17 +138,17 @@ def test_values_that_json_lacks_become_null() -> None:
 
 @pytest.mark.parametrize("missing", ["normal", "abnormal"])
 def test_one_class_alone_is_reported_with_the_reason(missing: str, tmp_path: Path) -> None:
-    text = " ".join(Page(report_page([make_evidence(**{f"{missing}s": 0})], tmp_path)).text.split())
+    text = " ".join(Page(report_page([make_results(**{f"{missing}s": 0})], tmp_path)).text.split())
     assert f"No AUROC, average precision or sensitivity: no {missing} frames" in text
     assert f"No ROC curve: no {missing} frames" in text
 
 
 def test_a_run_with_nothing_but_scores_is_reported_with_reasons(tmp_path: Path) -> None:
-    run = make_evidence()
+    run = make_results()
     bare = run.scores[["id", "path", "finding", "score"]].assign(label="", finding=None)
     nothing: dict[str, Any] = {"panels": [], "samples": None, "settings": {}, "provenance": {}, "warnings": [], "dataset": {}}
     nothing |= {"scores": bare, "history": pd.DataFrame(), "rejected": pd.DataFrame(), "metrics": {}}
-    text = " ".join(Page(report_page([make_evidence(**nothing)], tmp_path)).text.split())
+    text = " ".join(Page(report_page([make_results(**nothing)], tmp_path)).text.split())
     reasons = ["no frame has a label", "No threshold", "no scored frame has a truth mask", "does not reconstruct"]
     reasons += ["No frames are shown", "no training history", "does not generate", "No table of findings"]
     reasons += ["No file was rejected", "was not recorded"]
@@ -158,25 +156,25 @@ def test_a_run_with_nothing_but_scores_is_reported_with_reasons(tmp_path: Path) 
 
 
 def test_a_run_without_frames_is_reported(tmp_path: Path) -> None:
-    text = Page(report_page([make_evidence(scores=make_evidence().scores.head(0), metrics={}, panels=[])], tmp_path)).text
+    text = Page(report_page([make_results(scores=make_results().scores.head(0), metrics={}, panels=[])], tmp_path)).text
     assert "No frame was scored." in text
     assert "No histogram" in text
 
 
 def test_a_backend_that_neither_reconstructs_nor_localises_shows_its_frames(tmp_path: Path) -> None:
     panels = [replace(panel, reconstruction=None, error=None, mask=None, flagged=None) for panel in make_panels(24)]
-    made = Page(report_page([make_evidence(panels=panels, samples=None)], tmp_path))
+    made = Page(report_page([make_results(panels=panels, samples=None)], tmp_path))
     assert sum(tag == "img" for tag, _ in made.tags) == 6
     assert "colour scale" not in made.text
 
 
 def test_decisions_follow_the_threshold_where_the_scores_carry_none(page: str, tmp_path: Path) -> None:
-    run = make_evidence()
+    run = make_results()
     assert Page(report_page([replace(run, scores=run.scores.drop(columns="abnormal"))], tmp_path)).rows == Page(page).rows
 
 
 def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
-    text = report_page([make_evidence(), make_evidence(), make_evidence(name="wae", warnings=[])], tmp_path)
+    text = report_page([make_results(), make_results(), make_results(name="wae", warnings=[])], tmp_path)
     names = ["endovae-hyperkvasir", "endovae-hyperkvasir (2)", "wae"]
     assert list(json.loads((tmp_path / "metrics.json").read_text())) == names
     assert list(pd.read_csv(tmp_path / "scores.csv")["run"].unique()) == names
@@ -187,11 +185,11 @@ def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
 
 
 def test_runs_on_different_frames_are_not_compared_silently(tmp_path: Path) -> None:
-    assert "not scored on the same frames" in report_page([make_evidence(), make_evidence(abnormals=30)], tmp_path)
+    assert "not scored on the same frames" in report_page([make_results(), make_results(abnormals=30)], tmp_path)
 
 
 def test_ten_thousand_frames_fill_no_more_of_the_page(page: str, tmp_path: Path) -> None:
-    many = report_page([make_evidence(normals=6000, abnormals=4000)], tmp_path)
+    many = report_page([make_results(normals=6000, abnormals=4000)], tmp_path)
     assert len(Page(many).rows) == len(Page(page).rows)
     assert len(many) < 1.2 * len(page)
 
@@ -204,7 +202,7 @@ def test_a_failed_write_keeps_the_old_page(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(MedgenError, match="No space left on device"):
-        write_report([make_evidence()], tmp_path)
+        write_report([make_results()], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
@@ -212,4 +210,4 @@ def test_a_report_of_no_run_or_with_half_a_score_table_is_refused(tmp_path: Path
     with pytest.raises(RunError, match="no run to report"):
         write_report([], tmp_path)
     with pytest.raises(RunError, match="lack score"):
-        make_evidence(scores=make_evidence().scores.drop(columns="score"))
+        make_results(scores=make_results().scores.drop(columns="score"))

@@ -103,8 +103,8 @@ def test_the_paired_interval_is_that_of_a_bootstrap_of_the_differences(statistic
             rows = np.asarray(scores, dtype=int)
             return statistic(labels, FIRST[rows], weights=weights) - statistic(labels, SECOND[rows], weights=weights)
 
-    expected = bootstrap(Both(), LABELS, np.arange(100), GROUPS, draws=500)
-    result = paired_bootstrap(statistic, LABELS, FIRST, SECOND, GROUPS, draws=500)
+    expected = bootstrap(Both(), LABELS, np.arange(100), GROUPS, n_bootstrap=500)
+    result = paired_bootstrap(statistic, LABELS, FIRST, SECOND, GROUPS, n_bootstrap=500)
     assert (result.value, result.low, result.high) == pytest.approx(tuple(expected), abs=1e-12)
 
 
@@ -115,13 +115,13 @@ def test_the_paired_interval_is_that_of_scipy_with_each_frame_its_own_group() ->
 
     samples = (np.flatnonzero(LABELS == 0), np.flatnonzero(LABELS == 1))
     theirs = stats.bootstrap(samples, difference, method="percentile", n_resamples=2000, rng=1, vectorized=False)
-    ours = paired_bootstrap(auroc, LABELS, FIRST, SECOND, np.arange(100), draws=4000)
+    ours = paired_bootstrap(auroc, LABELS, FIRST, SECOND, np.arange(100), n_bootstrap=4000)
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.02)
     assert ours.error == pytest.approx(theirs.standard_error, rel=0.1)
 
 
 def test_bootstrap_and_delong_agree_on_the_standard_error_of_independent_frames() -> None:
-    drawn = paired_bootstrap(auroc, LABELS, FIRST, SECOND, np.arange(100), draws=4000)
+    drawn = paired_bootstrap(auroc, LABELS, FIRST, SECOND, np.arange(100), n_bootstrap=4000)
     assert drawn.error == pytest.approx(delong(LABELS, FIRST, SECOND).error, rel=0.1)
 
 
@@ -134,7 +134,7 @@ def test_pairing_narrows_the_interval_of_detectors_that_err_alike() -> None:
 @pytest.mark.parametrize("second", [SECOND, THIRD, FIRST + RANDOM.normal(size=100)])
 def test_the_p_value_is_under_five_percent_exactly_if_the_interval_leaves_zero_out(second: np.ndarray) -> None:
     for seed in range(5):
-        result = paired_bootstrap(auroc, LABELS, FIRST, second, GROUPS, draws=999, seed=seed)
+        result = paired_bootstrap(auroc, LABELS, FIRST, second, GROUPS, n_bootstrap=999, seed=seed)
         assert (result.p <= 0.05) == (not result.low <= 0 <= result.high)
 
 
@@ -150,7 +150,7 @@ def test_like_frames_of_a_group_mislead_delong_and_not_the_bootstrap_by_group() 
     for seed in range(200):
         common = generator.normal(size=80)
         first, second = (np.repeat(detector(labels[::5], 1.5, common, generator), 5) for _ in range(2))
-        found["group"] += paired_bootstrap(auroc, labels, first, second, groups, draws=199, seed=seed).p <= 0.05
+        found["group"] += paired_bootstrap(auroc, labels, first, second, groups, n_bootstrap=199, seed=seed).p <= 0.05
         found["frame"] += delong(labels, first, second).p <= 0.05
     assert found["group"] <= 20
     assert found["frame"] > 50
@@ -175,14 +175,14 @@ def test_holm_keeps_the_chance_of_any_false_finding() -> None:
 
 
 def test_each_pair_is_one_row_in_the_order_given() -> None:
-    rows = compare_pairs(LABELS, {"c": FIRST, "a": SECOND, "b": THIRD}, GROUPS, draws=50)
+    rows = compare_pairs(LABELS, {"c": FIRST, "a": SECOND, "b": THIRD}, GROUPS, n_bootstrap=50)
     assert [(row.first, row.second) for row in rows] == [("c", "a"), ("c", "b"), ("a", "b")]
 
 
 def test_the_rows_are_those_of_the_single_comparisons_with_p_adjusted_over_all() -> None:
     scores = {"a": FIRST, "b": SECOND, "c": THIRD}
-    rows = compare_pairs(LABELS, scores, GROUPS, draws=200)
-    drawn = [paired_bootstrap(auroc, LABELS, scores[row.first], scores[row.second], GROUPS, draws=200) for row in rows]
+    rows = compare_pairs(LABELS, scores, GROUPS, n_bootstrap=200)
+    drawn = [paired_bootstrap(auroc, LABELS, scores[row.first], scores[row.second], GROUPS, n_bootstrap=200) for row in rows]
     tests = [delong(LABELS, scores[row.first], scores[row.second]) for row in rows]
     assert [row[2:7] for row in rows] == drawn
     assert [row[8:12] for row in rows] == [test[1:] for test in tests]
@@ -191,7 +191,7 @@ def test_the_rows_are_those_of_the_single_comparisons_with_p_adjusted_over_all()
 
 
 def test_a_comparison_by_another_statistic_has_no_delong() -> None:
-    (row,) = compare_pairs(LABELS, {"a": FIRST, "b": SECOND}, GROUPS, average_precision, draws=50)
+    (row,) = compare_pairs(LABELS, {"a": FIRST, "b": SECOND}, GROUPS, average_precision, n_bootstrap=50)
     expected = average_precision_score(LABELS, FIRST) - average_precision_score(LABELS, SECOND)
     assert row.value == pytest.approx(expected, abs=1e-12)
     assert np.isnan(row[8:]).all()

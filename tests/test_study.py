@@ -159,7 +159,7 @@ def test_a_comparison_with_nothing_but_scores_is_shown_with_reasons(tmp_path: Pa
     run = made.entries[0].runs[0]
     bare = run.scores[["id", "path", "label", "finding", "score"]].assign(label="", finding="")
     empty = replace(run, scores=bare, metrics={}, settings={}, provenance={}, warnings=[])
-    entry = Entry("gan", [empty], [Cost(None, None, None, None)], made.entries[0].views)
+    entry = Entry("gan", [empty], [Cost(None, None, None, None)], made.entries[0].frame_views)
     nothing: dict[str, Any] = {"audit": {}, "failures": (), "duplicates": pd.DataFrame(), "rejected": pd.DataFrame()}
     bald = replace(made, entries=[entry], commands=(), study={}, **nothing)
     text = " ".join(Page(outside_scripts(write_comparison(bald, tmp_path).read_text())).text.split())

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from pages import HOSTILE
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from studies import hostile_comparison, make_comparison
 
 from medgen.report.markup import shown
@@ -81,7 +81,8 @@ def count(page: Page) -> int:
 
 
 def test_it_opens_from_disk_without_a_request_or_a_complaint(page: Page) -> None:
-    assert page.locator(".banner").is_visible() and page.locator(".plot .main-svg").count() >= 10
+    expect(page.locator(".banner")).to_be_visible()
+    expect(page.locator(".plot .main-svg").nth(9)).to_be_attached(timeout=PATIENCE)
 
 
 def test_hostile_names_run_nothing_and_stay_text(browser: Browser, tmp_path: Path) -> None:
@@ -110,6 +111,7 @@ def test_times_sort_by_their_length_and_not_as_text(page: Page) -> None:
 
 def test_numbers_drawn_are_those_of_the_metrics_file(page: Page, folder: Path) -> None:
     entries = json.loads((folder / "metrics.json").read_text())["entries"]
+    expect(page.locator("#plot-roc .main-svg").first).to_be_attached(timeout=PATIENCE)
     drawn = page.evaluate("document.getElementById('plot-roc').data.filter((trace) => !trace.fill).map((trace) => [...trace.y])")
     assert drawn == [entry["roc"]["value"] for entry in entries]
 
@@ -124,7 +126,7 @@ def test_filters_leave_the_frames_that_were_asked_for(page: Page) -> None:
     page.select_option("[name=decision]", value="miss")
     assert 0 < count(page) < 20 and set(column(page, "#frame-table", 5)) == {"missed"}
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.getElementById('count').textContent.startsWith('120 ')")
+    expect(page.locator("#count")).to_have_text("120 of 120 listed frames", timeout=PATIENCE)
 
 
 def test_raw_scores_are_a_range_of_the_chosen_backend(page: Page) -> None:
@@ -205,6 +207,7 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, folde
 @pytest.mark.parametrize(("scheme", "ink"), [("light", "rgb(27, 36, 48)"), ("dark", "rgb(228, 232, 236)")])
 def test_text_in_figures_takes_the_colour_of_the_page(browser: Browser, folder: Path, scheme: Any, ink: str) -> None:
     opened, _ = open_page(browser, folder / "report.html", color_scheme=scheme)
+    expect(opened.locator("#plot-roc .xtick text").first).to_be_attached(timeout=PATIENCE)
     colour = opened.evaluate("getComputedStyle(document.querySelector('#plot-roc .xtick text')).fill")
     assert colour == ink
     opened.close()

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from run_results import make_evidence
+from run_results import make_results
 from sklearn.metrics import average_precision_score, roc_auc_score
 from studies import make_comparison, make_frames
 
-import medgen.report
+import medgen.report.study
 from medgen.errors import RunError
 from medgen.files import json_values
 from medgen.report.study.comparison import Comparison, Cost
 from medgen.report.study.summary import few_groups, study_metrics
 
 SCHEMA = Draft202012Validator(
-    json.loads((Path(medgen.report.__file__).parent / "metrics.schema.json").read_text(encoding="utf-8"))
+    json.loads((Path(medgen.report.study.__file__).parent / "metrics.schema.json").read_text(encoding="utf-8"))
 )
 
 
@@ -46,7 +46,7 @@ def test_detection_is_the_mean_of_scikit_learn_over_the_seeds(comparison: Compar
 
 def test_a_single_seed_has_the_values_of_its_own_report() -> None:
     alone = make_comparison(seeds=1)
-    for entry, found in zip(alone.entries, study_metrics(alone, draws=20)["entries"], strict=True):
+    for entry, found in zip(alone.entries, study_metrics(alone, n_bootstrap=20)["entries"], strict=True):
         own = entry.runs[0].metrics["detection"]
         few = [found["summary"][key] for key in ("auroc", "average_precision", "sensitivity_at_95_specificity")]
         assert [cell["value"] for cell in few] == pytest.approx(
@@ -57,7 +57,7 @@ def test_a_single_seed_has_the_values_of_its_own_report() -> None:
 
 def test_a_single_seed_has_the_interval_of_its_own_report() -> None:
     alone = make_comparison(seeds=1, skills={"endovae": 1.4})
-    own, found = alone.entries[0].runs[0].metrics, study_metrics(alone, draws=20)["entries"][0]["summary"]
+    own, found = alone.entries[0].runs[0].metrics, study_metrics(alone, n_bootstrap=20)["entries"][0]["summary"]
     assert found["auroc"]["low"] == pytest.approx(own["detection"]["auroc"]["low"])
     assert found["auroc"]["high"] == pytest.approx(own["detection"]["auroc"]["high"])
 
@@ -71,7 +71,7 @@ def test_reconstruction_is_that_of_each_run_s_own_metrics(comparison: Comparison
 
 def test_more_draws_are_made_where_there_are_many_pairs() -> None:
     many = make_comparison(20, 20, {f"b{n}": n / 5 for n in range(9)}, seeds=1)
-    found = study_metrics(many, draws=100)
+    found = study_metrics(many, n_bootstrap=100)
     assert found["bootstrap"]["draws"] == 80 * 36
     assert any(pair["differ"] for pair in found["pairs"])
 
@@ -127,14 +127,14 @@ def test_sizes_come_in_their_order(metrics: dict[str, Any]) -> None:
 def test_costs_that_were_not_recorded_stay_unknown(comparison: Comparison) -> None:
     first = comparison.entries[0]
     bare = replace(first, costs=[Cost(None, None, None, None)] * len(first.runs))
-    found = study_metrics(replace(comparison, entries=[bare, *comparison.entries[1:]]), draws=20)
+    found = study_metrics(replace(comparison, entries=[bare, *comparison.entries[1:]]), n_bootstrap=20)
     assert found["entries"][0]["summary"]["training_seconds"]["value"] is None
     assert found["entries"][1]["summary"]["training_seconds"]["value"] == pytest.approx(120.5)
 
 
 @pytest.mark.parametrize("missing", ["normal", "abnormal"])
 def test_one_class_alone_leaves_detection_undefined(missing: str) -> None:
-    found = study_metrics(make_comparison(**{f"{missing}s": 0}, audit={}), draws=20)
+    found = study_metrics(make_comparison(**{f"{missing}s": 0}, audit={}), n_bootstrap=20)
     assert found["entries"][0]["summary"]["auroc"] == {"value": None, "low": None, "high": None, "seeds": {}}
     assert found["verdicts"]["auroc"]["leader"] is None and found["ranks"]["reason"]
     assert not list(SCHEMA.iter_errors(found))
@@ -152,7 +152,7 @@ def test_nothing_to_compare_is_refused(comparison: Comparison) -> None:
 
 
 def test_metrics_of_a_comparison_and_of_a_run_follow_the_schema(metrics: dict[str, Any]) -> None:
-    run = json_values(make_evidence().metrics)
+    run = json_values(make_results().metrics)
     for document in (metrics, run, {"one": run, "other": run}):
         assert list(SCHEMA.iter_errors(json.loads(json.dumps(document)))) == []
 

@@ -31,7 +31,7 @@ class Curves(NamedTuple):
 class _Order(NamedTuple):
     """Frames by falling score, and how many of each class stand above each; equal scores stand together."""
 
-    normals: NDArray[np.intp]  # places in the labels given
+    normals: NDArray[np.intp]  # positions in the labels
     abnormals: NDArray[np.intp]
     above: NDArray[np.intp]  # normal frames that score higher than each abnormal one
     reached: NDArray[np.intp]  # normal frames that score at least as high
@@ -44,32 +44,44 @@ def measure(labels: ArrayLike, scores: ArrayLike) -> Curves:
 
     Parameters
     ----------
-    labels, scores : (N,), as in `medgen.metrics.detection.roc`; errors as there
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
 
     Returns
     -------
     NaN where a class is missing.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1 or a score is NaN.
     """
     truth, values, _ = checked(labels, scores)
     return _measure(_order(truth, values), np.ones((1, truth.size)))
 
 
-def measure_draws(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, draws: int = 2000, seed: int = 0) -> Curves:
+def measure_draws(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, n_bootstrap: int = 2000, seed: int = 0) -> Curves:
     """Return areas and curves of a detector in each draw of a bootstrap over groups, (D,) and (D, K).
 
     Parameters
     ----------
-    groups, draws, seed : as in `medgen.metrics.detection.replicates`, whose draws these are: detectors on the same frames are
-        paired, draw by draw
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
+    groups : (N,), equal for frames that belong together (patient, video)
+    n_bootstrap : number of resamples, D
+    seed : of the draws, which are those of `medgen.metrics.detection.replicates`: detectors on the same frames are paired
 
     Returns
     -------
     (0,) and (0, K) where a class comes from fewer than two groups.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1 or a score is NaN.
     """
     truth, values, _ = checked(labels, scores)
     _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     order = _order(truth, values)
-    blocks = [_measure(order, counts[:, codes]) for counts in resamples(truth, codes, draws, seed)]
+    blocks = [_measure(order, counts[:, codes]) for counts in resamples(truth, codes, n_bootstrap, seed)]
     if not blocks:
         return Curves(np.empty(0), np.empty(0), np.empty((0, ALARMS.size)), np.empty((0, RECALLS.size)))
     return Curves(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))

@@ -91,7 +91,7 @@ def measure_decisions(
     labels: ArrayLike,
     decisions: ArrayLike,
     groups: ArrayLike | None = None,
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
@@ -107,7 +107,7 @@ def measure_decisions(
     labels : (N,) int, 0 normal, 1 abnormal
     decisions : (N,) bool, True where called abnormal
     groups : (N,), equal for frames that belong together (patient, video); None: each frame is a group of its own
-    draws, level, seed : as in `bootstrap`
+    n_bootstrap, level, seed : as in `bootstrap`
 
     Returns
     -------
@@ -123,8 +123,10 @@ def measure_decisions(
     if by.shape != truth.shape:
         raise MedgenError(f"got {by.size} groups for {truth.size} decisions; expected one group for each")
     shares = {"sensitivity": (called, truth), "specificity": (~called, ~truth)}
-    found = {name: _share(right[kind], by[kind], draws, level, seed) for name, (right, kind) in shares.items()}
-    return found | {name: bootstrap(measure, truth, called, by, draws, level, seed) for name, measure in BOTH_CLASSES.items()}
+    found = {name: _share(right[kind], by[kind], n_bootstrap, level, seed) for name, (right, kind) in shares.items()}
+    return found | {
+        name: bootstrap(measure, truth, called, by, n_bootstrap, level, seed) for name, measure in BOTH_CLASSES.items()
+    }
 
 
 def binomial(count: int, of: int, level: float = 0.95) -> Interval:
@@ -190,25 +192,25 @@ def uniformity(p_values: ArrayLike) -> Uniformity:
     return Uniformity(float(result.statistic), float(result.pvalue))
 
 
-def _share(right: NDArray[np.bool_], groups: NDArray, draws: int, level: float, seed: int) -> Interval:
+def _share(right: NDArray[np.bool_], groups: NDArray, n_bootstrap: int, level: float, seed: int) -> Interval:
     """Return the share of the decisions (N,) of one class that are right."""
     if np.unique(groups).size == groups.size:
         return binomial(int(right.sum()), right.size, level)
-    return mean_interval(right, groups, draws, level, seed)
+    return mean_interval(right, groups, n_bootstrap, level, seed)
 
 
 def _confusion(labels: ArrayLike, decisions: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, ...]:
     """Return the weight of abnormal and of normal frames called abnormal, then of those called normal: () or (D,) each."""
-    truth, called, load = _checked(labels, decisions, weights)
+    truth, called, weight = _checked(labels, decisions, weights)
     kinds = np.stack([truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=-1)  # (N, 4)
-    return tuple(np.moveaxis(load @ kinds.astype(np.float64), -1, 0))  # (4, ...)
+    return tuple(np.moveaxis(weight @ kinds.astype(np.float64), -1, 0))  # (4, ...)
 
 
 def _checked(
     labels: ArrayLike, decisions: ArrayLike, weights: ArrayLike | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
     """Return labels and decisions as bool, weights as float64."""
-    truth, values, load = checked(labels, decisions, weights)
+    truth, values, weight = checked(labels, decisions, weights)
     if not np.isin(values, (0, 1)).all():
         raise MedgenError("decisions must be True (called abnormal) or False; scores become decisions at a threshold")
-    return truth, values == 1, load
+    return truth, values == 1, weight

@@ -114,7 +114,7 @@ def bootstrap(
     labels: ArrayLike,
     scores: ArrayLike,
     groups: ArrayLike,
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
@@ -129,7 +129,7 @@ def bootstrap(
     statistic : such as `auroc`; called with weights (D, N), it returns (D,)
     labels, scores : (N,), as in `roc`
     groups : (N,), equal for frames that belong together (patient, video)
-    draws : number of resamples
+    n_bootstrap : number of resamples
     level : coverage that the interval aims at, in (0, 1)
     seed : the same seed gives the same interval, in whatever order the frames come
 
@@ -140,14 +140,14 @@ def bootstrap(
 
     Raises
     ------
-    MedgenError : as in `roc`, or if draws or level make no sense.
+    MedgenError : as in `roc`, or if n_bootstrap or level make no sense.
     """
-    values = replicates(statistic, labels, scores, groups, draws, seed)
+    values = replicates(statistic, labels, scores, groups, n_bootstrap, seed)
     return Interval(float(statistic(labels, scores)), *percentiles(values, level))
 
 
 def replicates(
-    statistic: Statistic, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, draws: int = 2000, seed: int = 0
+    statistic: Statistic, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, n_bootstrap: int = 2000, seed: int = 0
 ) -> Floats:
     """Return the value of a statistic in each draw of `bootstrap`.
 
@@ -156,22 +156,22 @@ def replicates(
 
     Returns
     -------
-    (draws,); NaN where a class comes from fewer than two groups.
+    (n_bootstrap,); NaN where a class comes from fewer than two groups.
     """
-    if draws < 1:
-        raise MedgenError(f"a bootstrap got {draws} draws; expected at least 1")
+    if n_bootstrap < 1:
+        raise MedgenError(f"a bootstrap got {n_bootstrap} draws; expected at least 1")
     truth, ranked, _ = checked(labels, scores)
     _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if codes.shape != truth.shape:
         raise MedgenError(f"got {codes.size} groups for {truth.size} frames; expected one group for each frame")
     order = np.argsort(-ranked, kind="stable")  # sorted once: each later sort finds its work done
     truth, ranked, codes = truth[order], ranked[order], codes[order]
-    values = [statistic(truth, ranked, weights=counts[:, codes]) for counts in resamples(truth, codes, draws, seed)]
-    return np.concatenate(values) if values else np.full(draws, np.nan)
+    values = [statistic(truth, ranked, weights=counts[:, codes]) for counts in resamples(truth, codes, n_bootstrap, seed)]
+    return np.concatenate(values) if values else np.full(n_bootstrap, np.nan)
 
 
-def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each group stands in each draw of `bootstrap`, (D, G) at a time, `draws` in all.
+def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], n_bootstrap: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each group stands in each draw of `bootstrap`, (D, G) at a time, `n_bootstrap` in all.
 
     Parameters
     ----------
@@ -185,8 +185,8 @@ def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], draws: int, se
         return
     generator = np.random.default_rng(seed)
     size = max(1, BLOCK // labels.size)
-    for start in range(0, draws, size):
-        yield _resample(generator, subgroups, min(size, draws - start))
+    for start in range(0, n_bootstrap, size):
+        yield _resample(generator, subgroups, min(size, n_bootstrap - start))
 
 
 def percentiles(values: Floats, level: float) -> tuple[float, float]:
@@ -197,7 +197,7 @@ def percentiles(values: Floats, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_interval(values: ArrayLike, groups: ArrayLike, draws: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
+def mean_interval(values: ArrayLike, groups: ArrayLike, n_bootstrap: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of (N,) values with its percentile interval from a bootstrap over groups, as `bootstrap` draws them.
 
     Its bounds are NaN where all values come from one group.
@@ -210,8 +210,8 @@ def mean_interval(values: ArrayLike, groups: ArrayLike, draws: int = 2000, level
         return Interval(mean, np.nan, np.nan)
     sums, sizes = np.bincount(codes, numbers), np.bincount(codes)
     generator, means, block = np.random.default_rng(seed), [], max(1, BLOCK // count)
-    for start in range(0, draws, block):
-        drawn = generator.integers(count, size=(min(block, draws - start), count))  # (D, G)
+    for start in range(0, n_bootstrap, block):
+        drawn = generator.integers(count, size=(min(block, n_bootstrap - start), count))  # (D, G)
         means.append(sums[drawn].sum(1) / sizes[drawn].sum(1))
     return Interval(mean, *percentiles(np.concatenate(means), level))
 
@@ -225,25 +225,25 @@ def _strata(labels: NDArray[np.bool_], codes: NDArray[np.intp]) -> list[NDArray[
     return [np.flatnonzero(kind) for kind in (normal & ~abnormal, abnormal & ~normal, normal & abnormal) if kind.any()]
 
 
-def _resample(generator: np.random.Generator, subgroups: list[NDArray[np.intp]], draws: int) -> Floats:
+def _resample(generator: np.random.Generator, subgroups: list[NDArray[np.intp]], n_bootstrap: int) -> Floats:
     """Return how often each group was drawn, (D, G)."""
-    counts = np.zeros((draws, sum(len(stratum) for stratum in subgroups)))
+    counts = np.zeros((n_bootstrap, sum(len(stratum) for stratum in subgroups)))
     for stratum in subgroups:
-        picks = generator.integers(len(stratum), size=(draws, len(stratum)))
-        picks += np.arange(draws)[:, None] * len(stratum)
+        picks = generator.integers(len(stratum), size=(n_bootstrap, len(stratum)))
+        picks += np.arange(n_bootstrap)[:, None] * len(stratum)
         counts[:, stratum] = np.bincount(picks.ravel(), minlength=picks.size).reshape(picks.shape)
     return counts
 
 
 def _counts(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
     """Return the weight of normal and of abnormal frames at or above each distinct score, falling, 0 first: (..., K + 1) each."""
-    abnormal, values, load = checked(labels, scores, weights)
+    abnormal, values, weight = checked(labels, scores, weights)
     order = np.argsort(-values, kind="stable")
-    values, abnormal, load = values[order], abnormal[order], load[..., order]
+    values, abnormal, weight = values[order], abnormal[order], weight[..., order]
     last = np.ones(values.size, dtype=bool)  # last frame of each run of equal scores
     last[:-1] = values[1:] != values[:-1]
-    start = np.zeros((*load.shape[:-1], 1))
-    false, true = (np.cumsum(np.where(kind, load, 0), axis=-1)[..., last] for kind in (~abnormal, abnormal))  # (..., K)
+    start = np.zeros((*weight.shape[:-1], 1))
+    false, true = (np.cumsum(np.where(kind, weight, 0), axis=-1)[..., last] for kind in (~abnormal, abnormal))  # (..., K)
     return np.concatenate([start, false], axis=-1), np.concatenate([start, true], axis=-1)
 
 
@@ -256,16 +256,18 @@ def check_level(level: float) -> None:
 def checked(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Return labels (N,) as bool, scores (N,) and weights (N,) or (D, N) as float64; 1 each if not given. Errors as in `roc`."""
     truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    load = np.ones(values.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    if truth.ndim != 1 or truth.shape != values.shape or load.shape[-1:] != truth.shape:
-        raise MedgenError(f"labels {truth.shape}, scores {values.shape} and weights {load.shape} do not fit; expected (N,) each")
+    weight = np.ones(values.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    if truth.ndim != 1 or truth.shape != values.shape or weight.shape[-1:] != truth.shape:
+        raise MedgenError(
+            f"labels {truth.shape}, scores {values.shape} and weights {weight.shape} do not fit; expected (N,) each"
+        )
     if not np.isin(truth, (0, 1)).all():
         raise MedgenError("labels must be 0 (normal) or 1 (abnormal); leave out frames whose label is unknown")
     if missing := int(np.isnan(values).sum()):
         raise MedgenError(f"{missing} of {values.size} scores are NaN; leave those frames out or find out why they have none")
-    if load.min(initial=0) < 0:
-        raise MedgenError(f"weights must not be negative; the smallest is {load.min()}")
-    return truth == 1, values, load
+    if weight.min(initial=0) < 0:
+        raise MedgenError(f"weights must not be negative; the smallest is {weight.min()}")
+    return truth == 1, values, weight
 
 
 def ratio(part: Floats | np.float64, whole: Floats | np.float64) -> Floats:

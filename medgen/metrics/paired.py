@@ -91,7 +91,7 @@ def paired_bootstrap(
     first: ArrayLike,
     second: ArrayLike,
     groups: ArrayLike,
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
@@ -103,16 +103,16 @@ def paired_bootstrap(
     labels : (N,) int, 0 normal, 1 abnormal
     first, second : (N,) scores (decisions, for a statistic of decisions) of the same frames
     groups : (N,), equal for frames that belong together (patient, video)
-    draws, level, seed : as in `medgen.metrics.detection.bootstrap`
+    n_bootstrap, level, seed : as in `medgen.metrics.detection.bootstrap`
 
     Returns
     -------
     Difference; error is the standard deviation over the draws, low and high are their percentiles, and p is twice the smaller
-    share of draws on one side of 0, with 0 itself and one draw more counted. So it is never under 2 / (draws + 1): many
+    share of draws on one side of 0, with 0 itself and one draw more counted. So it is never under 2 / (n_bootstrap + 1): many
     pairs need more draws. All but the value is NaN where a class comes from fewer than two groups. Errors as in `bootstrap`.
     """
     values = [float(statistic(labels, scores)) for scores in (first, second)]
-    drawn = [replicates(statistic, labels, scores, groups, draws, seed) for scores in (first, second)]
+    drawn = [replicates(statistic, labels, scores, groups, n_bootstrap, seed) for scores in (first, second)]
     return _drawn(values[0] - values[1], drawn[0] - drawn[1], level)
 
 
@@ -139,7 +139,7 @@ def compare_pairs(
     scores: Mapping[str, ArrayLike],
     groups: ArrayLike,
     statistic: Statistic = auroc,
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Pair]:
@@ -149,7 +149,7 @@ def compare_pairs(
     ----------
     labels : (N,) int, 0 normal, 1 abnormal
     scores : of each detector by its name, (N,), on the same frames
-    groups, statistic, draws, level, seed : as in `paired_bootstrap`
+    groups, statistic, n_bootstrap, level, seed : as in `paired_bootstrap`
 
     Returns
     -------
@@ -162,7 +162,7 @@ def compare_pairs(
     if len(scores) < 2:
         raise MedgenError(f"a comparison got the scores of {len(scores)} detectors; expected at least 2")
     values = {name: float(statistic(labels, given)) for name, given in scores.items()}
-    drawn = {name: replicates(statistic, labels, given, groups, draws, seed) for name, given in scores.items()}
+    drawn = {name: replicates(statistic, labels, given, groups, n_bootstrap, seed) for name, given in scores.items()}
     tested = combinations(scores, 2) if statistic is auroc else ()
     return pair_up(values, drawn, level, {(a, b): delong(labels, scores[a], scores[b], level) for a, b in tested})
 

@@ -104,10 +104,10 @@ class PixelHistogram:
         """
         return _errors(self._curves(), self.limits)
 
-    def _curves(self) -> Curves:
+    def _curves(self) -> PixelCurves:
         """Return what lies at or above each bin in use, from the highest score down; nothing first."""
         used = np.flatnonzero((self.normal > 0) | (self.abnormal > 0))[::-1]  # (K,)
-        return Curves(*(np.append(0.0, np.cumsum(counts[used])) for counts in (self.normal, self.abnormal, self.overlap)))
+        return PixelCurves(*(np.append(0.0, np.cumsum(counts[used])) for counts in (self.normal, self.abnormal, self.overlap)))
 
     def _count(self, scores: NDArray[np.float32], truth: NDArray[np.bool_], inside: NDArray[np.bool_]) -> None:
         if np.isnan(scores[inside]).any():
@@ -142,7 +142,7 @@ class PixelHistogram:
         return (ordered >> np.uint32(32 - self.bits)).astype(np.int64)
 
 
-class Curves(NamedTuple):
+class PixelCurves(NamedTuple):
     """Normal pixels, abnormal pixels and summed shares of regions at or above each score, falling; 0 first; (K + 1,) each."""
 
     false: Floats
@@ -171,14 +171,14 @@ def _area_error(false: Floats, overlap: Floats, limit: float) -> float:
     return float(np.maximum(highest - area, area - lowest))
 
 
-def _average_precision(curves: Curves) -> float:
+def _average_precision(curves: PixelCurves) -> float:
     false, true, _ = curves
     if not false[-1] or not true[-1]:
         return float("nan")
     return float((np.diff(true) * true[1:] / (false + true)[1:]).sum() / true[-1])
 
 
-def _average_precision_error(curves: Curves) -> float:
+def _average_precision_error(curves: PixelCurves) -> float:
     """Return how far from `_average_precision` it is with a bin's normal pixels all above, or all below its abnormal ones.
 
     Below, the precision is best, and the same for every abnormal pixel of the bin if they tie. Above, the i-th of a bin's a
@@ -196,7 +196,7 @@ def _average_precision_error(curves: Curves) -> float:
     return float(max(highest - value, value - lowest))
 
 
-def _errors(curves: Curves, limits: tuple[float, ...]) -> dict[str, float]:
+def _errors(curves: PixelCurves, limits: tuple[float, ...]) -> dict[str, float]:
     return {
         "auroc": _area_error(curves.false, curves.true, 1),
         "average_precision": _average_precision_error(curves),

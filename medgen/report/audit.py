@@ -27,13 +27,13 @@ TAIL = 0.05  # of each class that may lie on either side of the common support
 BASELINE = "distance from the mean normal frame"
 
 
-def audit(
+def measure_shortcuts(
     frames: pd.DataFrame,
     traits: pd.DataFrame,
     baseline: ArrayLike,
     scores: Mapping[str, ArrayLike],
     pairs: pd.DataFrame,
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
 ) -> dict[str, Any]:
     """Return everything that the audit says, as plain values.
 
@@ -44,7 +44,7 @@ def audit(
     baseline : (N,) distance from the mean of the normal training frames, NaN where unknown; no trait, but a probe for "too easy"
     scores : name of a model -> (N,) raw scores
     pairs : near-duplicates across splits: kind, path, split, other, other_split
-    draws : of the bootstrap over groups
+    n_bootstrap : of the bootstrap over groups
 
     Returns
     -------
@@ -52,7 +52,7 @@ def audit(
     (a sentence for each trait over `WARN`), "too_easy" (one for each that reaches `EASY`), "models" (as `examine`), "duplicates".
     """
     counts = {label: int((frames["label"] == label).sum()) for label in LABELS}
-    boot = {"draws": draws, "level": LEVEL, "by": "group"}
+    boot = {"draws": n_bootstrap, "level": LEVEL, "by": "group"}
     found: dict[str, Any] = {"reason": "", "frames": counts, "duplicates": pairs.to_dict("records"), "bootstrap": boot}
     names = [str(name) for name in traits]
     if not all(counts.values()):
@@ -65,13 +65,13 @@ def audit(
     labels = frames["label"].map(LABELS.index).to_numpy(dtype=int)
     groups = frames["group"].mask(frames["group"] == "", "frame " + frames["id"]).to_numpy(dtype=str)
     leaked = frames["path"].isin({*pairs["path"], *pairs["other"]}).to_numpy()
-    measured = [{"trait": name, "title": TRAITS[name]} | separation(labels, traits[name], groups, draws) for name in names]
+    measured = [{"trait": name, "title": TRAITS[name]} | separation(labels, traits[name], groups, n_bootstrap) for name in names]
     measured.sort(key=lambda entry: -(entry["auroc"]["value"] or 0))
-    probe = {"title": BASELINE} | separation(labels, np.asarray(baseline, dtype=float)[kept], groups, draws)
+    probe = {"title": BASELINE} | separation(labels, np.asarray(baseline, dtype=float)[kept], groups, n_bootstrap)
     strong = [entry["trait"] for entry in measured if (entry["auroc"]["value"] or 0) > WARN]
     chosen = traits[strong or [entry["trait"] for entry in measured[:FEW]]]
     models = {
-        name: examine(labels, np.asarray(score, dtype=float)[kept], groups, chosen, leaked, draws)
+        name: examine(labels, np.asarray(score, dtype=float)[kept], groups, chosen, leaked, n_bootstrap)
         for name, score in scores.items()
     }
     easy = [entry for entry in (*measured, probe) if (entry["auroc"]["value"] or 0) >= EASY]
@@ -84,7 +84,7 @@ def audit(
     }
 
 
-def separation(labels: NDArray[np.int_], values: ArrayLike, groups: NDArray, draws: int = 2000) -> dict[str, Any]:
+def separation(labels: NDArray[np.int_], values: ArrayLike, groups: NDArray, n_bootstrap: int = 2000) -> dict[str, Any]:
     """Return how well one trait alone tells the classes apart, whichever class has more of it.
 
     The AUROC is direction-free, the larger of AUROC and 1 - AUROC, so never below 0.5. Its interval is that of the direction so
@@ -106,7 +106,7 @@ def separation(labels: NDArray[np.int_], values: ArrayLike, groups: NDArray, dra
     labels, numbers, groups = labels[known], numbers[known], groups[known]
     value = float(auroc(labels, numbers))
     sign = -1 if value < 0.5 else 1
-    interval = bootstrap(auroc, labels, sign * numbers, groups, draws, LEVEL)
+    interval = bootstrap(auroc, labels, sign * numbers, groups, n_bootstrap, LEVEL)
     return {
         "auroc": _interval_values(interval),
         "more": "" if np.isnan(value) or value == 0.5 else LABELS[int(value > 0.5)],
@@ -120,7 +120,7 @@ def examine(
     groups: NDArray,
     traits: pd.DataFrame,
     leaked: NDArray[np.bool_],
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
 ) -> dict[str, Any]:
     """Return a model's AUROC on all frames, and on comparisons that a trait cannot decide.
 
@@ -138,7 +138,7 @@ def examine(
     """
 
     def measure(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        interval = bootstrap(auroc, labels[rows], scores[rows], groups[rows], draws, LEVEL)
+        interval = bootstrap(auroc, labels[rows], scores[rows], groups[rows], n_bootstrap, LEVEL)
         counts = {label: int((labels[rows] == code).sum()) for code, label in enumerate(LABELS)}
         return {"auroc": _interval_values(interval), **counts}
 
@@ -146,7 +146,7 @@ def examine(
     for name in map(str, traits):
         values = traits[name].to_numpy(dtype=float)
         matched, places = alike(labels, values), bins(values)
-        area = _interval_values(_within(labels, scores, places, groups, draws))
+        area = _interval_values(_within(labels, scores, places, groups, n_bootstrap))
         entry = {"trait": name, "title": TRAITS[name], "auroc": area, "pairs": _comparable(labels, places)}
         subgroups.append(entry | {"matched": {"where": matched[1], **measure(matched[0])} if matched else {}})
     return {
@@ -175,12 +175,12 @@ def stratified_auroc(
     In [0, 1]; () or (D,); NaN where no stratum holds both classes.
     """
     truth, values, places = np.asarray(labels), np.asarray(scores, dtype=float), np.asarray(subgroups)
-    load = np.ones(truth.shape) if weights is None else np.asarray(weights, dtype=float)
-    right, pairs = np.zeros(load.shape[:-1]), np.zeros(load.shape[:-1])
+    weight = np.ones(truth.shape) if weights is None else np.asarray(weights, dtype=float)
+    right, pairs = np.zeros(weight.shape[:-1]), np.zeros(weight.shape[:-1])
     for stratum in np.unique(places):
         rows = places == stratum
-        normal, abnormal = (load[..., rows & (truth == code)].sum(axis=-1) for code in (0, 1))
-        area = np.nan_to_num(auroc(truth[rows], values[rows], load[..., rows]))
+        normal, abnormal = (weight[..., rows & (truth == code)].sum(axis=-1) for code in (0, 1))
+        area = np.nan_to_num(auroc(truth[rows], values[rows], weight[..., rows]))
         right, pairs = right + area * normal * abnormal, pairs + normal * abnormal
     return np.divide(right, pairs, out=np.full(np.shape(pairs), np.nan), where=pairs > 0)[()]
 
@@ -253,14 +253,16 @@ def trait_chart(entries: Sequence[Mapping[str, Any]]) -> bytes:
         return to_svg(figure)
 
 
-def _within(labels: NDArray[np.int_], values: Floats, subgroups: NDArray[np.int64], groups: NDArray, draws: int) -> Interval:
+def _within(
+    labels: NDArray[np.int_], values: Floats, subgroups: NDArray[np.int64], groups: NDArray, n_bootstrap: int
+) -> Interval:
     """Return the stratified AUROC with its interval. The bootstrap sorts frames by score, so it gets their places as scores."""
 
     def statistic(labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> float | Floats:
         places = np.asarray(scores).astype(int)
         return stratified_auroc(labels, values[places], subgroups[places], weights)
 
-    return bootstrap(statistic, labels, np.arange(len(labels)), groups, draws, LEVEL)
+    return bootstrap(statistic, labels, np.arange(len(labels)), groups, n_bootstrap, LEVEL)
 
 
 def _comparable(labels: NDArray[np.int_], subgroups: NDArray[np.int64]) -> float:

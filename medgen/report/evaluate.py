@@ -45,7 +45,7 @@ def evaluate(
     pixel_maps: PixelMaps | None,
     threshold: Mapping[str, Any] | None,
     subgroups: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    draws: int = 2000,
+    n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return every number of the report as plain values, None where one is undefined.
@@ -60,7 +60,7 @@ def evaluate(
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
         frames are decided by it. Its "pixel_level", where there is one, is that at which maps are cut for Dice
     strata : ways to group the frames (by folder, ...): name -> the group of each row, "" for none
-    draws, seed : of the bootstrap over groups
+    n_bootstrap, seed : of the bootstrap over groups
 
     Returns
     -------
@@ -79,14 +79,14 @@ def evaluate(
     return json_values(
         {
             "frames": _count(frames),
-            **_detect(labelled, draws, seed),
-            "classes": _classes(frames[frames["finding"] != ""], draws, seed),
+            **_detect(labelled, n_bootstrap, seed),
+            "classes": _classes(frames[frames["finding"] != ""], n_bootstrap, seed),
             "pixel": _pixel(pixel_maps or (), (threshold or {}).get("pixel_level")),
             "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
-            "threshold": _flag(frames, threshold, draws, seed),
+            "threshold": _flag(frames, threshold, n_bootstrap, seed),
             "findings": _findings(frames),
-            "groups": {name: by_group(frames, values, draws, LEVEL) for name, values in subgroups.items()},
-            "bootstrap": {"draws": draws, "level": LEVEL, "by": "group"},
+            "groups": {name: by_group(frames, values, n_bootstrap, LEVEL) for name, values in subgroups.items()},
+            "bootstrap": {"draws": n_bootstrap, "level": LEVEL, "by": "group"},
         }
     )
 
@@ -125,7 +125,7 @@ def _count(frames: pd.DataFrame) -> dict[str, int]:
     return {key: (frames["label"] == label).sum() for key, label in names.items()} | {"groups": frames["group"].nunique()}
 
 
-def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
+def _detect(labelled: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, Any]:
     """Return the sections detection and components."""
     if labelled["label"].nunique() < len(LABELS):
         return {"detection": {}, "components": {}}
@@ -133,7 +133,7 @@ def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
     groups = labelled["group"].to_numpy(dtype=str)
 
     def interval(statistic: Statistic, column: str) -> dict[str, float]:
-        return bootstrap(statistic, codes, labelled[column].to_numpy(dtype=float), groups, draws, LEVEL, seed)._asdict()
+        return bootstrap(statistic, codes, labelled[column].to_numpy(dtype=float), groups, n_bootstrap, LEVEL, seed)._asdict()
 
     return {
         "detection": {name: interval(statistic, "score") for name, statistic in DETECTION.items()},
@@ -141,13 +141,13 @@ def _detect(labelled: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _classes(named: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
+def _classes(named: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, Any]:
     """Return the accuracy of each classifier over the frames whose finding is named."""
     groups = named["group"].to_numpy(dtype=str)
     found = {}
     for column in (str(name) for name in named.columns if str(name).startswith(CLASS)):
         right = (named[column].astype(str) == named["finding"]).to_numpy()
-        accuracy = mean_interval(right, groups, draws, LEVEL, seed)._asdict()
+        accuracy = mean_interval(right, groups, n_bootstrap, LEVEL, seed)._asdict()
         found[column.removeprefix(CLASS)] = {"accuracy": accuracy, "frames": len(named)}
     return found if len(named) else {}
 
@@ -172,7 +172,7 @@ def _quality(frames: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {name: {"mean": values.mean(), "std": values.std(), "n": values.count()} for name, values in columns.items()}
 
 
-def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None, draws: int, seed: int) -> dict[str, Any]:
+def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None, n_bootstrap: int, seed: int) -> dict[str, Any]:
     """Return the threshold with how many frames of each class lie above it, and how well it decides."""
     if threshold is None or threshold.get("value") is None:
         return {}
@@ -181,7 +181,9 @@ def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None, draws: int,
     known = frames[frames["label"] != ""]
     codes = known["label"].map(LABELS.index).to_numpy(dtype=int)
     groups = known["group"].to_numpy(dtype=str)
-    measured = measure_decisions(codes, known["abnormal"].to_numpy(dtype=bool), groups, draws, LEVEL, seed) if len(known) else {}
+    measured = (
+        measure_decisions(codes, known["abnormal"].to_numpy(dtype=bool), groups, n_bootstrap, LEVEL, seed) if len(known) else {}
+    )
     found["decisions"] = {name: interval._asdict() for name, interval in measured.items()}
     normal = frames[frames["label"] == "normal"]
     if len(normal) and "false_alarm_rate" in threshold:

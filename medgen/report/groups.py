@@ -23,7 +23,7 @@ def size_classes(shares: Sequence[float]) -> list[str]:
     return ["" if np.isnan(share) else words[int(np.searchsorted(SIZES, share, side="right")) - 1] for share in shares]
 
 
-def by_group(frames: pd.DataFrame, values: Sequence[str], draws: int = 2000, level: float = 0.95) -> list[dict[str, Any]]:
+def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 2000, level: float = 0.95) -> list[dict[str, Any]]:
     """Return how well the score detects in each group of frames.
 
     A group with both classes is measured within itself. One of abnormal frames alone, as those of a size class are, is measured
@@ -52,7 +52,7 @@ def by_group(frames: pd.DataFrame, values: Sequence[str], draws: int = 2000, lev
         if len(abnormal):
             entry["against"] = "its own normal frames" if len(normal) else "all normal frames"
             compared = rows if len(normal) else pd.concat([abnormal, frames[frames["label"] == "normal"]])
-            entry["auroc"] = _area(compared[compared["label"].isin(LABELS)], draws, level)
+            entry["auroc"] = _area(compared[compared["label"].isin(LABELS)], n_bootstrap, level)
         if "abnormal" in frames:
             for label, part in zip(LABELS, (normal, abnormal), strict=True):
                 entry[f"flagged_{label}"] = binomial(int(part["abnormal"].sum()), len(part), level)._asdict() if len(part) else {}
@@ -60,9 +60,9 @@ def by_group(frames: pd.DataFrame, values: Sequence[str], draws: int = 2000, lev
     return entries
 
 
-def _area(frames: pd.DataFrame, draws: int, level: float) -> dict[str, float]:
+def _area(frames: pd.DataFrame, n_bootstrap: int, level: float) -> dict[str, float]:
     if frames["label"].nunique() < len(LABELS):
         return {}
     codes = frames["label"].map(LABELS.index).to_numpy(dtype=int)
     scores, groups = frames["score"].to_numpy(dtype=float), frames["group"].to_numpy(dtype=str)
-    return bootstrap(auroc, codes, scores, groups, draws, level)._asdict()
+    return bootstrap(auroc, codes, scores, groups, n_bootstrap, level)._asdict()

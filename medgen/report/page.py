@@ -1,4 +1,4 @@
-"""Evidence to one self-contained page with its numbers beside it."""
+"""Results of runs to one self-contained page with its numbers beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOP = 20  # rows of the table of most anomalous frames
 MANY = 200  # rejected files listed; the page says how many more there are
 
 
-def write_report(evidence: Sequence[RunResults], out: Path) -> Path:
+def write_report(runs: Sequence[RunResults], out: Path) -> Path:
     """Write ``report.html``, ``metrics.json``, ``scores.csv`` and ``figures/`` into the folder `out`; return the page's path.
 
     The page opens offline: pictures and styles are inside it and it asks no host for anything. For one run ``metrics.json`` is
@@ -33,46 +33,46 @@ def write_report(evidence: Sequence[RunResults], out: Path) -> Path:
     RunError : if there is no run to report.
     MedgenError : if `out` cannot be written.
     """
-    if not evidence:
+    if not runs:
         raise RunError("there is no run to report; name at least one run folder")
-    names = distinct([run.name for run in evidence])
-    metrics = {name: json_values({**run.metrics, **_audited(run)}) for name, run in zip(names, evidence, strict=True)}
-    scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, evidence, strict=True)], ignore_index=True)
+    names = distinct([run.name for run in runs])
+    metrics = {name: json_values({**run.metrics, **_audited(run)}) for name, run in zip(names, runs, strict=True)}
+    scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, runs, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
-    page = render(evidence)
+    page = render(runs)
     write_json(out / "metrics.json", metrics if len(names) > 1 else metrics[names[0]])
     write_csv(out / "scores.csv", scores)
-    for place, run in enumerate(evidence, 1):
+    for place, run in enumerate(runs, 1):
         for key, svg in _charts(run).items():
             write_bytes(out / "figures" / (f"{key}.svg" if len(names) == 1 else f"{place}-{key}.svg"), svg)
-        for extra in run.extras:
-            name = f"{extra.key}.{extra.suffix}"
-            write_bytes(out / "figures" / (name if len(names) == 1 else f"{place}-{name}"), extra.picture)
+        for figure in run.extra_figures:
+            name = f"{figure.key}.{figure.suffix}"
+            write_bytes(out / "figures" / (name if len(names) == 1 else f"{place}-{name}"), figure.picture)
     write_text(out / "report.html", page)
     return out / "report.html"
 
 
-def render(evidence: Sequence[RunResults]) -> str:
+def render(runs: Sequence[RunResults]) -> str:
     """Return the page's HTML."""
-    names = distinct([run.name for run in evidence])
-    runs = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(evidence, names, strict=True), 1)]
-    pairs = [json_values(pair) for pair in paired_tests(names, evidence)]
+    names = distinct([run.name for run in runs])
+    contexts = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(runs, names, strict=True), 1)]
+    pairs = [json_values(pair) for pair in paired_tests(names, runs)]
     return (
         environment()
         .get_template("page.html")
-        .render(runs=runs, pairs=pairs, warnings=_warnings(names, evidence), style=asset("page.css"))
+        .render(runs=contexts, pairs=pairs, warnings=_warnings(names, runs), style=asset("page.css"))
     )
 
 
-def _warnings(names: Sequence[str], evidence: Sequence[RunResults]) -> list[tuple[str, str]]:
+def _warnings(names: Sequence[str], runs: Sequence[RunResults]) -> list[tuple[str, str]]:
     """Return each warning once, behind the names of the runs that it concerns, or behind "" where there is but one run."""
     concerned: dict[str, list[str]] = {}
-    if len({frozenset(run.scores["path"].astype(str)) for run in evidence}) > 1:
+    if len({frozenset(run.scores["path"].astype(str)) for run in runs}) > 1:
         concerned["These runs were not scored on the same frames; their numbers cannot be compared directly."] = ["All runs"]
-    for name, run in zip(names, evidence, strict=True):
+    for name, run in zip(names, runs, strict=True):
         for text in (*run.warnings, *headlines(run.audit)):
             concerned.setdefault(text, []).append(name)
-    return [(", ".join(whose) if len(evidence) > 1 else "", text) for text, whose in concerned.items()]
+    return [(", ".join(whose) if len(runs) > 1 else "", text) for text, whose in concerned.items()]
 
 
 def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
         "metrics": json_values(run.metrics),
         "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | json_values(run.metrics.get("frames") or {}),
         "charts": {key: inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
-        "extras": [(extra, _shown_picture(extra, f"{anchor}-{extra.key}-")) for extra in run.extras],
+        "extra_figures": [(figure, _shown_picture(figure, f"{anchor}-{figure.key}-")) for figure in run.extra_figures],
         "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
         "mapped": any(panel.error is not None for panel in run.panels),
         "outlined": any(panel.mask is not None and panel.mask.any() for panel in run.panels),
@@ -129,11 +129,11 @@ def _audited(run: RunResults) -> dict[str, Any]:
     return {"audit": run.audit} if run.audit else {}
 
 
-def _shown_picture(extra: ExtraFigure, prefix: str) -> Markup:
+def _shown_picture(figure: ExtraFigure, prefix: str) -> Markup:
     """Return a figure as an element of the page."""
-    if extra.suffix == "svg":
-        return inline(extra.picture, prefix)
-    return Markup('<img src="{}" alt="">').format(data_uri(extra.picture))
+    if figure.suffix == "svg":
+        return inline(figure.picture, prefix)
+    return Markup('<img src="{}" alt="">').format(data_uri(figure.picture))
 
 
 def _counted(flagged: Sequence[Mapping[str, Any]]) -> bool:

@@ -15,7 +15,7 @@ from medgen.types import LABELS
 STATISTICS = {"AUROC": auroc, "average precision": average_precision}
 
 
-def paired_tests(names: Sequence[str], evidence: Sequence[RunResults], draws: int = 2000) -> list[dict[str, Any]]:
+def paired_tests(names: Sequence[str], runs: Sequence[RunResults], n_bootstrap: int = 2000) -> list[dict[str, Any]]:
     """Return the paired comparison of every two runs: one entry for each pair and statistic.
 
     Returns
@@ -23,7 +23,7 @@ def paired_tests(names: Sequence[str], evidence: Sequence[RunResults], draws: in
     "statistic", and as `medgen.metrics.paired.Pair`; empty where there is one run, where they were not scored on the same frames
     or with other labels, or where these frames lack a class.
     """
-    tables = [run.scores.set_index("path").sort_index() for run in evidence]
+    tables = [run.scores.set_index("path").sort_index() for run in runs]
     first = tables[0]
     alike = all(table.index.equals(first.index) and table["label"].equals(first["label"]) for table in tables)
     known = first["label"].isin(LABELS) & pd.concat([table["score"].notna() for table in tables], axis=1).all(axis=1)
@@ -38,5 +38,5 @@ def paired_tests(names: Sequence[str], evidence: Sequence[RunResults], draws: in
     return [
         {"statistic": title, **pair._asdict()}
         for title, statistic in STATISTICS.items()
-        for pair in compare_pairs(labels, scores, groups[known].to_numpy(dtype=str), statistic, draws)
+        for pair in compare_pairs(labels, scores, groups[known].to_numpy(dtype=str), statistic, n_bootstrap)
     ]

@@ -15,31 +15,31 @@ BLANK = ["label", "finding", "split", "group"]  # columns of scores that are not
 LISTED = 200  # frames in the table of the page; the file has all
 
 
-def write_ranking(evidence: RunResults, normal_scores: Sequence[float], out: Path) -> Path:
+def write_ranking(results: RunResults, normal_scores: Sequence[float], out: Path) -> Path:
     """Write ``report.html``, ``ranks.csv`` and ``metrics.json`` into the folder `out`; return the page's path.
 
     Parameters
     ----------
-    evidence : its scores in the order of their ranks, with columns rank and, where there are normal validation frames, p_value;
+    results : its scores in the order of their ranks, with columns rank and, where there are normal validation frames, p_value;
         its panels are the first of them; its metrics are "frames" (unlabelled), "flagged" (count, of), "threshold" ({} for
         none), "validation_frames" and "expected_false_alarms"
-    usual : raw scores of the normal validation frames; [] where there were none
+    normal_scores : raw scores of the normal validation frames; [] where there were none
 
     Raises
     ------
     MedgenError : if `out` cannot be written.
     """
-    scores = evidence.scores
+    scores = results.scores
     labels = ["normal"] * len(normal_scores) + [""] * len(scores)
-    histogram = score_histogram([*normal_scores, *scores["score"]], labels, evidence.metrics["threshold"].get("value"))
+    histogram = score_histogram([*normal_scores, *scores["score"]], labels, results.metrics["threshold"].get("value"))
     page = environment().get_template("ranking.html")
     html = page.render(
-        c=context(evidence, evidence.name, "ranking"),
+        c=context(results, results.name, "ranking"),
         ranks=[json_values(row) for row in scores.head(LISTED).to_dict("records")],
         histogram=inline(histogram, "histogram-"),
         style=asset("page.css"),
     )
     write_csv(out / "ranks.csv", scores.drop(columns=BLANK))
-    write_json(out / "metrics.json", json_values(evidence.metrics))
+    write_json(out / "metrics.json", json_values(results.metrics))
     write_text(out / "report.html", html)
     return out / "report.html"

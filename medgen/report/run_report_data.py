@@ -91,7 +91,7 @@ class RunResults:
     provenance : versions, device, precision, started, seconds, command
     warnings : what a reader has to know before any number
     rejected : files that could not be read; columns file and reason
-    extras : figures that only some backends allow
+    extra_figures : figures that only some backends allow
     audit : of the scored frames and this run, as `medgen.verbs.audit.audit_frames` returns it; {} where none was made
 
     Raises
@@ -112,7 +112,7 @@ class RunResults:
     provenance: Mapping[str, str]
     warnings: list[str]
     rejected: pd.DataFrame
-    extras: list[ExtraFigure] = field(default_factory=list)
+    extra_figures: list[ExtraFigure] = field(default_factory=list)
     audit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

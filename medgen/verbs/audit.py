@@ -17,7 +17,7 @@ from medgen.data.shortcut_features import frame_traits, left_out, mean_distance
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
-from medgen.report.audit import audit as measure
+from medgen.report.audit import measure_shortcuts
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows
@@ -78,12 +78,12 @@ def audit_frames(
 
     Returns
     -------
-    as `medgen.report.audit.audit`, with "left_out" (why there are no traits of some kind, or "") and "looked" (whether the data
-    set was searched for near-duplicates)
+    as `medgen.report.audit.measure_shortcuts`, with "left_out" (why there are no traits of some kind, or "") and "looked"
+    (whether the data set was searched for near-duplicates)
     """
     table = cached_traits(data, rows, on_progress)
     frames = data.index.iloc[rows].reset_index(drop=True)
-    found = measure(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
+    found = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
     return found | {"left_out": left_out(data, table), "looked": not data.kind}
 
 

@@ -127,7 +127,7 @@ def evaluate_run(
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
         warnings=run_warnings(about),
         rejected=data.rejected(),
-        extras=extra_figures(run, model, scored),
+        extra_figures=extra_figures(run, model, scored),
         audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
     )
     return EvaluatedRun(run, results, scored, model)

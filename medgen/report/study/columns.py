@@ -52,13 +52,13 @@ def common_extractor(entries: Sequence[Entry]) -> str | None:
     return max(found, key=lambda name: (found[name], name == INCEPTION, name)) if found else None
 
 
-def entry_measures(entry: Entry, extractor: str | None, draws: int, seed: int) -> dict[str, dict[str, Any]]:
+def entry_measures(entry: Entry, extractor: str | None, n_bootstrap: int, seed: int) -> dict[str, dict[str, Any]]:
     """Return all columns but those of detection: value (mean over the runs), low and high (over frames), seeds (as `spread`)."""
     runs = [run.metrics for run in entry.runs]
     found = {"aupro": _over_runs([(metrics.get("pixel") or {}).get("aupro_0.3") for metrics in runs])}
     for key in ("psnr", "ssim"):
         normal = [((metrics.get("quality") or {}).get("normal") or {}).get(key) or {} for metrics in runs]
-        found[key] = _over_runs([values.get("mean") for values in normal]) | _over_frames(entry, key, draws, seed)
+        found[key] = _over_runs([values.get("mean") for values in normal]) | _over_frames(entry, key, n_bootstrap, seed)
     found["distance"] = _over_runs([_distances(metrics).get(extractor or "") for metrics in runs])
     for key in COSTS:
         found[key] = _over_runs([getattr(cost, key) for cost in entry.costs])
@@ -78,7 +78,7 @@ def _over_runs(values: Sequence[float | None]) -> dict[str, Any]:
     return {"value": float(np.mean(known)) if known else None, "low": None, "high": None, "seeds": spread(known)}
 
 
-def _over_frames(entry: Entry, key: str, draws: int, seed: int) -> dict[str, float]:
+def _over_frames(entry: Entry, key: str, n_bootstrap: int, seed: int) -> dict[str, float]:
     """Return the interval of a measure of reconstruction over groups of normal frames; of each frame the mean over the runs."""
     tables = [run.scores.reset_index(drop=True) for run in entry.runs]
     if any(key not in table for table in tables):
@@ -87,7 +87,7 @@ def _over_frames(entry: Entry, key: str, draws: int, seed: int) -> dict[str, flo
     rows = (tables[0]["label"] == "normal") & np.isfinite(mean)
     given = tables[0]["group"].fillna("").astype(str) if "group" in tables[0] else pd.Series("", index=mean.index)
     groups = ("group " + given).where(given != "", "frame " + mean.index.astype(str).to_series(index=mean.index))
-    interval = mean_interval(mean[rows], groups[rows].to_numpy(dtype=str), draws, LEVEL, seed)
+    interval = mean_interval(mean[rows], groups[rows].to_numpy(dtype=str), n_bootstrap, LEVEL, seed)
     return {"low": interval.low, "high": interval.high}
 
 

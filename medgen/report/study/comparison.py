@@ -1,4 +1,4 @@
-"""What a page that compares backends is made of: the evidence of several runs on the same frames, nothing computed."""
+"""What a page that compares backends is made of: the results of several runs on the same frames, nothing computed."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Entry:
     name : unique in a comparison
     runs : one for each seed, all scored on the same frames in the same order
     costs : one for each run
-    views : of the first run: row numbers of its scores to what is to be shown of those frames
+    frame_views : of the first run: row numbers of its scores to what is to be shown of those frames
     """
 
     name: str
     runs: Sequence[RunResults]
     costs: Sequence[Cost]
-    views: Callable[[Sequence[int]], list[FrameView]]
+    frame_views: Callable[[Sequence[int]], list[FrameView]]
 
 
 class Failure(NamedTuple):

@@ -126,7 +126,7 @@ def pictures(comparison: Comparison, names: Sequence[str], ranked: Ranked, budge
         row: {"why": shown(why), "original": None, "contour": "", "entries": []} for row, why in chosen.items()
     }
     for entry in comparison.entries:
-        views = entry.views(list(chosen))
+        views = entry.frame_views(list(chosen))
         high = _bright(views)
         for row, view in zip(chosen, views, strict=True):
             frame = found[row]

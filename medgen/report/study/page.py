@@ -26,7 +26,7 @@ from medgen.report.study.ranks import draw_ranks
 from medgen.report.study.summary import entry_names, study_metrics
 from medgen.report.study.tables import between, cell, filled, summary_csv, summary_tex
 
-SCRIPTS = ("study.js", "plots.js", "explorer.js")
+SCRIPTS = ("study.js", "plots.js", "frame_browser.js")
 PLOTTED = ("name", "backend", "summary", "roc", "precision_recall", "histogram", "findings", "groups")
 SIZES = "size of the finding"
 _UNSAFE = re.compile("[<>&\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -37,7 +37,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     """Write the page of a comparison into the folder `out` and return its path.
 
     ``report.html`` opens from disk and asks no host for anything; ``report.pdf`` is what of it can be printed; ``metrics.json``
-    holds every number of both (``metrics.schema.json`` in this folder of the sources describes it), ``summary.csv`` and
+    holds every number of both (``metrics.schema.json`` beside this file describes it), ``summary.csv`` and
     ``summary.tex`` the table of backends, and ``scores.csv`` every frame's scores.
 
     Raises
@@ -61,10 +61,10 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
     names, ranked = entry_names(comparison), rank_frames(comparison.entries)
     pictured = pictures(comparison, names, ranked)
     frames = rows(comparison, names, ranked, list(pictured))
-    scripts = [Markup(get_plotlyjs()), *(asset(name) for name in SCRIPTS)]
+    scripts = [Markup(get_plotlyjs()), *(asset(f"study/{name}") for name in SCRIPTS)]
     house = environment()
     house.filters |= {"cell": cell, "between": between, "shown": shown}
-    return house.get_template("study.html").render(
+    return house.get_template("study/study.html").render(
         m=metrics,
         columns=filled(metrics),
         anchors={name: f"entry-{place}" for place, name in enumerate(names, 1)},
@@ -82,7 +82,7 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
             "frames-data": embedded(frames),
             "pictures-data": embedded(pictured),
         },
-        style=asset("page.css") + asset("study.css"),
+        style=asset("page.css") + asset("study/study.css"),
         scripts=scripts,
         policy=" ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts),
     )

@@ -1,4 +1,4 @@
-"""From the evidence of a comparison to every number of its page: computed once, written to ``metrics.json``, shown from there."""
+"""From the runs of a comparison to every number of its page: computed once, written to ``metrics.json``, shown from there."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Detected(NamedTuple):
     drawn: Curves
 
 
-def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
+def study_metrics(comparison: Comparison, n_bootstrap: int = DRAWS, seed: int = 0) -> dict[str, Any]:
     """Return every number of the page as plain values, as ``metrics.schema.json`` describes them.
 
     Parameters
     ----------
-    draws : of the bootstrap over groups; more where there are so many pairs that none could be significant
+    n_bootstrap : of the bootstrap over groups; more where there are so many pairs that none could be significant
     seed : of the bootstrap
 
     Raises
@@ -67,8 +67,8 @@ def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> 
     """
     names = entry_names(comparison)
     frames = common_frames(comparison)
-    draws = max(draws, DRAWS_PER_PAIR * len(names) * (len(names) - 1) // 2)
-    detected = {name: _detect(entry, frames, draws, seed) for name, entry in zip(names, comparison.entries, strict=True)}
+    n_bootstrap = max(n_bootstrap, DRAWS_PER_PAIR * len(names) * (len(names) - 1) // 2)
+    detected = {name: _detect(entry, frames, n_bootstrap, seed) for name, entry in zip(names, comparison.entries, strict=True)}
     caution = _caution(frames)
     pairs = _pairs(detected, sure=not caution)
     extractor = common_extractor(comparison.entries)
@@ -80,14 +80,14 @@ def study_metrics(comparison: Comparison, draws: int = DRAWS, seed: int = 0) -> 
             "title": comparison.title,
             "frames": {label: int((labelled == label).sum()) for label in LABELS}
             | {"unlabelled": int((labelled == "").sum()), "compared": int(frames.known.sum()), "groups": len(set(frames.groups))},
-            "bootstrap": {"draws": draws, "level": LEVEL, "by": "group", "seed": seed},
+            "bootstrap": {"draws": n_bootstrap, "level": LEVEL, "by": "group", "seed": seed},
             "alpha": ALPHA,
             "caution": caution,
             "measures": describe(extractor),
             "entries": [
                 {
                     "name": name,
-                    "summary": _detection(detected[name], entry, frames) | entry_measures(entry, extractor, draws, seed),
+                    "summary": _detection(detected[name], entry, frames) | entry_measures(entry, extractor, n_bootstrap, seed),
                     **_curves(detected[name]),
                     **sections(entry),
                 }
@@ -133,10 +133,10 @@ def common_frames(comparison: Comparison) -> Frames:
     return Frames(first, known, labels, groups[known].to_numpy(dtype=str))
 
 
-def _detect(entry: Entry, frames: Frames, draws: int, seed: int) -> Detected:
+def _detect(entry: Entry, frames: Frames, n_bootstrap: int, seed: int) -> Detected:
     scores = [run.scores["score"].to_numpy(dtype=float)[frames.known] for run in entry.runs]
     found = [measure(frames.labels, values) for values in scores]
-    drawn = [measure_draws(frames.labels, values, frames.groups, draws, seed) for values in scores]
+    drawn = [measure_draws(frames.labels, values, frames.groups, n_bootstrap, seed) for values in scores]
     return Detected(*(Curves(*(np.mean(parts, axis=0) for parts in zip(*each, strict=True))) for each in (found, drawn)))
 
 
