@@ -9,13 +9,15 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from medgen import backends
 from medgen.config import Settings
 from medgen.contract.backend import Backend, backend_name
 from medgen.contract.capabilities import CAPABILITIES
 from medgen.errors import BackendError, did_you_mean
+
+C = TypeVar("C")  # a capability
 
 
 def names() -> list[str]:
@@ -67,15 +69,20 @@ def parse(name: str, settings: Mapping[str, Any]) -> Settings:
     return config.parse(settings, f"[model] of {name}")
 
 
-def require(model: Backend, capability: str) -> None:
-    """Refuse, in one line that names the backends that can, if `model` lacks a capability.
+def require(model: Backend, capability: type[C]) -> C:
+    """Return the model as one that has a capability, so that the caller can use it without asking again.
+
+    Parameters
+    ----------
+    model : of any backend
+    capability : a protocol of `medgen.contract.capabilities`, such as ``Samples``
 
     Raises
     ------
-    BackendError
+    BackendError : if the model lacks it; the message names the backends that have it.
     """
-    protocol = CAPABILITIES[capability]
-    if not isinstance(model, protocol):
-        able = [name for name in names() if hasattr(load(name), capability)]
-        does = "be told a class" if capability == "classes" else capability
-        raise BackendError(f"{backend_name(model)} cannot {does}; these can: {', '.join(able)}")
+    if isinstance(model, capability):
+        return model
+    members = [member for member in vars(capability) if not member.startswith("_")]
+    able = [name for name in names() if all(hasattr(load(name), member) for member in members)]
+    raise BackendError(f"{backend_name(model)} cannot {CAPABILITIES[capability]}; these can: {', '.join(able)}")

@@ -13,7 +13,7 @@ import torch
 from tiny import SIZE, batch, pick, tiny, told, training_batch
 
 from medgen import registry
-from medgen.contract.capabilities import Classifies, Diagnoses, Embeds, Reconstructs, Samples, Translates
+from medgen.contract.capabilities import CAPABILITIES, Classifies, Diagnoses, Embeds, Reconstructs, Samples, Translates
 from medgen.engine import checkpoint
 from medgen.errors import BackendError, ConfigError
 
@@ -133,4 +133,13 @@ def test_a_misspelt_backend_leads_to_the_right_one() -> None:
 
 def test_a_missing_capability_names_the_backends_that_have_it() -> None:
     with pytest.raises(BackendError, match=r"cannot sample; these can: .*endovae"):
-        registry.require(torch.nn.Linear(1, 1), "sample")  # type: ignore[arg-type]
+        registry.require(tiny("dfm"), Samples)
+
+
+def test_an_error_names_exactly_the_backends_that_have_the_capability() -> None:
+    models = {name: tiny(name) for name in registry.names()}
+    for capability in CAPABILITIES:
+        with pytest.raises(BackendError) as caught:
+            registry.require(torch.nn.Linear(1, 1), capability)  # type: ignore[arg-type]
+        able = [name for name, model in models.items() if isinstance(model, capability)]
+        assert str(caught.value).endswith(f"these can: {', '.join(able)}")

@@ -126,18 +126,17 @@ class Backend(nn.Module, ABC):
         """Score frames; an image scores the same alone and in any batch."""
 
 
-def backend_name(model: Backend) -> str:
+def backend_name(model: object) -> str:
     """Return the name under which a model's backend is registered: that of its file."""
     return type(model).__module__.rpartition(".")[2]
 
 
-def check_direction(model: Backend, direction: str) -> None:
+def check_direction(model: Translates, direction: str) -> None:
     """Refuse a direction in which a model cannot translate.
 
     Raises
     ------
-    BackendError
+    BackendError : if `direction` is none of the model's; the message names those that it has.
     """
-    assert isinstance(model, Translates)
     if direction not in model.directions:
         raise BackendError(f"{backend_name(model)} has no direction '{direction}'; {did_you_mean(direction, model.directions)}")

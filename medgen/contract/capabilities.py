@@ -156,18 +156,18 @@ class Classifies(Protocol):
         ...
 
 
-CAPABILITIES: Mapping[str, type] = {
-    "reconstruct": Reconstructs,
-    "feature_residual": ReconstructsFeatures,
-    "sample": Samples,
-    "embed": Embeds,
-    "decode": Decodes,
-    "redraw": Redraws,
-    "codes": Codes,
-    "styles": Styles,
-    "diagnose": Diagnoses,
-    "finalise_fit": OnePassFit,
-    "classes": Conditional,
-    "translate": Translates,
-    "classify": Classifies,
-}
+CAPABILITIES: Mapping[type, str] = {
+    Reconstructs: "reconstruct",
+    ReconstructsFeatures: "reconstruct features",
+    Samples: "sample",
+    Embeds: "embed",
+    Decodes: "decode latents",
+    Redraws: "redraw what it embeds",
+    Codes: "describe frames by codes",
+    Styles: "draw by styles",
+    Diagnoses: "diagnose its training",
+    OnePassFit: "fit in one pass",
+    Conditional: "be told a class",
+    Translates: "translate",
+    Classifies: "classify",
+}  # what a backend without the capability cannot do, in the words of an error message

@@ -91,7 +91,7 @@ class Scorer:
             model, ReconstructsFeatures
         )  # by this net, not by one of the backend's
         if settings.perceptual or compares:
-            require(model, "reconstruct")
+            require(model, Reconstructs)
         extractor = settings.perceptual or LayerSettings().extractor
         if settings.perceptual:
             self.layers = perceptual_layers(model.size, extractor)

@@ -53,9 +53,7 @@ def find_class(model: Backend, label: str) -> int | None:
     """
     if not label:
         return None
-    registry.require(model, "classes")
-    assert isinstance(model, Conditional)
-    classes = model.classes
+    classes = registry.require(model, Conditional).classes
     if label not in classes:
         hint = did_you_mean(label, classes) if classes else "it was trained without classes"
         raise BackendError(f"this run knows no class '{label}'; {hint}")

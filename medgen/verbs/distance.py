@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medgen import registry
 from medgen.contract.backend import Backend
+from medgen.contract.capabilities import Samples
 from medgen.data.native.addresses import ReadSettings, is_address, open_dataset
 from medgen.data.prepared import Prepared, evenly_spaced, is_prepared
 from medgen.engine.device import Device, make_fabric, seed_all
@@ -111,11 +112,11 @@ def measure_run(
     BackendError : if the run cannot draw frames.
     DataError : if there are too few normal frames in the split.
     """
-    registry.require(model, "sample")
+    source = registry.require(model, Samples)
     truth = real_features(net, real, n, split, on_progress)
     model.to(make_fabric(device, "float32").device).eval()
     seed_all(seed)
-    samples = extract(net, _counted(_samples(model, n), n, "draw", on_progress))
+    samples = extract(net, _counted(_samples(source, n), n, "draw", on_progress))
     result = _compared(truth, samples, net, real, split, seed)
     _keep(run, result)
     return result
@@ -182,7 +183,9 @@ class FIDTracker:
     def measure(self, model: Backend) -> float:
         """Return the distance of as many samples as there are real frames asked for."""
         count = self.settings.frames
-        drawn = extract_moments(self.net, _counted(_samples(model, count), count, "watch", self.on_progress))
+        drawn = extract_moments(
+            self.net, _counted(_samples(registry.require(model, Samples), count), count, "watch", self.on_progress)
+        )
         return frechet_distance(self.real, drawn)
 
 
@@ -229,10 +232,10 @@ def _frames(data: Prepared, rows: NDArray[np.int64]) -> Iterator[Tensor]:
 
 
 @torch.inference_mode()
-def _samples(model: Backend, n: int) -> Iterator[Tensor]:
+def _samples(model: Samples, n: int) -> Iterator[Tensor]:
     """Yield (B, C, S, S) in [0, 1], rounded to the 256 grey values that a file would have."""
     for start in range(0, n, AT_ONCE):
-        drawn: Tensor = model.sample(min(AT_ONCE, n - start))  # type: ignore[operator]
+        drawn = model.sample(min(AT_ONCE, n - start))
         yield (drawn * 255).round() / 255
 
 

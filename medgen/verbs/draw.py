@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from medgen import registry
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Conditional, Samples
+from medgen.contract.capabilities import Conditional, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.score import score_batches
@@ -53,7 +53,7 @@ def reconstruct(
     """
     run = open_run(run_folder)
     model = run.trained_model()
-    registry.require(model, "reconstruct")
+    registry.require(model, Reconstructs)
     data, rows = open_input(run, input_path, out, split, on_progress)
     batches = FixedBatches(data, rows, run.settings.data, told=find_class(model, label))
     for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
@@ -75,21 +75,14 @@ def draw_samples(model: Backend, n: int, seed: int, device: Device = "auto", lab
     ------
     BackendError : if the backend does not sample, or does not know the class.
     """
-    registry.require(model, "sample")
+    draw = registry.require(model, Samples).sample
     class_index = find_class(model, label)
+    if class_index is not None:
+        draw = partial(registry.require(model, Conditional).sample, label=class_index)
     model.to(make_fabric(device, "float32").device).eval()
     seed_all(seed)
     with torch.inference_mode():
-        return np.concatenate([to_pixels(_sample(model, count, class_index)) for count in _portions(n, 64)])
-
-
-def _sample(model: Backend, count: int, class_index: int | None) -> Tensor:
-    """Return (count, C, S, S) in [0, 1]."""
-    if class_index is None:
-        assert isinstance(model, Samples)
-        return model.sample(count)
-    assert isinstance(model, Conditional)
-    return model.sample(count, class_index)
+        return np.concatenate([to_pixels(draw(count)) for count in _portions(n, 64)])
 
 
 def _portions(n: int, most: int) -> Iterator[int]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from medgen import registry
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Decodes, Redraws
+from medgen.contract.capabilities import Decodes, Embeds, Redraws
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine.device import Device, make_fabric
@@ -73,11 +73,11 @@ def edit(
     """
     run = open_run(run_folder)
     model, data = run.trained_model(), open_for(run, given)
-    registry.require(model, "embed")
-    model.to(make_fabric(device, "float32").device).eval()
+    embedder, where = registry.require(model, Embeds), make_fabric(device, "float32").device
+    model.to(where).eval()
     rows = {name: _rows(data, name, with_test) for name in (source, target)}
     with torch.inference_mode():
-        latents = {name: _embed(run, model, data, found, on_progress) for name, found in rows.items()}
+        latents = {name: _embed(run, embedder, where, data, found, on_progress) for name, found in rows.items()}
         direction = latents[target][::2].mean(0) - latents[source][::2].mean(0)  # (Z,)
         held = [latents[name][1::2] @ direction for name in (source, target)]
         shown = latents[source][:n]
@@ -105,13 +105,15 @@ def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
     return rows[evenly_spaced(len(rows), MOST)]
 
 
-def _embed(run: Run, model: Backend, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress) -> Tensor:
-    batches, found = FixedBatches(data, rows, run.settings.data), []
-    device = next(model.parameters()).device
+def _embed(
+    run: Run, model: Embeds, device: torch.device, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress
+) -> Tensor:
+    """Return the latents (N, Z) of the frames in `rows`."""
+    batches, latents = FixedBatches(data, rows, run.settings.data), []
     for done, batch in enumerate(batches, 1):
-        found.append(model.embed(batch.to(device)).float())  # type: ignore[operator]
+        latents.append(model.embed(batch.to(device)).float())
         on_progress(Progress("embed", done, len(batches)))
-    return torch.cat(found)  # (N, Z)
+    return torch.cat(latents)
 
 
 def _redraw(model: Backend, latents: Tensor) -> Tensor:

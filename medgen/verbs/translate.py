@@ -64,13 +64,12 @@ def translate(
     """
     run = open_run(run_folder)
     model = run.trained_model()
-    registry.require(model, "translate")
-    assert isinstance(model, Translates)
-    check_direction(model, direction)
-    model.to(make_fabric(device, "float32").device).eval()  # type: ignore[attr-defined]
+    translator = registry.require(model, Translates)
+    check_direction(translator, direction)
+    model.to(make_fabric(device, "float32").device).eval()
     if is_prepared(given) or is_address(given):
-        return _data_set(run, model, given, out, direction, split, on_progress)
-    return _raw_frames(run, model, given, out, direction, fit, on_progress)
+        return _data_set(run, translator, given, out, direction, split, on_progress)
+    return _raw_frames(run, translator, given, out, direction, fit, on_progress)
 
 
 def _data_set(
