@@ -12,8 +12,8 @@
 #            slopes of 2, 4 and 0.5, frame by frame, stored 100 (right: 200, 400, 50)
 #              pydicom   [100, 100, 100]
 #              SimpleITK [200, 200, 200]
-# Matters:   the same CT gives Hounsfield units as a classic series and stored values as an enhanced file, and in enhanced MR or PET
-#            frames scaled one by one cannot be compared with each other. Neither library says that anything is missing.
+# Matters:   the same CT gives Hounsfield units as a classic series and stored values as an enhanced file, and in enhanced MR or
+#            PET frames scaled one by one cannot be compared with each other. Neither library says that anything is missing.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -4,14 +4,14 @@
 # Library:  torch 2.13.0
 # Expected: training continued from a checkpoint goes on as it would have without the break. Whether the weights lie in memory as
 #           channels_last is a matter of speed: load_state_dict copies values by index, not by place in memory.
-# Instead:  the model's load_state_dict keeps the layout of the model, the optimiser's that of the file. The fused step of Adam then
-#           walks through weights and moments as they lie in memory, and each weight moves by the moments of another one. No error
-#           and no warning; Adam without fused=True gets it right.
+# Instead:  the model's load_state_dict keeps the layout of the model, the optimiser's that of the file. The fused step of Adam
+#           then walks through weights and moments as they lie in memory, and each weight moves by the moments of another one.
+#           No error and no warning; Adam without fused=True gets it right.
 # Seen:     largest difference of a weight five steps after the checkpoint, at a learning rate of 0.01
 #             fused=False: same layout 0.0e+00, channels_last 0.0e+00
 #             fused=True: same layout 0.0e+00, channels_last 6.6e-02
 # Matters:  a run saved as plain arrays and continued as channels_last, as GPUs like it, takes some steps in wrong directions. The
-#           loss recovers, so that the break is seen nowhere but in results that no longer repeat.
+#           loss may recover, so that the break shows nowhere but in results that no longer repeat.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -3,13 +3,13 @@
 #
 # Libraries: MONAI 1.6.1 (torch 2.13.0, scipy 1.17.1), SimpleITK 2.5.7, scikit-image 0.26.0
 # Expected:  the Hausdorff distance is a textbook measure of two sets. On two small masks without spacing, libraries agree.
-# Instead:   MONAI takes the distance between the edges of the masks, SimpleITK and scikit-image that between all their pixels. A
-#            filled lesion and its mere outline are equal to MONAI and far apart to the others; one pixel missing in the middle is far to
-#            MONAI and next to nothing to the others.
-# Seen:      filled square against its outline:            MONAI 0.0, SimpleITK 19.0, scikit-image 19.0
-#            filled square against one without a pixel:    MONAI 19.0, SimpleITK 1.0, scikit-image 1.0
-# Matters:   segmentations from anomaly maps have holes, and annotators draw outlines. Hausdorff distances of papers can be compared
-#            only if they come from the same library, and a prediction that is a thin ring can score as perfect.
+# Instead:   MONAI takes the distance between the edges of the masks, SimpleITK and scikit-image that between all their pixels.
+#            A filled lesion and its mere outline are equal to MONAI and far apart to the others; one pixel missing in the
+#            middle is far to MONAI and next to nothing to the others.
+# Seen:      filled square against its outline:          MONAI 0.0, SimpleITK 19.0, scikit-image 19.0
+#            filled square against one without a pixel:  MONAI 19.0, SimpleITK 1.0, scikit-image 1.0
+# Matters:   segmentations from anomaly maps have holes, and annotators draw outlines. Hausdorff distances of papers can be
+#            compared only if they come from the same library, and a prediction that is a thin ring can score as perfect.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -6,9 +6,9 @@
 #           becomes a 16-bit PNG whose order of pixels is that of the scores.
 # Instead:  the default output_dtype (float32) is silently replaced by uint8 for PNG, after the map was scaled to 16 bits. What is
 #           written is each level modulo 256: an 8-bit picture of noise. Only output_dtype=np.uint16 beside it gives what is said.
-# Seen:     scores                         [0.0, 0.25, 0.5, 0.504, 1.0]
-#           scale=65535                    [0, 255, 255, 5, 255] uint8
-#           and output_dtype=np.uint16     [0, 16383, 32767, 33029, 65535] uint16
+# Seen:     scores                     [0.0, 0.25, 0.5, 0.504, 1.0]
+#           scale=65535                [0, 255, 255, 5, 255] uint8
+#           and output_dtype=np.uint16 [0, 16383, 32767, 33029, 65535] uint16
 # Matters:  maps and probabilities are saved in 16 bits because 8 are too few. The file opens everywhere and is as large as a
 #           picture should be, but where a score is high its pixel is anything.
 set -euo pipefail

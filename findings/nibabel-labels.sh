@@ -8,9 +8,9 @@
 #           256 levels, here 2/255 rounded to float32. 1 has no level, and comes back as 0.99608. No warning.
 # Seen:     before [0. 1. 2.]  voxels == 1: 128  as integers, 1: 128  slope 1.0
 #           after  [0.      0.99608 2.     ]  voxels == 1: 0  as integers, 1: 0  slope 0.007843137718737125
-# Matters:  `mask == 1` finds nothing and `astype(int)` makes background of the lesion. Volumes and Dice of label 1 become 0, while
-#           a viewer, which rounds, shows the same picture as before. A mask of 0 and 1 alone comes back as 1.00000006: it passes
-#           where it is cut at 0.5 or made integer, so that tests with one label may not see it.
+# Matters:  `mask == 1` finds nothing and `astype(int)` makes background of the lesion. Volumes and Dice of label 1 become 0,
+#           while a viewer, which rounds, shows the same picture as before. A mask of 0 and 1 alone comes back as 1.00000006: it
+#           passes where it is cut at 0.5 or made integer, so that tests with one label may not see it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

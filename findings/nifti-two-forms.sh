@@ -4,8 +4,8 @@
 # Libraries: nibabel 5.4.2, SimpleITK 2.5.7
 # Expected:  a NIfTI file may carry two transforms, qform (where the scanner had the patient) and sform (say, after registration).
 #            Two established readers of the same file agree on which one holds.
-# Instead:   nibabel takes the sform whenever its code is not 0. SimpleITK takes it if its code is 1 (scanner); if it is 2 (aligned)
-#            or 4 (MNI), as after registration, and there is a qform, it takes the qform. Neither warns.
+# Instead:   nibabel takes the sform whenever its code is not 0. SimpleITK takes it if its code is 1 (scanner); if it is 2
+#            (aligned) or 4 (MNI), as after registration, and there is a qform, it takes the qform. Neither warns.
 # Seen:      voxel (3, 0, 0) in mm to the right, to the front and up; the sform is turned by 20 degrees
 #              qform 1, sform 1: nibabel [7.82, 7.03, 7.0]  SimpleITK [7.82, 7.03, 7.0]
 #              qform 1, sform 2: nibabel [7.82, 7.03, 7.0]  SimpleITK [3.0, 0.0, 0.0]

@@ -2,16 +2,17 @@
 # SimpleITK decodes the same JPEG bytes to other colours from a .jpg than from a DICOM file.
 #
 # Library:  SimpleITK 2.5.7, against Pillow 13.0.0 and opencv-python-headless 5.0.0.93 (DICOM written with pydicom 3.0.2)
-# Expected: all of them decode baseline JPEG with a relative of libjpeg, so pixels agree to a level or two. A JPEG stream gives the
-#           same picture whether it lies in a .jpg or, unchanged, in a DICOM file.
+# Expected: all of them decode baseline JPEG with a relative of libjpeg, so pixels agree to a level or two. A JPEG stream gives
+#           the same picture whether it lies in a .jpg or, unchanged, in a DICOM file.
 # Instead:  where chroma is subsampled (4:2:0, Pillow's default, or 4:2:2), SimpleITK's .jpg reader is tens of levels away from
 #           Pillow and OpenCV, which agree. Its DICOM reader agrees with them too. Without subsampling all are equal.
 # Seen:     largest difference from Pillow
 #             4:2:0: OpenCV 0, SimpleITK .jpg 34
 #             4:2:2: OpenCV 0, SimpleITK .jpg 31, SimpleITK .dcm 0
 #             4:4:4: OpenCV 0, SimpleITK .jpg 0, SimpleITK .dcm 0
-# Matters:  endoscopy frames come as JPEG and as DICOM that holds JPEG. A detector whose normal frames were read one way and whose
-#           test frames the other meets coloured seams along every edge: differences of the size of the residuals that it looks for.
+# Matters:  endoscopy frames come as JPEG and as DICOM that holds JPEG. A detector whose normal frames were read one way and
+#           whose test frames the other meets coloured seams along every edge: differences of the size of the residuals that it
+#           looks for.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

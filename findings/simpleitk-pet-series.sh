@@ -4,13 +4,14 @@
 # Library:  SimpleITK 2.5.7 (files written with pydicom 3.0.2)
 # Expected: each slice of a PET series has a RescaleSlope of its own. A series reader applies it, so that a volume holds the same
 #           values as the slices read one by one, in a type that can hold them all.
-# Instead:  the type is that which suits the first slice. With a slope of 1 there it is 16-bit unsigned: fractions of later slices
-#           are cut off and large values run over, modulo 65536, without a warning. With another slice first, all values are right.
+# Instead:  the type is that which suits the first slice. With a slope of 1 there it is 16-bit unsigned: fractions of later
+#           slices are cut off and large values run over, modulo 65536, without a warning. With another slice first, all values
+#           are right.
 # Seen:     slices one by one:     [1001, 250.25, 70070]
 #           the series:            [1001, 250, 4534] 16-bit unsigned integer
 #           slice of 0.25 first:   [250.25, 1001.0, 70070.0] 64-bit float
-# Matters:  the slope of a PET slice often follows its hottest voxel. A hot lesion becomes cold, or the activity loses its decimals, and
-#           whether that happens depends on which slice is the first.
+# Matters:  the slope of a PET slice often follows its hottest voxel. A hot lesion becomes cold, or the activity loses its
+#           decimals, and whether that happens depends on which slice is the first.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
