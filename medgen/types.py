@@ -112,7 +112,7 @@ class Scores:
     ----------
     score : (B,) float32
     map : (B, 1, S, S) float32, 0 outside valid; None for a backend that cannot localise
-    parts : named (B,) float32, what the score was made of
+    components : named (B,) float32, what the score was made of
     """
 
     score: Tensor
@@ -128,7 +128,7 @@ class DataRequirements(NamedTuple):
     classes : the places of their findings, `Batch.finding`; the run fills the names into the setting `classes`
     other : a second frame beside each, `Batch.other`: "pair", the one that belongs to it; "pool", any one of a second domain
     abnormal : frames that are not normal among the others, where the data set has some for training
-    once : each training frame once and unchanged, for a backend that fits in one pass
+    single_pass : each training frame once and unchanged, for a backend that fits in one pass
     """
 
     classes: bool = False

@@ -90,7 +90,7 @@ class TrainingBatches:
     settings : batch size, overlay and augmentation
     seed : of order and draws
     classes : names by which the batches tell each frame's finding; () for batches that do not
-    wants : what the batches must hold besides
+    requirements : what the batches must hold besides
     second : the data set of the second domain, where it is another one
 
     Raises
@@ -184,8 +184,6 @@ class FixedBatches:
     Parameters
     ----------
     classes : names by which the batches tell each frame's finding; () for batches that do not
-    wants : what the batches must hold besides
-    second : the data set of the second domain, where it is another one
     told : place of the class that every frame is said to be of, whatever it is; None for none
     """
 

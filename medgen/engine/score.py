@@ -75,7 +75,7 @@ class Scorer:
     ----------
     model : in evaluation mode
     settings : what is added
-    usual : of each part that is a distance, what training frames are like
+    normal_reference : of each part that is a distance, what training frames are like
 
     Raises
     ------

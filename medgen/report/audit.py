@@ -167,7 +167,7 @@ def stratified_auroc(
     Parameters
     ----------
     labels, scores : (N,), as in `medgen.metrics.detection.roc`
-    strata : (N,), equal for frames that may be compared
+    subgroups : (N,), equal for frames that may be compared
     weights : (N,) or (D, N); 1 each if not given
 
     Returns

@@ -59,7 +59,7 @@ def evaluate(
         ones; read once
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
         frames are decided by it. Its "pixel_level", where there is one, is that at which maps are cut for Dice
-    strata : ways to group the frames (by folder, ...): name -> the group of each row, "" for none
+    subgroups : ways to group the frames (by folder, ...): name -> the group of each row, "" for none
     n_bootstrap, seed : of the bootstrap over groups
 
     Returns
