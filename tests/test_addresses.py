@@ -13,11 +13,11 @@ from sources import dsprites, folder, frame, medmnist, mnist
 from writers import save
 
 from medgen.data.dataset import make_batch
+from medgen.data.images import read_image
 from medgen.data.native import image_folders
 from medgen.data.native.addresses import KINDS, ReadSettings, open_dataset
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings
 from medgen.data.preparing.prepare import prepare
-from medgen.data.readers.image import read_image
 from medgen.errors import ConfigError, DataError
 from medgen.types import Image
 

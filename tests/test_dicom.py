@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_windowing
 from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
 from writers import DEEP, DRAW, GREY, RGB, dicom, monai_reads, rejected, save, sequence, smooth, write_dicom
 
-from medgen.data.readers.image import is_image, read_image, read_images
+from medgen.data.images import is_image, read_image, read_images
 
 HOUNSFIELD = np.arange(-1000, 1000, dtype=np.int16).reshape(40, 50)
 

@@ -15,7 +15,7 @@ from PIL import Image as Picture
 from pydicom.pixels.processing import apply_rescale
 from writers import GREY, dicom, nifti, save, sequence
 
-from medgen.data.readers.image import read_image, read_images
+from medgen.data.images import read_image, read_images
 from medgen.data.writers.export import (
     Scale,
     kind_of,

@@ -12,9 +12,9 @@ from sources import folder, frame, side_by_side
 from writers import save
 
 from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
+from medgen.data.images import read_image
 from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.preparing.splits import hold_out
-from medgen.data.readers.image import read_image
 from medgen.errors import DataError
 from medgen.types import DataRequirements
 

@@ -16,9 +16,9 @@ from pydicom.pixels.processing import apply_rescale
 from sources import folder, frame, medmnist
 from writers import DRAW, dicom, nifti, save
 
+from medgen.data.images import read_image
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import open_prepared
-from medgen.data.readers.image import read_image
 from medgen.data.writers.export import read_png
 from medgen.data.writers.map_to_original import to_original
 from medgen.types import Box

@@ -11,10 +11,10 @@ from commands import fail
 from sources import DIGITS, idx, mnist, noise
 from writers import save
 
+from medgen.data.images import read_image
 from medgen.data.native.addresses import open_dataset
 from medgen.data.native.mnistm import make_mnist_m
 from medgen.data.prepared import Prepared
-from medgen.data.readers.image import read_image
 from medgen.errors import DataError
 from medgen.types import Progress
 

@@ -15,10 +15,10 @@ from PIL import ImageStat
 from scipy import ndimage
 
 from medgen.data.field.contour import crop
+from medgen.data.images import read_image
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.prepare import prepare
-from medgen.data.readers.image import read_image
 from medgen.data.shortcut_features import (
     TRAITS,
     frame_traits,

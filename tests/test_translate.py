@@ -12,7 +12,7 @@ from commands import fail, medgen, succeed, train_translator
 from sources import folder, frame, side_by_side
 from writers import save
 
-from medgen.data.readers.image import read_image
+from medgen.data.images import read_image
 from medgen.types import Batch
 from medgen.verbs.translate import _resized, _tiled
 

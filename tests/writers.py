@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from medgen.data.readers.image import read_images
+from medgen.data.images import read_images
 from medgen.errors import ImageError
 
 DRAW = np.random.default_rng(7)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import STEP, find_field
 from medgen.data.field.overlay import Mask, find_overlay
+from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.duplicates import digest
-from medgen.data.readers.pixel_format import with_channels
 from medgen.data.writers.map_to_original import find_originals
 from medgen.errors import ImageError
 from medgen.types import OnProgress, Progress, no_progress

@@ -27,8 +27,8 @@ from torch import Tensor
 from medgen import __version__, registry
 from medgen.config import Settings, read_toml, to_toml
 from medgen.contract.backend import Backend
+from medgen.data.images import read_image
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.readers.image import read_image
 from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.dataset import FixedBatches
-from medgen.data.readers.image import read_images
-from medgen.data.readers.pixel_format import to_uint8, with_channels
+from medgen.data.images import read_images
+from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.writers.export import (
     RESEARCH,
     Kind,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.field.overlay import Mask, brightness, find_overlay, green_box, reduce_valid
-from medgen.data.readers.pixel_format import to_uint8
+from medgen.data.pixel_format import to_uint8
 from medgen.types import Box, Crop, Image
 
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels

@@ -12,7 +12,7 @@ from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform
 
 from medgen.data.field.contour import crop
-from medgen.data.readers.image import read_image
+from medgen.data.images import read_image
 from medgen.types import Image
 
 

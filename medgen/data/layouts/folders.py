@@ -21,16 +21,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from medgen.data.images import is_image, stem_of, suffixes
 from medgen.data.layouts.class_names import FINDINGS, MASKS, SourceFile, classes, finding_of, label_of, normalised_name, split_of
 from medgen.data.layouts.manifest import nearest, read_manifest
-from medgen.data.readers.image import SUFFIXES, is_image, stem
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
 __all__ = ["FINDINGS", "SourceFile", "check_splits", "read_source"]
 
 MANIFEST = "manifest.csv"
-EXPECTED = ", ".join(sorted(SUFFIXES))
 Folders = tuple[str, ...]
 
 
@@ -66,7 +65,7 @@ def read_source(source: Path, assume: str = "") -> list[SourceFile]:
     elif is_image(source):
         entries = [SourceFile(source, source.name, "", "", "", "", None)]
     else:
-        raise DataError(f"'{source}' is not an image; expected a folder, a .csv, or one of {EXPECTED}")
+        raise DataError(f"'{source}' is not an image; expected a folder, a .csv, or one of {', '.join(suffixes())}")
     labelled = (entry if entry.label else replace(entry, label=assume) for entry in entries)
     return sorted(labelled, key=lambda entry: entry.file)
 
@@ -112,7 +111,7 @@ def _read_folder(source: Path) -> list[SourceFile]:
     if not entries:
         only = f" but {len(masks)} masks" if masks else ""
         count = f"{len(files)} file{'s' if len(files) > 1 else ''}"
-        raise DataError(f"'{source}' holds {count}, none of them an image{only}; expected {EXPECTED}")
+        raise DataError(f"'{source}' holds {count}, none of them an image{only}; expected {', '.join(suffixes())}")
     if (source / "train" / "good").is_dir() and (source / "test").is_dir():
         entries = [_as_in_mvtec(entry) for entry in entries]
     return _with_masks(source, entries, masks) if masks else entries
@@ -155,7 +154,7 @@ def _with_masks(source: Path, entries: list[SourceFile], masks: list[tuple[Path,
     index: dict[tuple[Folders, Folders, str], list[Path]] = defaultdict(list)  # folder of the mask folder, folders in it, name
     for path, folders in masks:
         depth = next(place for place, folder in enumerate(folders) if normalised_name(folder) in MASKS)
-        index[folders[:depth], folders[depth + 1 :], stem(path)].append(path)
+        index[folders[:depth], folders[depth + 1 :], stem_of(path)].append(path)
     found = {entry.file: _mask_of(entry, index) for entry in entries}
     if not any(found.values()):
         one = masks[0][0].relative_to(source).as_posix()
@@ -185,7 +184,7 @@ def _mask_of(entry: SourceFile, index: dict[tuple[Folders, Folders, str], list[P
         below = folders[depth:]
         named = tuple(classes(below))
         for inner in (below, named, named[-1:], below[:1], ()):
-            for name in (stem(entry.path), f"{stem(entry.path)}_mask", f"{stem(entry.path)}-mask"):
+            for name in (stem_of(entry.path), f"{stem_of(entry.path)}_mask", f"{stem_of(entry.path)}-mask"):
                 if paths := index.get((folders[:depth], inner, name)):
                     if len(paths) > 1:
                         raise DataError(f"'{entry.file}' has two masks, '{paths[0]}' and '{paths[1]}'; keep one")

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.images import read_image, stem_of
 from medgen.data.layouts.class_names import SPLITS, SourceFile, split_of
 from medgen.data.layouts.folders import read_source
 from medgen.data.native.archives import EVERY, Archive, Lazy
-from medgen.data.readers.image import read_image, stem
-from medgen.data.readers.pixel_format import to_uint8
+from medgen.data.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 
 KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read
@@ -178,7 +178,7 @@ def _domains(entries: Sequence[SourceFile]) -> dict[str, dict[str, SourceFile]]:
     """Return what lies in folders of domain A and of B, by the name that partners share; what lies in neither is left out."""
     found: dict[str, dict[str, SourceFile]] = {"A": {}, "B": {}}
     for entry in entries:
-        folders, name = entry.file.split("/")[:-1], stem(entry.path)
+        folders, name = entry.file.split("/")[:-1], stem_of(entry.path)
         matches = [DOMAIN.fullmatch(folder) for folder in folders]
         if (match := next(filter(None, matches), None)) is None:
             continue

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from medgen import __version__
 from medgen.config import to_toml
+from medgen.data.images import read_image, suffix_of
 from medgen.data.native.addresses import open_dataset
 from medgen.data.native.resized import ResizedFrames
+from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
-from medgen.data.readers.image import read_image, suffix
-from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, short_digest, write_csv, write_text
 from medgen.types import OnProgress, Progress, no_progress
@@ -75,7 +75,7 @@ def _find(folder: Path) -> list[Path]:
     """Return the photographs in a folder or below, in the order of their names."""
     if not folder.is_dir():
         raise DataError(f"there is no folder '{folder}'; expected the colour photographs of BSDS500 in it")
-    paths = [path for path in folder.rglob("*") if suffix(path) in SUFFIXES and path.is_file()]
+    paths = [path for path in folder.rglob("*") if suffix_of(path) in SUFFIXES and path.is_file()]
     if not paths:
         raise DataError(f"'{folder}' holds no photograph ({', '.join(SUFFIXES)}); expected those of BSDS500 in it or below")
     return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())

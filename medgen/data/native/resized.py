@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from medgen.data.field.contour import resize
 from medgen.data.field.overlay import Mask
 from medgen.data.native.archives import Lazy
+from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Flags, Frames
-from medgen.data.readers.pixel_format import with_channels
 from medgen.errors import DataError
 
 

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from medgen.data.readers.pixel_format import to_uint8
+from medgen.data.pixel_format import to_uint8
 from medgen.errors import ImageError
 
 SIDE = 16  # of a thumbnail, in pixels

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from medgen.data.field.contour import cut, find_field, resize, square_box
+from medgen.data.images import count_frames, read_image, read_images
 from medgen.data.layouts.folders import SourceFile, check_splits, read_source
+from medgen.data.pixel_format import to_uint8
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
-from medgen.data.readers.image import read_image, read_images
-from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
 from medgen.types import OnProgress, Progress, no_progress
@@ -99,16 +99,16 @@ def inspect_source(
 def _look(entry: SourceFile) -> _Look:
     try:
         sha = digest(entry.path)
-        sizes = []
-        for image in read_images(entry.path):
+        sizes, middle = [], count_frames(entry.path) // 2
+        for number, image in enumerate(read_images(entry.path)):
             height, width, channels = image.pixels.shape
             sizes.append((width, height, channels))
-        if len(sizes) > 1:
-            image = read_image(entry.path, len(sizes) // 2)
+            if number == middle:
+                pixels = to_uint8(image.pixels)
         _check_mask(entry, sizes)
     except ImageError as error:
         return _Look(entry, str(error))
-    square = cut(to_uint8(image.pixels), square_box(find_field(image.pixels).box))
+    square = cut(pixels, square_box(find_field(pixels).box))
     small = resize(square, COMPARED)
     return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small))
 

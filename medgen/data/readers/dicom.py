@@ -1,4 +1,4 @@
-"""DICOM -> frames: colour spaces, lookup tables, windows and spacing, through pydicom.
+"""DICOM to frames: colour spaces, lookup tables, windows and spacing, through pydicom.
 
 Grey frames go the way of the standard (DICOM PS3.3 C.11, PS3.4 N.2): modality lookup table or rescale, then VOI lookup
 table or the first window, then MONOCHROME1 is inverted, so that white is always the largest value. Enhanced multi-frame
@@ -8,30 +8,37 @@ files may carry these per frame.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import DataElement, Dataset, dcmread
-from pydicom.errors import InvalidDicomError
-from pydicom.pixels.processing import apply_color_lut
-from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from medgen.data.readers.pixel_format import Frames, Pixels, Spacing, check_size, standard
+from medgen.data.pixel_format import FileFrames, Pixels, Spacing, check_size, standard
 from medgen.errors import ImageError
 
+if TYPE_CHECKING:  # pydicom takes a while to import, and few need it
+    from pydicom import DataElement, Dataset
+
+NAMED = (".dcm", ".dicom")
+SUFFIXES = frozenset({*NAMED, ""})  # files from archives and discs often have none
+WITHOUT_PREAMBLE = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # how older files begin: with group 2 or 8
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom hands all of them over as RGB
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
-def dicom_frames(file: BinaryIO) -> Frames:
+def recognises(head: bytes, suffix: str) -> bool:
+    """Tell DICOM by its preamble, or, in a file from before that was required, by its suffix and the group it begins with."""
+    return head[128:132] == b"DICM" or (suffix in NAMED and head[:2] in WITHOUT_PREAMBLE)
+
+
+def open_frames(file: BufferedReader) -> FileFrames:
     """Read a DICOM file.
 
     Returns
     -------
-    How many frames there are, and each in turn with its spacing in mm (PixelSpacing, else ImagerPixelSpacing).
+    Each frame with its spacing in mm (PixelSpacing, else ImagerPixelSpacing).
     8-bit colour and 8-bit grey without a window or table are uint8. All else is float32 in [0, 1]: grey by its window
     or table, or, if the file has none, from the smallest to the largest value that the bits stored can hold; deeper
     colour is divided by the largest value.
@@ -48,11 +55,15 @@ def dicom_frames(file: BinaryIO) -> Frames:
     if space not in (*GREY, *COLOUR, "PALETTE COLOR"):
         raise ImageError(f"DICOM colour space '{space}' is not supported")
     count = max(1, int(ds.get("NumberOfFrames") or 1))
-    return count, _frames(ds, space, count)
+    return FileFrames(count, _frames(ds, space, count))
 
 
-def _open(file: BinaryIO) -> Dataset:
+def _open(file: BufferedReader) -> Dataset:
     """Read the data set; files from before the preamble was required are read too."""
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
     try:
         return dcmread(file)
     except InvalidDicomError:
@@ -83,6 +94,8 @@ def _frames(ds: Dataset, space: str, count: int) -> Iterator[tuple[Pixels, Spaci
 
 
 def _decode(ds: Dataset) -> Iterator[NDArray[Any]]:
+    from pydicom.pixels.utils import iter_pixels
+
     try:
         yield from iter_pixels(ds)
     except (NotImplementedError, RuntimeError) as error:
@@ -96,12 +109,14 @@ def _decode(ds: Dataset) -> Iterator[NDArray[Any]]:
 
 def frame_header(ds: Dataset, k: int) -> Dataset:
     """Return the attributes that hold for frame `k`: the file's, then the shared, then the frame's own, the later winning."""
+    from pydicom import Dataset
+
     header = Dataset()
     header.file_meta = ds.file_meta
     header.update({tag: ds[tag] for tag in list(ds.keys()) if tag.group in (0x0018, 0x0028)})
-    for keyword, place in zip(GROUPS, (0, k), strict=True):
+    for keyword, item in zip(GROUPS, (0, k), strict=True):
         groups = ds.get(keyword) or []
-        for macro in groups[place] if place < len(groups) else ():
+        for macro in groups[item] if item < len(groups) else ():
             if macro.VR == "SQ" and macro.value:
                 header.update({element.tag: element for element in macro.value[0]})
     return header
@@ -111,6 +126,8 @@ def _palette(raw: NDArray[Any], header: Dataset) -> Pixels:
     """Indices -> (H, W, 3)."""
     top = 2 ** int(header.RedPaletteColorLookupTableDescriptor[2]) - 1
     if "RedPaletteColorLookupTableData" not in header:  # segmented tables
+        from pydicom.pixels.processing import apply_color_lut
+
         return standard(apply_color_lut(raw, header), top)
     tables = [
         _look_up(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 
 from medgen import __version__
-from medgen.data.readers.image import suffix
+from medgen.data.images import HEAD, suffix_of
+from medgen.data.readers import dicom, nifti
 from medgen.errors import ImageError
 from medgen.files import write_bytes, write_json
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["png", "dicom", "nifti"]
 TOP = 65535
-BARE = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # how DICOM without a preamble begins: with group 2 or 8
 RESEARCH = "for research use only, never for diagnosis"
 MEANING = f"anomaly map of medgen, {RESEARCH}: raw score = offset + slope * level; level 0: no score"
 KEPT = (  # of the source: who, which study, where in space (DICOM PS3.3 C.7.1, C.7.2, C.7.4.1, C.7.6.2)
@@ -71,10 +71,10 @@ def to_scores(levels: NDArray[np.uint16], scale: Scale) -> NDArray[np.float64]:
 def kind_of(path: Path) -> Kind:
     """Return the format in which the map of a file's frame is to be saved: that of the file, PNG for all pictures."""
     with path.open("rb") as file:
-        head = file.read(132)
-    if head[128:] == b"DICM" or (suffix(path) in (".dcm", ".dicom") and head[:2] in BARE):
+        head = file.read(HEAD)
+    if dicom.recognises(head, suffix_of(path)):
         return "dicom"
-    return "nifti" if suffix(path) in (".nii", ".nii.gz") else "png"
+    return "nifti" if suffix_of(path) in nifti.SUFFIXES else "png"
 
 
 def save_png(path: Path, scores: NDArray[np.float32], scale: Scale) -> None:
@@ -153,9 +153,7 @@ def _described(source: Dataset, frame: int) -> Dataset:
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
 
-    from medgen.data.readers.dicom import frame_header
-
-    made, plane = Dataset(), frame_header(source, frame)
+    made, plane = Dataset(), dicom.frame_header(source, frame)
     made.file_meta = FileMetaDataset()
     made.update({source[name].tag: source[name] for name in (*KEPT, *PLANE) if name in source})
     made.update({plane[name].tag: plane[name] for name in PLANE if name in plane})  # of one frame of an enhanced file
@@ -188,16 +186,12 @@ def save_nifti(path: Path, planes: Mapping[int, NDArray[np.float32]], source: Pa
     path : ends in .nii or .nii.gz
     planes : (rows, columns) of slice k as the reader shows it; slices that are not there are NaN
     """
-    import nibabel as nib
-
-    from medgen.data.readers.volume import GZIP, upright
-
     content = source.read_bytes()
-    content = gzip.decompress(content) if content.startswith(GZIP) else content
-    kind: Any = nib.Nifti2Image if content[4:7] == b"n+2" else nib.Nifti1Image
+    content = gzip.decompress(content) if content.startswith(nifti.GZIP) else content
+    kind = nifti.image_class(content[:8])
     volume = kind.from_bytes(content)
     shape = (*volume.shape, 1, 1)[:3]  # (X, Y, Z)
-    turn, _ = upright(volume)
+    turn, _ = nifti.upright(volume)
     place = turn(np.arange(shape[0] * shape[1]).reshape(shape[:2]))  # which voxel of a slice is shown where
     values = np.full((shape[2], shape[0] * shape[1]), np.nan, dtype=np.float32)
     for k, plane in planes.items():

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from medgen.data.field.contour import crop, find_field, square_box
+from medgen.data.images import read_image
 from medgen.data.layouts.folders import read_source
+from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import evenly_spaced
-from medgen.data.readers.image import read_image
-from medgen.data.readers.pixel_format import to_uint8
 from medgen.errors import ImageError
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid

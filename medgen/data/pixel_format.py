@@ -1,9 +1,9 @@
-"""What every reader shares: the size limit, and raw arrays -> (H, W, C) uint8 or float32 in [0, 1]."""
+"""The form in which pixels travel, (H, W, C) uint8 or float32 in [0, 1], and how raw arrays are checked and brought into it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +17,19 @@ TOLERANCE = 1e-6  # how far outside [0, 1] a float may lie by rounding
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Spacing = tuple[float, float] | None
-Frames = tuple[int, Iterator[tuple[Pixels, Spacing]]]  # how many there are, and each in turn
+
+
+class FileFrames(NamedTuple):
+    """What a reader finds in a file.
+
+    Attributes
+    ----------
+    total : how many frames there are
+    frames : each in turn, decoded when it is asked for, with its (row, column) spacing in mm, None where the format has none
+    """
+
+    total: int
+    frames: Iterator[tuple[Pixels, Spacing]]
 
 
 def check_size(height: int, width: int) -> None:
@@ -111,3 +123,8 @@ def with_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
     if channels == 3 or not pixels.size:
         return np.repeat(pixels[..., :1], channels, axis=-1)
     return cv2.cvtColor(pixels.reshape(-1, width, held), cv2.COLOR_RGB2GRAY).reshape(*rest, width, 1)
+
+
+def joined(shape: tuple[int, ...]) -> str:
+    """Return a shape as messages show it: 5 x 6 x 3."""
+    return " x ".join(map(str, shape))

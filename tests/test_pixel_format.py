@@ -13,7 +13,7 @@ import pytest
 import skimage.exposure
 from writers import GREY, rejected, write_dicom
 
-from medgen.data.readers.pixel_format import standard
+from medgen.data.pixel_format import standard
 
 
 def _header_only_png(width: int, height: int) -> bytes:

@@ -1,0 +1,238 @@
+"""A path to its frames: the only way in which an image file is opened, whatever its format.
+
+Each file in `medgen.data.readers` whose name does not begin with an underscore reads one format, or a family of them, and keeps
+the contract of `Reader`. A new file there is a new format: nothing else has to be told. `tests/test_readers.py` walks them all.
+
+What a file is, its first bytes say: a PNG named .jpg is read as the PNG that it is. What is no image inside is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+import warnings
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cache
+from importlib import import_module
+from io import BufferedReader
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from types import MappingProxyType
+from typing import Protocol, cast
+
+from medgen.data import readers
+from medgen.data.pixel_format import FileFrames
+from medgen.errors import ImageError
+from medgen.types import Image
+
+HEAD = 352  # bytes that a reader is shown: the longest of the headers that are looked at, NIfTI-1
+
+
+class Reader(Protocol):
+    """What a file in `medgen.data.readers` offers.
+
+    Attributes
+    ----------
+    SUFFIXES : of the files that are meant as images, in lower case with their dots; "" where a file may have none
+    """
+
+    SUFFIXES: frozenset[str]
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """Tell whether a file is of this format.
+
+        Parameters
+        ----------
+        head : its first `HEAD` bytes, fewer where it is shorter
+        suffix : of its name, for formats that begin with no signature
+        """
+
+    def open_frames(self, file: BufferedReader) -> FileFrames:
+        """Return how many frames a file holds, from its header, and an iterator that decodes one after the other.
+
+        A frame is upright, (H, W, C) with C 1 or 3, uint8 in [0, 255] or float32 in [0, 1]: `pixel_format.standard` makes it so.
+        Its size is checked before it is decoded (`pixel_format.check_size`). NaN and infinite values are refused
+        (`pixel_format.check_finite`). What fails raises an ImageError with the reason; other exceptions are turned into one.
+
+        A library that takes seconds to import is imported within the functions that need it: all readers are imported to learn
+        their suffixes.
+
+        Parameters
+        ----------
+        file : at its beginning; it stays open until the iterator ends. For libraries that open files by name, it has `file.name`.
+        """
+
+
+@cache
+def all_readers() -> Mapping[str, Reader]:
+    """Return the modules that read image files by their names, in the order of these, which is that in which they are asked."""
+    names = sorted(info.name for info in pkgutil.iter_modules(readers.__path__) if not info.name.startswith("_"))
+    return MappingProxyType({name: cast(Reader, import_module(f"{readers.__name__}.{name}")) for name in names})
+
+
+@cache
+def suffixes() -> tuple[str, ...]:
+    """Return all suffixes of image files, sorted."""
+    return tuple(sorted({suffix for reader in all_readers().values() for suffix in reader.SUFFIXES if suffix}))
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix in lower case; one that is known as a whole, such as ``.nii.gz``, is taken as one."""
+    name = path.name.lower()
+    double = (known for known in suffixes() if known.count(".") > 1 and name.endswith(known))
+    return next(double, path.suffix.lower())
+
+
+def stem_of(path: Path) -> str:
+    """Return the name without its suffix, ``.nii.gz`` taken as one."""
+    return path.name[: len(path.name) - len(suffix_of(path))]
+
+
+def is_image(path: Path) -> bool:
+    """Tell whether a file is meant as an image: by its suffix or, where its format needs none, by its first bytes."""
+    suffix = suffix_of(path)
+    if suffix in suffixes():
+        return True
+    if (suffix and not suffix[1:].isdigit()) or path.name == "DICOMDIR":  # 1.2.840.113619.2.5 has no suffix
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return any(reader.recognises(head, "") for reader in all_readers().values() if "" in reader.SUFFIXES)
+
+
+def read_image(path: Path, frame: int = 0) -> Image:
+    """Read one frame.
+
+    Parameters
+    ----------
+    path : the file
+    frame : which of its frames, from 0
+
+    Raises
+    ------
+    ImageError : with the reason, which does not name the path, if the file cannot be read or has no such frame.
+    """
+    if frame < 0:
+        raise ImageError(f"frame {frame} was asked for; frames count from 0")
+    with closing(read_images(path)) as images:
+        image = next(islice(images, frame, None), None)
+    if image is None:
+        raise ImageError(f"has no frame {frame}, which was asked for; frames count from 0")
+    return image
+
+
+def read_images(path: Path) -> Generator[Image, None, None]:
+    """Read every frame of a multi-frame DICOM, page of a TIFF, slice of a NIfTI volume or item of an array, in order.
+
+    Yields
+    ------
+    Image whose `source` is the path, with ``#k`` behind it where the file holds more than one frame.
+
+    Raises
+    ------
+    ImageError : with the reason, which does not name the path: missing, empty, truncated, no permission, not an image inside,
+        more than 100 megapixels (from the header, before decoding), NaN or infinite pixels, ... A file that is damaged far
+        behind its start may yield good frames first.
+    """
+    with _failures_explained(path), closing(_images(path)) as images:
+        while True:
+            with _quiet:
+                image = next(images, None)
+            if image is None:
+                return
+            yield image
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames `read_images` yields of a file, from its header.
+
+    Raises
+    ------
+    ImageError : with the reason, which does not name the path, if the header cannot be read.
+    """
+    with _failures_explained(path), _quiet, path.open("rb") as file:
+        return _open_frames(file, path).total
+
+
+def _images(path: Path) -> Generator[Image, None, None]:
+    with path.open("rb") as file:
+        total, frames = _open_frames(file, path)
+        for k, (pixels, spacing) in enumerate(frames):
+            yield Image(pixels, spacing, f"{path}#{k}" if total > 1 else str(path))
+
+
+def _open_frames(file: BufferedReader, path: Path) -> FileFrames:
+    """Hand an opened file to the reader that recognises its first bytes."""
+    suffix = suffix_of(path)
+    if not is_image(path):
+        raise ImageError(f"suffix '{suffix}' is not supported; expected one of {', '.join(suffixes())}")
+    head = file.read(HEAD)
+    if not head:
+        raise ImageError("empty file")
+    reader = next((reader for reader in all_readers().values() if reader.recognises(head, suffix)), None)
+    if reader is None:
+        raise ImageError(f"is not an image inside, although it is named {suffix}")
+    file.seek(0)
+    return reader.open_frames(file)
+
+
+@contextmanager
+def _failures_explained(path: Path) -> Iterator[None]:
+    """Turn any exception into an ImageError: decoders fail in any way on damaged files, and one file must never stop a run."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(_reason(error, path)) from error
+
+
+def _reason(error: Exception, path: Path) -> str:
+    match error:
+        case FileNotFoundError():
+            return "no such file"
+        case PermissionError():
+            return "permission denied"
+        case IsADirectoryError():
+            return "is a folder, not a file"
+        case MemoryError():
+            return "needs more memory than there is"
+    detail = " ".join(str(error).replace(str(path), "").split())[:120]
+    return f"truncated, damaged or of a rare kind ({detail or type(error).__name__})"
+
+
+class _Quiet:
+    """Keeps what decoders say about odd but readable files from the user.
+
+    Warning filters belong to the whole process, so that threads share one change of them: the first in makes it, the last
+    out takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._logger = logging.getLogger("nibabel.global")  # it brings its own handler to stderr
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+                self._disabled, self._logger.disabled = self._logger.disabled, True
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._logger.disabled = self._disabled
+                self._filters.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
