@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+PATH = click.Path(path_type=Path)
 MNIST_M = "mnist-m"
 OF_MNIST_M = {"source", "out", "mnist", "bsds", "size", "seed"}
 Command = TypeVar("Command", bound=Callable[..., Any])

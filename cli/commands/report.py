@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from .group import PATH, main
-from .options import device_option
-from .progress import Display
-from .tables import metrics_table, ranking_table
+from ..options import PATH, device_option
+from ..progress import Display
+from ..tables import metrics_table, ranking_table
+
+if TYPE_CHECKING:
+    from medgen.engine.device import Device
 
 
-@main.command()
+@click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @click.option("--out", type=PATH, help="Folder of the page.  [default: reports/runs/NAME]")
 @click.option("--data", "dataset", type=PATH, help="The prepared data set, where it has moved since the training.")
@@ -26,10 +28,12 @@ from .tables import metrics_table, ranking_table
     help="Of sets without test frames: val.",
 )
 @click.option("--by", multiple=True, metavar="COLUMN", help="Measure by this column of the source's manifest, too. Repeatable.")
-@click.option("--input", "given", metavar="FOLDER", type=PATH, help="Rank new frames instead, which need no label; of one RUN.")
+@click.option(
+    "--input", "input_path", metavar="FOLDER", type=PATH, help="Rank new frames instead, which need no label; of one RUN."
+)
 @click.option("--top", type=click.IntRange(1), default=24, show_default=True, help="Frames shown with --input.")
 @device_option
-def report(runs: tuple[Path, ...], out: Path | None, given: Path | None, top: int, **chosen: Any) -> None:
+def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, top: int, **chosen: Any) -> None:
     """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it.
 
     With --input, raw frames or a data set are ranked by how anomalous they are to RUN: a page with the highest, p-values, the
@@ -37,8 +41,8 @@ def report(runs: tuple[Path, ...], out: Path | None, given: Path | None, top: in
     """
     from medgen import api
 
-    if given is not None:
-        _rank(runs, given, out, top, chosen["device"])
+    if input_path is not None:
+        _rank(runs, input_path, out, top, chosen["device"])
         return
     with Display() as display:
         page = api.report(runs, out, on_progress=display, **chosen)
@@ -46,7 +50,7 @@ def report(runs: tuple[Path, ...], out: Path | None, given: Path | None, top: in
     click.echo(f"report: {page}")
 
 
-def _rank(runs: tuple[Path, ...], given: Path, out: Path | None, top: int, device: Any) -> None:
+def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, device: Device) -> None:
     from medgen import api
 
     if len(runs) != 1:
@@ -56,6 +60,6 @@ def _rank(runs: tuple[Path, ...], given: Path, out: Path | None, top: int, devic
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} is for test frames with labels; it does not go with --input")
     with Display() as display:
-        page = api.rank(runs[0], given, out, top=top, device=device, on_progress=display)
+        page = api.rank(runs[0], input_path, out, top=top, device=device, on_progress=display)
     click.echo(ranking_table(page.parent))
     click.echo(f"report: {page}\nranking: {page.parent / 'ranks.csv'}")

@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from .group import PATH, main
-from .options import input_options
-from .progress import Display
+from ..options import PATH, input_options
+from ..progress import Display
 
 
-@main.command()
+@click.command()
 @click.argument("run", type=PATH)
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder for scores.csv, original/ and overlays/.")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .group import PATH, main
-from .options import device_option
-from .progress import Display
-from .tables import align, number
+from ..options import PATH, device_option
+from ..progress import Display
+from ..tables import align, number
 
 if TYPE_CHECKING:
+    from medgen.engine.device import Device
     from medgen.report.study.comparison import Comparison
     from medgen.verbs.study.compare import Compared
     from medgen.verbs.study.settings import StudySettings
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 TRAINED = ("backends", "budget", "seeds", "config", "assignments")  # options of a study that is said in the command
 
 
-@main.command()
-@click.argument("given", nargs=-1, required=True, metavar="DATASET|STUDY.toml|RUN...", type=PATH)
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="DATASET|STUDY.toml|RUN...", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder of the study: runs, pages, study.toml, report.html.")
 @click.option("--backends", help="Names with commas between them: train these on DATASET.")
 @click.option("--budget", help="Training time for each run: 90s, 20m, 1.5h.  [default: as the recipes say]")
@@ -30,7 +30,7 @@ TRAINED = ("backends", "budget", "seeds", "config", "assignments")  # options of
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
 @device_option
-def compare(given: tuple[Path, ...], out: Path, dataset: Path | None, device: Any, **chosen: Any) -> None:
+def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, **chosen: Any) -> None:
     """Compare backends on the same frames: train them, or take finished runs, and write one page.
 
     \b
@@ -45,10 +45,10 @@ def compare(given: tuple[Path, ...], out: Path, dataset: Path | None, device: An
     from medgen import api
 
     with Display() as display:
-        study = _study(given, dataset, chosen)
+        study = _study(inputs, dataset, chosen)
         how: dict[str, Any] = {"device": device, "command": display.command(), "on_progress": display}
         if study is None:
-            compared: Compared | None = api.compare_runs(given, out, dataset=dataset, **how)
+            compared: Compared | None = api.compare_runs(inputs, out, dataset=dataset, **how)
         else:
             compared = api.compare(study, out, stop=display.stop, **how)
     if compared is None:
@@ -58,7 +58,7 @@ def compare(given: tuple[Path, ...], out: Path, dataset: Path | None, device: An
     click.echo(f"report: {compared.page}")
 
 
-def _study(given: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any]) -> StudySettings | None:
+def _study(inputs: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any]) -> StudySettings | None:
     """Return the study that is asked for; None where finished runs are.
 
     Raises
@@ -67,9 +67,9 @@ def _study(given: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any]
     """
     from medgen import api
 
-    first = given[0]
+    first = inputs[0]
     if chosen["backends"] is not None:
-        if len(given) > 1 or dataset:
+        if len(inputs) > 1 or dataset:
             raise click.UsageError("--backends trains on one data set: `medgen compare DATASET --backends A,B --out STUDY`")
         names = [name.strip() for name in chosen["backends"].split(",") if name.strip()]
         options = {name: chosen[name] for name in TRAINED[1:] if chosen[name]}
@@ -81,12 +81,12 @@ def _study(given: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any]
                 f"--{option} goes with --backends; a study file says it itself, and finished runs are finished"
             )
     if first.suffix == ".toml":
-        if len(given) > 1 or dataset:
+        if len(inputs) > 1 or dataset:
             raise click.UsageError(f"a study file is compared alone; '{first}' says everything")
         return api.read_study(first)
     if (first / "study.toml").is_file() and not (first / "run.toml").is_file():
         raise click.UsageError(f"'{first}' is a study; repeat it with `medgen compare {first / 'study.toml'} --out DIR`")
-    if not (first / "run.toml").is_file() and len(given) == 1:
+    if not (first / "run.toml").is_file() and len(inputs) == 1:
         raise click.UsageError(
             f"'{first}' is no run; name two finished runs or more, or say what to train on it with --backends endovae,vqvae2"
         )

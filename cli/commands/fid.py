@@ -1,0 +1,37 @@
+"""Measure how real the samples of a run are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import PATH, device_option
+from ..progress import Display
+
+
+@click.command()
+@click.argument("generated", metavar="RUN", type=PATH)
+@click.argument("reference", required=False, type=PATH)
+@click.option(
+    "--extractor", default="inception-2015", show_default=True, help="Or efficientnet-lite0, or file:PATH with a TorchScript."
+)
+@click.option("--n", type=click.IntRange(6), default=10_000, show_default=True, help="Frames on each side at the most.")
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True, help="Of REFERENCE."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the frames that RUN draws.")
+@device_option
+def fid(generated: Path, reference: Path | None, **chosen: Any) -> None:
+    """Say how far the samples of RUN are from real normal frames: FID, KID, precision, recall, density, coverage.
+
+    RUN may be frames that were drawn before, too (folder:DIR). REFERENCE is a data set; by default the one RUN was trained on.
+    """
+    from medgen import api
+
+    from ..tables import distance_table
+
+    with Display() as display:
+        distances = api.fid(generated, reference, on_progress=display, **chosen)
+    click.echo(distance_table(distances))

@@ -1,0 +1,35 @@
+"""Look at raw frames before anything is done with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..options import PATH
+from ..progress import Display
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("--out", type=PATH, help="Folder for the tables as CSV.  [default: none are written]")
+@click.option("--steps", type=PATH, help="Folder for pictures of how the field of view of single frames is found.")
+@click.option("--limit", type=click.IntRange(1), default=12, show_default=True, help="Pictures with --steps.")
+@click.option("--size", type=click.IntRange(16), default=96, show_default=True, help="Side of the crop shown with --steps.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+def inspect(source: Path, out: Path | None, steps: Path | None, limit: int, size: int, workers: int | None) -> None:
+    """Print what SOURCE holds: classes, sizes, unreadable files, duplicates."""
+    from medgen import api
+
+    from ..tables import inspection_tables
+
+    with Display() as display:
+        inspection = api.inspect(source, workers=workers, on_progress=display)
+        if out is not None:
+            inspection.write(out)
+        pictures = api.crop_steps(source, steps, size, limit, display) if steps is not None else 0
+    click.echo(inspection_tables(inspection))
+    if out is not None:
+        click.echo(f"tables: {out}")
+    if pictures:
+        click.echo(f"{pictures} pictures: {steps}")

@@ -1,0 +1,43 @@
+"""Make a prepared data set of raw frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import PATH, dataset_options, mnist_m_wanted
+from ..progress import Display
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder of the prepared data set.")
+@dataset_options
+@click.option("--workers", type=click.IntRange(1), help="Threads; the result is the same for any number.  [default: one a core]")
+@click.option("--overwrite", is_flag=True, help="Replace the data set that is in --out.")
+@click.option("--mnist", type=PATH, help="Folder of MNIST, where SOURCE is mnist-m.")
+@click.option("--bsds", type=PATH, help="Folder with photographs of BSDS500, where SOURCE is mnist-m.")
+def prepare(
+    source: Path, out: Path, workers: int | None, overwrite: bool, mnist: Path | None, bsds: Path | None, **values: Any
+) -> None:
+    """Crop the frames of SOURCE to their field of view, divide them into splits and store them.
+
+    SOURCE is a folder with a manifest.csv, a folder per class (Kvasir and HyperKvasir names are known), or plain frames.
+    An interrupted run goes on where it stopped. SOURCE may also be the word mnist-m: then digits of --mnist are laid over patches
+    of --bsds (Ganin and Lempitsky 2015), at the side --size or 28.
+    """
+    from medgen import api
+    from medgen.data.prepared import PrepareSettings
+
+    from ..tables import prepared_table
+
+    settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")
+    with Display() as display:
+        if mnist_m_wanted(source, mnist, bsds):
+            assert mnist is not None and bsds is not None
+            data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
+        else:
+            data = api.prepare(source, out, settings, workers, overwrite, display)
+    click.echo(prepared_table(data))

@@ -1,0 +1,25 @@
+"""Draw frames as a run would have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import PATH, input_options
+from ..progress import Display
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
+@input_options
+def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
+    """Write what RUN makes of each frame of INPUT (raw frames or a data set)."""
+    from medgen import api
+
+    with Display() as display:
+        count = api.reconstruct(run, source, out, on_progress=display, **chosen)
+    click.echo(f"{count} reconstructions: {out}")

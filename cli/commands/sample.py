@@ -1,0 +1,24 @@
+"""Draw new frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import PATH, device_option, label_option
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Frames to draw.")
+@click.option("--out", type=PATH, required=True, help="Picture (PNG) of all, or a folder for a file each.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@label_option
+@device_option
+def sample(run: Path, count: int, out: Path, **chosen: Any) -> None:
+    """Draw new frames from RUN into one picture, or into a folder."""
+    from medgen import api
+
+    click.echo(f"{count} samples: {api.sample(run, out, count, **chosen)}")

@@ -1,0 +1,33 @@
+"""Score frames with a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import PATH, input_options
+from ..progress import Display
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder for scores.csv, maps and pictures.")
+@click.option(
+    "--pictures/--no-pictures", default=True, help="Write original, reconstruction and map of each frame.  [default: on]"
+)
+@input_options
+def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
+    """Score each frame of INPUT (raw frames or a data set): raw score, quantile among normals, decision."""
+    from medgen import api
+
+    from ..tables import score_table
+
+    with Display() as display:
+        scored = api.score(run, source, out, on_progress=display, **chosen)
+    click.echo(score_table(scored.table))
+    click.echo(f"scores: {out / 'scores.csv'}")
+    if rejected := len(scored.data.rejected()):
+        click.echo(f"{rejected} files could not be read; see {out / 'rejected.csv'}")

@@ -1,0 +1,84 @@
+"""Train a backend, or go on with an interrupted training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from medgen.errors import MedgenError
+
+from ..options import PATH, device_option
+from ..progress import Display
+
+if TYPE_CHECKING:
+    from medgen.engine.device import Device
+
+
+@click.command()
+@click.argument("backend")
+@click.argument("dataset", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Run folder.")
+@click.option("--config", type=PATH, help="Recipe (TOML).")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. model.latents=16. Repeatable."
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in --out exactly where it stood.")
+@click.option("--epochs", type=click.IntRange(1), help="Train for so many epochs (train.epochs).")
+@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long; --resume goes on.")
+@device_option
+def train(
+    backend: str,
+    dataset: Path,
+    out: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    resume: bool,
+    epochs: int | None,
+    max_minutes: float | None,
+    device: Device,
+) -> None:
+    """Train BACKEND on the normal training frames of DATASET.
+
+    DATASET is a prepared data set, or one that needs no crop: mnist:DIR, dsprites:FILE.npz, medmnist:FILE.npz, folder:DIR (class
+    folders of square frames of one size). `--set data.normal='["NAME"]'` says which classes are normal, "*" all.
+
+    Ctrl-C stops after the current step and keeps everything; --resume goes on.
+    """
+    from medgen import api
+
+    minutes = max_minutes or float("inf")
+    with Display() as display:
+        if resume:
+            if config or assignments:
+                raise MedgenError("--resume goes on with the run's own settings; leave --config and --set away")
+            run = api.resume(
+                out,
+                backend=backend,
+                dataset=dataset,
+                epochs=epochs,
+                device=device,
+                max_minutes=minutes,
+                on_progress=display,
+                stop=display.stop,
+            )
+        else:
+            extra = (f"train.epochs={epochs}",) if epochs else ()
+            settings = api.recipe(backend, config, (*assignments, *extra))
+            command = display.command()
+            run = api.train(
+                dataset,
+                out,
+                settings,
+                device=device,
+                max_minutes=minutes,
+                command=command,
+                on_progress=display,
+                stop=display.stop,
+            )
+    if not run.finished():
+        click.echo("go on with --resume", err=True)
+    click.echo(f"run: {out}")
+    if run.has_weights():
+        click.echo(f"next: medgen report {out}")

@@ -1,0 +1,44 @@
+"""Commands are found by their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from medgen_cli import commands
+from medgen_cli.main import main
+
+HELLO = '''
+import click
+
+@click.command()
+@click.argument("name")
+def say_hello(name: str) -> None:
+    """Greet NAME."""
+    click.echo(f"hello {name}")
+'''
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """Return what runs the command line while one more file lies among the commands."""
+    (tmp_path / "say_hello.py").write_text(HELLO)
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    return CliRunner()
+
+
+def test_a_file_among_the_commands_is_a_command(runner: CliRunner) -> None:
+    assert runner.invoke(main, ["say-hello", "world"]).output == "hello world\n"
+
+
+def test_the_help_lists_it_with_the_others(runner: CliRunner) -> None:
+    lines = runner.invoke(main, ["--help"]).output.splitlines()
+    assert "  say-hello    Greet NAME." in lines and lines.index("  say-hello    Greet NAME.") > lines.index("Commands:")
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_every_command_has_the_name_of_its_file_and_says_what_it_does(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None and command.name == name and command.help
