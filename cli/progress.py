@@ -7,11 +7,14 @@ import signal
 import sys
 import time
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from medgen.types import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 PLAIN_SECONDS = 15.0  # between two plain lines of one task
 USUAL: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
@@ -43,7 +46,7 @@ class Display:
                 TextColumn("{task.fields[values]}"),
             ]
             self.bars = Bars(*columns, console=Console(stderr=True))
-            self.tasks: dict[str, int] = {}
+            self.tasks: dict[str, TaskID] = {}
             self.bars.start()
         return self
 
@@ -61,7 +64,9 @@ class Display:
             if progress.task not in self.tasks:
                 self.tasks[progress.task] = self.bars.add_task(progress.task, total=progress.total, values="")
             task = self.tasks[progress.task]
-            self.bars.update(task, completed=progress.done, total=progress.total, **({"values": values} if values else {}))  # type: ignore[arg-type]
+            self.bars.update(task, completed=progress.done, total=progress.total)
+            if values:
+                self.bars.update(task, values=values)
         else:
             self._line(progress, values)
 

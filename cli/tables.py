@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def inspection_tables(found: Inspection) -> str:
     return "\n\n".join(parts)
 
 
-def distance_table(found: dict[str, Any]) -> str:
+def distance_table(found: Mapping[str, Any]) -> str:
     """Return what `fid` measured."""
     name = found["extractor"]
     frechet = ("FID", found["fid"]) if "fid" in found else (f"FD ({name})", found["fd"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from medgen.verbs.figures.latents import STEPS, between
+from medgen.verbs.figures.latents import N_STEPS, between
 
 
 @pytest.mark.parametrize(("frames", "rows"), [(2, 1), (40, 5)])
@@ -25,7 +25,7 @@ def test_the_way_begins_at_one_frame_and_ends_at_the_other(frames: int, rows: in
     (extra,) = between(decode, np.stack([grey, -grey], axis=1), originals)
     assert len(asked) == rows
     for way in asked:
-        assert len(way) == STEPS and np.allclose(np.diff(way, 2, axis=0), 0, atol=1e-6)  # straight
+        assert len(way) == N_STEPS and np.allclose(np.diff(way, 2, axis=0), 0, atol=1e-6)  # straight
     drawn = np.asarray(Image.open(BytesIO(extra.picture)))
     tile, gap = 64, 4
     row = drawn[gap + tile // 2, gap + tile // 2 :: tile + gap, 0].astype(int)

@@ -30,7 +30,7 @@ def watch(folder: Path) -> TrainingMonitor:
 
 def noted(bare: TrainingMonitor, *rows: dict[str, float]) -> list[str]:
     for row in rows:
-        bare.step(LogRow(row))
+        bare.log_steps(LogRow(row))
     return (bare.run.folder / "steps.csv").read_text().splitlines()
 
 

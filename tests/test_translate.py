@@ -14,7 +14,7 @@ from writers import save
 
 from medgen.data.images import read_image
 from medgen.types import Batch
-from medgen.verbs.translate import _resized, _tiled
+from medgen.verbs.translate import _resized, _tiled, _Translator
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +190,17 @@ class Mirror(torch.nn.Module):
         return batch.image * self.factor
 
 
+def translator(*arguments: float) -> _Translator:
+    return _Translator(Mirror(*arguments), torch.device("cpu"), "AtoB", 16)
+
+
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (37, 90), (9, 40), (16, 17)])
 def test_tiles_of_an_identity_give_the_frame_back(height: int, width: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    assert np.array_equal(_tiled(Mirror(), pixels, 16, "AtoB"), pixels)
+    assert np.array_equal(_tiled(translator(), pixels), pixels)
 
 
 def test_a_resized_frame_of_the_models_size_is_left_as_it_is() -> None:
     pixels = frame()
-    assert np.array_equal(_resized(Mirror(), pixels, 16, "AtoB"), pixels)
-    assert np.abs(_resized(Mirror(0.5), pixels, 16, "AtoB").astype(float) - pixels / 2).max() <= 0.5
+    assert np.array_equal(_resized(translator(), pixels), pixels)
+    assert np.abs(_resized(translator(0.5), pixels).astype(float) - pixels / 2).max() <= 0.5

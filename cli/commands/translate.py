@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..options import PATH, device_option, split_option
 from ..progress import Display
+
+if TYPE_CHECKING:
+    from medgen.verbs.translate import Fit
 
 
 @click.command()
@@ -31,7 +34,7 @@ from ..progress import Display
 )
 @split_option
 @device_option
-def translate(run: Path, source: Path, out: Path, fit: str, **chosen: Any) -> None:
+def translate(run: Path, source: Path, out: Path, fit: Fit, **chosen: Any) -> None:
     """Carry each frame of INPUT (raw frames or a data set) into the other domain with RUN.
 
     Raw frames keep name and size, and all of them is translated: the border around the field of view and what is burned in, too.
@@ -39,5 +42,5 @@ def translate(run: Path, source: Path, out: Path, fit: str, **chosen: Any) -> No
     from medgen import api
 
     with Display() as display:
-        count = api.translate(run, source, out, fit=fit, on_progress=display, **chosen)  # type: ignore[arg-type]
+        count = api.translate(run, source, out, fit=fit, on_progress=display, **chosen)
     click.echo(f"{count} translations: {out} (raw frames by {fit})")

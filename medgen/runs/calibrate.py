@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from medgen.metrics.fusion import FEWEST, fuse
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.evaluate import COMPONENT
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.run import CALIBRATION, NORMAL_REFERENCE, Calibration, Run, open_run
+from medgen.runs.run import CALIBRATION, NORMAL_REFERENCE, Calibration, Run, Threshold, open_run
 from medgen.runs.settings import RunSettings
 from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
@@ -39,15 +38,6 @@ from medgen.types import OnProgress, Progress, no_progress
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
 ENOUGH = 5000  # training frames that Gaussians are fitted to
 MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
-
-
-class Threshold(TypedDict, total=False):
-    """A threshold and what its promise rests on."""
-
-    value: float  # raw score; a frame that scores higher is called abnormal
-    false_alarm_rate: float
-    normals: int  # normal validation frames
-    groups: int  # that these are of
 
 
 def calibrate(

@@ -1,4 +1,4 @@
-"""The data sets that a run is trained on or looks at."""
+"""The data sets that a run was trained on or looks at: opened as its settings say, and with the mask that its training had."""
 
 from __future__ import annotations
 
@@ -16,29 +16,41 @@ from medgen.runs.run import Run
 from medgen.runs.settings import RunSettings
 
 
-def open_trained_on(run: Run, moved: str | Path | None = None) -> Prepared:
-    """Open the data set that a run was trained on; `moved` is where it is now, if it has moved."""
-    return _shown(run, open_dataset(moved or run.origin.dataset, run.settings.data))
+def open_trained_on(run: Run, dataset: str | Path | None = None) -> Prepared:
+    """Open the data set that a run was trained on.
+
+    Parameters
+    ----------
+    dataset : where it is now, if it has moved
+
+    Raises
+    ------
+    DataError : if it cannot be opened.
+    """
+    return _with_common_mask(run, open_dataset(dataset or run.origin.dataset, run.settings.data))
 
 
-def open_for(run: Run, given: str | Path) -> Prepared:
+def open_for(run: Run, dataset: str | Path) -> Prepared:
     """Open a data set that a run is to look at: a prepared one, or an archive or folder at native size.
+
+    Classes that were normal in the training are normal here, too. Of the data set of the training, frames that were in its pool
+    are no test frames.
 
     Raises
     ------
     DataError, RunError : if it cannot be opened or its frames do not fit the run.
     """
-    chosen = run.settings.data
-    reading = _fitting(chosen, given).model_copy(update={"pool_share": 0.0})
-    data = _shown(run, open_dataset(given, reading))
-    second = data.digest == run.origin.other_digest  # it is read as the training read it
-    if data.kind and not second and chosen.normal and {*chosen.normal} <= {*data.index["finding"], EVERY}:
-        reading = reading.model_copy(update={"normal": chosen.normal})  # others keep their source's labels
-        data = _shown(run, open_dataset(given, reading))
+    trained_with = run.settings.data
+    settings = _settings_for(trained_with, dataset).model_copy(update={"pool_share": 0.0})
+    data = _with_common_mask(run, open_dataset(dataset, settings))
+    is_second = data.digest == run.origin.other_digest  # the second domain is read as the training read it
+    if data.kind and not is_second and trained_with.normal and {*trained_with.normal} <= {*data.index["finding"], EVERY}:
+        settings = settings.model_copy(update={"normal": trained_with.normal})  # others keep their source's labels
+        data = _with_common_mask(run, open_dataset(dataset, settings))
     check_fits(run, data)
-    if chosen.pool_share and (second or data.digest == run.origin.data_digest):
-        whole = reading.model_copy(update={"pool_share": chosen.pool_share})
-        return _shown(run, open_dataset(given, whole))  # no pool frame is a test frame
+    if trained_with.pool_share and (is_second or data.digest == run.origin.data_digest):
+        settings = settings.model_copy(update={"pool_share": trained_with.pool_share})
+        return _with_common_mask(run, open_dataset(dataset, settings))
     return data
 
 
@@ -52,7 +64,7 @@ def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
     address = settings.data.other
     if not address:
         return None
-    second = open_dataset(address, _fitting(settings.data, address))
+    second = open_dataset(address, _settings_for(settings.data, address))
     if (second.size, second.channels) != (data.size, data.channels):
         raise DataError(
             f"frames of '{data.address}' are {data.size} x {data.size} x {data.channels}, of data.other '{second.address}' "
@@ -61,18 +73,18 @@ def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
     return with_common(second, np.asarray(data.valid[0])) if settings.data.overlay == "common" else second
 
 
-def _shown(run: Run, data: Prepared) -> Prepared:
-    """Return the data set as the run looks at it: with the mask that its training had in common, if there was one."""
+def _with_common_mask(run: Run, data: Prepared) -> Prepared:
+    """Return the data set as the run looks at it: with the mask that all frames of its training shared, if there was one."""
     mask = run.common_mask()
     return data if mask is None or mask.shape != data.valid.shape[1:] else with_common(data, mask)
 
 
-def _fitting(chosen: DataSettings, given: str | Path) -> DataSettings:
+def _settings_for(settings: DataSettings, dataset: str | Path) -> DataSettings:
     """Return the settings without those that are not for this data set: names of classes, and what a prepared one has already."""
-    if is_address(given):
-        return chosen.model_copy(update={"normal": ()})
-    side = 0 if chosen.pad_to else chosen.resize_to  # a prepared one has its border
-    return chosen.model_copy(update={"normal": (), "resize_to": side, "pad_to": 0, "channels": 0})
+    if is_address(dataset):
+        return settings.model_copy(update={"normal": ()})
+    side = 0 if settings.pad_to else settings.resize_to  # a prepared one has its border
+    return settings.model_copy(update={"normal": (), "resize_to": side, "pad_to": 0, "channels": 0})
 
 
 def check_fits(run: Run, data: Prepared) -> None:
@@ -82,9 +94,9 @@ def check_fits(run: Run, data: Prepared) -> None:
     ------
     RunError : if size or channels differ.
     """
-    made, given = run.origin.prepare, data.settings
-    if (made.size, made.channels) != (given.size, given.channels):
+    size, channels = run.origin.prepare.size, run.origin.prepare.channels
+    if (size, channels) != (data.size, data.channels):
         raise RunError(
-            f"run '{run.folder}' was trained on {made.size} x {made.size} x {made.channels}, data set '{data.folder}' has "
-            f"{given.size} x {given.size} x {given.channels}; prepare it with --size {made.size} or train another run"
+            f"run '{run.folder}' was trained on {size} x {size} x {channels}, data set '{data.folder}' has "
+            f"{data.size} x {data.size} x {data.channels}; prepare it with --size {size} or train another run"
         )

@@ -1,10 +1,10 @@
-"""What a run cost: weights, time and memory, noted when it is trained; and how fast it scores, measured when it is asked for."""
+"""What a run cost (``cost.json``): weights, time and memory, noted when it is trained, and its speed, measured on demand."""
 
 from __future__ import annotations
 
 import copy
 import time
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 from lightning.fabric import Fabric
@@ -26,6 +26,19 @@ FRAMES = 128  # that are timed, at most
 PASSES = 3
 
 
+class Record(TypedDict, total=False):
+    """What ``cost.json`` says of a run."""
+
+    parameters: int  # weights that were trained
+    training_seconds: float  # of steps and validations
+    peak_memory: int | None  # bytes that the training added to the process; None where the system does not say
+    peak_device_memory: int | None  # bytes of tensors on the GPU; None where there was none
+    frames_per_second: float  # scored, by the weights, code and kind of device named beside it
+    made_by: str
+    weights: str
+    timed_on: str
+
+
 def parameters(model: Backend) -> int:
     """Return how many weights are trained; 0 for a detector that fits in one pass, whose memory is no weight."""
     return sum(weight.numel() for player in model.players.values() for weight in player.parameters())
@@ -40,14 +53,22 @@ def note_cost(run: Run, model: Backend, seconds: float, memory: MemoryMeter) -> 
     memory : begun with this part of the training
     """
     before = recorded(run)
-    peaks = {"peak_memory": memory.peak(), "peak_device_memory": memory.peak_device()}
-    highest = {name: max(filter(None, (value, before.get(name))), default=None) for name, value in peaks.items()}
-    write_json(run.folder / FILE, {"parameters": parameters(model), "training_seconds": seconds, **highest})
+    record: Record = {
+        "parameters": parameters(model),
+        "training_seconds": seconds,
+        "peak_memory": _higher(memory.peak(), before.get("peak_memory")),
+        "peak_device_memory": _higher(memory.peak_device(), before.get("peak_device_memory")),
+    }
+    write_json(run.folder / FILE, record)
 
 
-def recorded(run: Run) -> dict[str, Any]:
+def _higher(one: int | None, other: int | None) -> int | None:
+    return max(filter(None, (one, other)), default=None)
+
+
+def recorded(run: Run) -> Record:
     """Return what is noted of a run; {} for one that was trained before costs were noted."""
-    return read_json(run.folder / FILE)
+    return cast(Record, read_json(run.folder / FILE))
 
 
 def cost(
@@ -64,19 +85,20 @@ def cost(
     ------
     RunError : if the run has no trained weights.
     """
-    facts, fabric = recorded(run), make_fabric(device, "float32")
+    record, fabric = recorded(run), make_fabric(device, "float32")
     model = run.trained_model() if model is None else model
-    stamp = {"made_by": made_by("cost"), "weights": run.weights_digest(), "timed_on": fabric.device.type}
-    if not stamp.items() <= facts.items():
-        facts |= stamp | {"frames_per_second": frames_per_second(run, copy.deepcopy(model), scored, fabric, on_progress)}
-        write_json(run.folder / FILE, facts)
+    stamp: Record = {"made_by": made_by("cost"), "weights": run.weights_digest(), "timed_on": fabric.device.type}
+    if not stamp.items() <= record.items():
+        record |= stamp
+        record["frames_per_second"] = frames_per_second(run, copy.deepcopy(model), scored, fabric, on_progress)
+        write_json(run.folder / FILE, record)
     history = run.history()
     return Cost(
-        parameters=facts.get("parameters", parameters(model)),
-        training_seconds=facts.get("training_seconds", float(history["seconds"].max()) if len(history) else None),
-        frames_per_second=facts["frames_per_second"],
-        peak_memory=facts.get("peak_memory"),
-        peak_device_memory=facts.get("peak_device_memory"),
+        parameters=record.get("parameters", parameters(model)),
+        training_seconds=record.get("training_seconds", float(history["seconds"].max()) if len(history) else None),
+        frames_per_second=record["frames_per_second"],
+        peak_memory=record.get("peak_memory"),
+        peak_device_memory=record.get("peak_device_memory"),
     )
 
 

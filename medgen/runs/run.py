@@ -17,7 +17,7 @@ from functools import lru_cache
 from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,16 @@ class Calibration(TypedDict, total=False):
     reason: str  # why there is no threshold, or ""
     pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below
     components: dict[str, list[float]]  # of a fused score: each score component of half of the normal frames
+
+
+class Threshold(TypedDict, total=False):
+    """The threshold of a run and what its promise rests on; the parts of `Calibration` that a page shows."""
+
+    value: float | None
+    false_alarm_rate: float
+    normals: int
+    groups: int
+    pixel_level: float
 
 
 class Origin(Settings):
@@ -160,10 +170,9 @@ class Run:
         facts = self.stored_calibration()
         return facts if is_current("calibration", facts) else {}
 
-    def threshold(self) -> dict[str, Any]:
-        """Return the threshold with what it promises: value, false_alarm_rate, normals, groups, pixel_level; {} without."""
-        names = ("value", "false_alarm_rate", "normals", "groups", "pixel_level")
-        return {name: fact for name, fact in self.calibration().items() if name in names}
+    def threshold(self) -> Threshold:
+        """Return the threshold with what it promises; {} for a run without normal validation frames."""
+        return cast(Threshold, {name: fact for name, fact in self.calibration().items() if name in Threshold.__annotations__})
 
     def common_mask(self) -> NDArray[np.bool_] | None:
         """Return where every frame is shown, (S, S) bool, of a run whose frames are all blanked alike; None for any other."""

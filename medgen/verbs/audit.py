@@ -60,10 +60,10 @@ def audit(
             f"'{dataset}' has no frames of split 'test' to audit, it has {splits}; prepare it with --test-share above 0"
         )
     scores = {name: _scores(run, dataset, data, rows, device, on_progress) for name, run in _named(opened).items()}
-    found = audit_frames(data, rows, scores, on_progress)
+    result = audit_frames(data, rows, scores, on_progress)
     if out:
-        _write(found, data, rows, out)
-    return found
+        _write(result, data, rows, out)
+    return result
 
 
 def audit_frames(
@@ -83,8 +83,8 @@ def audit_frames(
     """
     table = cached_traits(data, rows, on_progress)
     frames = data.index.iloc[rows].reset_index(drop=True)
-    found = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
-    return found | {"left_out": left_out(data, table), "looked": not data.kind}
+    result = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
+    return result | {"left_out": left_out(data, table), "looked": not data.kind}
 
 
 def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress) -> pd.DataFrame:
@@ -133,12 +133,12 @@ def _pairs(data: Prepared) -> pd.DataFrame:
     return pairs.assign(kind=pd.Series(kinds, dtype=object))
 
 
-def _write(found: Mapping[str, Any], data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
-    """Write what was found as tables and as JSON."""
-    entries = [*found["traits"], *([{"trait": "mean_distance"} | found["baseline"]] if found["baseline"] else [])]
+def _write(result: Mapping[str, Any], data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
+    """Write the result of an audit as tables and as JSON."""
+    entries = [*result["traits"], *([{"trait": "mean_distance"} | result["baseline"]] if result["baseline"] else [])]
     summary = pd.json_normalize(entries).rename(columns=lambda name: name.removeprefix("auroc."))
     summary = summary.rename(columns={"value": "auroc"})
     frames = data.index.iloc[rows][LISTED].reset_index(drop=True).join(cached_traits(data, rows))
-    for name, table in (("audit", summary), ("traits", frames), ("duplicates", pd.DataFrame(found["duplicates"]))):
+    for name, table in (("audit", summary), ("traits", frames), ("duplicates", pd.DataFrame(result["duplicates"]))):
         write_csv(out / f"{name}.csv", table)
-    write_json(out / "audit.json", found)
+    write_json(out / "audit.json", result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import torch
@@ -34,6 +34,32 @@ AT_ONCE = 32  # frames in the extractor at a time
 FEWEST = 6  # frames on either side that the nearest neighbours need
 
 
+class SampleDistance(TypedDict, total=False):
+    """How far generated frames are from real ones, by the features of one extractor.
+
+    Fréchet distance is called "fid" where the extractor is "inception-2015", and "fd" with any other. Lower is better for it and
+    for "kid" (mean over subsets, and its standard deviation); precision, recall and coverage are shares, density may be above 1.
+    """
+
+    extractor: str
+    fid: float
+    fd: float
+    kid: float
+    kid_std: float
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    n_real: int
+    n_generated: int
+    warning: str  # why the numbers are not to be trusted, or ""
+    reference: str  # where the real frames are from
+    split: str  # of the real frames
+    seed: int  # of the samples
+    weights: str  # of the run whose samples they are, where it keeps the result
+    made_by: str  # version of the code
+
+
 def fid(
     generated: Path,
     reference: Path | None = None,
@@ -44,7 +70,7 @@ def fid(
     seed: int = 0,
     device: Device = "auto",
     on_progress: OnProgress = no_progress,
-) -> dict[str, Any]:
+) -> SampleDistance:
     """Compare generated frames with real normal ones: Fréchet and kernel distance, precision, recall, density, coverage.
 
     The result of a run is kept in its ``distribution.json``, one for each extractor, and its report shows it.
@@ -60,7 +86,7 @@ def fid(
 
     Returns
     -------
-    as `medgen.metrics.distribution.compare`, with "split", "reference" and "seed"
+    numbers by name, as `SampleDistance` says
 
     Raises
     ------
@@ -91,7 +117,7 @@ def measure_run(
     seed: int = 0,
     device: Device = "auto",
     on_progress: OnProgress = no_progress,
-) -> dict[str, Any]:
+) -> SampleDistance:
     """Compare samples of a run with real normal frames, and keep the result in the run.
 
     Parameters
@@ -122,7 +148,7 @@ def measure_run(
     return result
 
 
-def measured(run: Run) -> list[dict[str, Any]]:
+def measured(run: Run) -> list[SampleDistance]:
     """Return what the present code found for the run's present weights, one entry for each extractor, as `fid` returns it."""
     stored = read_json(run.folder / FILE)
     weights = run.weights_digest()
@@ -151,8 +177,9 @@ def measure_once(
     return ""
 
 
-def _compared(truth: Tensor, drawn: Tensor, net: Extractor, real: Prepared, split: Split, seed: int) -> dict[str, Any]:
-    return {**compare(truth, drawn, net.name, seed), "reference": real.source, "split": split, "seed": seed}
+def _compared(truth: Tensor, drawn: Tensor, net: Extractor, real: Prepared, split: Split, seed: int) -> SampleDistance:
+    result = {**compare(truth, drawn, net.name, seed), "reference": real.source, "split": split, "seed": seed}
+    return cast(SampleDistance, result)
 
 
 def _drawn_before(net: Extractor, generated: Path, n: int, on_progress: OnProgress) -> Tensor:
@@ -180,12 +207,10 @@ class FIDTracker:
         self.real = Moments()
         self.real.add(real_features(self.net, data, settings.frames, "train", on_progress))
 
-    def measure(self, model: Backend) -> float:
+    def measure(self, model: Samples) -> float:
         """Return the distance of as many samples as there are real frames asked for."""
         count = self.settings.frames
-        drawn = extract_moments(
-            self.net, _counted(_samples(registry.require(model, Samples), count), count, "watch", self.on_progress)
-        )
+        drawn = extract_moments(self.net, _counted(_samples(model, count), count, "watch", self.on_progress))
         return frechet_distance(self.real, drawn)
 
 
@@ -247,7 +272,7 @@ def _counted(batches: Iterator[Tensor], total: int, task: str, on_progress: OnPr
         on_progress(Progress(task, done, total))
 
 
-def _keep(run: Run, result: dict[str, Any]) -> None:
+def _keep(run: Run, result: SampleDistance) -> None:
     """Write a result into the run, in place of an earlier one of the same extractor."""
     stored = read_json(run.folder / FILE)
     stored[result["extractor"]] = {**result, "weights": run.weights_digest(), "made_by": made_by("distance")}

@@ -41,7 +41,7 @@ class Edited(NamedTuple):
 
 def edit(
     run_folder: Path,
-    given: Path,
+    input_path: Path,
     out: Path,
     *,
     source: str,
@@ -59,7 +59,7 @@ def edit(
 
     Parameters
     ----------
-    given : a prepared data set or an archive that has frames of both findings
+    input_path : a prepared data set or an archive that has frames of both findings
     out : the picture (PNG): a row for each frame, the frame first, then what the model draws at each strength
     source, target : findings
     n : frames of the source in the picture
@@ -72,21 +72,22 @@ def edit(
     DataError : if there are too few frames of a finding.
     """
     run = open_run(run_folder)
-    model, data = run.trained_model(), open_for(run, given)
+    model, data = run.trained_model(), open_for(run, input_path)
     embedder, where = registry.require(model, Embeds), make_fabric(device, "float32").device
     model.to(where).eval()
     rows = {name: _rows(data, name, with_test) for name in (source, target)}
     with torch.inference_mode():
-        latents = {name: _embed(run, embedder, where, data, found, on_progress) for name, found in rows.items()}
+        latents = {name: _embed(run, embedder, where, data, own, on_progress) for name, own in rows.items()}
         direction = latents[target][::2].mean(0) - latents[source][::2].mean(0)  # (Z,)
-        held = [latents[name][1::2] @ direction for name in (source, target)]
-        shown = latents[source][:n]
-        drawn = [to_pixels(_redraw(model, shown + strength * direction)) for strength in strengths]
+        projections = [latents[name][1::2] @ direction for name in (source, target)]
+        pictured = latents[source][:n]
+        drawn = [to_pixels(_redraw(model, pictured + strength * direction)) for strength in strengths]
     originals = data.frames[rows[source][:n]]
     originals = np.repeat(originals, 3, axis=3) if originals.shape[3] == 1 else originals
     write_bytes(out, image_grid([[originals[k], *(column[k] for column in drawn)] for k in range(len(originals))]))
-    told = auroc(np.repeat([0, 1], [len(part) for part in held]), torch.cat(held).cpu().numpy())
-    return Edited(out, sum(len(found[::2]) for found in latents.values()), float(told))
+    labels = np.repeat([0, 1], [len(projection) for projection in projections])
+    area = auroc(labels, torch.cat(projections).cpu().numpy())
+    return Edited(out, sum(len(own[::2]) for own in latents.values()), float(area))
 
 
 def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:

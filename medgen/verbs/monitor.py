@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -34,8 +34,12 @@ ROW = 16  # frames in one row of a panel; more make a block
 class TrainingMonitor:
     """Writes ``log.csv``, ``steps.csv``, the TensorBoard log and the panels of a run while it trains.
 
-    Rows that are on disk already but lie behind the position of `fit` belong to work that an interruption lost. `second` are
-    frames (n, C, S, S) of a second domain to show beside those of `data`, if there is one.
+    Parameters
+    ----------
+    run : being trained; rows of its logs that lie behind the position of `fit` belong to work that an interruption lost and go
+    data : whose first or evenly spread validation frames the panels show; training frames where there are none
+    fit : the training
+    second : frames (n, C, S, S) of a second domain to show beside them, if there is one
     """
 
     def __init__(
@@ -43,18 +47,18 @@ class TrainingMonitor:
     ) -> None:
         self.run, self.fit, self.model = run, fit, fit.model
         epoch, history = fit.position.epoch, run.history()
-        self.rows: list[Any] = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
+        done = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
+        self.rows = [LogRow({str(name): value for name, value in row.items()}) for row in done]
         if len(steps := run.history("steps.csv")):
-            done = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
-            write_csv(run.folder / "steps.csv", done)
+            steps = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
+            write_csv(run.folder / "steps.csv", steps)
         self.columns: list[str] = []  # of steps.csv
         watched = run.settings.watch.every and isinstance(self.model, Samples)
         self.fid_tracker = FIDTracker(data, run.settings.watch, on_progress=on_progress) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
         rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
-        shown = min(run.settings.train.panel_frames, len(rows))
-        spread = run.settings.train.panel_choice == "spread"
-        chosen = rows[evenly_spaced(len(rows), shown)] if spread else rows[:shown]
+        count = min(run.settings.train.panel_frames, len(rows))
+        chosen = rows[evenly_spaced(len(rows), count)] if run.settings.train.panel_choice == "spread" else rows[:count]
         batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)
         self.batch = batch if second is None else replace(batch, other=second[: len(batch)])
 
@@ -67,19 +71,19 @@ class TrainingMonitor:
     def log_epoch(self, row: LogRow) -> None:
         """Note one epoch."""
         epoch = int(row["epoch"])
-        if self.fid_tracker and epoch % self.run.settings.watch.every == 0:
+        if self.fid_tracker and isinstance(self.model, Samples) and epoch % self.run.settings.watch.every == 0:
             with self.fit.averaged(), self._own_randomness():
                 row[f"diagnosis.{self.fid_tracker.name}"] = self.fid_tracker.measure(self.model)
-        self.rows.append(dict(row))
+        self.rows.append(LogRow(row))
         write_csv(self.run.folder / "log.csv", pd.DataFrame(self.rows))
         for name, value in row.items():
             self.board.add_scalar(name.replace(".", "/"), value, epoch)
-        every = self.run.settings.train.panel_epochs
-        if every and (epoch % every == 0 or epoch == 1 or self.fit.position.finished):
+        interval = self.run.settings.train.panel_epochs
+        if interval and (epoch % interval == 0 or epoch == 1 or self.fit.position.finished):
             with self.fit.averaged(), self._own_randomness():
                 self._panel(epoch)
 
-    def step(self, row: LogRow) -> None:
+    def log_steps(self, row: LogRow) -> None:
         """Note some optimizer steps; another stage may bring other columns, for which the file is written anew."""
         path = self.run.folder / "steps.csv"
         if not self.columns and path.is_file():
@@ -107,12 +111,12 @@ class TrainingMonitor:
         blocks: list[NDArray[np.uint8]] = []
         batch = self.batch.to(self.fit.fabric.device)
         if isinstance(self.model, Translates) and batch.other is not None:
-            there = to_pixels(self.model.translate(batch))
+            first_to_second = to_pixels(self.model.translate(batch))
             if "BtoA" in self.model.directions:
-                back = self.model.translate(replace(batch, image=batch.other), "BtoA")
-                blocks += [to_pixels(batch.image), there, to_pixels(batch.other), to_pixels(back)]
+                second_to_first = to_pixels(self.model.translate(replace(batch, image=batch.other), "BtoA"))
+                blocks += [to_pixels(batch.image), first_to_second, to_pixels(batch.other), second_to_first]
             else:
-                blocks += [to_pixels(batch.image), to_pixels(batch.other), there]
+                blocks += [to_pixels(batch.image), to_pixels(batch.other), first_to_second]
         elif isinstance(self.model, Reconstructs):
             blocks += [to_pixels(batch.image), to_pixels(self.model.reconstruct(batch) * batch.valid)]
         if isinstance(self.model, Samples):

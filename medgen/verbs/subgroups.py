@@ -28,19 +28,19 @@ def subgroups(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = 
     """
     index = data.index.iloc[rows]
     folders = [str(PurePosixPath(path).parent) for path in index["path"]]
-    found: dict[str, Sequence[str]] = {}
+    groups: dict[str, Sequence[str]] = {}
     if len(set(zip(folders, index["finding"], strict=True))) > index["finding"].nunique():
-        found["folder"] = folders
+        groups["folder"] = folders
     if data.masks is not None:
         shares = np.concatenate(
             [np.asarray(data.masks[rows[start : start + BLOCK]]).mean((1, 2)) for start in range(0, len(rows), BLOCK)]
         )
         known = index["annotated"].to_numpy() == 1
-        found["size of the finding"] = size_classes(np.where(known & (shares > 0), shares, np.nan).tolist())
+        groups["size of the finding"] = size_classes(np.where(known & (shares > 0), shares, np.nan).tolist())
     for column in columns:
         values = _column(data, column)
-        found[column] = [values.get(path.partition("#")[0], "") for path in index["path"]]
-    return found
+        groups[column] = [values.get(path.partition("#")[0], "") for path in index["path"]]
+    return groups
 
 
 def _column(data: Prepared, column: str) -> Mapping[str, str]:

@@ -82,7 +82,7 @@ def train(
         on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
     check_scoring(settings, data)
     run = create_run(out, settings, data, command, second)
-    return _train(run, data, batches, False, device, max_minutes, on_progress, stop)
+    return _train(run, data, batches, device=device, max_minutes=max_minutes, on_progress=on_progress, stop=stop)
 
 
 def resume(
@@ -120,7 +120,9 @@ def resume(
                 f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
             )
         run = run.with_epochs(epochs)
-    return _train(run, data, batches, run.started(), device, max_minutes, on_progress, stop)
+    return _train(
+        run, data, batches, go_on=run.started(), device=device, max_minutes=max_minutes, on_progress=on_progress, stop=stop
+    )
 
 
 def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:
@@ -132,7 +134,8 @@ def _train(
     run: Run,
     data: Prepared,
     batches: TrainingBatches,
-    go_on: bool,
+    *,
+    go_on: bool = False,
     device: Device,
     max_minutes: float,
     on_progress: OnProgress,
@@ -150,16 +153,17 @@ def _train(
     if go_on:
         fit.resume()
     run = run.with_facts(device=fabric.device.type, precision=precision_name(fabric), finished="")
-    with TrainingMonitor(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as watch:
-        position = fit.run(watch.log_epoch, on_progress, stop, max_minutes, watch.step)
+    with TrainingMonitor(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as monitor:
+        position = fit.run(monitor.log_epoch, on_progress, stop, max_minutes, monitor.log_steps)
     note_cost(run, fit.model, position.seconds, memory)
     run = run.with_facts(warning=position.warning)
-    long = run.settings.scoring.distances and not position.finished and stop()  # who wants to stop does not wait for minutes
-    if run.has_weights() and not long:
+    takes_minutes = run.settings.scoring.distances
+    stopped = not position.finished and stop()
+    if run.has_weights() and not (takes_minutes and stopped):  # whoever asks a training to stop is not kept waiting
         calibrate(run, data, fabric, on_progress)
     run = run.with_facts(finished=position.finished)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
-    what = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"
-    best = f"; best {what} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
+    measure = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"
+    best = f"; best {measure} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
     on_progress(Progress("train", 0, 0, {}, f"{state}{best}"))
     return run

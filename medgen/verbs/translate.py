@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ MOST = 16  # tiles that go through the model at once
 
 def translate(
     run_folder: Path,
-    given: Path,
+    input_path: Path,
     out: Path,
     *,
     direction: str = "AtoB",
@@ -51,11 +51,15 @@ def translate(
 
     Parameters
     ----------
-    given : a folder of raw frames, of which all is translated, the border around the field of view too, or a data set (its test
-        split, or `split`)
+    run_folder : a trained run
+    input_path : a folder of raw frames, of which all is translated, the border around the field of view too, or a data set (its
+        test split, or `split`)
+    out : folder for the pictures
     direction : "AtoB", from the domain of the training frames to the second one, or "BtoA"
     fit : of raw frames: "resize" brings the whole frame to the side S of the training frames and back, "tile" cuts it into
         squares of side S that overlap by half, and blends them; no detail is lost then, but each square is seen alone
+    split : of a data set: "train", "val", "test" or "all"
+    device : "auto" takes a GPU where there is one
 
     Raises
     ------
@@ -64,63 +68,84 @@ def translate(
     """
     run = open_run(run_folder)
     model = run.trained_model()
-    translator = registry.require(model, Translates)
-    check_direction(translator, direction)
-    model.to(make_fabric(device, "float32").device).eval()
-    if is_prepared(given) or is_address(given):
-        return _data_set(run, translator, given, out, direction, split, on_progress)
-    return _raw_frames(run, translator, given, out, direction, fit, on_progress)
+    translates = registry.require(model, Translates)
+    check_direction(translates, direction)
+    chosen = make_fabric(device, "float32").device
+    model.to(chosen).eval()
+    translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
+    if is_prepared(input_path) or is_address(input_path):
+        return _data_set(run, translator, input_path, out, split, on_progress)
+    return _raw_frames(translator, input_path, out, run.origin.prepare.channels, fit, on_progress)
+
+
+class _Translator(NamedTuple):
+    """A model on its device that translates in one direction, frames of `side` x `side`."""
+
+    model: Translates
+    device: torch.device
+    direction: str
+    side: int
+
+    def batch(self, batch: Batch) -> Tensor:
+        """Return (B, C, S, S) in [0, 1]."""
+        with torch.inference_mode():
+            return self.model.translate(batch.to(self.device), self.direction)
+
+    def pixels(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (n, C, S, S) in [0, 1] of frames (n, S, S, C), all of whose pixels are valid."""
+        image = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (n, C, S, S)
+        valid = torch.ones(len(frames), 1, *frames.shape[1:3], dtype=torch.bool)
+        return self.batch(Batch(image, valid, torch.arange(len(frames)))).float().cpu().numpy()
 
 
 def _data_set(
-    run: Run, model: Translates, given: Path, out: Path, direction: str, split: Split | None, on_progress: OnProgress
+    run: Run, translator: _Translator, input_path: Path, out: Path, split: Split | None, on_progress: OnProgress
 ) -> int:
-    data = open_for(run, given)
-    rows = chosen_rows(data, given, split)
+    data = open_for(run, input_path)
+    rows = chosen_rows(data, input_path, split)
     batches = FixedBatches(data, rows, run.settings.data)
-    device = _device(model)
     for done, batch in enumerate(batches, start=1):
-        with torch.inference_mode():
-            drawn = to_pixels(model.translate(batch.to(device), direction))
-        for row, pixels in zip(batch.index.tolist(), drawn, strict=True):
+        for row, pixels in zip(batch.index.tolist(), to_pixels(translator.batch(batch)), strict=True):
             write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
         on_progress(Progress("translate", done, len(batches)))
     return len(rows)
 
 
-def _raw_frames(run: Run, model: Translates, given: Path, out: Path, direction: str, fit: Fit, on_progress: OnProgress) -> int:
-    entries = read_source(given)
+def _raw_frames(translator: _Translator, input_path: Path, out: Path, channels: int, fit: Fit, on_progress: OnProgress) -> int:
+    entries = read_source(input_path)
     names = Counter(PurePosixPath(entry.file).with_suffix("") for entry in entries)
-    prepare, written = run.origin.prepare, 0
+    translate_frame = _resized if fit == "resize" else _tiled
+    written = 0
     for done, entry in enumerate(entries, start=1):
         name = PurePosixPath(entry.file)
         unique = names[name.with_suffix("")] == 1  # a.jpg becomes a.png, but beside an a.bmp a.jpg.png
         try:
             for image in read_images(entry.path):
-                place = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
-                frame = with_channels(to_uint8(image.pixels), prepare.channels)
-                drawn = (_resized if fit == "resize" else _tiled)(model, frame, prepare.size, direction)
-                write_bytes(out / f"{name.with_suffix('') if unique else name}{place}.png", png(drawn))
+                number = image.source.removeprefix(str(entry.path))  # "#k" in a file of several frames, else ""
+                drawn = translate_frame(translator, with_channels(to_uint8(image.pixels), channels))
+                write_bytes(out / f"{name.with_suffix('') if unique else name}{number}.png", png(drawn))
                 written += 1
         except ImageError as error:
             on_progress(Progress("translate", 0, 0, {}, f"left out '{entry.file}': {error}"))
         on_progress(Progress("translate", done, len(entries)))
     if not written:
-        raise DataError(f"none of the {len(entries)} files in '{given}' can be read")
+        raise DataError(f"none of the {len(entries)} files in '{input_path}' can be read")
     return written
 
 
-def _resized(model: Translates, frame: NDArray[np.uint8], side: int, direction: str) -> NDArray[np.uint8]:
+def _resized(translator: _Translator, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Translate the whole of (H, W, C) at side x side; (H, W, 3)."""
+    side = translator.side
     height, width = frame.shape[:2]
     way = cv2.INTER_AREA if min(height, width) > side else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(frame, (side, side), interpolation=way), np.uint8).reshape(1, side, side, -1)
-    drawn = to_pixels(torch.from_numpy(_carried(model, small, direction)))[0]  # (S, S, 3)
+    drawn = to_pixels(torch.from_numpy(translator.pixels(small)))[0]  # (S, S, 3)
     return np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _tiled(model: Translates, frame: NDArray[np.uint8], side: int, direction: str) -> NDArray[np.uint8]:
+def _tiled(translator: _Translator, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Translate (H, W, C) in squares that overlap by half or more, weighted towards their middles; (H, W, 3)."""
+    side = translator.side
     height, width = frame.shape[:2]
     room = [(0, max(0, side - height)), (0, max(0, side - width)), (0, 0)]
     whole = np.pad(frame, room, mode="edge")  # a side shorter than a square is filled up
@@ -131,7 +156,7 @@ def _tiled(model: Translates, frame: NDArray[np.uint8], side: int, direction: st
     for start in range(0, len(corners), MOST):
         part = corners[start : start + MOST]
         squares = np.stack([whole[top : top + side, left : left + side] for top, left in part])
-        for (top, left), square in zip(part, _carried(model, squares, direction), strict=True):
+        for (top, left), square in zip(part, translator.pixels(squares), strict=True):
             total[:, top : top + side, left : left + side] += square * weight
             weights[top : top + side, left : left + side] += weight
     return to_pixels(torch.from_numpy(total / weights)[None])[0, :height, :width]  # (H, W, 3)
@@ -140,18 +165,4 @@ def _tiled(model: Translates, frame: NDArray[np.uint8], side: int, direction: st
 def _starts(length: int, side: int) -> Iterator[int]:
     """Yield where squares begin along an axis: half a square apart at the most, the last one at the end."""
     count = 1 + -(-2 * (length - side) // side)
-    return (round(place) for place in np.linspace(0, length - side, count))
-
-
-def _carried(model: Translates, frames: NDArray[np.uint8], direction: str) -> NDArray[np.float32]:
-    """Return (n, C, S, S) in [0, 1] of frames (n, S, S, C)."""
-    image = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (n, C, S, S)
-    valid = torch.ones(len(frames), 1, *frames.shape[1:3], dtype=torch.bool)
-    batch = Batch(image, valid, torch.arange(len(frames))).to(_device(model))
-    with torch.inference_mode():
-        return model.translate(batch, direction).float().cpu().numpy()
-
-
-def _device(model: Translates) -> torch.device:
-    weights: Tensor = next(model.parameters())  # type: ignore[attr-defined]
-    return weights.device
+    return (round(start) for start in np.linspace(0, length - side, count))

@@ -26,9 +26,9 @@ from medgen.verbs.figures.latents import between, decoded
 from medgen.verbs.figures.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter
-CLASSES = 10  # classes that are drawn
+N_CLASSES = 10  # classes that are drawn
 PER_CLASS = 8
-PANELS = 5  # of the training that are shown, spread over it
+N_PANELS = 5  # of the training that are shown, spread over it
 
 
 @torch.inference_mode()
@@ -111,7 +111,7 @@ def _control(run: Run) -> Iterator[ExtraFigure]:
 def _learning(run: Run) -> Iterator[ExtraFigure]:
     panels = sorted((run.folder / "panels").glob("epoch-*.png"))
     if panels:
-        chosen = [panels[k] for k in evenly_spaced(len(panels), PANELS)]
+        chosen = [panels[k] for k in evenly_spaced(len(panels), N_PANELS)]
         epochs = [f"epoch {int(path.stem.removeprefix('epoch-'))}" for path in chosen]
         yield ExtraFigure(
             "learning",
@@ -163,7 +163,7 @@ def _scatter(latents: NDArray[np.float32], findings: list[str]) -> ExtraFigure:
 
 
 def _each_class(model: Conditional) -> ExtraFigure:
-    names = model.classes[:CLASSES]
+    names = model.classes[:N_CLASSES]
     rows = [list(to_pixels(model.sample(PER_CLASS, class_index))) for class_index in range(len(names))]
     return ExtraFigure(
         "classes",

@@ -33,13 +33,13 @@ def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_prog
     entries = read_source(source)
     chosen = evenly_spaced(len(entries), limit)
     written = 0
-    for done, place in enumerate(chosen, start=1):
+    for done, entry in enumerate((entries[index] for index in chosen), start=1):
         try:
-            picture = _steps(read_image(entries[place].path), size)
+            picture = _steps(read_image(entry.path), size)
         except ImageError as error:
-            on_progress(Progress("steps", done, len(chosen), {}, f"{entries[place].file}: {error}"))
+            on_progress(Progress("steps", done, len(chosen), {}, f"{entry.file}: {error}"))
             continue
-        write_bytes(out / f"{entries[place].file}.png", picture)
+        write_bytes(out / f"{entry.file}.png", picture)
         written += 1
         on_progress(Progress("steps", done, len(chosen)))
     return written
@@ -49,17 +49,17 @@ def _steps(image: Image, size: int) -> bytes:
     pixels = to_uint8(image.pixels)
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
     field = find_field(pixels)
-    found, _ = crop(Image(pixels, image.spacing, image.source), size)
+    cropped, _ = crop(Image(pixels, image.spacing, image.source), size)
     outline = pixels.copy()
     width = max(1, round(min(pixels.shape[:2]) / 150))
     box, square = field.box, square_box(field.box)
     cv2.drawContours(outline, [field.contour], -1, (0, 255, 255), width)
     cv2.rectangle(outline, (box.left, box.top), (box.right - 1, box.bottom - 1), (255, 255, 0), width)
     cv2.rectangle(outline, (square.left, square.top), (square.right - 1, square.bottom - 1), (0, 255, 0), width)
-    shown = found.pixels.copy()
-    shown[~found.valid] = (0, 80, 255)
+    marked = cropped.pixels.copy()
+    marked[~cropped.valid] = (0, 80, 255)
     mask = np.repeat((field.mask * 255).astype(np.uint8)[..., None], 3, axis=2)
     threshold = f"mask > {field.threshold} (Otsu {field.otsu})" if field.bordered else f"no border (Otsu {field.otsu})"
     titles = ["original", "grey", threshold, "contour", f"{size} x {size}", "valid pixels"]
     grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-    return image_grid([[pixels, grey, mask, outline, found.pixels, shown]], titles, side=240)
+    return image_grid([[pixels, grey, mask, outline, cropped.pixels, marked]], titles, side=240)

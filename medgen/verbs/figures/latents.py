@@ -16,8 +16,8 @@ from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.to_image import to_pixels
 
 SIDE = 10  # frames along each side of a latent plane
-SHOWN = 10  # latents of a traversal that are drawn
-PAIRS, STEPS = 5, 8  # interpolations, and frames decoded on the way of each
+N_LATENTS = 10  # that a traversal changes, a row each
+N_PAIRS, N_STEPS = 5, 8  # interpolations, and frames decoded on the way of each
 
 Decode = Callable[[Tensor], Tensor]
 Latents = NDArray[np.float32]
@@ -37,7 +37,7 @@ def decoded(decode: Decode, latents: Latents) -> Iterator[ExtraFigure]:
         return
     centre = np.median(latents, axis=0)
     start = latents[np.square(latents - centre).sum(axis=1).argmin()]
-    most = np.argsort(-latents.var(axis=0), kind="stable")[:SHOWN]
+    most = np.argsort(-latents.var(axis=0), kind="stable")[:N_LATENTS]
     steps = len(TRAVERSED)
     chosen = traversals(start).reshape(latents.shape[1], steps, -1)[most].reshape(-1, latents.shape[1])
     drawn = to_pixels(decode(torch.from_numpy(chosen)))
@@ -53,8 +53,8 @@ def decoded(decode: Decode, latents: Latents) -> Iterator[ExtraFigure]:
 
 def between(decode: Decode, latents: Latents, originals: NDArray[np.uint8]) -> Iterator[ExtraFigure]:
     """Draw what lies on the straight line between the latents (N, Z) of two frames (N, S, S, C) each."""
-    pairs = [(k, k + len(latents) // 2) for k in evenly_spaced(len(latents) // 2, PAIRS)]
-    way = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
+    pairs = [(k, k + len(latents) // 2) for k in evenly_spaced(len(latents) // 2, N_PAIRS)]
+    way = np.linspace(0, 1, N_STEPS, dtype=np.float32)[:, None]
     rows = []
     for first, last in pairs:
         drawn = to_pixels(decode(torch.from_numpy((1 - way) * latents[first] + way * latents[last])))

@@ -16,11 +16,11 @@ from medgen.report.figures import image_grid
 from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.to_image import to_pixels
 
-SOURCES, DESTINATIONS = 2, 6  # frames whose styles are copied at each scale, and frames that get them
+N_SOURCES, N_DESTINATIONS = 2, 6  # frames whose styles are copied at each scale, and frames that get them
 SCALES = ("coarse", "middle", "fine")
-DRAWS = 32  # of the noise for one style
+N_DRAWS = 32  # of the noise for one style
 PSIS = (1.0, 0.7, 0.5, 0.0, -0.5, -1.0)
-PATHS = 128  # pairs of styles that the path length is the mean of
+N_PATHS = 128  # pairs of styles that the path length is the mean of
 AT_ONCE = 16
 EPSILON = 1e-2  # of the way: float32 frames do not show the paper's 1e-4
 
@@ -41,8 +41,8 @@ def style_figures(model: Styles) -> Iterator[ExtraFigure]:
         "noise",
         "What noise adds",
         "One frame, the mean and the standard deviation of frames that differ in noise alone",
-        f"Each column is one style: a frame, the mean of {DRAWS} draws of the noise, and their standard deviation, five times as "
-        "bright as it is.",
+        f"Each column is one style: a frame, the mean of {N_DRAWS} draws of the noise, and their standard deviation, five times "
+        "as bright as it is.",
         image_grid(_noise(model), side=64),
     )
     yield ExtraFigure(
@@ -68,20 +68,20 @@ def path_length(model: Styles) -> dict[str, float | str]:
         first, second = net(before), net(after)
         return (first - second).square().sum(1) / first.square().sum(1)
 
-    found = [
+    distances = [
         perceptual_path_length(model.draw_styles, model.styles(AT_ONCE), model.styles(AT_ONCE), distance, EPSILON)
-        for _ in range(PATHS // AT_ONCE)
+        for _ in range(N_PATHS // AT_ONCE)
     ]
-    return {"value": float(torch.cat(found).mean()), "extractor": EFFICIENTNET, "pairs": PATHS, "epsilon": EPSILON}
+    return {"value": float(torch.cat(distances).mean()), "extractor": EFFICIENTNET, "pairs": N_PATHS, "epsilon": EPSILON}
 
 
 def _mixed(model: Styles) -> Rows:
-    top, left = model.styles(DESTINATIONS), model.styles(SOURCES * len(SCALES))
+    top, left = model.styles(N_DESTINATIONS), model.styles(N_SOURCES * len(SCALES))
     drawn = to_pixels(model.draw_styles(top))
     rows: Rows = [[None, *drawn]]
     borders = np.linspace(0, model.layers, len(SCALES) + 1).round().astype(int)
     for k, source in enumerate(left):
-        scale = k // SOURCES
+        scale = k // N_SOURCES
         mixed = top[:, None].repeat(1, model.layers, 1)  # (n, L, Z)
         mixed[:, borders[scale] : borders[scale + 1]] = source
         rows.append([to_pixels(model.draw_styles(source[None]))[0], *to_pixels(model.draw_styles(mixed))])
@@ -90,14 +90,14 @@ def _mixed(model: Styles) -> Rows:
 
 def _noise(model: Styles) -> Rows:
     columns = []
-    for style in model.styles(DESTINATIONS):
-        draws = model.draw_styles(style[None].expand(DRAWS, -1), "random")  # (n, C, S, S)
-        spread = 5 * draws.std(0).mean(0, keepdim=True).expand(draws.shape[1], -1, -1)  # (C, S, S)
-        columns.append(to_pixels(torch.stack([draws[0], draws.mean(0), spread])))
+    for style in model.styles(N_DESTINATIONS):
+        draws = model.draw_styles(style[None].expand(N_DRAWS, -1), "random")  # (n, C, S, S)
+        deviation = 5 * draws.std(0).mean(0, keepdim=True).expand(draws.shape[1], -1, -1)  # (C, S, S)
+        columns.append(to_pixels(torch.stack([draws[0], draws.mean(0), deviation])))
     return [[column[row] for column in columns] for row in range(3)]
 
 
 def _truncated(model: Styles) -> Rows:
-    styles = model.styles(DESTINATIONS)
+    styles = model.styles(N_DESTINATIONS)
     columns = [to_pixels(model.draw_styles(model.truncate(styles, psi))) for psi in PSIS]
-    return [[column[row] for column in columns] for row in range(DESTINATIONS)]
+    return [[column[row] for column in columns] for row in range(N_DESTINATIONS)]

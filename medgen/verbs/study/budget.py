@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from medgen import registry
 from medgen.contract.backend import Stage
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, make_fabric, seed_all
-from medgen.engine.fit import Fit
+from medgen.engine.fit import Fit, TrainingData
 from medgen.engine.running_means import LogRow
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
@@ -48,7 +47,7 @@ class TimedBatches:
     limit : seconds after which an epoch ends that has enough steps
     """
 
-    def __init__(self, batches: Any, limit: float) -> None:
+    def __init__(self, batches: TrainingData, limit: float) -> None:
         self.batches, self.limit = batches, limit
         self.marks: list[float] = []  # of the last epoch
 
@@ -86,17 +85,17 @@ def stage_seconds(setup: TrainingInputs, device: Device, limit: float, stop: Cal
     data, settings = setup.data, setup.settings
     seed_all(settings.train.seed)
     model = registry.create(settings.backend, settings.model, data.size, data.channels)
-    trial, found = TimedBatches(setup.batches, limit), []
+    trial, seconds = TimedBatches(setup.batches, limit), []
 
     def note(row: LogRow) -> None:
-        found.append(trial.epoch_seconds())
+        seconds.append(trial.epoch_seconds())
 
     validation = FixedBatches(data, data.rows("val"), settings.data, settings.classes)
     short = settings.train.model_copy(update={"epochs": len(model.stages), "early_stopping": 0, "log_steps": 0})
     with TemporaryDirectory() as folder:
         fabric = make_fabric(device, settings.train.precision)
         Fit(model, trial, validation, short, fabric, Path(folder)).run(note, stop=stop)
-    return found
+    return seconds
 
 
 def fitting(stages: Sequence[Stage], seconds: Sequence[float], most: int, budget: float) -> int:
@@ -128,7 +127,7 @@ def planned(
     most = setup.settings.train.epochs
     if not budget or setup.batches.requirements.single_pass:
         return most
-    plans: dict[str, Any] = read_json(folder / FILE)
+    plans = read_json(folder / FILE)
     asked = setup.settings.model_dump(mode="json")
     stamp = {"made_by": made_by("plan"), "budget": budget, "settings": short_digest(setup.data.digest, json.dumps(asked))}
     if not stamp.items() <= plans.get(name, {}).items():

@@ -183,7 +183,7 @@ def _failed(name: str, error: Exception, context: RunContext) -> Failure:
 def grouped(runs: Mapping[str, Run]) -> dict[str, list[str]]:
     """Return the names of runs that differ by their seed alone together, under what those have in common."""
     alike: dict[tuple[str, str, int], list[str]] = {}
-    times: Counter[tuple[str, str, int]] = Counter()  # a seed that comes again is no other seed
+    times: Counter[tuple[str, str, int]] = Counter()  # runs of the same seed are repetitions: each is an entry of its own
     for name, run in runs.items():
         train = run.settings.train
         same = run.settings.model_copy(update={"train": train.model_copy(update={"seed": 0})}).model_dump_json()

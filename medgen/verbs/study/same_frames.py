@@ -35,9 +35,12 @@ def check_same(first: str, frames: pd.DataFrame, second: str, others: pd.DataFra
     for one, has, other, lacks in sides:
         if len(lacking := has.difference(lacks)):
             raise RunError(f"'{one}' is tested on {_count(lacking)} that '{other}' is not{REMEDY}")
-    there = others.loc[frames.index]
-    known = (frames["digest"] != "") & (there["digest"] != "")
-    for what, differ in (("labels", frames["label"] != there["label"]), ("files", known & (frames["digest"] != there["digest"]))):
+    others = others.loc[frames.index]
+    known = (frames["digest"] != "") & (others["digest"] != "")
+    for what, differ in (
+        ("labels", frames["label"] != others["label"]),
+        ("files", known & (frames["digest"] != others["digest"])),
+    ):
         if len(paths := frames.index[differ]):
             raise RunError(f"'{first}' and '{second}' are tested on other {what} of {_count(paths)}{REMEDY}")
 
@@ -48,14 +51,16 @@ def _count(paths: pd.Index) -> str:
 
 def unlike(first: Run, data: Prepared, run: Run, others: Prepared) -> list[str]:
     """Return in what the training of a run was not that of the first one, besides its backend: sentences for the page."""
-    found = []
-    frames, there = (set(table.loc[table["split"] == "train", "path"]) for table in (data.index, others.index))
-    if frames != there:
-        found.append(f"It was trained on other frames ({len(there)}) than “{first.name}” ({len(frames)}).")
+    warnings = []
+    frames, other_frames = (set(table.loc[table["split"] == "train", "path"]) for table in (data.index, others.index))
+    if frames != other_frames:
+        warnings.append(f"It was trained on other frames ({len(other_frames)}) than “{first.name}” ({len(frames)}).")
     facts = {
         "frame size": (f"{data.size} pixels", f"{others.size} pixels"),
         "overlay": (first.settings.data.overlay, run.settings.data.overlay),
         "precision": (first.about.get("precision", "unknown"), run.about.get("precision", "unknown")),
     }
-    found += [f"Its {name} is “{other}”, that of “{first.name}” “{one}”." for name, (one, other) in facts.items() if one != other]
-    return found
+    warnings += [
+        f"Its {name} is “{other}”, that of “{first.name}” “{one}”." for name, (one, other) in facts.items() if one != other
+    ]
+    return warnings

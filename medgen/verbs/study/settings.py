@@ -34,7 +34,7 @@ from medgen.files import write_text
 from medgen.runs.settings import RunSettings, recipe
 
 FILE = "study.toml"
-ALIKE: Mapping[str, Any] = {"data": {"overlay": "common"}}  # what a mask gives away must not tell one backend from another
+ALIKE: Mapping[str, Any] = {"data": {"overlay": "common"}}  # all runs share one mask: those of single frames leak the label
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 NAME = re.compile(r"[A-Za-z0-9_-]+")  # of an entry: it names folders and a TOML section
 HOLE = "{backend}"  # in the path of a recipe: each backend's name
@@ -80,14 +80,14 @@ class StudySettings(Settings):
         ------
         BackendError, ConfigError : if a backend or a recipe does not exist, or a setting is wrong.
         """
-        found = {}
+        recipes = {}
         for name, entry in self.backends.items():
             config = Path(entry.config) if entry.config else None
             try:
-                found[name] = recipe(entry.backend or name, config, (), ALIKE, self.common, entry.settings)
+                recipes[name] = recipe(entry.backend or name, config, (), ALIKE, self.common, entry.settings)
             except ConfigError as error:
                 raise ConfigError(f"backend '{name}': {error}") from None
-        return found
+        return recipes
 
     def with_defaults(self) -> StudySettings:
         """Return the study with every default written out: it leans on no recipe and on no working folder."""
@@ -112,10 +112,10 @@ def seconds(budget: str) -> float:
     ------
     ValueError : if it is not understood; pydantic makes a `ConfigError` of it.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
-    if budget and (not found or not float(found[1])):
+    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
+    if budget and (not parsed or not float(parsed[1])):
         raise ValueError("expected a number above 0 with s, m or h behind it, such as 90s, 20m or 1.5h")
-    return float(found[1]) * UNITS[found[2]] if found else float("inf")
+    return float(parsed[1]) * UNITS[parsed[2]] if parsed else float("inf")
 
 
 def study_of(
