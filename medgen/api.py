@@ -4,6 +4,10 @@
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid`` and ``rank`` a run; ``compare`` trains several
 backends and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames, and
 ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
+
+In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
+what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
+an empty folder. ``api`` is this module.
 """
 
 from medgen.data.native.mnistm import make_mnist_m

@@ -43,7 +43,13 @@ def about(name: str) -> str:
 
 
 def summaries() -> dict[str, str]:
-    """Return the first sentence about each backend, by name."""
+    """Return the first sentence about each backend, by name.
+
+    Examples
+    --------
+    >>> "endovae" in api.backends()
+    True
+    """
     return {name: about(name).splitlines()[0] for name in names()}
 
 

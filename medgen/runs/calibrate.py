@@ -184,6 +184,11 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     ------
     RunError : if the run has no scores of normal validation frames.
     MedgenError : if they are too few for the rate; the run stays as it was.
+
+    Examples
+    --------
+    >>> api.set_threshold(RUN, 0.1)["normals"]
+    24
     """
     run = open_run(run_folder)
     renew_calibration(run)

@@ -52,6 +52,11 @@ def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] 
     Raises
     ------
     BackendError, ConfigError : if the backend does not exist or is not the recipe's, or a setting is wrong.
+
+    Examples
+    --------
+    >>> api.recipe("vae", None, ["model.latents=2", "train.epochs=1"]).train.epochs
+    1
     """
     registry.load(backend)
     values: dict[str, Any] = read_toml(config) if config else {}

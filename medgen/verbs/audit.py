@@ -50,6 +50,12 @@ def audit(
     Raises
     ------
     DataError, RunError : if the data set has no test frames, or a run is not trained or does not fit it.
+
+    Examples
+    --------
+    >>> result = api.audit(DATA)
+    >>> result["frames"]["normal"], result["frames"]["abnormal"]
+    (8, 8)
     """
     opened = [open_run(folder) for folder in runs]
     data = open_for(opened[0], dataset) if opened else open_dataset(dataset)

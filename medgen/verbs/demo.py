@@ -47,6 +47,12 @@ def demo(
     Raises
     ------
     RunError : if `out` holds anything but an earlier demo, which is replaced.
+
+    Examples
+    --------
+    >>> made = api.demo(OUT / "demo", epochs=1)
+    >>> made.page.name, made.metrics.name
+    ('report.html', 'metrics.json')
     """
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
         raise RunError(f"'{out}' holds something else than a demo; choose another --out")

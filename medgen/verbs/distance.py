@@ -92,6 +92,12 @@ def fid(
     ------
     BackendError : if the run cannot draw frames.
     DataError, RunError, ConfigError, MedgenError : if something is not there or does not fit.
+
+    Examples
+    --------
+    >>> distances = api.fid(RUN, extractor="efficientnet-lite0", n=8)
+    >>> distances["n_real"], distances["n_generated"]
+    (8, 8)
     """
     net = _load_extractor(extractor, device)
     run = None if is_address(generated) or is_prepared(generated) else open_run(generated)

@@ -50,6 +50,11 @@ def reconstruct(
     ------
     BackendError : if the backend does not reconstruct, or does not know the class.
     RunError, DataError : if the run is not trained, or the frames do not fit it.
+
+    Examples
+    --------
+    >>> api.reconstruct(RUN, DATA, OUT / "reconstructions")
+    16
     """
     run = open_run(run_folder)
     model = run.trained_model()
@@ -106,6 +111,11 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
     ------
     BackendError : if the backend does not sample, or does not know the class.
     RunError : if the run is not trained.
+
+    Examples
+    --------
+    >>> api.sample(RUN, OUT / "samples.png", 4).name
+    'samples.png'
     """
     pixels = draw_samples(open_run(run_folder).trained_model(), n, seed, device, label)
     if out.suffix.lower() != ".png":

@@ -70,6 +70,12 @@ def edit(
     ------
     BackendError : if the backend cannot draw what it embeds.
     DataError : if there are too few frames of a finding.
+
+    Examples
+    --------
+    >>> edited = api.edit(RUN, DATA, OUT / "edited.png", source="normal", target="polyp", n=2, with_test=True)
+    >>> edited.learned_from
+    28
     """
     run = open_run(run_folder)
     model, data = run.trained_model(), open_for(run, input_path)

@@ -115,6 +115,11 @@ def maps(
     ConfigError : if the level is none.
     RunError, DataError : if the run is not trained, the frames do not fit it, or a frame's file is not of the format that is
         asked for.
+
+    Examples
+    --------
+    >>> api.maps(RUN, DATA, OUT / "maps").frames
+    16
     """
     run = open_run(run_folder)
     share, raw = _parse(level)

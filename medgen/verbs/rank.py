@@ -55,6 +55,12 @@ def rank(
     Raises
     ------
     RunError, DataError : if the run is not trained, or there are no frames or none that fit it.
+
+    Examples
+    --------
+    >>> page = api.rank(RUN, FRAMES / "polyp", OUT / "ranking", top=4)
+    >>> page.with_name("ranks.csv").is_file()
+    True
     """
     run = open_run(run_folder)
     run.require_weights()

@@ -39,6 +39,12 @@ def report(
     Raises
     ------
     RunError, DataError : if a run is not trained or its data set is gone.
+
+    Examples
+    --------
+    >>> page = api.report([RUN], OUT / "page")
+    >>> page.with_name("metrics.json").is_file()
+    True
     """
     opened = [open_run(folder) for folder in runs]
     results = [

@@ -99,6 +99,12 @@ def score(
     ------
     RunError, DataError : if the run is not trained, or the frames do not fit it.
     BackendError : if the backend does not know the class.
+
+    Examples
+    --------
+    >>> scored = api.score(RUN, DATA, OUT / "scores", pictures=False)
+    >>> scored.table[["path", "score", "quantile", "abnormal"]].shape, scored.maps.shape
+    ((16, 4), (16, 32, 32))
     """
     run = open_run(run_folder)
     data, rows = open_input(run, input_path, out, split, on_progress)

@@ -75,6 +75,12 @@ def train(
     Raises
     ------
     DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
+
+    Examples
+    --------
+    >>> run = api.train(DATA, OUT / "run", api.recipe("vae", None, ["train.epochs=1"]))
+    >>> run.finished()
+    True
     """
     data, second, settings, batches = open_inputs(dataset, settings)
     if data.refused:
@@ -101,6 +107,12 @@ def resume(
     Raises
     ------
     RunError : if the folder is no run, or the data set is not the one that the run began with.
+
+    Examples
+    --------
+    >>> run = api.resume(OTHER_RUN, epochs=2)
+    >>> run.about["finished"]
+    'all 2 epochs done'
     """
     run = open_run(out)
     if backend and backend != run.settings.backend:

@@ -65,6 +65,11 @@ def translate(
     ------
     BackendError : if the backend does not translate, or not in this direction.
     DataError, RunError : if there is nothing to read, no file of all can be read, or the frames do not fit the run.
+
+    Examples
+    --------
+    >>> api.translate(TRANSLATOR, FRAMES / "polyp", OUT / "translated")
+    8
     """
     run = open_run(run_folder)
     model = run.trained_model()

@@ -47,6 +47,11 @@ def make_mnist_m(
     Raises
     ------
     DataError : if digits or photographs are missing, damaged or too small, or `out` holds something else.
+
+    Examples
+    --------
+    >>> api.make_mnist_m(MNIST, PHOTOGRAPHS, OUT / "mnist-m").frames.shape
+    (9, 28, 28, 3)
     """
     digits = open_dataset(f"mnist:{mnist}")
     paths = _find(bsds)

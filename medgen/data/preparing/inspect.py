@@ -81,6 +81,12 @@ def inspect_source(
     Raises
     ------
     DataError : if the source holds no images.
+
+    Examples
+    --------
+    >>> inspection = api.inspect(FRAMES)
+    >>> int(inspection.classes["frames"].sum()), len(inspection.rejected)
+    (56, 0)
     """
     entries = read_source(source, assume)
     looks = []

@@ -48,6 +48,12 @@ def prepare(
     Raises
     ------
     DataError : if the source holds no image that can be read, or `out` holds something else.
+
+    Examples
+    --------
+    >>> from medgen.data.prepared import PrepareSettings
+    >>> api.prepare(FRAMES, OUT / "data", PrepareSettings(size=32)).frames.shape
+    (56, 32, 32, 3)
     """
     settings = settings or PrepareSettings()
     entries = read_source(source, settings.assume)

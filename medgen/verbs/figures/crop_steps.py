@@ -29,6 +29,11 @@ def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_prog
     Returns
     -------
     How many pictures were written.
+
+    Examples
+    --------
+    >>> api.crop_steps(FRAMES, OUT / "steps", limit=2)
+    2
     """
     entries = read_source(source)
     chosen = evenly_spaced(len(entries), limit)

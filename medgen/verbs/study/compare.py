@@ -66,6 +66,13 @@ def compare(
     ConfigError, BackendError, DataError : if the study is wrong, or there is no data set with test frames.
     RunError : if a run in `out` has other settings than the study says, an entry has other test frames than the first, or nothing
         could be trained.
+
+    Examples
+    --------
+    >>> study = api.study_of(DATA, ["vae", "endovae"], assignments=["train.epochs=1"])
+    >>> compared = api.compare(study, OUT / "study")
+    >>> [entry.name for entry in compared.comparison.entries]
+    ['vae', 'endovae']
     """
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
@@ -120,6 +127,12 @@ def compare_runs(
     ------
     ConfigError : if there are fewer than two runs, or one is named twice.
     RunError, DataError : if a run is not trained, its data set is gone, or test frames differ.
+
+    Examples
+    --------
+    >>> compared = api.compare_runs([RUN, OTHER_RUN], OUT / "comparison")
+    >>> compared.page.name
+    'report.html'
     """
     runs = [open_run(folder) for folder in folders]
     paths = [run.folder.resolve() for run in runs]

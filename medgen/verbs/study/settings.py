@@ -138,6 +138,12 @@ def study_of(
     Raises
     ------
     ConfigError : if a backend is named twice or none is, or a setting is wrong.
+
+    Examples
+    --------
+    >>> study = api.study_of(DATA, ["endovae", "vqvae2"], budget="20m", seeds=3)
+    >>> list(study.backends), study.seeds
+    (['endovae', 'vqvae2'], 3)
     """
     if twice := [name for name in backends if backends.count(name) > 1]:
         raise ConfigError(f"'{twice[0]}' is named twice; two recipes of one backend are compared by a study file")
@@ -158,5 +164,10 @@ def read_study(path: Path) -> StudySettings:
     Raises
     ------
     ConfigError : if it cannot be read, or says something that is not understood.
+
+    Examples
+    --------
+    >>> list(api.read_study(STUDY).backends)
+    ['vae']
     """
     return StudySettings.parse(read_toml(path), str(path))
