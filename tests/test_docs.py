@@ -1,0 +1,280 @@
+"""README and docs/: every command runs as it stands there, every example is valid, every link leads somewhere, nothing is left out.
+
+Each line of a ```sh block is a command. One of medgen is run; `QUICK` is all that is added to it. One of another program is checked
+by what `OTHERS` says of that program; a program that is not named there is an error. The README's commands come first, then those of
+each page, all in one folder with small synthetic data sets. Figures are left blank there: other tests draw them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+from medgen_cli.main import main
+from pydantic import BaseModel
+from test_archives import idx, medmnist
+from test_extractors import script
+from test_image_folders import side_by_side
+from torch import Tensor, nn
+from writers import save
+
+from medgen import api, registry
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
+from medgen.data.prepared import PrepareSettings
+from medgen.runs.run import RunSettings
+
+ROOT = Path(__file__).parents[1]
+RECIPES, STUDIES = ({*(ROOT / "configs").glob(f"{name}*.toml")} for name in ("", "study-"))
+PAGES = {page.stem: page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+TEXT = "\n".join(PAGES.values())
+LINKED = [*(ROOT / "docs").glob("*.md"), *(ROOT / "reports").rglob("README.md"), *(ROOT / "findings").rglob("*.md"), *ROOT.glob("*.md")]
+SCREENS = 120  # lines of the README at the most
+PHANTOM = {"train": 16, "val": 20, "test_normal": 8, "test_abnormal": 16, "width": 160, "height": 160}
+QUICK: Mapping[str, list[str]] = {
+    "prepare": ["--size", "32"],
+    "train": ["--epochs", "1"],
+    "demo": ["--epochs", "1"],
+    "fid": ["--n", "8"],
+    "sample": ["-n", "8"],
+    "compare --backends": ["--seeds", "1", "--set", "train.epochs=2"],
+}
+DRAW = np.random.default_rng(5)
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+class Colours(nn.Module):
+    """A network of one's own: the mean colour of a frame."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    return [line for block in blocks(page, "sh") for line in block.splitlines() if line.strip()]
+
+
+def run(line: str) -> None:
+    """Run a command of medgen, or check one of another program, in the working folder."""
+    program, *words = shlex.split(line, comments=True)
+    if program != "medgen":
+        assert program in OTHERS, f"neither a command of medgen nor of a known program: {line}"
+        OTHERS[program](words)
+        return
+    quick = QUICK.get(words[0], []) + (QUICK["compare --backends"] if "--backends" in words else [])
+    result = CliRunner().invoke(main, [*words, *quick])
+    assert result.exit_code == 0, f"{line}\n{result.output}"
+    if "--out" in words:
+        assert Path(words[words.index("--out") + 1]).exists(), line
+
+
+def is_target(words: list[str]) -> None:
+    """Check `make TARGET`: it would install an environment, and test itself."""
+    assert all(re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for word in words), words
+
+
+def is_required(words: list[str]) -> None:
+    """Check `pip install`: what it names are medgen's own optional dependencies, at the versions that are tested."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    known = {f"medgen[{name}]" for name in extras} | {requirement for names in extras.values() for requirement in names}
+    assert words[0] == "install" and {word for word in words[1:] if not word.startswith("--")} <= known, words
+
+
+def is_page(words: list[str]) -> None:
+    """Check the browser: a machine need not have one, but the page that it is to show is there."""
+    assert Path(words[-1]).is_file(), words
+
+
+OTHERS: Mapping[str, Callable[[list[str]], None]] = {"make": is_target, "pip": is_required, "chromium": is_page}
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[pytest.MonkeyPatch]:
+    """Leave figures blank and make the demo small."""
+
+    def blank(figure: Figure, file: Any, **options: Any) -> None:
+        if isinstance(file, BytesIO):
+            file.write(SVG)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", blank)
+        patch.setattr("medgen.verbs.demo.PhantomSettings", lambda **chosen: PhantomSettings(**chosen, **PHANTOM))
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def world(quick: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the commands of the README were run, with all that the pages' examples name besides."""
+    folder = tmp_path_factory.mktemp("docs") / "here"
+    folder.mkdir()
+    quick.chdir(folder)
+    make_phantom(Path("FRAMES"), PhantomSettings(**PHANTOM))
+    manifest = pd.read_csv("FRAMES/manifest.csv")
+    manifest.assign(hospital=["north", "south"] * (len(manifest) // 2)).to_csv("FRAMES/manifest.csv", index=False)
+    Path("NEW").symlink_to("FRAMES/polyp")
+    Path("configs").symlink_to(ROOT / "configs")
+    Path("../shared/data").mkdir(parents=True)
+    Path("../shared/data/hyperkvasir").symlink_to(folder / "FRAMES")
+    Path("DIR").mkdir()
+    side_by_side(Path("DIR"))
+    for finding in ("normal", "polyp"):
+        (Path("SQUARES") / finding).mkdir(parents=True)
+        for k in range(8):
+            save(Path("SQUARES") / finding / f"{k}.png", DRAW.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    medmnist(Path("CHEST.npz"))
+    Path("MNIST").mkdir()
+    for split in ("train", "t10k"):
+        Path(f"MNIST/{split}-images-idx3-ubyte").write_bytes(idx(DRAW.integers(0, 256, (24, 28, 28), dtype=np.uint8)))
+        Path(f"MNIST/{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(24, dtype=np.uint8) % 2))
+    Path("BSDS").mkdir()
+    save(Path("BSDS/1.jpg"), DRAW.integers(0, 256, (60, 40, 3), dtype=np.uint8))
+    script(Colours(), Path("NET.pt"))
+    for line in commands("README"):
+        run(line)
+    run("medgen prepare FRAMES --out ELSEWHERE")
+    run("medgen train vae DATA --out OTHER --set data.overlay=common")
+    return folder
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "README" and commands(page)])
+def test_the_commands_of_a_page_run_in_their_order(page: str, world: Path) -> None:
+    for line in commands(page):
+        run(line)
+
+
+def test_the_commands_of_the_readme_leave_what_it_says(world: Path) -> None:
+    expected = ("reports/runs/RUN/report.html", "SCORES/scores.csv", "SCORES/maps", "MAPS/overlays", "STUDY/report.html", "AUDIT")
+    assert [name for name in expected if not (world / name).exists()] == []
+
+
+def test_the_readme_fits_two_screens() -> None:
+    assert len(PAGES["README"].splitlines()) <= SCREENS
+
+
+@pytest.mark.parametrize("backend", registry.names())
+def test_every_backend_is_in_the_table_of_the_readme(backend: str) -> None:
+    assert re.search(rf"^\| `{backend}` \| ", PAGES["README"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_and_each_of_its_options_is_named(name: str) -> None:
+    assert f"`medgen {name}`" in PAGES["index"]
+    options = [[*option.opts, *option.secondary_opts] for option in main.commands[name].params if isinstance(option, click.Option)]
+    assert [spellings for spellings in options if not any(map(is_named, spellings))] == []
+
+
+def is_named(option: str) -> bool:
+    return bool(re.search(rf"(?<![\w-]){option}(?![\w-])", TEXT))
+
+
+def keys(settings: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return the dotted names of all settings; [model] is each backend's own."""
+    found = []
+    for name, field in settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += keys(kind, f"{prefix}{name}.")
+        elif name not in ("backend", "model"):
+            found.append(f"{prefix}{name}")
+    return found
+
+
+@pytest.mark.parametrize("key", keys(RunSettings))
+def test_every_setting_of_a_run_is_named(key: str) -> None:
+    assert re.search(rf"(?<![\w.]){re.escape(key)}(?!\w)", TEXT)
+
+
+@pytest.mark.parametrize("name", sorted({*PrepareSettings.model_fields} - {"augment"}))
+def test_every_setting_of_a_prepared_data_set_is_an_option(name: str) -> None:
+    assert f"`--{name.replace('_', '-')} " in PAGES["frames"]
+
+
+@pytest.mark.parametrize("given", sorted({*re.findall(r"`(?:--set )?((?:model|data|train|watch|scoring)\.[\w.]+=[^`]+)`", TEXT)}))
+def test_every_setting_that_is_shown_is_understood_as_a_shell_passes_it(given: str) -> None:
+    (assignment,) = shlex.split(given)
+    refused = {}
+    for backend in registry.names():
+        try:
+            api.recipe(backend, None, (assignment, "scoring.residual_distance=true"))  # which some of them need
+            return
+        except Exception as error:  # noqa: BLE001
+            refused[backend] = error
+    pytest.fail(f"{given}: {refused['vae']}")
+
+
+def test_the_study_file_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "study.toml").write_text(blocks("comparing", "toml")[0])
+    assert [settings.model.get("latents") for settings in api.read_study(tmp_path / "study.toml").recipes().values()] == [
+        None,
+        64,
+    ]
+
+
+@pytest.mark.parametrize("example", blocks("python", "python"), ids=("library", "transforms"))
+def test_the_python_examples_name_what_exists(example: str) -> None:
+    tree = ast.parse(example)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert all(hasattr(import_module(str(node.module)), name.name) for name in node.names)
+        if isinstance(node, ast.Attribute):
+            assert hasattr(api, node.attr)
+
+
+def test_the_transforms_example_gives_crops_and_where_they_show_tissue(world: Path) -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("python", "python")[1], names)  # noqa: S102
+    found = names["frames"]({"image": str(next((world / "FRAMES" / "normal").iterdir()))})
+    assert found["image"].shape == (3, 96, 96) and found["image_valid"].dtype == torch.bool
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_to_a_file_or_heading_of_the_repository_leads_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text(encoding="utf-8"))
+    for link in ("".join(either) for either in links):
+        if not link.startswith(("https:", "http:", "mailto:")):
+            path, _, heading = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not heading or heading in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """Return the names by which the headings of a page are linked to."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_every_page_is_reached_from_the_first_one() -> None:
+    assert [page for page in PAGES if page not in ("README", "index") and f"]({page}.md)" not in PAGES["index"]] == []
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES - STUDIES), ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_says_its_command(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    backend = re.search(r'^backend = "(\w+)"', text, re.MULTILINE)
+    assert backend and api.recipe(backend[1], recipe) and text.startswith("# medgen ")
+
+
+@pytest.mark.parametrize("study", sorted(STUDIES), ids=lambda path: path.stem)
+def test_every_study_is_valid_and_says_its_command(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert api.read_study(study).recipes() and study.read_text(encoding="utf-8").startswith("# medgen ")
