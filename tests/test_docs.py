@@ -13,6 +13,7 @@ import gc
 import re
 import shlex
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from io import BytesIO
@@ -24,13 +25,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import succeed
 from matplotlib.figure import Figure
 from medgen_cli.main import main
 from pydantic import BaseModel
-from test_archives import idx, medmnist
-from test_extractors import script
-from test_image_folders import side_by_side
+from sources import frame, idx, medmnist, noise, side_by_side
 from torch import Tensor, nn
 from writers import save
 
@@ -56,7 +55,6 @@ QUICK: Mapping[str, list[str]] = {
     "sample": ["-n", "8"],
     "compare DATA": ["--seeds", "1", "--set", "train.epochs=2"],
 }
-DRAW = np.random.default_rng(5)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
@@ -85,8 +83,7 @@ def run(line: str) -> None:
         assert program in OTHERS, f"neither a command of medgen nor of a known program: {line}"
         OTHERS[program](words)
         return
-    result = CliRunner().invoke(main, [*words, *QUICK.get(words[0], []), *QUICK.get(" ".join(words[:2]), [])])
-    assert result.exit_code == 0, f"{line}\n{result.output}"
+    succeed(*words, *QUICK.get(words[0], []), *QUICK.get(" ".join(words[:2]), []))
     if "--out" in words:
         assert Path(words[words.index("--out") + 1]).exists(), line
 
@@ -144,15 +141,17 @@ def world(quick: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
     for finding in ("normal", "polyp"):
         (Path("SQUARES") / finding).mkdir(parents=True)
         for k in range(8):
-            save(Path("SQUARES") / finding / f"{k}.png", DRAW.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+            save(Path("SQUARES") / finding / f"{k}.png", frame(32, seed=2 * k + len(finding) % 2))
     medmnist(Path("CHEST.npz"))
     Path("MNIST").mkdir()
-    for split in ("train", "t10k"):
-        Path(f"MNIST/{split}-images-idx3-ubyte").write_bytes(idx(DRAW.integers(0, 256, (24, 28, 28), dtype=np.uint8)))
+    for seed, split in enumerate(("train", "t10k")):
+        Path(f"MNIST/{split}-images-idx3-ubyte").write_bytes(idx(noise(24, 28, 28, seed=seed)))
         Path(f"MNIST/{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(24, dtype=np.uint8) % 2))
     Path("BSDS").mkdir()
-    save(Path("BSDS/1.jpg"), DRAW.integers(0, 256, (60, 40, 3), dtype=np.uint8))
-    script(Colours(), Path("NET.pt"))
+    save(Path("BSDS/1.jpg"), noise(60, 40, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(Colours()).save("NET.pt")
     for line in commands("README"):
         run(line)
     run("medgen prepare FRAMES --out ELSEWHERE")
