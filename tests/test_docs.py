@@ -72,7 +72,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 def commands(page: str) -> list[str]:
     """Return the lines of a page's shell blocks, without their comments."""
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
     return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
 
 
@@ -142,7 +142,7 @@ def world(quick: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
         (Path("SQUARES") / finding).mkdir(parents=True)
         for k in range(8):
             save(Path("SQUARES") / finding / f"{k}.png", frame(32, seed=2 * k + len(finding) % 2))
-    medmnist(Path("CHEST.npz"))
+    medmnist(Path("pneumoniamnist.npz"))
     Path("MNIST").mkdir()
     for seed, split in enumerate(("train", "t10k")):
         Path(f"MNIST/{split}-images-idx3-ubyte").write_bytes(idx(noise(24, 28, 28, seed=seed)))
