@@ -94,7 +94,7 @@ def prepared_table(data: Prepared) -> str:
 def inspection_tables(found: Inspection) -> str:
     """Return what an inspection found."""
     common = found.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
-    parts = [found.classes.to_string(index=False), common.to_string(index=False)]
+    parts = [f"layout: {found.layout}", found.classes.to_string(index=False), common.to_string(index=False)]
     if more := len(found.sizes) - len(common):
         parts.append(f"and {more} rarer sizes; --out writes them all")
     if len(found.rejected):

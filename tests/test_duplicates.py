@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import cut, find_field, resize, square_box, to_uint8
 from medgen.data.images import read_image
-from medgen.data.layouts.folders import read_source
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, join, near_duplicates, thumbnail
+from medgen.data.sources import read_source
 from medgen.errors import ImageError
 
 

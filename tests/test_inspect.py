@@ -89,6 +89,10 @@ def test_the_result_does_not_depend_on_the_number_of_workers(source: Path) -> No
     assert one.warnings == three.warnings
 
 
+def test_an_inspection_says_how_the_folders_were_understood(source: Path) -> None:
+    assert inspect_source(source).layout == "folders of classes"
+
+
 def test_progress_counts_every_file(source: Path) -> None:
     seen: list[Progress] = []
     inspect_source(source, seen.append)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.layouts.folders import SourceFile, read_source
+from medgen.data.source_file import SourceFile
+from medgen.data.sources import read_source
 from medgen.errors import DataError
 
 

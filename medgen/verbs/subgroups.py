@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.layouts.folders import MANIFEST
 from medgen.data.layouts.manifest import read_column
 from medgen.data.prepared import Prepared
+from medgen.data.source_file import MANIFEST
 from medgen.errors import DataError
 from medgen.report.groups import size_classes
 

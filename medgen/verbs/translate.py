@@ -18,10 +18,10 @@ from medgen.contract.backend import check_direction
 from medgen.contract.capabilities import Translates
 from medgen.data.dataset import FixedBatches
 from medgen.data.images import read_images
-from medgen.data.layouts.folders import read_source
 from medgen.data.native.addresses import is_address
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.prepared import is_prepared
+from medgen.data.sources import read_source
 from medgen.engine.device import Device, make_fabric
 from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes

@@ -1,4 +1,7 @@
-"""manifest.csv -> entries: which columns and words it may hold, and one line of help where it holds others."""
+"""A table of images, ``manifest.csv`` in a folder or a .csv that is named directly: its columns say what each image is.
+
+Where it holds other columns or words than it may, one line of help says so.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,23 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from medgen.data.layouts.class_names import SPLITS, SourceFile, finding_of, label_of, split_of
+from medgen.data.class_names import SPLITS, finding_of, label_of, split_of
+from medgen.data.source_file import MANIFEST, SourceFile, nearest
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
+ORDER = 10
+MEANING = "a table of images"
 COLUMNS = ("file", "finding", "label", "split", "group", "mask")
 
 
-def read_manifest(path: Path) -> list[SourceFile]:
-    """Read a table of images, one row a file, in the order of its rows.
+def recognises(source: Path) -> bool:
+    """Tell a folder with a ``manifest.csv``, or a .csv."""
+    return (source / MANIFEST).is_file() if source.is_dir() else source.suffix.lower() == ".csv"
+
+
+def read(source: Path) -> list[SourceFile]:
+    """Read a table of images, or that in a folder, one row a file, in the order of its rows.
 
     The first line names the columns: `file`, and as many of `finding`, `label`, `split`, `group` and `mask` as there are. Other
     columns (age, hospital, ...) are ignored, unless their name is nearly one of these. The separator may be a comma, semicolon
@@ -30,6 +41,7 @@ def read_manifest(path: Path) -> list[SourceFile]:
     ------
     DataError : naming the line.
     """
+    path = source / MANIFEST if source.is_dir() else source
     entries: dict[str, SourceFile] = {}
     lines: dict[str, int] = {}
     for line, row in _rows(path):
@@ -118,12 +130,3 @@ def _word(cell: str, known: Mapping[str, str], column: str, where: str) -> str:
     if cell and cell.lower() not in known:
         raise DataError(f"{where}: unknown {column} '{cell}'; {did_you_mean(cell.lower(), set(known.values()))}")
     return known.get(cell.lower(), "")
-
-
-def nearest(path: Path) -> str:
-    """Return the sentence that leads from a path that does not exist to the one most like it that does, or ''."""
-    while not path.parent.exists() and path.parent != path:
-        path = path.parent
-    names = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, names, n=1)
-    return f"; did you mean '{path.parent / close[0]}'?" if close else ""

@@ -20,12 +20,12 @@ from pydantic import Field
 
 from medgen.config import Settings
 from medgen.data.field.overlay import reduce_truth, reduce_valid
-from medgen.data.layouts.manifest import nearest
 from medgen.data.native.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
 from medgen.data.native.resized import ResizedFrames, ResizedMasks
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.preparing.splits import SHARE, hold_out, split_archive
+from medgen.data.source_file import nearest
 from medgen.errors import DataError, did_you_mean
 from medgen.files import short_digest
 

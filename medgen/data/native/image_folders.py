@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.class_names import SPLITS, split_of
 from medgen.data.images import read_image, stem_of
-from medgen.data.layouts.class_names import SPLITS, SourceFile, split_of
-from medgen.data.layouts.folders import read_source
 from medgen.data.native.archives import EVERY, Archive, Lazy
 from medgen.data.pixel_format import to_uint8
+from medgen.data.source_file import SourceFile
+from medgen.data.sources import read_source
 from medgen.errors import DataError, ImageError
 
 KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read

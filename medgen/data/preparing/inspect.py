@@ -14,10 +14,11 @@ from scipy.stats import mannwhitneyu
 
 from medgen.data.field.contour import cut, find_field, resize, square_box
 from medgen.data.images import count_frames, read_image, read_images
-from medgen.data.layouts.folders import SourceFile, check_splits, read_source
 from medgen.data.pixel_format import to_uint8
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
+from medgen.data.source_file import SourceFile
+from medgen.data.sources import check_splits, layout_of, read_source
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
 from medgen.types import OnProgress, Progress, no_progress
@@ -34,6 +35,7 @@ class Inspection:
     Attributes
     ----------
     source : what was inspected
+    layout : how its folders were understood, in a few words
     classes : finding, label, split, frames
     sizes : finding, width, height (pixels), frames; the most frequent size of a finding first
     rejected : file, reason
@@ -43,6 +45,7 @@ class Inspection:
     """
 
     source: Path
+    layout: str
     classes: pd.DataFrame
     sizes: pd.DataFrame
     rejected: pd.DataFrame
@@ -74,7 +77,7 @@ def inspect_source(
 
     Parameters
     ----------
-    source : as `layouts.read_source`
+    source : folder, .csv or image
     assume : label of the images whose label the source does not say
     workers : threads; None is one for each core. The result is the same for any.
 
@@ -99,7 +102,7 @@ def inspect_source(
     )
     duplicates = _duplicates(good)
     warnings = [*_warn_of_files(looks), *_warn_of_labels(good), *_warn_of_duplicates(good, duplicates), *_warn_of_frames(good)]
-    return Inspection(source, _classes(good), _sizes(good), rejected, duplicates, warnings)
+    return Inspection(source, layout_of(source).MEANING, _classes(good), _sizes(good), rejected, duplicates, warnings)
 
 
 def _look(entry: SourceFile) -> _Look:

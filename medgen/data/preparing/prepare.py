@@ -21,12 +21,13 @@ from medgen.data.augment import apply_one, draw
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth
 from medgen.data.images import read_image, read_images
-from medgen.data.layouts.folders import SourceFile, check_splits, read_source
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.preparing.duplicates import dhash, digest, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.splits import groups, split_prepared
+from medgen.data.source_file import SourceFile
+from medgen.data.sources import check_splits, read_source
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.types import Box, OnProgress, Progress, no_progress

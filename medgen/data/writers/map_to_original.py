@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.field.contour import cut
-from medgen.data.layouts.folders import read_source
 from medgen.data.prepared import Prepared
+from medgen.data.sources import read_source
 from medgen.errors import DataError
 from medgen.types import Box
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from medgen.data.field.contour import crop, find_field, square_box
 from medgen.data.images import read_image
-from medgen.data.layouts.folders import read_source
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import evenly_spaced
+from medgen.data.sources import read_source
 from medgen.errors import ImageError
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid

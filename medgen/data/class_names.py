@@ -1,10 +1,8 @@
-"""The words of data sets: class folders, splits, mask folders, and what each means."""
+"""The names that folders of data sets have, and what each means: a class, its label, a split, a mere container, masks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 NORMAL = (
@@ -37,30 +35,6 @@ SPLITS: Mapping[str, str] = MappingProxyType(
 )
 CONTAINERS = frozenset({"image", "images", "img", "imgs", "frame", "frames"})  # folders that name no finding
 MASKS = frozenset({"mask", "masks", "ground-truth", "groundtruth"})
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One image file of a source, before anything is read.
-
-    Attributes
-    ----------
-    path : where it lies
-    file : its path relative to the source, with forward slashes on every system; the key
-    label : 'normal', 'abnormal' or '' (unknown)
-    finding : the name of its class as the source writes it, or ''
-    split : 'train', 'val', 'test' or '' (not said)
-    group : what must not be divided between splits (a patient, a video), or ''
-    mask : the file that marks the finding in it, or None
-    """
-
-    path: Path
-    file: str
-    label: str
-    finding: str
-    split: str
-    group: str
-    mask: Path | None
 
 
 def normalised_name(name: str) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.layouts.folders import FINDINGS, SourceFile, check_splits, read_source
+from medgen.data.class_names import FINDINGS
+from medgen.data.source_file import SourceFile
+from medgen.data.sources import check_splits, read_source
 from medgen.errors import DataError
 
 

@@ -1,0 +1,29 @@
+"""A folder for each class, at any depth, in or around folders of splits or not; masks in folders of their own.
+
+``normal/a.jpg``, ``polyps/b.jpg``, ``masks/b.png``; ``train/normal/a.jpg``, ``test/polyps/b.jpg``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medgen.data.layouts._tree import read_tree
+from medgen.data.source_file import SourceFile
+
+ORDER = 40
+MEANING = "folders of classes"
+
+
+def recognises(source: Path) -> bool:
+    """Tell any folder."""
+    return source.is_dir()
+
+
+def read(source: Path) -> list[SourceFile]:
+    """Return the images of all class folders.
+
+    Raises
+    ------
+    DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
+    """
+    return read_tree(source)

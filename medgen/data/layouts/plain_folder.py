@@ -1,0 +1,29 @@
+"""Images directly in a folder, without folders below it: no finding, no label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medgen.data.layouts._tree import read_tree
+from medgen.data.source_file import SourceFile
+
+ORDER = 30
+MEANING = "images in one folder, without classes"
+
+
+def recognises(source: Path) -> bool:
+    """Tell a folder that has none in it but hidden ones."""
+    try:
+        return source.is_dir() and not any(child.is_dir() and not child.name.startswith(".") for child in source.iterdir())
+    except OSError:  # whoever reads the folder says what is wrong with it
+        return False
+
+
+def read(source: Path) -> list[SourceFile]:
+    """Return the images of the folder.
+
+    Raises
+    ------
+    DataError : if there is no image, or the folder is a prepared data set.
+    """
+    return read_tree(source)

@@ -1,0 +1,123 @@
+"""A folder, table or single file to the images in it: their class, label, split, group and mask. No image is opened.
+
+Each file in `medgen.data.layouts` whose name does not begin with an underscore is a way in which folders and files mean
+something, and keeps the contract of `Layout`. A new file there is a new layout: nothing else has to be told. Of those that
+recognise a source the first in their stated order reads it.
+
+The label of a finding is what `class_names.FINDINGS` says, unless the layout knows better; what neither knows has no label and is
+never taken for normal.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, cast
+
+from medgen.data import layouts
+from medgen.data.images import suffixes
+from medgen.data.source_file import SourceFile, nearest
+from medgen.errors import DataError, did_you_mean
+from medgen.types import LABELS
+
+
+class Layout(Protocol):
+    """What a file in `medgen.data.layouts` offers.
+
+    Attributes
+    ----------
+    ORDER : of those that recognise a source, the layout with the lowest number reads it; no two have the same
+    MEANING : what is understood of a source, in a few words, for whoever inspects it
+    """
+
+    ORDER: int
+    MEANING: str
+
+    def recognises(self, source: Path) -> bool:
+        """Tell whether an existing file or folder is laid out in this way; quick, and without an exception."""
+
+    def read(self, source: Path) -> list[SourceFile]:
+        """Return the images of a source that was recognised, in any order.
+
+        Raises
+        ------
+        DataError : if there is no image, or what is there contradicts itself.
+        """
+
+
+@cache
+def all_layouts() -> Mapping[str, Layout]:
+    """Return the modules that understand layouts by their names, in the order in which they are asked."""
+    names = [info.name for info in pkgutil.iter_modules(layouts.__path__) if not info.name.startswith("_")]
+    modules = {name: cast(Layout, import_module(f"{layouts.__name__}.{name}")) for name in names}
+    return MappingProxyType(dict(sorted(modules.items(), key=lambda item: item[1].ORDER)))
+
+
+def layout_of(source: Path) -> Layout:
+    """Return the layout that reads a source.
+
+    Raises
+    ------
+    DataError : if there is no such file or folder, or no layout recognises it.
+    """
+    if not source.exists():
+        kind, _, path = str(source).partition(":")
+        if path and Path(path).exists():
+            raise DataError(
+                f"'{source}' is opened as it stands by commands that take a data set, such as train, score and audit; "
+                f"raw frames have no '{kind}:' before their path"
+            )
+        raise DataError(f"there is no file or folder '{source}'{nearest(source)}")
+    for layout in all_layouts().values():
+        if layout.recognises(source):
+            return layout
+    raise DataError(f"'{source}' is not an image; expected a folder, a .csv, or one of {', '.join(suffixes())}")
+
+
+def read_source(source: Path, assume: str = "") -> list[SourceFile]:
+    """List the images of a folder, manifest or single file, sorted by `SourceFile.file`. No image is opened.
+
+    Parameters
+    ----------
+    source : folder, .csv or image
+    assume : label of the images whose label the source does not say
+
+    Raises
+    ------
+    DataError : if there is nothing to read, or a manifest or the masks do not fit.
+    """
+    if assume and assume not in LABELS:
+        raise DataError(f"cannot assume the label '{assume}'; {did_you_mean(assume, LABELS)}")
+    entries = layout_of(source).read(source)
+    labelled = (entry if entry.label else replace(entry, label=assume) for entry in entries)
+    return sorted(labelled, key=lambda entry: entry.file)
+
+
+def check_splits(entries: Sequence[SourceFile]) -> None:
+    """Check the splits that a source gives: none divides a group, and only normal images are trained on or calibrated with.
+
+    Raises
+    ------
+    DataError : naming the group and both splits, or how many images are not normal and the first of them.
+    """
+    first: dict[str, SourceFile] = {}
+    for entry in entries:
+        if entry.group and entry.split:
+            other = first.setdefault(entry.group, entry)
+            if other.split != entry.split:
+                raise DataError(
+                    f"group '{entry.group}' is divided: '{other.file}' is in {other.split}, '{entry.file}' in {entry.split}; "
+                    "put all images of a group into one split"
+                )
+    wrong = [entry for entry in entries if entry.split in ("train", "val") and entry.label != "normal"]
+    if wrong:
+        first_one = f"'{wrong[0].file}' ({wrong[0].split}, {wrong[0].label or 'no label'})"
+        raise DataError(
+            f"{len(wrong)} training or validation images are not labelled normal, the first {first_one}; models learn from "
+            "normal images alone: move the others to test, or assume that unlabelled ones are normal"
+        )

@@ -1,0 +1,65 @@
+"""Which layout understands a source, and in which order they are asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medgen.data.sources import all_layouts, layout_of, read_source
+
+
+def tree(root: Path, *files: str) -> Path:
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def test_layouts_are_asked_in_a_stated_order() -> None:
+    assert list(all_layouts()) == ["manifest", "mvtec", "plain_folder", "class_folders", "single_file"]
+
+
+def test_no_two_layouts_have_the_same_order() -> None:
+    orders = [layout.ORDER for layout in all_layouts().values()]
+    assert len(orders) == len(set(orders))
+
+
+def test_no_two_layouts_are_called_alike() -> None:
+    meanings = [layout.MEANING for layout in all_layouts().values()]
+    assert all(meanings) and len(meanings) == len(set(meanings))
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        (("a.png",), "plain_folder"),
+        (("a.png", ".hidden/b.png"), "plain_folder"),
+        (("a.png", "masks/a.png"), "class_folders"),
+        (("normal/a.png", "polyps/b.png"), "class_folders"),
+        (("train/normal/a.png", "test/polyps/b.png"), "class_folders"),
+        (("train/good/a.png", "test/scratch/b.png"), "mvtec"),
+    ],
+)
+def test_a_folder_is_understood_by_what_lies_in_it(tmp_path: Path, files: tuple[str, ...], name: str) -> None:
+    assert layout_of(tree(tmp_path, *files)) is all_layouts()[name]
+
+
+@pytest.mark.parametrize("file", ["a.png", "polyps/a.png", "train/good/a.png"])
+def test_a_manifest_goes_before_whatever_the_folders_say(tmp_path: Path, file: str) -> None:
+    tree(tmp_path, file, "test/scratch/b.png")
+    (tmp_path / "manifest.csv").write_text(f"file,finding\n{file},of the table\n")
+    assert [entry.finding for entry in read_source(tmp_path)] == ["of the table"]
+
+
+def test_a_file_is_a_table_or_an_image(tmp_path: Path) -> None:
+    tree(tmp_path, "fold.CSV", "a.png")
+    assert layout_of(tmp_path / "fold.CSV") is all_layouts()["manifest"]
+    assert layout_of(tmp_path / "a.png") is all_layouts()["single_file"]
+
+
+@pytest.mark.parametrize("name", list(all_layouts()))
+def test_a_layout_that_is_asked_of_anything_raises_nothing(tmp_path: Path, name: str) -> None:
+    sources = [tree(tmp_path, "notes.txt"), tmp_path / "notes.txt"]
+    assert all(all_layouts()[name].recognises(source) in (True, False) for source in sources)
