@@ -82,15 +82,15 @@ def test_every_stage_of_a_backend_is_timed(frames: Path) -> None:
 def test_the_plan_is_kept_and_not_measured_again(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = iter([[2.0]])
     monkeypatch.setattr(budget, "stage_seconds", lambda *arguments: next(speeds))
-    setup = made(frames, "vae")
-    assert [planned(setup, "a", "20s", tmp_path) for _ in range(2)] == [9, 9]
+    inputs = made(frames, "vae")
+    assert [planned(inputs, "a", "20s", tmp_path) for _ in range(2)] == [9, 9]
     assert json.loads((tmp_path / "plan.json").read_text())["a"]["epoch_seconds"] == [2.0]
 
 
 def test_another_budget_is_another_plan(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "stage_seconds", lambda *arguments: [2.0])
-    setup = made(frames, "vae")
-    assert [planned(setup, "a", allowed, tmp_path) for allowed in ("20s", "1m", "1h")] == [9, 27, 50]
+    inputs = made(frames, "vae")
+    assert [planned(inputs, "a", allowed, tmp_path) for allowed in ("20s", "1m", "1h")] == [9, 27, 50]
 
 
 def test_a_budget_that_is_too_short_says_what_an_epoch_takes(
@@ -107,8 +107,8 @@ def test_without_a_budget_and_in_one_pass_epochs_stay(frames: Path, tmp_path: Pa
 
 
 def test_a_training_planned_for_a_budget_ends_within_it(frames: Path, tmp_path: Path) -> None:
-    setup = made(frames, "vae", "train.panel_epochs=0", "train.epochs=100000")
-    epochs = planned(setup, "a", "1s", tmp_path)
-    settings = setup.settings.model_copy(update={"train": setup.settings.train.model_copy(update={"epochs": epochs})})
+    inputs = made(frames, "vae", "train.panel_epochs=0", "train.epochs=100000")
+    epochs = planned(inputs, "a", "1s", tmp_path)
+    settings = inputs.settings.model_copy(update={"train": inputs.settings.train.model_copy(update={"epochs": epochs})})
     run = api.train(Path(f"folder:{frames}"), tmp_path / "run", settings)
     assert run.finished() and 0.2 < run.history()["seconds"].max() < 4  # a busy machine is slower

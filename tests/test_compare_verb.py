@@ -18,7 +18,7 @@ from medgen.verbs.study import study_runs
 from medgen.verbs.study.compare import Compared, grouped
 from medgen.verbs.study.same_frames import unlike
 from medgen.verbs.study.settings import StudySettings
-from medgen.verbs.study.study_runs import Job, RunContext, jobs_of, set_up_entry, train_or_reuse
+from medgen.verbs.study.study_runs import Job, RunContext, jobs_of, open_entry, train_or_reuse
 
 STUDY = """
 dataset = "{data}"
@@ -70,7 +70,7 @@ def test_each_backend_is_an_entry(study: Compared) -> None:
 
 def test_each_backend_is_trained_with_each_seed(root: Path) -> None:
     asked = small(root, "vae").model_copy(update={"seeds": 3})
-    found = jobs_of(asked, "vae", set_up_entry(asked, asked.recipes()["vae"]), RunContext(root / "S"))
+    found = jobs_of(asked, "vae", open_entry(asked, asked.recipes()["vae"]), RunContext(root / "S"))
     assert [(job.folder.name, job.settings.train.seed) for job in found] == [(f"vae-seed{k}", k) for k in range(3)]
 
 
@@ -131,8 +131,8 @@ def test_what_failed_is_tried_again_and_memory_that_ran_out_is_a_reason(
 
 def only_job(root: Path, out: Path, epochs: int) -> tuple[Job, StudySettings]:
     asked = small(root, "vae", epochs=epochs)
-    setup = set_up_entry(asked, asked.recipes()["vae"])
-    return jobs_of(asked, "vae", setup, RunContext(out))[0], asked
+    inputs = open_entry(asked, asked.recipes()["vae"])
+    return jobs_of(asked, "vae", inputs, RunContext(out))[0], asked
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(root: Path, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
-ENOUGH = 5000  # training frames that Gaussians are fitted to
-MOST = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
+MAX_FITTED = 5000  # training frames that Gaussians are fitted to
+MAX_PIXELS = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
 
 
 def calibrate(
@@ -85,7 +85,7 @@ def _score_normals(
 ) -> tuple[pd.DataFrame, NDArray[np.float32] | None]:
     """Return raw scores and score components, one row a frame, and pixels of the maps (n,); None where there are no maps."""
     batches = FixedBatches(data, rows, run.settings.data)
-    step = -(-len(rows) * data.size**2 // MOST)
+    step = -(-len(rows) * data.size**2 // MAX_PIXELS)
     tables, pixels = [], []
     for scored in score_batches(
         model,
@@ -107,7 +107,7 @@ def _score_normals(
 def _fit_normal_reference(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
     """Store what features of normal training frames, and their residuals from the reconstructions, are like."""
     rows = data.rows("train", originals=True)
-    rows = rows[evenly_spaced(len(rows), ENOUGH)]
+    rows = rows[evenly_spaced(len(rows), MAX_FITTED)]
     batches = FixedBatches(data, rows, run.settings.data)
     scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
     pooled_batches: list[dict[str, list[Tensor]]] = []

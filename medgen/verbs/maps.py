@@ -29,7 +29,7 @@ from medgen.engine.device import Device
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import write_bytes, write_json
 from medgen.report.figures import heat
-from medgen.runs.calibrate import MOST, PIXELS_BELOW
+from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows
@@ -179,7 +179,7 @@ def _normal_level(run: Run, share: float | None, smooth: float, device: Device, 
             raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None
         return map_high(run) / 2, f"half of the end of the colour scale, as there are no normal validation frames: {error}"
     assert scored.maps is not None
-    step, share = -(-scored.maps.size // MOST), share or PIXELS_BELOW
+    step, share = -(-scored.maps.size // MAX_PIXELS), share or PIXELS_BELOW
     maps = (_on_crop(run, scored, index, smooth) for index in range(len(rows)))
     pooled = np.concatenate([score_map[~np.isnan(score_map)][::step] for score_map in maps])
     return float(np.percentile(pooled, share)), f"{share:g} % of the pixels of {len(rows)} normal validation frames lie below"

@@ -100,7 +100,9 @@ def evaluate_run(
 
     Parameters
     ----------
-    data, rows, split : as `open_split` gave them
+    data : the data set that the run was trained on
+    rows : of the data set, those of `split`
+    split : "train", "val" or "test"; scores of each are kept in a folder of their own
     by : columns of the source's manifest by whose values detection is measured, too
 
     Raises

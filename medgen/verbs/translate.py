@@ -33,7 +33,7 @@ from medgen.types import Batch, OnProgress, Progress, no_progress
 from medgen.verbs.score import Split, chosen_rows
 
 Fit = Literal["resize", "tile"]
-MOST = 16  # tiles that go through the model at once
+TILES_AT_ONCE = 16  # tiles that go through the model at once
 
 
 def translate(
@@ -158,8 +158,8 @@ def _tiled(translator: _Translator, frame: NDArray[np.uint8]) -> NDArray[np.uint
     ramp = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32)
     weight = np.outer(ramp, ramp)  # (S, S)
     total, weights = np.zeros((frame.shape[2], *whole.shape[:2]), np.float32), np.zeros(whole.shape[:2], np.float32)
-    for start in range(0, len(corners), MOST):
-        part = corners[start : start + MOST]
+    for start in range(0, len(corners), TILES_AT_ONCE):
+        part = corners[start : start + TILES_AT_ONCE]
         squares = np.stack([whole[top : top + side, left : left + side] for top, left in part])
         for (top, left), square in zip(part, translator.pixels(squares), strict=True):
             total[:, top : top + side, left : left + side] += square * weight

@@ -71,7 +71,7 @@ class TimedBatches:
         return float(steps[min(WARM, len(steps) - 1) :].mean() * len(self) + time.monotonic() - self.marks[-1])
 
 
-def stage_seconds(setup: TrainingInputs, device: Device, limit: float, stop: Callable[[], bool] = lambda: False) -> list[float]:
+def stage_seconds(inputs: TrainingInputs, device: Device, limit: float, stop: Callable[[], bool] = lambda: False) -> list[float]:
     """Return how long an epoch of each stage takes, in seconds: so many steps and a validation.
 
     Parameters
@@ -82,10 +82,10 @@ def stage_seconds(setup: TrainingInputs, device: Device, limit: float, stop: Cal
     ------
     RunError : if a loss is no longer a finite number.
     """
-    data, settings = setup.data, setup.settings
+    data, settings = inputs.data, inputs.settings
     seed_all(settings.train.seed)
     model = registry.create(settings.backend, settings.model, data.size, data.channels)
-    trial, seconds = TimedBatches(setup.batches, limit), []
+    trial, seconds = TimedBatches(inputs.batches, limit), []
 
     def note(row: LogRow) -> None:
         seconds.append(trial.epoch_seconds())
@@ -114,7 +114,12 @@ def fitting(stages: Sequence[Stage], seconds: Sequence[float], most: int, budget
 
 
 def planned(
-    setup: TrainingInputs, name: str, budget: str, folder: Path, device: Device = "auto", stop: Callable[[], bool] = lambda: False
+    inputs: TrainingInputs,
+    name: str,
+    budget: str,
+    folder: Path,
+    device: Device = "auto",
+    stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Return the epochs that an entry of a study trains for; they are measured once and kept in the study's folder.
 
@@ -124,15 +129,15 @@ def planned(
     ------
     RunError : if the budget is too short for an epoch of each stage, or `stop` said so on the way.
     """
-    most = setup.settings.train.epochs
-    if not budget or setup.batches.requirements.single_pass:
+    most = inputs.settings.train.epochs
+    if not budget or inputs.batches.requirements.single_pass:
         return most
     plans = read_json(folder / FILE)
-    asked = setup.settings.model_dump(mode="json")
-    stamp = {"made_by": made_by("plan"), "budget": budget, "settings": short_digest(setup.data.digest, json.dumps(asked))}
+    asked = inputs.settings.model_dump(mode="json")
+    stamp = {"made_by": made_by("plan"), "budget": budget, "settings": short_digest(inputs.data.digest, json.dumps(asked))}
     if not stamp.items() <= plans.get(name, {}).items():
-        stages = registry.create(setup.settings.backend, setup.settings.model, setup.data.size, setup.data.channels).stages
-        took = stage_seconds(setup, device, TRIAL * seconds_of(budget), stop)
+        stages = registry.create(inputs.settings.backend, inputs.settings.model, inputs.data.size, inputs.data.channels).stages
+        took = stage_seconds(inputs, device, TRIAL * seconds_of(budget), stop)
         if len(took) < len(stages):
             raise RunError("stopped while its speed was measured")
         epochs = fitting(stages, took, most, SHARE * seconds_of(budget))

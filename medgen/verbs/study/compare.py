@@ -25,7 +25,7 @@ from medgen.verbs.results import open_split, split_rows
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
 from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
-from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, jobs_of, set_up_entry, train_or_reuse
+from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, jobs_of, open_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
@@ -169,16 +169,16 @@ def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: li
         if context.stop():
             break
         try:
-            setup = set_up_entry(study, settings)
-            entry_jobs = jobs_of(study, entry, setup, context)
+            inputs = open_entry(study, settings)
+            entry_jobs = jobs_of(study, entry, inputs, context)
         except Exception as error:
             failures.append(_failed(entry, error, context))
             continue
-        frames = identity(setup.data, setup.data.rows("test"))
+        frames = identity(inputs.data, inputs.data.rows("test"))
         first = first or (entry, frames)
         check_same(*first, entry, frames)
         for job in entry_jobs:
-            check_reusable(job, setup)
+            check_reusable(job, inputs)
         jobs += entry_jobs
     return jobs
 

@@ -25,7 +25,7 @@ def check_same(first: str, frames: pd.DataFrame, second: str, others: pd.DataFra
     Parameters
     ----------
     first, second : names of the runs
-    frames, others : as `identity` returns them
+    frames, others : label and digest of each of their test frames, by its path
 
     Raises
     ------

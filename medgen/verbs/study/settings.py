@@ -34,10 +34,12 @@ from medgen.files import write_text
 from medgen.runs.settings import RunSettings, recipe
 
 FILE = "study.toml"
-ALIKE: Mapping[str, Any] = {"data": {"overlay": "common"}}  # all runs share one mask: those of single frames leak the label
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-NAME = re.compile(r"[A-Za-z0-9_-]+")  # of an entry: it names folders and a TOML section
-HOLE = "{backend}"  # in the path of a recipe: each backend's name
+COMMON_DEFAULTS: Mapping[str, Any] = {
+    "data": {"overlay": "common"}
+}  # all runs share one mask: those of single frames leak the label
+SECONDS_PER_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0}
+ENTRY_NAME = re.compile(r"[A-Za-z0-9_-]+")  # of an entry: it names folders and a TOML section
+PLACEHOLDER = "{backend}"  # in the path of a recipe: each backend's name
 
 
 class StudyEntry(Settings):
@@ -69,7 +71,7 @@ class StudySettings(Settings):
     def _named(cls, value: dict[str, StudyEntry]) -> dict[str, StudyEntry]:
         if not value:
             raise ValueError("expected at least one backend; `medgen backends` lists them")
-        if wrong := [name for name in value if not NAME.fullmatch(name)]:
+        if wrong := [name for name in value if not ENTRY_NAME.fullmatch(name)]:
             raise ValueError(f"the name '{wrong[0]}' has other characters than letters, digits, - and _")
         return value
 
@@ -84,7 +86,7 @@ class StudySettings(Settings):
         for name, entry in self.backends.items():
             config = Path(entry.config) if entry.config else None
             try:
-                recipes[name] = recipe(entry.backend or name, config, (), ALIKE, self.common, entry.settings)
+                recipes[name] = recipe(entry.backend or name, config, (), COMMON_DEFAULTS, self.common, entry.settings)
             except ConfigError as error:
                 raise ConfigError(f"backend '{name}': {error}") from None
         return recipes
@@ -115,7 +117,7 @@ def seconds(budget: str) -> float:
     parsed = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
     if budget and (not parsed or not float(parsed[1])):
         raise ValueError("expected a number above 0 with s, m or h behind it, such as 90s, 20m or 1.5h")
-    return float(parsed[1]) * UNITS[parsed[2]] if parsed else float("inf")
+    return float(parsed[1]) * SECONDS_PER_UNIT[parsed[2]] if parsed else float("inf")
 
 
 def study_of(
@@ -153,7 +155,7 @@ def study_of(
         "budget": budget,
         "seeds": seeds,
         "common": override({}, assignments),
-        "backends": {name: {"config": config.replace(HOLE, name)} for name in backends},
+        "backends": {name: {"config": config.replace(PLACEHOLDER, name)} for name in backends},
     }
     return StudySettings.parse(values, "study")
 

@@ -41,7 +41,8 @@ def report_run(
 
     Parameters
     ----------
-    data, rows : as `medgen.verbs.results.open_split` gave them
+    data : the data set that the run was trained on
+    rows : of its test frames
     page : folder of the run's page
     """
     _, results, scored, model = evaluate_run(run, data, rows, device=device, on_progress=on_progress)

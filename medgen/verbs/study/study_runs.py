@@ -41,20 +41,20 @@ class Job(NamedTuple):
     minutes: float  # after which the training is stopped although its schedule is not complete
 
 
-def jobs_of(study: StudySettings, entry: str, setup: TrainingInputs, context: RunContext) -> list[Job]:
+def jobs_of(study: StudySettings, entry: str, inputs: TrainingInputs, context: RunContext) -> list[Job]:
     """Return the runs of an entry, one for each seed, with as many epochs as fit the budget.
 
     Parameters
     ----------
-    setup : of the entry's training
+    inputs : of the entry's training
 
     Raises
     ------
     RunError : if the budget is too short.
     """
-    settings = setup.settings
-    epochs = planned(setup, entry, study.budget, context.out, context.device, context.stop)
-    timed = bool(study.budget) and not setup.batches.requirements.single_pass
+    settings = inputs.settings
+    epochs = planned(inputs, entry, study.budget, context.out, context.device, context.stop)
+    timed = bool(study.budget) and not inputs.batches.requirements.single_pass
     if timed:
         news = f"{entry}: {epochs} of {settings.train.epochs} epochs fit into {study.budget}"
         context.on_progress(Progress("compare", 0, 0, {}, news))
@@ -65,12 +65,12 @@ def jobs_of(study: StudySettings, entry: str, setup: TrainingInputs, context: Ru
     ]
 
 
-def set_up_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:
+def open_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:
     """Open what the trainings of an entry read, whatever seed its recipe says.
 
     Raises
     ------
-    MedgenError : as `open_inputs`.
+    DataError, BackendError, ConfigError : if there is nothing to train on, or a setting does not fit.
     """
     return open_inputs(study.dataset, _with_train(settings, seed=0))
 
@@ -79,7 +79,7 @@ def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
     return settings.model_copy(update={"train": settings.train.model_copy(update=values)})
 
 
-def check_reusable(job: Job, setup: TrainingInputs) -> None:
+def check_reusable(job: Job, inputs: TrainingInputs) -> None:
     """Refuse a run that is there already and was not trained as the study says.
 
     Raises
@@ -90,8 +90,8 @@ def check_reusable(job: Job, setup: TrainingInputs) -> None:
         return
     run = open_run(job.folder)
     remedy = "remove that folder to train it again, or choose another --out"
-    second = setup.second.digest if setup.second else ""
-    if (run.origin.data_digest, run.origin.other_digest) != (setup.data.digest, second):
+    second = inputs.second.digest if inputs.second else ""
+    if (run.origin.data_digest, run.origin.other_digest) != (inputs.data.digest, second):
         raise RunError(f"run '{job.folder}' was trained on another data set ({run.origin.dataset}); {remedy}")
     has, wanted = (_flat(settings.model_dump(mode="json")) for settings in (run.settings, job.settings))
     for key in {**has, **wanted}:
@@ -113,7 +113,8 @@ def train_or_reuse(job: Job, study: StudySettings, context: RunContext) -> Run |
 
     Raises
     ------
-    MedgenError : as `train` and `resume`.
+    RunError, DataError, ConfigError : if the data set has changed, a setting does not fit, a loss is no longer finite, or the
+        time was over before the first epoch was.
     """
     dataset, run = Path(study.dataset), None
     how: dict[str, Any] = {"device": context.device, "on_progress": context.on_progress, "stop": context.stop}
