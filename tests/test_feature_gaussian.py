@@ -16,7 +16,8 @@ from sources import folder
 from tiny import batch, tiny
 
 from medgen import api
-from medgen.engine.score import Scorer, ScoringSettings
+from medgen.engine.score import Scorer
+from medgen.engine.score_components import ScoringSettings
 from medgen.errors import BackendError, ConfigError
 from medgen.nn.features.feature_gaussian import FeatureGaussian, pooled_all
 

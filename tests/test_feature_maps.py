@@ -47,7 +47,7 @@ def test_a_place_counts_where_half_of_its_pixels_are_valid() -> None:
 
 def test_joined_maps_stand_on_the_finest_grid_averaged_over_their_surroundings() -> None:
     layers = MidLayers(SETTINGS)
-    joined, _ = layers.joined(IMAGE, VALID, local=3)
+    joined, _ = layers.joined(IMAGE, VALID, window=3)
     fine = layers.maps(IMAGE, VALID)[0][0]
     assert joined.shape == (2, 152, 12, 12)
     torch.testing.assert_close(joined[:, :40, 5, 7], fine[:, :, 4:7, 6:9].mean((2, 3)))

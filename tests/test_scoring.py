@@ -14,7 +14,8 @@ from commands import SMALL_VAE, fail, succeed
 from sources import folder
 from tiny import batch, tiny
 
-from medgen.engine.score import Scorer, ScoringSettings
+from medgen.engine.score import Scorer
+from medgen.engine.score_components import ScoringSettings
 from medgen.errors import BackendError
 from medgen.metrics.calibration import threshold
 from medgen.metrics.fusion import fuse

@@ -15,7 +15,7 @@ from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
 from medgen.losses import smooth
-from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers, upsample
 from medgen.types import Batch, DataRequirements
 
 NET_SIDE = 224  # for which the sources state lengths in pixels
@@ -80,7 +80,7 @@ class OnePass(Backend):
 
     def localised(self, grid: Tensor, valid: Tensor) -> Tensor:
         """Return the smoothed map (B, 1, S, S) of values (B, 1, h, w) at the places of a grid, 0 outside valid (B, 1, S, S)."""
-        return smooth(spread(grid, self.size), valid, self.config.sigma * self.size / NET_SIDE)
+        return smooth(upsample(grid, self.size), valid, self.config.sigma * self.size / NET_SIDE)
 
 
 def top(values: Tensor, counts: Tensor) -> Tensor:

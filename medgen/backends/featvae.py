@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.losses import gaussian_kl, valid_mean
-from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
+from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers, upsample
 from medgen.nn.features.pixel_loss import PixelResidual
 from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.types import Batch, Scores
@@ -104,11 +104,11 @@ class Model(Backend):
         """Return the mean of the code, (B, Z h w / 16)."""
         return self._encode(self._features(batch)[0])[0].flatten(1)
 
-    def feature_residual(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """Return what features differ in from their reconstruction, (B, D, h, w), and the places (B, 1, h, w) that count."""
+    def feature_residual(self, batch: Batch) -> list[FeatureMap]:
+        """Return the difference of the features from their reconstruction, a map for each stride of the settings."""
         features, counts = self._features(batch)
         residual = features - self._decode(self._encode(features)[0], features)
-        return [(part, counts) for part in residual.split(list(self.layers.widths), 1)]
+        return [FeatureMap(values, counts) for values in residual.split(list(self.layers.widths), 1)]
 
     def score(self, batch: Batch) -> Scores:
         features, counts = self._features(batch)
@@ -119,7 +119,7 @@ class Model(Backend):
             **scores.components,
             **({"kl": gaussian_kl(mean, log_variance).flatten(1).mean(1)} if self.config.kl_weight else {}),
         }
-        return Scores(scores.score, spread(scores.map, self.size) * batch.valid, components)
+        return Scores(scores.score, upsample(scores.map, self.size) * batch.valid, components)
 
 
 def _layer(convolution: nn.Module, width: int) -> tuple[nn.Module, ...]:

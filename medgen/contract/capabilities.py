@@ -7,6 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from medgen.nn.features.feature_maps import FeatureMap
 from medgen.types import Batch
 
 
@@ -39,9 +40,8 @@ class Conditional(Protocol):
 class ReconstructsFeatures(Protocol):
     """Reconstructs features instead of pixels."""
 
-    def feature_residual(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """Return of each map of features how it differs from its reconstruction, (B, c, h, w), and which places of it count,
-        (B, 1, h, w) bool."""
+    def feature_residual(self, batch: Batch) -> list[FeatureMap]:
+        """Return the difference of each feature map from its reconstruction."""
         ...
 
 

@@ -18,7 +18,7 @@ from medgen.config import Settings
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
-from medgen.engine.device import Precision, seed_all
+from medgen.engine.device import Precision, move_model, seed_all
 from medgen.engine.player import PlayerOptimizer
 from medgen.engine.running_means import LogRow, Means
 from medgen.engine.stages import Position, Schedule
@@ -75,7 +75,7 @@ class Fit:
         self.settings, self.fabric, self.folder = settings, fabric, folder
         self.position = Position()
         seed_all(settings.seed)
-        model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        move_model(model, fabric.device)
         self.optimizers = {name: PlayerOptimizer(player) for name, player in model.players.items()}
         self.schedule = Schedule(model.stages, settings.epochs)
         self.means = {"epoch": Means(), "steps": Means()}  # of this epoch, and since the last row of steps.csv

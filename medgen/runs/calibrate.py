@@ -22,7 +22,8 @@ from medgen.data.dataset import FixedBatches, make_batch
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine import checkpoint
 from medgen.engine.device import Device, make_fabric
-from medgen.engine.score import PLAIN, Scored, Scorer, score_batches
+from medgen.engine.score import Scored, Scorer, score_batches
+from medgen.engine.score_components import PLAIN
 from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
 from medgen.files import write_json
 from medgen.metrics.calibration import quantile, threshold
@@ -57,7 +58,7 @@ def calibrate(
     if not len(rows):
         return
     model = run.trained_model()
-    if run.settings.scoring.distances:
+    if run.settings.scoring.needs_reference:
         _fit_normal_reference(run, data, model, fabric, on_progress)
     table, pixels = _score_normals(run, data, rows, model, fabric, on_progress)
     rate = false_alarm_rate or run.settings.false_alarm_rate

@@ -32,7 +32,7 @@ from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS
-from medgen.engine.score import PLAIN
+from medgen.engine.score_components import PLAIN
 from medgen.errors import RunError
 from medgen.files import read_json, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
@@ -186,7 +186,7 @@ class Run:
         ------
         RunError : if it is missing or damaged.
         """
-        if not self.settings.scoring.distances:
+        if not self.settings.scoring.needs_reference:
             return {}
         if not self.finished() and not (self.folder / NORMAL_REFERENCE).is_file():
             raise RunError(f"'{self.folder}' was stopped before its scores were calibrated; go on with --resume")

@@ -16,7 +16,7 @@ from medgen.data.augment import STILL, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
 from medgen.engine.fit import TrainSettings
-from medgen.engine.score import ScoringSettings
+from medgen.engine.score_components import ScoringSettings
 from medgen.errors import ConfigError
 from medgen.types import DataRequirements
 

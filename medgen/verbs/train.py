@@ -169,7 +169,7 @@ def _train(
         position = fit.run(monitor.log_epoch, on_progress, stop, max_minutes, monitor.log_steps)
     note_cost(run, fit.model, position.seconds, memory)
     run = run.with_facts(warning=position.warning)
-    takes_minutes = run.settings.scoring.distances
+    takes_minutes = run.settings.scoring.needs_reference
     stopped = not position.finished and stop()
     if run.has_weights() and not (takes_minutes and stopped):  # whoever asks a training to stop is not kept waiting
         calibrate(run, data, fabric, on_progress)

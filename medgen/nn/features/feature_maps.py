@@ -1,9 +1,14 @@
-"""What detectors look at instead of pixels: maps from the middle of a fixed net, which is not among their weights."""
+"""Feature maps from the middle of a fixed network, which detectors look at instead of pixels.
+
+Frames and their valid pixels come in; a map for each stride goes out, with which of its cells count. The network is none of a
+detector's weights.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 import torch
 from pydantic import Field
@@ -15,8 +20,8 @@ from medgen.errors import BackendError
 from medgen.nn.features.extractors import Extractor, load_extractor
 from medgen.nn.inpaint import inpaint
 
-SEEN = 0.5  # share of the pixels below a place of a map that have to be valid for the place to count
-MARK = 8  # bytes of a fingerprint
+VALID_SHARE = 0.5  # of the pixels below a cell of a map: so many have to be valid for the cell to count
+FINGERPRINT_BYTES = 8
 
 
 class LayerSettings(Settings):
@@ -27,10 +32,33 @@ class LayerSettings(Settings):
     strides: tuple[int, ...] = Field((8, 16), min_length=1)  # of the maps, the finest first
 
 
-class MidLayers:
-    """Maps of frames whose holes are filled, so that no net sees the edge of a mask.
+class FeatureMap(NamedTuple):
+    """Features on a grid over a frame.
 
-    No module of PyTorch: its weights are neither trained nor saved with a run, which keeps their fingerprint instead.
+    Attributes
+    ----------
+    values : (B, c, h, w) float32
+    counts : (B, 1, h, w) bool, the cells below which enough of the frame is valid
+    """
+
+    values: Tensor
+    counts: Tensor
+
+
+class MidLayers:
+    """Feature maps of frames whose holes are filled, so that no network sees the edge of a mask.
+
+    It is no module of PyTorch, as its weights are neither trained nor saved with a run; the run keeps their fingerprint instead.
+
+    Parameters
+    ----------
+    settings : which maps of which network
+
+    Attributes
+    ----------
+    widths : channels c of the map of each stride
+    grid : (h, w) of the finest map
+    fingerprint : (8,) uint8 of the network's weights
 
     Raises
     ------
@@ -41,14 +69,14 @@ class MidLayers:
     def __init__(self, settings: LayerSettings) -> None:
         self.settings = settings
         self.net = _net(settings.extractor)
-        there = _shapes(settings.extractor, settings.side)
-        if missing := [stride for stride in settings.strides if stride not in there]:
+        shapes = _shapes(settings.extractor, settings.side)
+        if missing := [stride for stride in settings.strides if stride not in shapes]:
             raise BackendError(
                 f"'{settings.extractor}' has no map of stride {missing[0]} at side {settings.side}; "
-                f"set strides to some of {', '.join(map(str, there))}"
+                f"set strides to some of {', '.join(map(str, shapes))}"
             )
-        self.widths = tuple(there[stride][0] for stride in settings.strides)
-        self.grid = there[settings.strides[0]][1:]  # (h, w) of the finest map
+        self.widths = tuple(shapes[stride][0] for stride in settings.strides)
+        self.grid = shapes[settings.strides[0]][1:]
         self.fingerprint = _fingerprint(settings.extractor)
 
     def check(self, fingerprint: Tensor) -> None:
@@ -64,8 +92,8 @@ class MidLayers:
                 f"the weights of '{name}' on this machine are not those that the run was trained with; train again"
             )
 
-    def maps(self, image: Tensor, valid: Tensor, gradient: bool = False) -> list[tuple[Tensor, Tensor]]:
-        """Return, for each stride, the map and what of it counts: (B, c, h, w) float32 and (B, 1, h, w) bool.
+    def maps(self, image: Tensor, valid: Tensor, gradient: bool = False) -> list[FeatureMap]:
+        """Return the feature map of each stride, in the order of the settings.
 
         Parameters
         ----------
@@ -73,34 +101,36 @@ class MidLayers:
         valid : (B, 1, S, S) bool
         gradient : whether one runs through the net, back to the image
         """
-        found = self.net.to(image.device).layers(inpaint(image, valid), self.settings.side, gradient)
-        return [(found[stride], _seen(valid, found[stride].shape[2:])) for stride in self.settings.strides]
+        layers = self.net.to(image.device).layers(inpaint(image, valid), self.settings.side, gradient)
+        chosen = [layers[stride] for stride in self.settings.strides]
+        return [FeatureMap(values, _counts(valid, values.shape[2:])) for values in chosen]
 
-    def joined(self, image: Tensor, valid: Tensor, local: int = 1) -> tuple[Tensor, Tensor]:
-        """Return all maps on the finest one's grid, one over the other: (B, D, h, w) float32 and (B, 1, h, w) bool.
+    def joined(self, image: Tensor, valid: Tensor, window: int = 1) -> FeatureMap:
+        """Return all maps on the grid of the finest one, their channels joined: D = sum of `widths` channels.
 
         Parameters
         ----------
-        image, valid : as in `maps`
-        local : side of the square of places over which each place is averaged first
+        image : (B, C, S, S) in [0, 1]
+        valid : (B, 1, S, S) bool
+        window : side of the square of cells over which each cell is averaged first
         """
-        parts = self.maps(image, valid)
-        grid = parts[0][0].shape[2:]
-        means = [F.avg_pool2d(maps, local, 1, local // 2, count_include_pad=False) for maps, _ in parts]
-        return torch.cat([F.interpolate(part, grid, mode="bilinear") for part in means], 1), parts[0][1]
+        maps = self.maps(image, valid)
+        grid = maps[0].values.shape[2:]
+        means = [F.avg_pool2d(values, window, 1, window // 2, count_include_pad=False) for values, _ in maps]
+        return FeatureMap(torch.cat([F.interpolate(mean, grid, mode="bilinear") for mean in means], 1), maps[0].counts)
 
 
 @lru_cache
 def _net(name: str) -> Extractor:
-    with torch.inference_mode(False):  # the next one to look may want a gradient through it
+    with torch.inference_mode(False):  # it is kept, and a later caller may want a gradient through it
         return load_extractor(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @lru_cache
 def _shapes(name: str, side: int) -> dict[int, tuple[int, int, int]]:
     """Return (c, h, w) of the map of each stride."""
-    found = _net(name).layers(torch.zeros(1, 3, 32, 32), side)
-    return {stride: (maps.shape[1], maps.shape[2], maps.shape[3]) for stride, maps in found.items()}
+    layers = _net(name).layers(torch.zeros(1, 3, 32, 32), side)
+    return {stride: (values.shape[1], values.shape[2], values.shape[3]) for stride, values in layers.items()}
 
 
 @lru_cache
@@ -109,14 +139,15 @@ def _fingerprint(name: str) -> Tensor:
     hashed = sha256()
     for weights in _net(name).state_dict().values():
         hashed.update(weights.detach().cpu().contiguous().numpy().tobytes())
-    return torch.frombuffer(bytearray(hashed.digest()[:MARK]), dtype=torch.uint8)
+    return torch.frombuffer(bytearray(hashed.digest()[:FINGERPRINT_BYTES]), dtype=torch.uint8)
 
 
-def _seen(valid: Tensor, grid: torch.Size) -> Tensor:
+def _counts(valid: Tensor, grid: torch.Size) -> Tensor:
+    """Return which cells of a grid (h, w) count, (B, 1, h, w) bool."""
     height, width = grid
-    return F.adaptive_avg_pool2d(valid.float(), (height, width)) >= SEEN  # (B, 1, h, w)
+    return F.adaptive_avg_pool2d(valid.float(), (height, width)) >= VALID_SHARE
 
 
-def spread(values: Tensor, size: int) -> Tensor:
-    """Return the map (B, 1, S, S) of the values (B, 1, h, w) of a coarser grid."""
+def upsample(values: Tensor, size: int) -> Tensor:
+    """Return values (B, 1, h, w) of a coarser grid at the size of a frame, (B, 1, S, S), bilinearly."""
     return F.interpolate(values, (size, size), mode="bilinear")

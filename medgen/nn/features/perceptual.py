@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medgen.nn.features.feature_maps import LayerSettings, MidLayers, spread
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers, upsample
 
 SMALLEST = 128  # side in pixels to which smaller frames are enlarged: below it the coarser map has no detail left
 LARGEST = 1024  # to which larger ones are reduced
@@ -35,5 +35,5 @@ def perceptual_map(layers: MidLayers, image: Tensor, drawn: Tensor, valid: Tenso
     residuals = []
     for (real, counts), (fake, _) in zip(layers.maps(image, valid), layers.maps(drawn, valid, gradient), strict=True):
         distance = (F.normalize(real, dim=1) - F.normalize(fake, dim=1)).square().sum(1, keepdim=True)  # (B, 1, h, w)
-        residuals.append(spread(distance * counts, image.shape[-1]))
+        residuals.append(upsample(distance * counts, image.shape[-1]))
     return torch.stack(residuals).mean(0) * valid
