@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from medgen.data.field.contour import crop, cut, find_field, square_box
+from medgen.data.field.overlay import channel_levels, find_overlay, reduce_valid
+from medgen.data.phantom.frames import PhantomSettings, places, render
 from medgen.types import Box, Image
 
 SHAPES = ("rectangular", "octagonal", "round")
@@ -124,3 +127,25 @@ def test_the_crop_has_the_asked_size_and_marks_the_padding_invalid() -> None:
     frame = np.full((60, 100, 3), (170, 90, 75), np.uint8)
     found, _ = crop(Image(frame, None, "x"), 32, square="pad")
     assert found.pixels.shape == (32, 32, 3) and not found.valid[:4].any() and found.valid[12:20].all()
+
+
+@pytest.mark.parametrize("square", ["crop", "pad"])
+def test_masks_handed_on_are_those_found_anew_in_the_crop(square: Literal["crop", "pad"]) -> None:
+    settings = PhantomSettings(train=4, val=0, test_normal=2, test_abnormal=2)
+    for place in places(settings):
+        pixels, _ = render(settings, place)
+        found, field = crop(Image(pixels, None, ""), 64, square)
+        inside = cut(np.ones(pixels.shape[:2], dtype=bool), found.box)
+        overlay = find_overlay(channel_levels(cut(pixels, found.box)), field.threshold)
+        np.testing.assert_array_equal(found.valid, reduce_valid(inside & ~overlay.any, 64))
+
+
+def test_a_green_box_that_the_field_was_found_with_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = np.full((300, 300, 3), (150, 90, 80), np.uint8)
+    frame[:9] = frame[-9:] = frame[:, :9] = frame[:, -9:] = 0
+    frame[200:280, 20:100] = (20, 170, 140)
+    field = find_field(frame)
+    assert field.bordered and field.green_box is not None and field.green_box.any()
+    levels = channel_levels(frame)
+    monkeypatch.setattr("medgen.data.field.overlay.green_box", None)  # calling it would fail
+    assert find_overlay(levels, field.threshold, field.green_box).green_box is field.green_box

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
-from medgen.data.field.overlay import find_overlay, green_box, highlights, reduce_valid
+from medgen.data.field.overlay import channel_levels, find_overlay, green_box, highlights, reduce_valid
 from medgen.types import Image
 
 SIDE = 400
@@ -28,28 +28,28 @@ def mucosa() -> NDArray[np.uint8]:
 
 
 def test_plain_tissue_is_left_alone(mucosa: NDArray[np.uint8]) -> None:
-    assert not find_overlay(mucosa, 15).any.any()
+    assert not find_overlay(channel_levels(mucosa), 15).any.any()
 
 
 def test_a_dark_lumen_is_no_black_box(mucosa: NDArray[np.uint8]) -> None:
-    assert not find_overlay(mucosa, 15).black_box.any()
+    assert not find_overlay(channel_levels(mucosa), 15).black_box.any()
 
 
 def test_a_free_standing_black_box_is_found(mucosa: NDArray[np.uint8]) -> None:
     mucosa[300:360, 40:140] = 0
-    found = find_overlay(mucosa, 15).black_box
+    found = find_overlay(channel_levels(mucosa), 15).black_box
     assert found[300:360, 40:140].all() and found.sum() < 1.2 * 60 * 100
 
 
 def test_a_black_box_at_the_edge_counts_as_border(mucosa: NDArray[np.uint8]) -> None:
     mucosa[300:, :120] = 0
-    assert find_overlay(mucosa, 15).border[300:, :120].all()
+    assert find_overlay(channel_levels(mucosa), 15).border[300:, :120].all()
 
 
 def test_a_green_box_is_filled_with_what_is_drawn_in_it(mucosa: NDArray[np.uint8]) -> None:
     mucosa[280:380, 20:130] = (16, 163, 133)
     cv2.line(mucosa, (40, 300), (110, 360), (20, 20, 20), 3)
-    found = green_box(mucosa)
+    found = green_box(channel_levels(mucosa).green)
     assert found[280:380, 20:130].all() and found.sum() < 1.2 * 100 * 110
 
 
@@ -57,12 +57,12 @@ def test_burned_in_text_is_covered(mucosa: NDArray[np.uint8]) -> None:
     clean = mucosa.copy()
     cv2.putText(mucosa, "08/10/2013", (10, 60), cv2.FONT_HERSHEY_PLAIN, 1.2, (235, 235, 235), 1)
     glyphs = (mucosa.min(axis=2).astype(int) - clean.min(axis=2)) > 60
-    assert highlights(mucosa)[glyphs].mean() > 0.98
+    assert highlights(channel_levels(mucosa).darkest)[glyphs].mean() > 0.98
 
 
 def test_a_specular_spot_is_covered_and_little_else(mucosa: NDArray[np.uint8]) -> None:
     cv2.circle(mucosa, (300, 100), 4, (250, 248, 245), -1)
-    found = highlights(mucosa)
+    found = highlights(channel_levels(mucosa).darkest)
     assert found[96:105, 296:305].all() and found.sum() < 250
 
 
@@ -76,8 +76,8 @@ def test_real_green_boxes_are_found_and_real_frames_without_have_none(real_data:
     folder = real_data / "hyperkvasir"
     with_box = [np.array(Picture.open(path).convert("RGB")) for path in sorted((folder / "green-overlay").glob("*.jpg"))]
     without = [np.array(Picture.open(path).convert("RGB")) for path in sorted((folder / "normal-cecum").glob("*.jpg"))[:30]]
-    assert all(0.02 < green_box(pixels).mean() < 0.2 for pixels in with_box)
-    assert not any(green_box(pixels).any() for pixels in without)
+    assert all(0.02 < green_box(channel_levels(pixels).green).mean() < 0.2 for pixels in with_box)
+    assert not any(green_box(channel_levels(pixels).green).any() for pixels in without)
 
 
 def test_the_black_box_of_real_normal_frames_is_invalid(real_data: Path) -> None:
@@ -88,3 +88,16 @@ def test_the_black_box_of_real_normal_frames_is_invalid(real_data: Path) -> None
         dark = found.pixels[76:90, 6:20].max(axis=2) < 12
         corner.append(found.valid[76:90, 6:20][dark].mean() if dark.any() else 0.0)
     assert max(corner) < 0.02
+
+
+def test_the_levels_of_a_pixel_are_those_of_numpy() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    levels, (red, green, blue) = channel_levels(pixels), np.moveaxis(pixels.astype(int), -1, 0)
+    np.testing.assert_array_equal(levels.brightest, pixels.max(axis=2))
+    np.testing.assert_array_equal(levels.darkest, pixels.min(axis=2))
+    np.testing.assert_array_equal(levels.green, (green > red + 50) & (green > blue + 8) & (green > 90))
+
+
+def test_a_grey_frame_has_one_level_and_no_green(mucosa: NDArray[np.uint8]) -> None:
+    levels = channel_levels(mucosa[..., :1])
+    assert np.array_equal(levels.brightest, mucosa[..., 0]) and levels.darkest is levels.brightest and not levels.green.any()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medgen.data.field.overlay import highlights
+from medgen.data.field.overlay import channel_levels, highlights
 from medgen.data.native.archives import Lazy
 from medgen.data.prepared import Flags, Frames, Prepared
 from medgen.files import short_digest
@@ -74,7 +74,9 @@ class MaskedFrames(Lazy[np.uint8]):
         holed = np.flatnonzero(~valid.all(axis=(1, 2)))
         if len(holed):
             some = _whole(pixels[holed], valid[holed])
-            glints = np.stack([highlights(frame) for frame in some])  # (n, S, S), the finest ones, blurred by the resizing
+            glints = np.stack(
+                [highlights(channel_levels(frame).darkest) for frame in some]
+            )  # (n, S, S), the finest ones, blurred by the resizing
             pixels[holed] = _whole(some, valid[holed] & ~glints)
         return pixels * self._mask[..., None]
 

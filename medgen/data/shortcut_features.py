@@ -20,7 +20,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from medgen.data.field.contour import STEP, find_field
-from medgen.data.field.overlay import Mask, find_overlay
+from medgen.data.field.overlay import Mask, channel_levels, find_overlay
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.duplicates import digest
@@ -139,7 +139,9 @@ def overlay_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
     pixels : (S, S, C) uint8
     valid : (S, S) bool, as the data set has it
     """
-    overlay = find_overlay(pixels, max(find_field(pixels).threshold, STEP))
+    levels = channel_levels(pixels)
+    field = find_field(pixels, levels)
+    overlay = find_overlay(levels, max(field.threshold, STEP), field.green_box)
     black = overlay.black_box | corner_boxes(overlay.border)
     down, across = np.nonzero(black)
     return {

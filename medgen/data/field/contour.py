@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.overlay import Mask, brightness, find_overlay, green_box, reduce_valid
+from medgen.data.field.overlay import ChannelLevels, Mask, channel_levels, find_overlay, green_box, reduce_valid
 from medgen.data.pixel_format import to_uint8
 from medgen.types import Box, Crop, Image
 
@@ -35,6 +35,7 @@ class Field(NamedTuple):
     otsu : the threshold that Otsu's method alone would take
     mask : (H, W) bool, pixels above the threshold
     contour : (N, 1, 2) int32, outline of the field of view
+    green_box : (H, W) bool, `overlay.green_box` of the whole frame; None where it was not needed
     """
 
     box: Box
@@ -43,6 +44,7 @@ class Field(NamedTuple):
     otsu: int
     mask: Mask
     contour: NDArray[np.int32]
+    green_box: Mask | None = None
 
 
 def _border_level(bright: NDArray[np.uint8]) -> int | None:
@@ -101,26 +103,30 @@ def _sharp_box(bright: NDArray[np.uint8], mask: Mask, box: Box) -> Box:
     return Box(left, top, right, bottom)
 
 
-def find_field(pixels: NDArray) -> Field:
+def find_field(pixels: NDArray, levels: ChannelLevels | None = None) -> Field:
     """Find the field of view.
 
     Parameters
     ----------
     pixels : (H, W, C) uint8 in [0, 255] or float32 in [0, 1]
+    levels : of these pixels, where they are known already
     """
     pixels = to_uint8(pixels)
+    levels = levels or channel_levels(pixels)
     height, width = pixels.shape[:2]
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[..., 0]
     otsu = int(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
     outline = np.array([[[0, 0]], [[0, height - 1]], [[width - 1, height - 1]], [[width - 1, 0]]], dtype=np.int32)
     whole = Field(Box(0, 0, width, height), False, -1, otsu, np.ones((height, width), dtype=bool), outline)
 
-    bright = cv2.medianBlur(brightness(pixels), 3)
+    bright = cv2.medianBlur(levels.brightest, 3)
     level = _border_level(bright)
     if level is None:
         return whole
     threshold = level + STEP
-    mask = (bright > threshold) & ~green_box(pixels)
+    green = green_box(levels.green)
+    whole = whole._replace(green_box=green)
+    mask = (bright > threshold) & ~green
     contour = _contour(mask)
     if contour is None:
         return whole
@@ -128,7 +134,7 @@ def find_field(pixels: NDArray) -> Field:
     if across * down < SMALLEST_FIELD * height * width:
         return whole
     box = _sharp_box(bright, mask, Box(left, top, left + across, top + down))
-    return Field(box, True, threshold, otsu, mask, contour)
+    return Field(box, True, threshold, otsu, mask, contour, green)
 
 
 def square_box(box: Box, square: Literal["crop", "pad"] = "crop") -> Box:
@@ -154,10 +160,24 @@ def resize(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def crop(image: Image, size: int, square: Literal["crop", "pad"] = "crop") -> tuple[Crop, Field]:
-    """Cut the field of view out of a frame and resize it to (size, size, C), with the pixels that show tissue."""
-    field = find_field(image.pixels)
+    """Cut the field of view out of a frame and resize it to (size, size, C), with the pixels that show tissue.
+
+    Parameters
+    ----------
+    image : the frame
+    size : side of the crop in pixels
+    square : the centre square of the field of view, or the square around it
+
+    Returns
+    -------
+    The crop, and how its field of view was found.
+    """
+    pixels = to_uint8(image.pixels)
+    height, width = pixels.shape[:2]
+    levels = channel_levels(pixels)
+    field = find_field(pixels, levels)
     box = square_box(field.box, square)
-    pixels = cut(to_uint8(image.pixels), box)
-    inside = cut(np.ones(image.pixels.shape[:2], dtype=bool), box)
-    valid = inside & ~find_overlay(pixels, field.threshold).any
-    return Crop(resize(pixels, size), reduce_valid(valid, size), box, image.source), field
+    green = field.green_box if box == (0, 0, width, height) else None  # its lengths scale with the frame it is looked for in
+    overlay = find_overlay(ChannelLevels(*(cut(plane, box) for plane in levels)), field.threshold, green)
+    valid = cut(np.ones((height, width), dtype=bool), box) & ~overlay.any
+    return Crop(resize(cut(pixels, box), size), reduce_valid(valid, size), box, image.source), field

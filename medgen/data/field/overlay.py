@@ -2,6 +2,8 @@
 
 Everything works at the resolution of the source, where glyphs and highlights can still be told from tissue, and is
 reduced to the prepared size afterwards. Lengths are stated for a field of view of 512 pixels and scale with it.
+
+What a pixel's channels say of it is worked out once for a frame (`channel_levels`) and handed to all that looks for something.
 """
 
 from __future__ import annotations
@@ -34,9 +36,29 @@ class Overlay(NamedTuple):
         return self.border | self.black_box | self.green_box | self.highlight
 
 
-def brightness(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the brightest channel (H, W) of (H, W, C): deep red mucosa is dark in grey but not in red."""
-    return pixels.max(axis=2)
+class ChannelLevels(NamedTuple):
+    """What the channels of each pixel of a frame say of it.
+
+    Attributes
+    ----------
+    brightest : (H, W) uint8, of the brightest channel: deep red mucosa is dark in grey but not in red
+    darkest : (H, W) uint8, of the darkest channel: only what has no colour is bright in all of them
+    green : (H, W) bool, as green as the box in which some endoscopes draw the position of the instrument
+    """
+
+    brightest: NDArray[np.uint8]
+    darkest: NDArray[np.uint8]
+    green: Mask
+
+
+def channel_levels(pixels: NDArray[np.uint8]) -> ChannelLevels:
+    """Return the levels of (H, W, C) uint8 pixels, C 1 or 3."""
+    if pixels.shape[2] == 1:
+        grey = np.ascontiguousarray(pixels[..., 0])
+        return ChannelLevels(grey, grey, np.zeros(grey.shape, dtype=bool))
+    red, green, blue = cv2.split(pixels)
+    greenish = (cv2.subtract(green, red) > 50) & (cv2.subtract(green, blue) > 8) & (green > 90)  # differences end at 0
+    return ChannelLevels(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue), greenish)
 
 
 def _scaled(length: float, shape: tuple[int, ...]) -> int:
@@ -52,35 +74,42 @@ def _grow(mask: Mask, radius: int) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), _disc(radius)).astype(bool)
 
 
-def green_box(pixels: NDArray[np.uint8]) -> Mask:
+def green_box(green: Mask) -> Mask:
     """Find the filled green rectangle in which some endoscopes draw the position of the instrument, (H, W) bool.
 
     Green light hardly occurs in mucosa; the box is filled to its bounding rectangle, which covers the drawing inside it.
+
+    Parameters
+    ----------
+    green : (H, W) bool, `ChannelLevels.green`
     """
-    found = np.zeros(pixels.shape[:2], dtype=bool)
-    if pixels.shape[2] < 3:
-        return found
-    red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
-    candidates = ((green > red + 50) & (green > blue + 8) & (green > 90)).astype(np.uint8)
-    closed = cv2.morphologyEx(candidates, cv2.MORPH_CLOSE, _disc(_scaled(8, pixels.shape)))
+    boxes = np.zeros(green.shape, dtype=bool)
+    if not green.any():
+        return boxes
+    closed = cv2.morphologyEx(green.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_scaled(8, green.shape)))
     count, _, stats, _ = cv2.connectedComponentsWithStats(closed)
     for left, top, width, height, area in stats[1:count]:
-        if area > BOX_SHARE * found.size and area > 0.7 * width * height:
-            found[top : top + height, left : left + width] = True
-    return _grow(found, _scaled(3, pixels.shape)) if found.any() else found
+        if area > BOX_SHARE * boxes.size and area > 0.7 * width * height:
+            boxes[top : top + height, left : left + width] = True
+    return _grow(boxes, _scaled(3, green.shape)) if boxes.any() else boxes
 
 
-def dark_regions(pixels: NDArray[np.uint8], threshold: int) -> tuple[Mask, Mask]:
+def dark_regions(brightest: NDArray[np.uint8], threshold: int) -> tuple[Mask, Mask]:
     """Split the pixels at or below `threshold` into the border, which reaches the frame's edge, and free-standing black boxes.
 
     A free-standing region counts as a box if it fills its bounding rectangle; a dark lumen does not.
+
+    Parameters
+    ----------
+    brightest : (H, W) uint8, `ChannelLevels.brightest`
+    threshold : in grey levels
 
     Returns
     -------
     border, black_box : (H, W) bool each
     """
-    low = (brightness(pixels) <= threshold).astype(np.uint8)
-    dark = cv2.morphologyEx(low, cv2.MORPH_OPEN, _disc(_scaled(2, pixels.shape)))
+    low = (brightest <= threshold).astype(np.uint8)
+    dark = cv2.morphologyEx(low, cv2.MORPH_OPEN, _disc(_scaled(2, brightest.shape)))
     padded = cv2.copyMakeBorder(dark, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(padded, connectivity=4)
     regions = regions[1:-1, 1:-1]
@@ -94,30 +123,35 @@ def dark_regions(pixels: NDArray[np.uint8], threshold: int) -> tuple[Mask, Mask]
     return touching[regions], boxes[regions]
 
 
-def highlights(pixels: NDArray[np.uint8]) -> Mask:
-    """Find specular highlights and burned-in glyphs, (H, W) bool: small, bright, colourless; and overexposed areas."""
-    darkest = pixels.min(axis=2)  # a coloured pixel has one dark channel
-    width = _scaled(14, pixels.shape)
-    rise = cv2.morphologyEx(darkest, cv2.MORPH_TOPHAT, _disc(width))
-    found = ((rise > HIGHLIGHT_RISE) & (darkest > HIGHLIGHT_FLOOR)) | (darkest >= OVEREXPOSED)
-    return _grow(found, _scaled(2, pixels.shape)) if found.any() else found
-
-
-def find_overlay(pixels: NDArray[np.uint8], threshold: int) -> Overlay:
-    """Return what in (H, W, C) uint8 pixels is not tissue.
+def highlights(darkest: NDArray[np.uint8]) -> Mask:
+    """Find specular highlights and burned-in glyphs, (H, W) bool: small, bright, colourless; and overexposed areas.
 
     Parameters
     ----------
-    pixels : the square crop at source resolution
-    threshold : brightness up to which a pixel counts as border (`contour.find_field`); below 0 for a frame with no dark border
+    darkest : (H, W) uint8, `ChannelLevels.darkest`
     """
-    edge = _scaled(1.5, pixels.shape)
-    border, black = dark_regions(pixels, threshold)
+    width = _scaled(14, darkest.shape)
+    rise = cv2.morphologyEx(darkest, cv2.MORPH_TOPHAT, _disc(width))
+    bright = ((rise > HIGHLIGHT_RISE) & (darkest > HIGHLIGHT_FLOOR)) | (darkest >= OVEREXPOSED)
+    return _grow(bright, _scaled(2, darkest.shape)) if bright.any() else bright
+
+
+def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = None) -> Overlay:
+    """Return what in a frame is not tissue.
+
+    Parameters
+    ----------
+    levels : of the square crop at source resolution, planes of (H, W)
+    threshold : brightness up to which a pixel counts as border (`contour.find_field`); below 0 for a frame with no dark border
+    green : (H, W) bool, the green box of these very levels, where it has been found already
+    """
+    edge = _scaled(1.5, levels.brightest.shape)
+    border, black = dark_regions(levels.brightest, threshold)
     return Overlay(
         border=_grow(border, edge) if border.any() else border,
         black_box=_grow(black, edge) if black.any() else black,
-        green_box=green_box(pixels),
-        highlight=highlights(pixels),
+        green_box=green_box(levels.green) if green is None else green,
+        highlight=highlights(levels.darkest),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from medgen.data.field.contour import crop, find_field, square_box
+from medgen.data.field.contour import crop, square_box
 from medgen.data.images import read_image
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import evenly_spaced
@@ -53,8 +53,7 @@ def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_prog
 def _steps(image: Image, size: int) -> bytes:
     pixels = to_uint8(image.pixels)
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    field = find_field(pixels)
-    cropped, _ = crop(Image(pixels, image.spacing, image.source), size)
+    cropped, field = crop(Image(pixels, image.spacing, image.source), size)
     outline = pixels.copy()
     width = max(1, round(min(pixels.shape[:2]) / 150))
     box, square = field.box, square_box(field.box)
