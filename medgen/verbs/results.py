@@ -31,7 +31,7 @@ from medgen.verbs.draw import draw_samples
 from medgen.verbs.figures.capability_figures import control, extra_figures
 from medgen.verbs.figures.frame_panels import chosen_by_score, panels
 from medgen.verbs.figures.styles import path_length
-from medgen.verbs.run_warnings import Scored, run_warnings
+from medgen.verbs.run_warnings import ScoredRun, run_warnings
 from medgen.verbs.subgroups import subgroups
 from medgen.verbs.transfer import transfer
 
@@ -114,7 +114,7 @@ def evaluate_run(
     scored = score_rows(run, data, rows, folder, model=model, device=device, on_progress=on_progress)
     metrics = _metrics(run, model, scored, by, device, on_progress)
     history = run.history()
-    about = Scored(run, type(model).requirements(model.config), data, split, scored.table, metrics)
+    about = ScoredRun(run, type(model).requirements(model.config), data, split, scored.table, metrics)
     results = RunResults(
         name=run.name,
         backend=run.settings.backend,

@@ -13,7 +13,7 @@ from medgen.runs.run import Run
 from medgen.types import DataRequirements
 
 
-class Scored(NamedTuple):
+class ScoredRun(NamedTuple):
     """A run with the frames that it has scored.
 
     Attributes
@@ -31,12 +31,12 @@ class Scored(NamedTuple):
     metrics: Mapping[str, Any]
 
 
-def run_warnings(scored: Scored) -> list[str]:
+def run_warnings(scored: ScoredRun) -> list[str]:
     """Return the warnings that hold for a run, one sentence or two each, in the order of the page."""
     return [warning for warn in WARNINGS if (warning := warn(scored))]
 
 
-def _training_saw_more_than_normal_frames(scored: Scored) -> str:
+def _training_saw_more_than_normal_frames(scored: ScoredRun) -> str:
     requirements, other = scored.requirements, scored.run.settings.data.other
     if requirements.abnormal or (requirements.other == "pool" and not other):
         return (
@@ -46,19 +46,19 @@ def _training_saw_more_than_normal_frames(scored: Scored) -> str:
     return f"The training saw a second data set besides, {other}." if requirements.other == "pool" else ""
 
 
-def _frames_are_no_test_frames(scored: Scored) -> str:
+def _frames_are_no_test_frames(scored: ScoredRun) -> str:
     if scored.split == "test":
         return ""
     return f"What is called test here are frames of split “{scored.split}”, which the training may have seen."
 
 
-def _frames_are_of_another_data_set(scored: Scored) -> str:
+def _frames_are_of_another_data_set(scored: ScoredRun) -> str:
     if scored.data.digest == scored.run.origin.data_digest:
         return ""
     return "The frames scored here are not from the data set that the run was trained on."
 
 
-def _splits_share_near_duplicates(scored: Scored) -> str:
+def _splits_share_near_duplicates(scored: ScoredRun) -> str:
     if not (leaks := len(scored.data.leaks())):
         return ""
     return (
@@ -77,36 +77,36 @@ def no_threshold(run: Run) -> str:
     return f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}."
 
 
-def _overlay_was_scored(scored: Scored) -> str:
+def _overlay_was_scored(scored: ScoredRun) -> str:
     if scored.run.settings.data.overlay != "keep":
         return ""
     return "Border, boxes, text and highlights were scored like tissue; a score may see the camera and not the finding."
 
 
-def _labels_differ_in_frame_size(scored: Scored) -> str:
+def _labels_differ_in_frame_size(scored: ScoredRun) -> str:
     sizes = scored.data.index.groupby("label")[["width", "height"]].median()
     if {"normal", "abnormal"} <= set(sizes.index) and (sizes.loc["normal"] != sizes.loc["abnormal"]).any():
         return "Normal and abnormal frames differ in their original size; other traits of the camera may differ as well."
     return ""
 
 
-def _files_could_not_be_read(scored: Scored) -> str:
+def _files_could_not_be_read(scored: ScoredRun) -> str:
     rejected = len(scored.data.rejected())
     return f"{rejected} files could not be read; they are listed below." if rejected else ""
 
 
-def _frames_are_of_few_groups(scored: Scored) -> str:
+def _frames_are_of_few_groups(scored: ScoredRun) -> str:
     few = few_groups(scored.scores["label"].to_numpy(), scored.scores["group"].to_numpy())
     return f"{few}." if few else ""
 
 
-def _one_label_is_missing(scored: Scored) -> str:
+def _one_label_is_missing(scored: ScoredRun) -> str:
     if scored.metrics["detection"]:
         return ""
     return "Without both normal and abnormal test frames, detection cannot be measured."
 
 
-WARNINGS: tuple[Callable[[Scored], str], ...] = (
+WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _training_saw_more_than_normal_frames,
     _frames_are_no_test_frames,
     _frames_are_of_another_data_set,
