@@ -200,7 +200,7 @@ def test_a_frame_is_decoded_once_where_all_fit_in_memory(tmp_path: Path, monkeyp
 
 
 def test_frames_that_do_not_fit_in_memory_are_decoded_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_folders, "KEPT", 4 * 16 * 16 * 3 - 1)
+    monkeypatch.setattr(image_folders, "CACHED_BYTES", 4 * 16 * 16 * 3 - 1)
     data = open_dataset(f"folder:{folder(tmp_path, 'good')}")
     seen = counted(monkeypatch)
     twice = [data.frames[np.array([2, 1])] for _ in range(2)]

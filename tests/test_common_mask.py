@@ -53,7 +53,7 @@ def test_overlay_elsewhere_is_filled_and_tissue_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [2**30, 3 * 16 * 16 * 3, 0])
 def test_a_frame_is_the_same_alone_among_others_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    monkeypatch.setattr(module, "KEPT", room)
+    monkeypatch.setattr(module, "CACHED_BYTES", room)
     data = boxed(tmp_path)
     data = Prepared(**{**vars(data), "frames": data.frames[:] | np.uint8(255) * (np.arange(16) == 3)[:, None].astype(np.uint8)})
     shown = with_common(data, common_mask(data))

@@ -14,7 +14,7 @@ from PIL import Image as Picture
 
 from medgen.data.field.contour import crop, cut, find_field, square_box
 from medgen.data.field.overlay import channel_levels, find_overlay, reduce_valid
-from medgen.data.phantom.frames import PhantomSettings, places, render
+from medgen.data.phantom.frames import PhantomSettings, frame_keys, render
 from medgen.types import Box, Image
 
 SHAPES = ("rectangular", "octagonal", "round")
@@ -65,7 +65,7 @@ def real_frames(folder: Path, count: int) -> list[NDArray[np.uint8]]:
         path for name in ("normal-cecum", "bbps-2-3", "polyps") for path in (folder / "hyperkvasir" / name).glob("*.jpg")
     )
     chosen = np.random.default_rng(0).permutation(len(paths))[:count]
-    return [np.array(Picture.open(paths[place]).convert("RGB")) for place in chosen]
+    return [np.array(Picture.open(paths[key]).convert("RGB")) for key in chosen]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -132,8 +132,8 @@ def test_the_crop_has_the_asked_size_and_marks_the_padding_invalid() -> None:
 @pytest.mark.parametrize("square", ["crop", "pad"])
 def test_masks_handed_on_are_those_found_anew_in_the_crop(square: Literal["crop", "pad"]) -> None:
     settings = PhantomSettings(train=4, val=0, test_normal=2, test_abnormal=2)
-    for place in places(settings):
-        pixels, _ = render(settings, place)
+    for key in frame_keys(settings):
+        pixels, _ = render(settings, key)
         found, field = crop(Image(pixels, None, ""), 64, square)
         inside = cut(np.ones(pixels.shape[:2], dtype=bool), found.box)
         overlay = find_overlay(channel_levels(cut(pixels, found.box)), field.threshold)

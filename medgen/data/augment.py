@@ -36,7 +36,7 @@ class AugmentSettings(Settings):
     rotate90 : turn by 0, 90, 180 or 270 degrees besides, each as often, for frames that have no top
     zoom : largest change of size: the factor lies in [1 - zoom, 1 + zoom], above 1 enlarges
     contrast : largest change of contrast: the factor lies in [1 - contrast, 1 + contrast]
-    jitter : every frame is enlarged by the factor 1 + jitter and cut out at a random place
+    jitter : every frame is enlarged by the factor 1 + jitter and cut out at a random position
     """
 
     flip: bool = True
@@ -81,15 +81,15 @@ def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
     Every draw takes the same amount of randomness, whatever the settings: turning one change off leaves the others as they were.
     """
     chance = rng.random((4, n))
-    spread = 2 * chance[1:] - 1  # (3, B) in [-1, 1)
-    place = 2 * rng.random((2, n)) - 1  # (2, B) in [-1, 1)
+    symmetric = 2 * chance[1:] - 1  # (3, B) in [-1, 1)
+    offset = 2 * rng.random((2, n)) - 1  # (2, B) in [-1, 1)
     quarters = rng.integers(4, size=n) * settings.rotate90  # (B,)
     return Draws(
         flip=(chance[0] < 0.5) & settings.flip,
-        angle=(spread[0] * settings.rotation + quarters / 4) * 2 * np.pi,
-        zoom=(1 + spread[1] * settings.zoom) * (1 + settings.jitter),
-        contrast=1 + spread[2] * settings.contrast,
-        shift=place * (1 - 1 / (1 + settings.jitter)),
+        angle=(symmetric[0] * settings.rotation + quarters / 4) * 2 * np.pi,
+        zoom=(1 + symmetric[1] * settings.zoom) * (1 + settings.jitter),
+        contrast=1 + symmetric[2] * settings.contrast,
+        shift=offset * (1 - 1 / (1 + settings.jitter)),
     )
 
 
@@ -108,9 +108,9 @@ def apply(image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
     """
     known = valid.to(image.dtype)
     known, mixed = _move(torch.cat([known, image * known], 1), draws).split([1, image.shape[1]], 1)  # (B, 1, S, S), (B, C, S, S)
-    kept = known >= _HALF
+    still_valid = known >= _HALF
     factor = torch.as_tensor(draws.contrast, dtype=image.dtype, device=image.device)
-    return _contrast(mixed / known.clamp_min(_HALF), kept, factor.view(-1, 1, 1, 1)), kept
+    return _contrast(mixed / known.clamp_min(_HALF), still_valid, factor.view(-1, 1, 1, 1)), still_valid
 
 
 def apply_mask(mask: Tensor, draws: Draws) -> Tensor:
@@ -148,9 +148,9 @@ def apply_one(
     frame = torch.from_numpy(pixels).movedim(-1, 0) / 255  # (C, S, S)
     moved = torch.as_tensor(Compose(steps)(torch.cat([known, frame * known])))  # (1 + C, S, S)
     known, mixed = moved[:1], moved[1:]
-    kept = known >= _HALF
-    changed = _contrast(mixed[None] / known.clamp_min(_HALF), kept[None], float(draws.contrast[k]))[0]  # (C, S, S)
-    return (changed.movedim(0, -1) * 255).round().byte().numpy(), kept[0].numpy()
+    still_valid = known >= _HALF
+    changed = _contrast(mixed[None] / known.clamp_min(_HALF), still_valid[None], float(draws.contrast[k]))[0]  # (C, S, S)
+    return (changed.movedim(0, -1) * 255).round().byte().numpy(), still_valid[0].numpy()
 
 
 def _move(planes: Tensor, draws: Draws) -> Tensor:
@@ -170,6 +170,6 @@ def _move(planes: Tensor, draws: Draws) -> Tensor:
 
 def _contrast(image: Tensor, valid: Tensor, factor: Tensor | float) -> Tensor:
     """Stretch (B, C, S, S) about each channel's mean over the valid pixels, clip to [0, 1], blank the rest."""
-    seen = image * valid
-    mean = seen.sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp_min(1)  # (B, C, 1, 1)
-    return ((seen - mean) * factor + mean).clamp(0, 1) * valid
+    valid_pixels = image * valid
+    mean = valid_pixels.sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp_min(1)  # (B, C, 1, 1)
+    return ((valid_pixels - mean) * factor + mean).clamp(0, 1) * valid

@@ -27,7 +27,7 @@ class DataSettings(ReadSettings):
 
     batch_size: int = Field(16, ge=1)
     overlay: Overlay = "mask"  # each frame's own border, boxes, text and highlights are blanked; "keep" scores them like tissue;
-    # "common" blanks in every frame alike where they usually stand, and fills those elsewhere (data/common.py)
+    # "common" blanks in every frame alike where they usually stand, and fills those elsewhere (data/common_mask.py)
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
     other: str = ""  # address of a second domain's data set; "" takes the frames that are in nobody's split
@@ -36,7 +36,9 @@ class DataSettings(ReadSettings):
 
 
 def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask", classes: Sequence[str] = ()) -> Batch:
-    """Return the frames in `rows` as one batch, overlay blanked to 0, with the places of their findings in `classes`.
+    """Return the frames in `rows` as one batch, overlay blanked to 0.
+
+    `Batch.finding` says where in `classes` each frame's finding stands, -1 for one that is not among them.
 
     Of a data set of pairs, `Batch.other` is the frame that belongs to each.
     """
@@ -47,8 +49,8 @@ def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask
     mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
     codes = {label: code for code, label in enumerate(LABELS)}
     label = torch.tensor([codes.get(label, -1) for label in data.index["label"].iloc[rows]])
-    places = {name: place for place, name in enumerate(classes)}
-    findings = [places.get(name, -1) for name in data.index["finding"].iloc[rows]] if classes else None
+    class_indices = {name: class_index for class_index, name in enumerate(classes)}
+    findings = [class_indices.get(name, -1) for name in data.index["finding"].iloc[rows]] if classes else None
     finding = None if findings is None else torch.tensor(findings)
     other = None if other is None else other * valid
     return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, other, finding)
@@ -126,11 +128,11 @@ class TrainingBatches:
         """Return `count` rows of each finding."""
         findings = self.data.index["finding"].to_numpy()[self.rows]
         chosen = []
-        for place, name in enumerate(sorted(set(findings))):
+        for class_index, name in enumerate(sorted(set(findings))):
             rows = self.rows[findings == name]
             if len(rows) < count:
                 raise DataError(f"data.per_class is {count}, but there are {len(rows)} training frames of '{name}'")
-            chosen.append(np.random.default_rng([self.seed, 3, place]).permutation(rows)[:count])
+            chosen.append(np.random.default_rng([self.seed, 3, class_index]).permutation(rows)[:count])
         return np.sort(np.concatenate(chosen))
 
     def __len__(self) -> int:
@@ -183,8 +185,12 @@ class FixedBatches:
 
     Parameters
     ----------
+    data : the data set
+    rows : (N,) int64, which of its frames, in this order
+    settings : how a frame's overlay is treated; the rest of them is for training
     classes : names by which the batches tell each frame's finding; () for batches that do not
-    told : place of the class that every frame is said to be of, whatever it is; None for none
+    class_index : the class that every frame is said to be of, whatever it is, counted in the backend's classes; None for none
+    batch_size : frames in a batch
     """
 
     def __init__(
@@ -193,11 +199,11 @@ class FixedBatches:
         rows: NDArray[np.int64],
         settings: DataSettings,
         classes: Sequence[str] = (),
-        told: int | None = None,
+        class_index: int | None = None,
         batch_size: int = 64,
     ) -> None:
         self.data, self.rows, self.settings, self.batch_size = data, rows, settings, batch_size
-        self.classes, self.told = classes, told
+        self.classes, self.class_index = classes, class_index
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
@@ -206,4 +212,4 @@ class FixedBatches:
         for start in range(0, len(self.rows), self.batch_size):
             rows = self.rows[start : start + self.batch_size]
             batch = make_batch(self.data, rows, self.settings.overlay, self.classes)
-            yield batch if self.told is None else replace(batch, finding=torch.full((len(rows),), self.told))
+            yield batch if self.class_index is None else replace(batch, finding=torch.full((len(rows),), self.class_index))

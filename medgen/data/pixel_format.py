@@ -117,12 +117,12 @@ def to_uint8(pixels: NDArray) -> NDArray[np.uint8]:
 
 def with_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
     """Return (..., H, W, channels) of (..., H, W, 1 or 3): grey is repeated, colour becomes its luminance (ITU-R BT.601)."""
-    *rest, width, held = pixels.shape
-    if held == channels:
+    *rest, width, own_channels = pixels.shape
+    if own_channels == channels:
         return pixels
     if channels == 3 or not pixels.size:
         return np.repeat(pixels[..., :1], channels, axis=-1)
-    return cv2.cvtColor(pixels.reshape(-1, width, held), cv2.COLOR_RGB2GRAY).reshape(*rest, width, 1)
+    return cv2.cvtColor(pixels.reshape(-1, width, own_channels), cv2.COLOR_RGB2GRAY).reshape(*rest, width, 1)
 
 
 def joined(shape: tuple[int, ...]) -> str:

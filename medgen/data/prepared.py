@@ -60,7 +60,7 @@ Flags = Rows[np.bool_]  # (N, S, S)
 
 @dataclass(frozen=True)
 class Prepared:
-    """An opened data set: a prepared one, or an archive or folder that is read as it is (`sources.open_dataset`).
+    """An opened data set: a prepared one, or an archive or folder that is read as it is (`native.addresses.open_dataset`).
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Prepared:
     digest : of the settings and of every source file
     index : one row a frame, columns `INDEX`; row k belongs to ``frames[k]``
     frames, valid, masks : memory-mapped or read when asked for; masks is None where nothing is annotated
-    kind : how it is read, a key of `sources.KINDS`; "" for a prepared one
+    kind : how it is read, a key of `native.addresses.KINDS`; "" for a prepared one
     others : the frame that belongs to each, as `frames`; None where there are no pairs
     refused : file and reason of what was left out of one that is read as it is
     """
@@ -89,9 +89,9 @@ class Prepared:
 
     @property
     def address(self) -> str:
-        """What `sources.open_dataset` opens again, from any working folder (with the same `sources.ReadSettings`)."""
-        place = self.folder.resolve()
-        return f"{self.kind}:{place}" if self.kind else str(place)
+        """What `native.addresses.open_dataset` opens again, from any working folder, with the same settings."""
+        path = self.folder.resolve()
+        return f"{self.kind}:{path}" if self.kind else str(path)
 
     @property
     def size(self) -> int:

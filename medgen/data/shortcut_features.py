@@ -81,8 +81,8 @@ def frame_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgres
         block = rows[start : start + BLOCK]
         frames, valid = data.frames[block], np.asarray(data.valid[block])  # (b, S, S, C), (b, S, S)
         tables += [
-            picture_traits(pixels, shown) | ({} if data.kind else overlay_traits(pixels, shown))
-            for pixels, shown in zip(frames, valid, strict=True)
+            picture_traits(pixels, frame_valid) | ({} if data.kind else overlay_traits(pixels, frame_valid))
+            for pixels, frame_valid in zip(frames, valid, strict=True)
         ]
         on_progress(Progress("audit", start + len(block), len(rows)))
     table = pd.DataFrame(tables)
@@ -119,13 +119,13 @@ def picture_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
     grey = with_channels(pixels, 1)[..., 0]  # (S, S)
     inside = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     light, edges = grey[valid], cv2.Laplacian(grey, cv2.CV_32F)[inside]
-    found = {"brightness": _mean(light), "contrast": float(light.std()) if light.size else np.nan}
+    traits = {"brightness": _mean(light), "contrast": float(light.std()) if light.size else np.nan}
     if pixels.shape[2] == 3:
         colours = pixels[valid].astype(np.float32)  # (n, 3)
         high, low = colours.max(axis=1), colours.min(axis=1)
-        found |= {name: _mean(colours[:, channel]) for channel, name in enumerate(("red", "green", "blue"))}
-        found["saturation"] = _mean((high - low) / np.maximum(high, 1))
-    return found | {"sharpness": float(edges.var(dtype=np.float64)) if edges.size else np.nan}
+        traits |= {name: _mean(colours[:, channel]) for channel, name in enumerate(("red", "green", "blue"))}
+        traits["saturation"] = _mean((high - low) / np.maximum(high, 1))
+    return traits | {"sharpness": float(edges.var(dtype=np.float64)) if edges.size else np.nan}
 
 
 def overlay_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
@@ -163,12 +163,12 @@ def corner_boxes(border: Mask) -> Mask:
     The corners of an octagonal or round field of view are dark, too, but they narrow row by row; a box keeps its width and then
     ends at once. A strip along a whole edge is no box.
     """
-    found = np.zeros(border.shape, np.uint8)
+    boxes = np.zeros(border.shape, np.uint8)
     turns = (slice(None), slice(None, None, -1))
     for corner in ((down, across) for down in turns for across in turns):
         height, width = _corner_box(border[corner])
-        found[corner][:height, :width] = 1
-    return cv2.dilate(found, np.ones((3, 3), np.uint8)).astype(bool) & border  # with its blurred rim
+        boxes[corner][:height, :width] = 1
+    return cv2.dilate(boxes, np.ones((3, 3), np.uint8)).astype(bool) & border  # with its blurred rim
 
 
 def _corner_box(border: Mask) -> tuple[int, int]:
@@ -230,8 +230,8 @@ def _files(data: Prepared, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Return traits of the files (jpeg, jpeg_quality, bytes); NaN where a file is gone, has changed or holds several frames."""
     originals = find_originals(data, rows)
     files = [original.file if original.name == original.path else None for original in originals]
-    found = [_file_traits(*known) for known in zip(files, data.index["digest"].iloc[rows], strict=True)]
-    return pd.DataFrame(found, columns=["jpeg", "jpeg_quality", "bytes"], dtype=float)
+    traits = [_file_traits(*file_and_digest) for file_and_digest in zip(files, data.index["digest"].iloc[rows], strict=True)]
+    return pd.DataFrame(traits, columns=["jpeg", "jpeg_quality", "bytes"], dtype=float)
 
 
 def _file_traits(path: Path | None, sha: str) -> tuple[float, float, float]:

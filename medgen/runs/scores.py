@@ -104,7 +104,7 @@ def score_rows(
         write_csv(out / "scores.csv", table)
         return _read_scores(data, rows, out)
     model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
-    batches = FixedBatches(data, rows, run.settings.data, told=find_class(model, label))
+    batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
     scored_batches = score_batches(
         model,
         batches,

@@ -60,7 +60,7 @@ def reconstruct(
     model = run.trained_model()
     registry.require(model, Reconstructs)
     data, rows = open_input(run, input_path, out, split, on_progress)
-    batches = FixedBatches(data, rows, run.settings.data, told=find_class(model, label))
+    batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
     for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
         assert scored.reconstruction is not None
         for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):

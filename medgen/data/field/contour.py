@@ -67,10 +67,10 @@ def _contour(mask: Mask) -> NDArray[np.int32] | None:
     if not contours:
         return None
     areas = np.array([cv2.contourArea(contour) for contour in contours])
-    kept = [contour for contour, area in zip(contours, areas, strict=True) if area >= max(0.03 * areas.max(), 1)]
-    if not kept:
+    large = [contour for contour, area in zip(contours, areas, strict=True) if area >= max(0.03 * areas.max(), 1)]
+    if not large:
         return None
-    return kept[0] if len(kept) == 1 else cv2.convexHull(np.concatenate(kept))
+    return large[0] if len(large) == 1 else cv2.convexHull(np.concatenate(large))
 
 
 def _is_step(bright: NDArray[np.uint8], mask: Mask, edge: int) -> bool:

@@ -23,12 +23,12 @@ class LoadFramed(MapTransform):
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        found = dict(data)
-        for key in self.key_iterator(found):
-            pixels = read_image(Path(found[key])).pixels
+        result = dict(data)
+        for key in self.key_iterator(result):
+            pixels = read_image(Path(result[key])).pixels
             scaled = pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
-            found[key] = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32))
-        return found
+            result[key] = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32))
+        return result
 
 
 class ContourCropd(MapTransform):
@@ -54,10 +54,10 @@ class ContourCropd(MapTransform):
         self.size, self.square, self.valid_suffix = size, square, valid_suffix
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        found = dict(data)
-        for key in self.key_iterator(found):
-            pixels = np.ascontiguousarray(np.asarray(found[key]).transpose(1, 2, 0))  # (H, W, C)
+        result = dict(data)
+        for key in self.key_iterator(result):
+            pixels = np.ascontiguousarray(np.asarray(result[key]).transpose(1, 2, 0))  # (H, W, C)
             cut, _ = crop(Image(pixels, None, str(key)), self.size, self.square)
-            found[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)
-            found[f"{key}{self.valid_suffix}"] = torch.from_numpy(cut.valid[None])  # (1, S, S)
-        return found
+            result[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)
+            result[f"{key}{self.valid_suffix}"] = torch.from_numpy(cut.valid[None])  # (1, S, S)
+        return result

@@ -167,10 +167,10 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
             data = file.read(wanted + 1) if packed else b""  # a byte more than there should be
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read '{path}': {error}; fetch it again") from None
-    found = len(data) if packed else path.stat().st_size - offset
-    if found != wanted or not wanted:
-        held = f"more than {wanted}" if found > wanted else found
-        raise DataError(f"'{path}' holds {held} bytes of data, its header says {wanted}: fetch it again")
+    available = len(data) if packed else path.stat().st_size - offset
+    if available != wanted or not wanted:
+        amount = f"more than {wanted}" if available > wanted else available
+        raise DataError(f"'{path}' holds {amount} bytes of data, its header says {wanted}: fetch it again")
     if packed:
         return np.frombuffer(data, dtype=np.uint8).reshape(shape)
     return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape)
@@ -196,7 +196,7 @@ def read_dsprites(path: Path) -> Archive:
 
 
 def factors(path: Path) -> NDArray[np.int64]:
-    """Return what dSprites was drawn from, (N, 6): places of colour, shape, scale, orientation, x and y; row k is frame k.
+    """Return what dSprites was drawn from, (N, 6): the indices of colour, shape, scale, orientation, x and y; row k is frame k.
 
     Raises
     ------
@@ -263,9 +263,9 @@ def _check_frames(path: Path, frames: NDArray[Any], others: Sequence[NDArray[np.
 
 def _table(splits: Sequence[str], findings: Sequence[NDArray[Any]]) -> pd.DataFrame:
     """Return the table of an archive: frames are numbered in each split, or in all where there are none."""
-    places = [
+    numbered = [
         (split, k, str(name)) for split, names in zip(splits, findings, strict=True) for k, name in enumerate(names.tolist())
     ]
-    paths = [f"{split}/{k:05}.png" if split else f"{k:05}.png" for split, k, _ in places]
-    columns = {"path": paths, "finding": [name for _, _, name in places], "split": [split for split, _, _ in places]}
+    paths = [f"{split}/{k:05}.png" if split else f"{k:05}.png" for split, k, _ in numbered]
+    columns = {"path": paths, "finding": [name for _, _, name in numbered], "split": [split for split, _, _ in numbered]}
     return pd.DataFrame(columns).assign(label="", group="")

@@ -19,7 +19,7 @@ from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import DataError, ImageError
 
-KEPT = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read
+CACHED_BYTES = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read
 DOMAIN = re.compile(rf"({'|'.join(SPLITS)}|)[_-]?([ab])", re.IGNORECASE)  # a folder of one of two domains: A, trainB, test_a
 
 
@@ -43,7 +43,7 @@ class ImageFiles(Lazy[np.uint8]):
         self._source, self._entries, self._beside = source, entries, beside
         first = self._decode(0)
         super().__init__((len(entries), *first.shape))
-        keep = first.nbytes * len(entries) <= KEPT
+        keep = first.nbytes * len(entries) <= CACHED_BYTES
         self._kept: NDArray[np.uint8] | None = np.empty(self.shape, dtype=np.uint8) if keep else None
         self._has = np.zeros(len(entries), dtype=bool)
 
@@ -86,16 +86,22 @@ class ImageFiles(Lazy[np.uint8]):
 
 
 class PairHalf(Lazy[np.uint8]):
-    """The frame at one place of those that lie beside each other in each file."""
+    """One of the frames that lie beside each other in each file.
 
-    def __init__(self, files: ImageFiles, place: int) -> None:
+    Parameters
+    ----------
+    files : (N, S, k S, C)
+    position : which of the k frames of a file, counted from 0 at the left
+    """
+
+    def __init__(self, files: ImageFiles, position: int) -> None:
         count, side, _, channels = files.shape
         super().__init__((count, side, side, channels))
-        self._files, self._place = files, place
+        self._files, self._position = files, position
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         side = self.shape[1]
-        return self._files[rows][:, :, self._place * side : (self._place + 1) * side]  # (n, S, 2 S, C) -> (n, S, S, C)
+        return self._files[rows][:, :, self._position * side : (self._position + 1) * side]  # (n, S, 2 S, C) -> (n, S, S, C)
 
 
 def _measures(shape: tuple[int, ...]) -> str:
@@ -103,7 +109,7 @@ def _measures(shape: tuple[int, ...]) -> str:
 
 
 def read_folder(source: Path) -> Archive:
-    """Open class folders or a manifest (`layouts`) without cropping: all images square and of one size.
+    """Open class folders or a manifest (`sources.read_source`) without cropping: all images square and of one size.
 
     Raises
     ------
@@ -152,10 +158,10 @@ def read_unpaired(source: Path) -> Archive:
     DataError : if there are no folders of both, a file is missing, or the first image cannot be used.
     """
     domains = _domains(_present(source))
-    for kind, found in domains.items():
-        if not found:
+    for kind, members in domains.items():
+        if not members:
             raise DataError(f"'{source}' has no folder {kind} with images; expected A and B, or trainA, trainB, testA and testB")
-    entries = [replace(entry, finding=kind) for kind, found in domains.items() for entry in found.values()]
+    entries = [replace(entry, finding=kind) for kind, members in domains.items() for entry in members.values()]
     return Archive(ImageFiles(source, entries), _table(entries), _sizes(entries), ("A",))
 
 
@@ -177,7 +183,7 @@ def _sizes(entries: Sequence[SourceFile]) -> list[tuple[str, int]]:
 
 def _domains(entries: Sequence[SourceFile]) -> dict[str, dict[str, SourceFile]]:
     """Return what lies in folders of domain A and of B, by the name that partners share; what lies in neither is left out."""
-    found: dict[str, dict[str, SourceFile]] = {"A": {}, "B": {}}
+    domains: dict[str, dict[str, SourceFile]] = {"A": {}, "B": {}}
     for entry in entries:
         folders, name = entry.file.split("/")[:-1], stem_of(entry.path)
         matches = [DOMAIN.fullmatch(folder) for folder in folders]
@@ -185,5 +191,5 @@ def _domains(entries: Sequence[SourceFile]) -> dict[str, dict[str, SourceFile]]:
             continue
         rest = [(again[1] if again is match else folder) for folder, again in zip(folders, matches, strict=True)]
         split = split_of([match[1]]) or entry.split
-        found[match[2].upper()]["/".join([*rest, name])] = replace(entry, split=split, finding="", label="")
-    return found
+        domains[match[2].upper()]["/".join([*rest, name])] = replace(entry, split=split, finding="", label="")
+    return domains

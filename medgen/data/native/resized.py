@@ -31,14 +31,14 @@ class ResizedFrames(Lazy[np.uint8]):
     """
 
     def __init__(self, frames: Frames, resize_to: int = 0, pad_to: int = 0, channels: int = 0) -> None:
-        count, native, _, held = frames.shape
+        count, native, _, native_channels = frames.shape
         size = resize_to or native
         side = pad_to or size
         if size > side:
             raise DataError(
                 f"data.pad_to is {side}, but the frames have a side of {size} already; set it to 0 or {size} and more"
             )
-        super().__init__((count, side, side, channels or held))
+        super().__init__((count, side, side, channels or native_channels))
         self._frames, self._size = frames, size
         self._border = ((side - size) // 2, side - size - (side - size) // 2)
 

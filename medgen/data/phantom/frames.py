@@ -52,8 +52,8 @@ class PhantomSettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class Place(NamedTuple):
-    """Where a frame stands in the set: its places in `SPLITS` and `LABELS`, and its position among those that share both."""
+class FrameKey(NamedTuple):
+    """Which frame of the set: its indices in `SPLITS` and `LABELS`, and its number among the frames that share both."""
 
     split: int
     label: int
@@ -65,10 +65,10 @@ class Place(NamedTuple):
         return f"{SPLITS[self.split]}-{self.k // FRAMES_PER_PATIENT:03d}"
 
 
-def places(settings: PhantomSettings) -> list[Place]:
+def frame_keys(settings: PhantomSettings) -> list[FrameKey]:
     """Return the frames of the set in the order of its manifest."""
     parts = ((0, 0, settings.train), (1, 0, settings.val), (2, 0, settings.test_normal), (2, 1, settings.test_abnormal))
-    return [Place(split, label, k) for split, label, count in parts for k in range(count)]
+    return [FrameKey(split, label, k) for split, label, count in parts for k in range(count)]
 
 
 def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress: OnProgress = no_progress) -> Path:
@@ -95,9 +95,9 @@ def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress
     for name in (*FINDINGS, "masks"):
         (out / name).mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, ...]] = [COLUMNS]
-    todo = places(settings)
-    for place in todo:
-        rows.append(_write(out, settings, place))
+    todo = frame_keys(settings)
+    for key in todo:
+        rows.append(_write(out, settings, key))
         on_progress(Progress("phantom", len(rows) - 1, len(todo)))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -105,13 +105,13 @@ def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress
     return out
 
 
-def render(settings: PhantomSettings, place: Place, lesions: bool = True) -> tuple[NDArray[np.uint8], Flags]:
+def render(settings: PhantomSettings, key: FrameKey, lesions: bool = True) -> tuple[NDArray[np.uint8], Flags]:
     """Draw one frame.
 
     Parameters
     ----------
     settings : size, difficulty and seed
-    place : which frame of the set
+    key : which frame of the set
     lesions : False draws an abnormal frame as it was before its lesions grew
 
     Returns
@@ -119,26 +119,26 @@ def render(settings: PhantomSettings, place: Place, lesions: bool = True) -> tup
     frame : (H, W, 3) uint8 RGB
     mask : (H, W) bool, the lesions: pixels that they change noticeably and that nothing hides
     """
-    patient = _patient(settings, place)
-    overlay = overlay_of(settings, place)
-    scene = _stream(settings, _SCENE, *place)
+    patient = _patient(settings, key)
+    overlay = overlay_of(settings, key)
+    scene = _stream(settings, _SCENE, *key)
     rgb = draw_tissue(scene, settings.height, settings.width, patient.tone, patient.vessels)
     hidden, mask = overlay.hides(), np.zeros((settings.height, settings.width), bool)
-    growth = _stream(settings, _LESION, *place)
-    for _ in range(1 + (growth.random() < 0.3) if place.label and lesions else 0):
+    growth = _stream(settings, _LESION, *key)
+    for _ in range(1 + (growth.random() < 0.3) if key.label and lesions else 0):
         mask |= draw_lesion(growth, rgb, hidden | mask, settings.difficulty)
     draw_highlights(scene, rgb, mask)
     return expose(scene, rgb, overlay), mask & ~hidden
 
 
-def overlay_of(settings: PhantomSettings, place: Place) -> Overlay:
+def overlay_of(settings: PhantomSettings, key: FrameKey) -> Overlay:
     """Return the border, text and box of a frame; they do not depend on its label."""
-    rng = _stream(settings, _OVERLAY, place.split, place.k)
-    return draw_overlay(rng, settings.height, settings.width, _patient(settings, place).border)
+    rng = _stream(settings, _OVERLAY, key.split, key.k)
+    return draw_overlay(rng, settings.height, settings.width, _patient(settings, key).border)
 
 
-def _patient(settings: PhantomSettings, place: Place) -> Patient:
-    return draw_patient(_stream(settings, _PATIENT, place.split, place.k // FRAMES_PER_PATIENT))
+def _patient(settings: PhantomSettings, key: FrameKey) -> Patient:
+    return draw_patient(_stream(settings, _PATIENT, key.split, key.k // FRAMES_PER_PATIENT))
 
 
 def _stream(settings: PhantomSettings, *key: int) -> np.random.Generator:
@@ -146,15 +146,15 @@ def _stream(settings: PhantomSettings, *key: int) -> np.random.Generator:
     return np.random.default_rng([settings.seed, *key])
 
 
-def _write(out: Path, settings: PhantomSettings, place: Place) -> tuple[str, ...]:
+def _write(out: Path, settings: PhantomSettings, key: FrameKey) -> tuple[str, ...]:
     """Write one frame, with its mask where it has lesions, and return its row of the manifest."""
-    before = (0, settings.train, settings.train + settings.val)[place.split] if place.label == 0 else 0
-    finding, number = FINDINGS[place.label], before + place.k + 1
-    frame, mask = render(settings, place)
+    before = (0, settings.train, settings.train + settings.val)[key.split] if key.label == 0 else 0
+    finding, number = FINDINGS[key.label], before + key.k + 1
+    frame, mask = render(settings, key)
     files = {f"{finding}/{finding}-{number:04d}.jpg": cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]}
-    if place.label:
+    if key.label:
         files[f"masks/{finding}-{number:04d}.png"] = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]
     for name, data in files.items():
         (out / name).write_bytes(data.tobytes())
     name, truth = (*files, "")[:2]
-    return name, finding, LABELS[place.label], SPLITS[place.split], place.group, truth
+    return name, finding, LABELS[key.label], SPLITS[key.split], key.group, truth

@@ -49,10 +49,10 @@ def draw_overlay(rng: np.random.Generator, height: int, width: int, border: floa
     clock = rng.integers(0, 60, 4)
     date = f"{1 + clock[0] % 28:02d}/{1 + clock[1] % 12:02d}/2013"
     lines = ("ID:", "Name:", "", "Sex:  Age:", date, f"{clock[2] % 24:02d}:{clock[3]:02d}", "", "0/1")
-    for place, words in enumerate(lines):
+    for line_number, words in enumerate(lines):
         if rng.random() < 0.75:
-            at = (int(0.01 * width), int(top + place * line * 1.5))
-            cv2.putText(text, words, at, cv2.FONT_HERSHEY_SIMPLEX, size, 235, 1, cv2.LINE_AA)
+            corner = (int(0.01 * width), int(top + line_number * line * 1.5))
+            cv2.putText(text, words, corner, cv2.FONT_HERSHEY_SIMPLEX, size, 235, 1, cv2.LINE_AA)
     black = float(rng.uniform(0, 0.02))
     colour = [(black, black, black), (0.07, 0.62 + black, 0.52 + black)][int(rng.random() < 0.3)]
     right, up = int(width * rng.uniform(0.27, 0.36)), int(height * rng.uniform(0.27, 0.36))

@@ -94,7 +94,7 @@ def _outline(rng: np.random.Generator, dx: Plane, dy: Plane) -> tuple[Plane, Pla
 
 
 def _room(rng: np.random.Generator, rgb: Plane, hidden: Flags, radius: float) -> tuple[float, float]:
-    """Return a place (x, y) for a lesion: the least hidden and best lit of a dozen."""
+    """Return where a lesion fits, (x, y) in pixels: the least hidden and best lit of a dozen random spots."""
     height, width = hidden.shape
     side = (int(2 * radius) | 1,) * 2
     covered = cv2.blur(hidden.astype(np.float32), side, borderType=cv2.BORDER_REPLICATE)
@@ -115,8 +115,8 @@ def draw_highlights(rng: np.random.Generator, rgb: Plane, lesion: Flags) -> None
     bubbles = np.zeros((height, width), np.uint8)
     if rng.random() < 0.3:
         middle, count = rng.uniform(0.15, 0.85, 2) * (width, height), int(rng.integers(3, 25))
-        places = middle + rng.normal(0, 0.07 * height, (count, 2))
-        for (x, y), r in zip(places, height * rng.uniform(0.008, 0.025, count), strict=True):
+        centres = middle + rng.normal(0, 0.07 * height, (count, 2))
+        for (x, y), r in zip(centres, height * rng.uniform(0.008, 0.025, count), strict=True):
             cv2.circle(bubbles, (int(x * 8), int(y * 8)), int(r * 8), 90, 1, cv2.LINE_AA, 3)
             cv2.circle(bubbles, (int((x - r / 3) * 8), int((y - r / 3) * 8)), int(r * 2), 230, -1, cv2.LINE_AA, 3)
     gain = np.maximum(spots, bubbles.astype(np.float32) / 255) * ~lesion
@@ -131,19 +131,19 @@ def draw_tissue(rng: np.random.Generator, height: int, width: int, tone: Plane, 
     red += vessels * _vessels(rng, height, width)
     yellow = _patches(rng, height, width, 0.6)
     level = np.arange(0, 1.5, 1 / 1024, dtype=np.float32) / 0.75  # 1 shows the tone itself
-    place = (np.clip(light, 0, 1.49) * 1024).astype(np.int32)
+    level_index = (np.clip(light, 0, 1.49) * 1024).astype(np.int32)
     rgb = np.empty((3, height, width), np.float32)
     for c, (own, bleeds, stains) in enumerate(zip(tone, (0.25, 1.0, 0.85), (0.05, 0.12, 0.75), strict=True)):
         curve = own * level ** (1 + 0.5 * (tone.max() - own)) + (1 - own) * 0.55 * step(level, 1.1, 2.0)  # red shade, pale glare
-        rgb[c] = np.clip(curve[place] * (1 - bleeds * red) * (1 - stains * yellow), 0, 1)
+        rgb[c] = np.clip(curve[level_index] * (1 - bleeds * red) * (1 - stains * yellow), 0, 1)
     return rgb
 
 
 def _tube(rng: np.random.Generator, height: int, width: int) -> Plane:
     """Return the light (H, W) that comes back from a tube with folds: 0 dark, about 0.75 a near wall, above 1 glare."""
     u, v = axes(height, width, 2)
-    away, heading = (rng.uniform(0, 0.3) if rng.random() < 0.8 else rng.uniform(0.7, 1.0)), rng.uniform(0, 2 * np.pi)
-    du, dv = u - away * math.cos(heading), v - away * math.sin(heading)
+    offset, heading = (rng.uniform(0, 0.3) if rng.random() < 0.8 else rng.uniform(0.7, 1.0)), rng.uniform(0, 2 * np.pi)
+    du, dv = u - offset * math.cos(heading), v - offset * math.sin(heading)
     angle, turn = np.arctan2(dv, du), rng.uniform(0, 2 * np.pi, 3).tolist()
     bend = 0.08 * noise(rng, angle.shape, 3, 2)
     squeeze = 1 + rng.uniform(0, 0.25) * np.cos(2 * angle + turn[0]) + rng.uniform(0, 0.12) * np.cos(3 * angle + turn[1])

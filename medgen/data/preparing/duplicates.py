@@ -86,7 +86,7 @@ def _picture(pixels: NDArray[Any]) -> PIL.Image.Image:
 def exact_duplicates(digests: Sequence[str]) -> list[tuple[int, int]]:
     """Return (first, other) for each file that has the digest of an earlier one."""
     first: dict[str, int] = {}
-    return [(place, row) for row, value in enumerate(digests) if (place := first.setdefault(value, row)) != row]
+    return [(earlier, row) for row, value in enumerate(digests) if (earlier := first.setdefault(value, row)) != row]
 
 
 def near_duplicates(

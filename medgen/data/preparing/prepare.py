@@ -111,7 +111,9 @@ def _crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
     sha = digest(entry.path) if entry.path.is_file() else ""
     cropped = []
     for image in read_images(entry.path):
-        found, field = crop(replace(image, pixels=with_channels(image.pixels, settings.channels)), settings.size, settings.square)
+        cut_out, field = crop(
+            replace(image, pixels=with_channels(image.pixels, settings.channels)), settings.size, settings.square
+        )
         height, width = image.pixels.shape[:2]
         frame = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
         row = {
@@ -125,11 +127,13 @@ def _crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
             "annotated": int(entry.mask is not None),
             "width": width,
             "height": height,
-            **found.box._asdict(),
+            **cut_out.box._asdict(),
             "digest": sha,
             "status": "cropped" if field.bordered else "whole",
         }
-        cropped.append(Cropped(row, found.pixels, found.valid, _cut_mask(entry.mask, found.box, (height, width), settings.size)))
+        cropped.append(
+            Cropped(row, cut_out.pixels, cut_out.valid, _cut_mask(entry.mask, cut_out.box, (height, width), settings.size))
+        )
     return cropped
 
 
@@ -246,8 +250,8 @@ def _add_copies(
         seed = [settings.seed, copy, int(index["id"][row], 16)]
         return apply_one(frames[row], valid[row], draw(settings.augment, 1, np.random.default_rng(seed)), 0)
 
-    for place, (pixels, shown) in enumerate(in_order(augment, jobs, workers)):
-        frames[len(index) + place], valid[len(index) + place] = pixels, shown
+    for offset, (pixels, copy_valid) in enumerate(in_order(augment, jobs, workers)):
+        frames[len(index) + offset], valid[len(index) + offset] = pixels, copy_valid
     added = index.iloc[[row for _, row in jobs]].assign(copy=[copy for copy, _ in jobs])
     return pd.concat([index, added], ignore_index=True)
 

@@ -1,4 +1,10 @@
-"""Divide frames into train, val and test so that no group is ever divided and training sees normal frames only."""
+"""Divide frames into train, val and test so that no group is ever divided and training sees normal frames only.
+
+`split_prepared` is for frames that `prepare` has read: normal groups are shared out finding by finding, in the shares that the
+user sets; training frames that are not normal were refused before. `split_archive` is for archives and folders that are opened as
+they stand (`native.addresses`): the shares are fixed, frames are shared out whatever their finding, and those of train and val
+that are not normal are put aside as "unused". They draw in different ways: one in place of the other would give other splits.
+"""
 
 from __future__ import annotations
 
@@ -41,22 +47,22 @@ def split_prepared(index: pd.DataFrame, val_share: float, test_share: float, see
     ------
     DataError : where the given splits divide a group.
     """
-    given: dict[str, str] = {}
+    stated: dict[str, str] = {}
     for group, split in zip(index["group"], index["split"], strict=True):
-        if split and given.setdefault(group, split) != split:
-            raise DataError(f"group '{group}' is in '{given[group]}' and in '{split}'; a split must not divide a group")
+        if split and stated.setdefault(group, split) != split:
+            raise DataError(f"group '{group}' is in '{stated[group]}' and in '{split}'; a split must not divide a group")
     normal = index.groupby("group")["label"].agg(lambda labels: bool((labels == "normal").all())).to_dict()
     finding = index.groupby("group")["finding"].agg("min").to_dict()
     counts = Counter(index["group"])
-    splits = {group: given.get(group) or ("" if normal[group] else "test") for group in sorted(counts)}
-    carve_val = "train" in given.values() and "val" not in given.values()
+    splits = {group: stated.get(group) or ("" if normal[group] else "test") for group in sorted(counts)}
+    carve_val = "train" in stated.values() and "val" not in stated.values()
     for kind in sorted(set(finding.values())):
         members = [group for group in splits if finding[group] == kind]
         _share_out(
             splits, [group for group in members if not splits[group]], counts, {"test": test_share, "val": val_share}, seed
         )
         if carve_val:
-            trained = [group for group in members if given.get(group) == "train"]
+            trained = [group for group in members if stated.get(group) == "train"]
             _share_out(splits, trained, counts, {"val": val_share}, seed)
     return [splits[group] for group in index["group"]]
 
@@ -66,8 +72,8 @@ def _share_out(splits: dict[str, str], members: list[str], counts: Counter[str],
     total = sum(counts[group] for group in members)
     order = np.random.default_rng(seed).permutation(len(members))
     room = {split: share * total for split, share in shares.items()}
-    for place in order:
-        group = members[place]
+    for position in order:
+        group = members[position]
         target = next((split for split, left in room.items() if left >= counts[group] / 2 and left > 0), "train")
         if target != "train":
             room[target] -= counts[group]
@@ -82,11 +88,11 @@ def split_archive(table: pd.DataFrame, seed: int) -> pd.Series:
     DataError : where the given splits divide a group.
     """
     split, group, normal = table["split"], table["group"], table["label"] == "normal"
-    given = split.mask((split == "") | (split.isin(["train", "val"]) & ~normal))
-    divided = given.groupby(group).nunique() > 1
+    stated = split.mask((split == "") | (split.isin(["train", "val"]) & ~normal))
+    divided = stated.groupby(group).nunique() > 1
     if divided.any():
         raise DataError(f"group '{divided.idxmax()}' is in several splits; put all frames of a group into one split")
-    split = split.mask(split == "", given.groupby(group).transform("first").fillna(""))  # a group stays together
+    split = split.mask(split == "", stated.groupby(group).transform("first").fillna(""))  # a group stays together
     split = split.mask((split == "") & ~normal.groupby(group).transform("all"), "test")
     split = split.mask(split.isin(["train", "val"]) & ~normal, UNUSED)
     split[split == ""] = _whole_groups(group[split == ""], {"val": SHARE, "test": SHARE}, seed)
@@ -105,11 +111,11 @@ def _whole_groups(group: pd.Series, shares: Mapping[str, float], seed: int) -> N
     order = np.random.default_rng(seed).permutation(len(names))
     middle = np.cumsum(counts[order]) - counts[order] / 2  # (groups,) where each lies in the line of all frames
     ends = np.cumsum(list(shares.values())) * len(codes)
-    place = np.empty(len(names), dtype=np.int64)
-    place[order] = np.searchsorted(ends, middle)
-    if len(names) > 1 and not (place == 0).any():
-        place[order[np.argmin(counts[order])]] = 0
-    return np.array([*shares, "train"], dtype=object)[place[codes]]
+    split_index = np.empty(len(names), dtype=np.int64)
+    split_index[order] = np.searchsorted(ends, middle)
+    if len(names) > 1 and not (split_index == 0).any():
+        split_index[order[np.argmin(counts[order])]] = 0
+    return np.array([*shares, "train"], dtype=object)[split_index[codes]]
 
 
 def hold_out(index: pd.DataFrame, share: float, seed: int) -> pd.Series:
@@ -125,7 +131,7 @@ def hold_out(index: pd.DataFrame, share: float, seed: int) -> pd.Series:
         raise DataError(
             f"data.pool_share holds out groups of abnormal test frames, but there are {groups.nunique()}; set it to 0"
         )
-    held = _whole_groups(groups, {UNUSED: share}, seed) == UNUSED
-    if held.all():
+    held_out = _whole_groups(groups, {UNUSED: share}, seed) == UNUSED
+    if held_out.all():
         raise DataError(f"data.pool_share={share} leaves no abnormal frames to test; choose a smaller one")
-    return index["split"].mask((index["split"] == "test") & index["group"].isin(set(groups[held])), UNUSED)
+    return index["split"].mask((index["split"] == "test") & index["group"].isin(set(groups[held_out])), UNUSED)

@@ -33,7 +33,7 @@ Kind = Literal["png", "dicom", "nifti"]
 TOP = 65535
 RESEARCH = "for research use only, never for diagnosis"
 MEANING = f"anomaly map of medgen, {RESEARCH}: raw score = offset + slope * level; level 0: no score"
-KEPT = (  # of the source: who, which study, where in space (DICOM PS3.3 C.7.1, C.7.2, C.7.4.1, C.7.6.2)
+COPIED = (  # of the source: who, which study, where in space (DICOM PS3.3 C.7.1, C.7.2, C.7.4.1, C.7.6.2)
     "SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
     "PatientIdentityRemoved", "DeidentificationMethod", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
     "StudyDescription", "AccessionNumber", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator",
@@ -155,7 +155,7 @@ def _described(source: Dataset, frame: int) -> Dataset:
 
     made, plane = Dataset(), dicom.frame_header(source, frame)
     made.file_meta = FileMetaDataset()
-    made.update({source[name].tag: source[name] for name in (*KEPT, *PLANE) if name in source})
+    made.update({source[name].tag: source[name] for name in (*COPIED, *PLANE) if name in source})
     made.update({plane[name].tag: plane[name] for name in PLANE if name in plane})  # of one frame of an enhanced file
     number = source.get("InstanceNumber")
     made.InstanceNumber = (int(number) if number else 1) + frame
@@ -192,10 +192,10 @@ def save_nifti(path: Path, planes: Mapping[int, NDArray[np.float32]], source: Pa
     volume = kind.from_bytes(content)
     shape = (*volume.shape, 1, 1)[:3]  # (X, Y, Z)
     turn, _ = nifti.upright(volume)
-    place = turn(np.arange(shape[0] * shape[1]).reshape(shape[:2]))  # which voxel of a slice is shown where
+    voxel_index = turn(np.arange(shape[0] * shape[1]).reshape(shape[:2]))  # which voxel of a slice is shown where
     values = np.full((shape[2], shape[0] * shape[1]), np.nan, dtype=np.float32)
     for k, plane in planes.items():
-        values[k, place] = plane
+        values[k, voxel_index] = plane
     voxels = values.reshape(shape[2], shape[0], shape[1]).transpose(1, 2, 0).reshape(volume.shape)  # (Z, X * Y) -> (X, Y, Z)
     header = volume.header.copy()
     header.set_data_dtype(np.float32)

@@ -86,9 +86,9 @@ def to_original(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -
     total = cv2.resize(np.where(valid, scores, np.float32(0)), size, interpolation=mode)  # (S, S) -> (box.height, box.width)
     share = cv2.resize(valid.astype(np.float32), size, interpolation=mode)
     inside = (cv2.resize(valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0) & (share > 0)
-    found = np.where(inside, total / np.where(inside, share, 1), np.float32(np.nan)).astype(np.float32)
+    in_box = np.where(inside, total / np.where(inside, share, 1), np.float32(np.nan)).astype(np.float32)
     frame = Box(-box.left, -box.top, shape[1] - box.left, shape[0] - box.top)  # in pixels of the box
-    return cut(found, frame, np.nan)  # (box.height, box.width) -> (H, W)
+    return cut(in_box, frame, np.nan)  # (box.height, box.width) -> (H, W)
 
 
 def outlines(scores: NDArray[np.float32], level: float) -> Outlines:
