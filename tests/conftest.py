@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)  # tiny models are faster so, and busy machines are not slowed to a crawl by waiting threads
+settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # the same examples each time, however long they take
+
+FRESH: dict[np.random.Generator, dict[str, Any]] = {}  # the state of each generator of a module of tests after its import
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let each test, and the fixtures that it sets up, draw the same numbers whichever tests ran before."""
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(0)
+    for value in vars(item.getparent(pytest.Module).obj).values():  # type: ignore[union-attr]
+        if isinstance(value, np.random.Generator):
+            value.bit_generator.state = FRESH.setdefault(value, deepcopy(value.bit_generator.state))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import percentileofscore
 
@@ -44,7 +44,6 @@ def test_a_false_alarm_rate_in_percent_is_refused(rate: float) -> None:
         threshold(np.arange(100), rate)
 
 
-@settings(deadline=None)
 @given(FEW_VALUES, RATES)
 def test_of_exchangeable_frames_at_most_the_promised_share_is_flagged(scores: list[int], rate: float) -> None:
     flagged = sum(score > threshold(scores[:i] + scores[i + 1 :], rate) for i, score in enumerate(scores))
@@ -57,14 +56,12 @@ def test_the_false_alarm_rate_on_fresh_normals_is_the_one_asked_for() -> None:
     assert np.mean(rates) == pytest.approx(0.1, abs=0.004)
 
 
-@settings(deadline=None)
 @given(FEW_VALUES, RATES)
 def test_a_frame_exceeds_the_threshold_exactly_if_its_p_value_is_at_most_the_rate(scores: list[int], rate: float) -> None:
     candidates = np.arange(-1, 14)
     np.testing.assert_array_equal(candidates > threshold(scores, rate), p_value(scores, candidates) <= rate)
 
 
-@settings(deadline=None)
 @given(FEW_VALUES)
 def test_quantile_and_p_value_sum_to_one(scores: list[int]) -> None:
     candidates = np.arange(-1, 14)
