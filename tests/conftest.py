@@ -47,3 +47,11 @@ def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr("medgen.verbs.results.N_MEASURED", 8)
         patch.setenv("MEDGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield
+
+
+@pytest.fixture(scope="module")
+def no_booklet() -> Iterator[None]:
+    """Let pages of comparisons come without their PDF, which takes as long to draw as all the rest of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medgen.report.study.page.booklet", lambda metrics: b"%PDF")
+        yield

@@ -35,6 +35,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def reported(study: Path) -> tuple[Path, str]:
+    """The folder of the report of that run, and what the command printed."""
+    output = succeed("report", study / "run", "--out", study / "page")
+    return study / "page", output
+
+
 def test_training_leaves_log_panels_weights_and_threshold(study: Path) -> None:
     run = study / "run"
     assert list(pd.read_csv(run / "log.csv")["epoch"]) == [1, 2]
@@ -44,20 +51,19 @@ def test_training_leaves_log_panels_weights_and_threshold(study: Path) -> None:
     assert calibration["normals"] == 24 and calibration["value"] == calibration["scores"][-1]
 
 
-def test_the_report_is_one_page_with_its_numbers_beside_it(study: Path) -> None:
-    output = succeed("report", study / "run", "--out", study / "page")
-    metrics = json.loads((study / "page" / "metrics.json").read_text())
+def test_the_report_is_one_page_with_its_numbers_beside_it(reported: tuple[Path, str]) -> None:
+    folder, output = reported
+    metrics = json.loads((folder / "metrics.json").read_text())
     assert "AUROC" in output and f"{metrics['detection']['auroc']['value']:.3f}" in output
     assert metrics["frames"] == {"normal": 12, "abnormal": 12, "unlabelled": 0, "groups": metrics["frames"]["groups"]}
-    assert metrics["pixel"]["frames"] == 24 and len(pd.read_csv(study / "page" / "scores.csv")) == 24
-    page = (study / "page" / "report.html").read_text()
+    assert metrics["pixel"]["frames"] == 24 and len(pd.read_csv(folder / "scores.csv")) == 24
+    page = (folder / "report.html").read_text()
     assert "diagnosis" in page and not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css|png)', page)
 
 
-def test_scores_in_the_report_equal_those_of_the_score_command(study: Path) -> None:
-    succeed("report", study / "run", "--out", study / "page")
+def test_scores_in_the_report_equal_those_of_the_score_command(study: Path, reported: tuple[Path, str]) -> None:
     succeed("score", study / "run", study / "data", "--out", study / "scores", "--no-pictures")
-    a, b = pd.read_csv(study / "page" / "scores.csv"), pd.read_csv(study / "scores" / "scores.csv")
+    a, b = pd.read_csv(reported[0] / "scores.csv"), pd.read_csv(study / "scores" / "scores.csv")
     assert a["id"].tolist() == b["id"].tolist() and np.allclose(a["score"], b["score"], rtol=1e-5)
 
 
