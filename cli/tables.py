@@ -12,15 +12,7 @@ if TYPE_CHECKING:
 
     from medgen.data.prepared import Prepared
     from medgen.data.preparing.inspect import Inspection
-
-DETECTION = {
-    "auroc": "AUROC",
-    "average_precision": "average precision",
-    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
-    "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
-}
-PIXEL = {"auroc": "pixel AUROC", "aupro_0.3": "AUPRO at 0.3"}
-QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM", "psnr_valid": "PSNR (dB), valid pixels", "ssim_valid": "SSIM, valid pixels"}
+    from medgen.report.run_metrics import RunMetrics
 
 
 def align(rows: list[tuple[str, ...]]) -> str:
@@ -35,16 +27,16 @@ def metrics_table(path: Path) -> str:
     return "\n\n".join(f"{name}\n{_metrics(values)}".strip() for name, values in runs.items())
 
 
-def _metrics(metrics: dict[str, Any]) -> str:
+def _metrics(metrics: RunMetrics) -> str:
+    """Return every measure that a run has, one a row."""
+    from medgen.report.measures import measured_values
+
     rows: list[tuple[str, ...]] = [("measure", "value", "95 % interval")]
-    for name, title in DETECTION.items():
-        if interval := metrics["detection"].get(name):
-            rows.append((title, number(interval["value"]), f"{number(interval['low'])} to {number(interval['high'])}"))
-    rows += [(title, number(metrics["pixel"][name]), "") for name, title in PIXEL.items() if name in metrics["pixel"]]
-    for label, quality in metrics["quality"].items():
-        for name, title in QUALITY.items():
-            if (found := quality.get(name)) and found["n"]:
-                rows.append((f"{title}, {label}s", f"{number(found['mean'])} +- {number(found['std'])}", ""))
+    for found in measured_values(metrics):
+        title = found.measure.title + (f", {found.of}" if found.of else "") + (" (dB)" if found.measure.unit == "dB" else "")
+        deviation = f" +- {number(found.std)}" if found.std is not None else ""
+        interval = f"{number(found.low)} to {number(found.high)}" if found.low is not None or found.high is not None else ""
+        rows.append((title, number(found.value) + deviation, interval))
     return align(rows)
 
 
@@ -106,12 +98,17 @@ def inspection_tables(found: Inspection) -> str:
     return "\n\n".join(parts)
 
 
-def distance_table(found: Mapping[str, Any]) -> str:
+def distance_table(distance: Mapping[str, Any]) -> str:
     """Return what `fid` measured."""
-    name = found["extractor"]
-    frechet = ("FID", found["fid"]) if "fid" in found else (f"FD ({name})", found["fd"])
-    rows: list[tuple[str, ...]] = [("measure", "value"), (frechet[0], number(frechet[1]))]
-    rows.append(("KID x 1000", f"{number(1000 * found['kid'])} +- {number(1000 * found['kid_std'])}"))
-    rows += [(measure, number(found[measure])) for measure in ("precision", "recall", "density", "coverage")]
-    sizes = f"{found['n_generated']:,} generated against {found['n_real']:,} real frames of split {found['split']}, by {name}"
-    return "\n".join([align(rows), sizes, *([f"warning: {found['warning']}"] if found["warning"] else [])])
+    from medgen.report.measures import measures_of
+
+    name = distance["extractor"]
+    rows: list[tuple[str, ...]] = [("measure", "value")]
+    for measure in measures_of("distribution"):
+        if measure.key == "kid":
+            rows.append((f"{measure.title} x 1000", f"{number(1000 * distance['kid'])} +- {number(1000 * distance['kid_std'])}"))
+        elif measure.key in distance:
+            rows.append((measure.title + (f" ({name})" if measure.key == "fd" else ""), number(distance[measure.key])))
+    sizes = f"{distance['n_generated']:,} generated against {distance['n_real']:,} real frames"
+    sizes += f" of split {distance['split']}, by {name}"
+    return "\n".join([align(rows), sizes, *([f"warning: {distance['warning']}"] if distance["warning"] else [])])

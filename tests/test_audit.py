@@ -20,7 +20,8 @@ from sklearn.metrics import roc_auc_score
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.metrics.detection import auroc, bootstrap
-from medgen.report.audit import alike, bins, examine, headlines, measure_shortcuts, separation, stratified_auroc
+from medgen.metrics.strata import matched, quarters, stratified_auroc
+from medgen.report.audit import examine, headlines, measure_shortcuts, separation
 
 PAIRS = ["kind", "path", "split", "other", "other_split"]
 NONE = pd.DataFrame(columns=PAIRS)
@@ -104,7 +105,7 @@ def test_weights_count_a_frame_as_often_as_they_say() -> None:
 
 def test_a_score_that_sees_the_stratum_alone_is_at_chance_within_strata() -> None:
     labels, values, _ = drawn(shift=3)
-    subgroups = bins(values)
+    subgroups = quarters(values)
     assert auroc(labels, subgroups) > 0.85 and stratified_auroc(labels, subgroups, subgroups) == 0.5
     assert np.isnan(stratified_auroc(labels, subgroups, labels))
 
@@ -116,31 +117,31 @@ def test_within_one_stratum_value_and_interval_are_those_of_the_plain_area() -> 
 
 
 def test_a_trait_with_few_values_has_a_stratum_for_each_and_one_for_none() -> None:
-    assert bins(np.array([0, 1, 1, np.nan, 0.0])).tolist() == [0, 1, 1, -1, 0]
+    assert quarters(np.array([0, 1, 1, np.nan, 0.0])).tolist() == [0, 1, 1, -1, 0]
 
 
 def test_other_traits_are_cut_into_quarters_of_all_frames() -> None:
     values = np.random.default_rng(7).normal(size=400)
     expected = pd.qcut(values, 4, labels=False)
-    assert bins(values).tolist() == expected.tolist()
+    assert quarters(values).tolist() == expected.tolist()
 
 
 def test_a_binary_trait_is_matched_by_the_value_that_allows_most_pairs() -> None:
     labels, box = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([1, 1, 1, 1, 1, 0, 0.0])
-    rows, where = alike(labels, box) or (np.zeros(7), "")
+    rows, where = matched(labels, box) or (np.zeros(7), "")
     assert rows.tolist() == [True] * 5 + [False] * 2 and where == "with it"
 
 
 def test_any_other_trait_is_matched_on_the_overlap_of_what_is_usual_in_each_class() -> None:
     labels, values, _ = drawn(600)
-    rows, _ = alike(labels, values) or (np.zeros(600), "")
+    rows, _ = matched(labels, values) or (np.zeros(600), "")
     low, high = np.percentile(values[labels == 1], 5), np.percentile(values[labels == 0], 95)
     assert rows.tolist() == ((values >= low) & (values <= high)).tolist()
 
 
 def test_classes_that_never_meet_have_no_matched_frames() -> None:
     labels, values, _ = drawn()
-    assert alike(labels, values + 100 * labels) is None and alike(labels, labels.astype(float)) is None
+    assert matched(labels, values + 100 * labels) is None and matched(labels, labels.astype(float)) is None
 
 
 def test_the_matched_area_is_that_of_scikit_learn_on_those_frames() -> None:

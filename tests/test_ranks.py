@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import rankdata
 
 from medgen.report.plot_style import STYLE, new_figure
-from medgen.report.study.ranks import cliques, draw_ranks, rank_entries
+from medgen.report.study.rank_chart import draw_ranks
+from medgen.report.study.ranks import cliques, rank_entries
 
 DRAWN = {name: np.random.default_rng(place).normal(0.8 - place / 50, 0.02, 200) for place, name in enumerate("abcd")}
 ALIKE = [{"measure": "auroc", "first": "a", "second": "b", "differ": False}]

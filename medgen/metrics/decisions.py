@@ -9,6 +9,7 @@ frames and hold for data with the same share alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -84,7 +85,15 @@ def balanced_accuracy(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike |
     return (ratio(hit, hit + missed) + ratio(passed, passed + alarms)) / 2
 
 
-BOTH_CLASSES: Mapping[str, Statistic] = {"precision": precision, "f1": f1, "balanced_accuracy": balanced_accuracy}
+DECISIONS: Mapping[str, Statistic] = MappingProxyType(
+    {
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "precision": precision,
+        "f1": f1,
+        "balanced_accuracy": balanced_accuracy,
+    }
+)
 
 
 def measure_decisions(
@@ -94,8 +103,9 @@ def measure_decisions(
     n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    statistics: Mapping[str, Statistic] = DECISIONS,
 ) -> dict[str, Interval]:
-    """Return sensitivity, specificity, precision, F1 and balanced accuracy, each with its interval.
+    """Return measures of the decisions, each with its interval.
 
     Sensitivity and specificity are shares of one class, and need no frames of the other. Their interval is that of `binomial`
     where each frame of the class is a group of its own, else from `mean_interval` over the groups: that has no width where all
@@ -107,26 +117,33 @@ def measure_decisions(
     labels : (N,) int, 0 normal, 1 abnormal
     decisions : (N,) bool, True where called abnormal
     groups : (N,), equal for frames that belong together (patient, video); None: each frame is a group of its own
-    n_bootstrap, level, seed : as in `bootstrap`
+    n_bootstrap : number of resamples of groups
+    level : coverage that the intervals aim at, in (0, 1)
+    seed : of the bootstrap
+    statistics : name -> function of labels, decisions and weights
 
     Returns
     -------
-    "sensitivity", "specificity", "precision", "f1", "balanced_accuracy". What is undefined is NaN, and so are
-    the bounds where there are too few groups.
+    The names of `statistics`, each with its interval. What is undefined is NaN, and so are the bounds where there are too few
+    groups.
 
     Raises
     ------
-    MedgenError : as in `sensitivity` and `bootstrap`.
+    MedgenError : if lengths differ, a label or decision is neither 0 nor 1, or `n_bootstrap` or the level makes no sense.
     """
     truth, called, _ = _checked(labels, decisions)
     by = np.arange(truth.size) if groups is None else np.asarray(groups)
     if by.shape != truth.shape:
         raise MedgenError(f"got {by.size} groups for {truth.size} decisions; expected one group for each")
-    shares = {"sensitivity": (called, truth), "specificity": (~called, ~truth)}
-    found = {name: _share(right[kind], by[kind], n_bootstrap, level, seed) for name, (right, kind) in shares.items()}
-    return found | {
-        name: bootstrap(measure, truth, called, by, n_bootstrap, level, seed) for name, measure in BOTH_CLASSES.items()
-    }
+    of_one_class = {sensitivity: (called, truth), specificity: (~called, ~truth)}  # which decisions are right, of which frames
+
+    def interval(statistic: Statistic) -> Interval:
+        if statistic not in of_one_class:
+            return bootstrap(statistic, truth, called, by, n_bootstrap, level, seed)
+        right, frames = of_one_class[statistic]
+        return _share(right[frames], by[frames], n_bootstrap, level, seed)
+
+    return {name: interval(statistic) for name, statistic in statistics.items()}
 
 
 def binomial(count: int, of: int, level: float = 0.95) -> Interval:

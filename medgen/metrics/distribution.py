@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torchmetrics.image.kid import poly_mmd
 
 from medgen.errors import MedgenError
 from medgen.metrics.moments import BLOCK, Moments, check_features, frechet_distance
@@ -38,6 +37,8 @@ def kernel_distance(
     ------
     MedgenError : if there are too few rows, a value is not finite or the widths differ.
     """
+    from torchmetrics.image.kid import poly_mmd  # it imports pyplot
+
     real, generated = _pair(real, generated, 2)
     size = min(subset_size, len(real), len(generated))
     random = torch.Generator().manual_seed(seed)

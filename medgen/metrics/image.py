@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from medgen.errors import MedgenError
 from medgen.losses import SSIM_WINDOW, ssim_map
@@ -82,6 +81,36 @@ def ssim(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> 
     return _mean(similarity[inner], valid[inner])
 
 
+def psnr_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
+    """Return the PSNR of whole crops in dB, (B,), with what lies outside `valid` black in both.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1]
+    valid : (B, 1, S, S) bool
+
+    Raises
+    ------
+    MedgenError : if the shapes differ.
+    """
+    return psnr(blank(image, valid), blank(reconstruction, valid))
+
+
+def ssim_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
+    """Return the SSIM of whole crops, (B,) in [-1, 1], with what lies outside `valid` black in both.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1], S at least 11
+    valid : (B, 1, S, S) bool
+
+    Raises
+    ------
+    MedgenError : if the shapes differ or the frames are smaller than the window.
+    """
+    return ssim(blank(image, valid), blank(reconstruction, valid))
+
+
 def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
     """Return the multi-scale structural similarity of each frame (Wang et al. 2003), as torchmetrics computes it.
 
@@ -98,6 +127,8 @@ def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
     ------
     MedgenError : if the shapes differ or the frames are too small for so many scales.
     """
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # it imports pyplot
+
     _check(image, reconstruction, None)
     if not 1 <= scales <= len(MS_SSIM_BETAS):
         raise MedgenError(f"MS-SSIM got {scales} scales; expected 1 to {len(MS_SSIM_BETAS)}")

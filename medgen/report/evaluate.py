@@ -1,11 +1,14 @@
-"""From scored test frames to the numbers of the report: the only place where test labels are read."""
+"""From scored test frames to the numbers of one run's report.
+
+Labels of test frames are read to measure, here and in the other files of this room, and to choose what a page shows. Nothing that
+trains, calibrates or scores reads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,61 +17,59 @@ from numpy.typing import NDArray
 from medgen.errors import MedgenError
 from medgen.files import json_values
 from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
-from medgen.metrics.detection import (
-    Statistic,
-    auroc,
-    average_precision,
-    bootstrap,
-    mean_interval,
-    sensitivity_at_specificity,
-)
+from medgen.metrics.detection import Statistic, bootstrap, mean_interval
 from medgen.metrics.pixel import PixelHistogram
+from medgen.metrics.units import statistical_units
 from medgen.report.groups import by_group
+from medgen.report.measures import WITH_FINDING, measures_of, statistics_of
+from medgen.report.run_metrics import (
+    ClassifierMetrics,
+    FindingMetrics,
+    IntervalValues,
+    MeanValues,
+    Promise,
+    RunMetrics,
+    ThresholdFacts,
+    ThresholdMetrics,
+    interval_values,
+)
 from medgen.types import LABELS
 
 LEVEL = 0.95
-QUALITY = ("psnr", "ssim", "psnr_valid", "ssim_valid")
-ALONE = "_with_finding"
 COMPONENT = "component_"
 CLASS = "class_"  # columns of what classifiers call a frame
-DETECTION: Mapping[str, Statistic] = {
-    "auroc": auroc,
-    "average_precision": average_precision,
-    "sensitivity_at_90_specificity": partial(sensitivity_at_specificity, specificity=0.9),
-    "sensitivity_at_95_specificity": partial(sensitivity_at_specificity, specificity=0.95),
-}
 PixelMaps = Iterable[tuple[NDArray, NDArray, NDArray]]
 
 
 def evaluate(
     table: pd.DataFrame,
     pixel_maps: PixelMaps | None,
-    threshold: Mapping[str, Any] | None,
+    threshold: ThresholdFacts | None,
     subgroups: Mapping[str, Sequence[str]] = MappingProxyType({}),
     n_bootstrap: int = 2000,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> RunMetrics:
     """Return every number of the report as plain values, None where one is undefined.
 
     Parameters
     ----------
-    table : one row per scored test frame. Needed columns: id, label ("normal", "abnormal" or ""), finding, group ("": the frame
-        is a group of its own), score. Used where present: abnormal (bool, the decision), component_<name>, psnr, ssim,
-        psnr_valid, ssim_valid (empty where undefined), class_<classifier> (what it calls a frame)
+    table : one row per scored test frame. Needed columns: id, label ("normal", "abnormal" or ""), finding, group ("" where the
+        frame is a unit of its own), score. Used where present: abnormal (bool, the decision), quantile, component_<name>, the
+        keys of the measures of quality (empty where undefined), class_<classifier> (what it calls a frame)
     pixel_maps : blocks of (maps (B, S, S), masks (B, S, S), valid (B, S, S)) of the frames with a known mask, empty for normal
         ones; read once
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
         frames are decided by it. Its "pixel_level", where there is one, is that at which maps are cut for Dice
     subgroups : ways to group the frames (by folder, ...): name -> the group of each row, "" for none
-    n_bootstrap, seed : of the bootstrap over groups
+    n_bootstrap : number of resamples of groups
+    seed : of the bootstrap
 
     Returns
     -------
-    "frames", "detection", "components", "classes", "pixel", "quality", "threshold", "findings", "groups", "bootstrap". A section
-    is empty where there is nothing to fill it: detection and components with one class only, classes without a classifier, pixel
-    without an annotated pixel, threshold if none is given. The threshold has "decisions" (`medgen.metrics.decisions`), "promise"
-    (whether the false alarms among normal frames keep it) and "uniformity" (of their conformal p-values) besides what was given.
-    Standard deviations are those of a sample (n - 1).
+    The sections of `RunMetrics` from "frames" to "bootstrap", with the measures of `medgen.report.measures`. A section is empty
+    where there is nothing to fill it: detection and components with one class only, classes without a classifier, pixel without
+    an annotated pixel, threshold if none is given. The threshold has "decisions", "promise" (whether the false alarms among
+    normal frames keep it) and "uniformity" (of their conformal p-values) besides what was given.
 
     Raises
     ------
@@ -91,12 +92,12 @@ def evaluate(
     )
 
 
-def _tidy(table: pd.DataFrame, threshold: Mapping[str, Any] | None) -> pd.DataFrame:
-    """Check the table and fill what may be left out: empty texts, own groups, decisions."""
+def _tidy(table: pd.DataFrame, threshold: ThresholdFacts | None) -> pd.DataFrame:
+    """Check the table and fill what may be left out: empty texts, statistical units, decisions."""
     if missing := [name for name in ("id", "label", "finding", "group", "score") if name not in table]:
         raise MedgenError(f"the table of scores has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
     frames = table.reset_index(drop=True)
-    for name in ("label", "finding", "group"):
+    for name in ("label", "finding"):
         frames[name] = frames[name].astype(object).where(frames[name].notna(), "").astype(str)
     if unknown := sorted(set(frames["label"]) - {*LABELS, ""}):
         raise MedgenError(f"the table of scores holds the label '{unknown[0]}'; expected normal, abnormal or nothing")
@@ -104,13 +105,13 @@ def _tidy(table: pd.DataFrame, threshold: Mapping[str, Any] | None) -> pd.DataFr
         if (empty := frames[name].isna()).any():
             first = frames.loc[empty, "id"].iloc[0]
             raise MedgenError(f"{empty.sum()} frames have no {name}, the first is '{first}'; score them again or leave them out")
-    own = pd.Series([f"frame {row}" for row in frames.index], index=frames.index, dtype=object)
-    frames["group"] = ("group " + frames["group"]).where(frames["group"] != "", own)
+    frames["group"] = pd.Series(statistical_units(frames["group"]), index=frames.index, dtype=object)
+    limit = (threshold or {}).get("value")
     if "abnormal" in frames and frames["abnormal"].notna().any():
         if not pd.api.types.is_bool_dtype(frames["abnormal"]):
             raise MedgenError(f"the column abnormal is {frames['abnormal'].dtype}; expected True or False for each frame")
-    elif (threshold or {}).get("value") is not None:
-        frames["abnormal"] = frames["score"] > threshold["value"]  # type: ignore[index]
+    elif limit is not None:
+        frames["abnormal"] = frames["score"] > limit
     else:
         frames = frames.drop(columns="abnormal", errors="ignore")
     return frames
@@ -125,86 +126,97 @@ def _count(frames: pd.DataFrame) -> dict[str, int]:
     return {key: (frames["label"] == label).sum() for key, label in names.items()} | {"groups": frames["group"].nunique()}
 
 
-def _detect(labelled: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, Any]:
+def _detect(labelled: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, dict]:
     """Return the sections detection and components."""
     if labelled["label"].nunique() < len(LABELS):
         return {"detection": {}, "components": {}}
     codes = labelled["label"].map(LABELS.index).to_numpy(dtype=int)
-    groups = labelled["group"].to_numpy(dtype=str)
+    units = labelled["group"].to_numpy(dtype=str)
 
-    def interval(statistic: Statistic, column: str) -> dict[str, float]:
-        return bootstrap(statistic, codes, labelled[column].to_numpy(dtype=float), groups, n_bootstrap, LEVEL, seed)._asdict()
+    def intervals(statistics: Mapping[str, Statistic], column: str) -> dict[str, IntervalValues]:
+        scores = labelled[column].to_numpy(dtype=float)
+        return {
+            key: interval_values(bootstrap(statistic, codes, scores, units, n_bootstrap, LEVEL, seed))
+            for key, statistic in statistics.items()
+        }
 
-    return {
-        "detection": {name: interval(statistic, "score") for name, statistic in DETECTION.items()},
-        "components": {name.removeprefix(COMPONENT): {"auroc": interval(auroc, name)} for name in _components(labelled)},
-    }
+    components = {name.removeprefix(COMPONENT): intervals(statistics_of("components"), name) for name in _components(labelled)}
+    return {"detection": intervals(statistics_of("detection"), "score"), "components": components}
 
 
-def _classes(named: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, Any]:
+def _classes(named: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, ClassifierMetrics]:
     """Return the accuracy of each classifier over the frames whose finding is named."""
-    groups = named["group"].to_numpy(dtype=str)
-    found = {}
+    units = named["group"].to_numpy(dtype=str)
+    classifiers: dict[str, ClassifierMetrics] = {}
     for column in (str(name) for name in named.columns if str(name).startswith(CLASS)):
         right = (named[column].astype(str) == named["finding"]).to_numpy()
-        accuracy = mean_interval(right, groups, n_bootstrap, LEVEL, seed)._asdict()
-        found[column.removeprefix(CLASS)] = {"accuracy": accuracy, "frames": len(named)}
-    return found if len(named) else {}
+        accuracy = interval_values(mean_interval(right, units, n_bootstrap, LEVEL, seed))
+        classifiers[column.removeprefix(CLASS)] = {"accuracy": accuracy, "frames": len(named)}
+    return classifiers if len(named) else {}
 
 
 def _pixel(pixel_maps: PixelMaps, level: float | None) -> dict[str, float]:
-    """Return the numbers over all frames, and of some of them, with `ALONE` in the name, over the frames with a finding."""
-    every, alone = PixelHistogram(threshold=level), PixelHistogram(limits=(0.3,))
+    """Return the measures of score maps over all frames, and over those with a finding alone."""
+    over_all, with_finding = PixelHistogram(threshold=level), PixelHistogram(limits=(0.3,))
     for maps, masks, valid in pixel_maps:
-        every.update(maps, masks, valid)
-        shown = np.flatnonzero(np.asarray(masks).any(axis=(1, 2)))
-        if len(shown):
-            alone.update(*(np.asarray(part)[shown] for part in (maps, masks, valid)))
-    if not every.regions:
+        over_all.update(maps, masks, valid)
+        rows = np.flatnonzero(np.asarray(masks).any(axis=(1, 2)))
+        if len(rows):
+            with_finding.update(*(np.asarray(part)[rows] for part in (maps, masks, valid)))
+    if not over_all.regions:
         return {}
-    found = alone.compute()
-    return every.compute() | {f"{key}{ALONE}": found[key] for key in ("auroc", "average_precision", "aupro_0.3")}
+    keys = {measure.key for measure in measures_of("pixel")}
+    alone = {f"{key}{WITH_FINDING}": value for key, value in with_finding.compute().items()}
+    return over_all.compute() | {key: value for key, value in alone.items() if key in keys}
 
 
-def _quality(frames: pd.DataFrame) -> dict[str, dict[str, float]]:
+def _quality(frames: pd.DataFrame) -> dict[str, MeanValues]:
     """Return mean, standard deviation and number of each measure of reconstruction."""
-    columns = {name: frames[name].astype(float) for name in QUALITY if name in frames}
-    return {name: {"mean": values.mean(), "std": values.std(), "n": values.count()} for name, values in columns.items()}
+    columns = {key: frames[key].astype(float) for key in statistics_of("quality") if key in frames}
+    return {key: {"mean": values.mean(), "std": values.std(), "n": values.count()} for key, values in columns.items()}
 
 
-def _flag(frames: pd.DataFrame, threshold: Mapping[str, Any] | None, n_bootstrap: int, seed: int) -> dict[str, Any]:
+def _flag(frames: pd.DataFrame, threshold: ThresholdFacts | None, n_bootstrap: int, seed: int) -> ThresholdMetrics:
     """Return the threshold with how many frames of each class lie above it, and how well it decides."""
     if threshold is None or threshold.get("value") is None:
         return {}
-    decided = {label: frames.loc[frames["label"] == label, "abnormal"] for label in LABELS}
-    found = dict(threshold) | {f"flagged_{label}": {"count": flags.sum(), "of": len(flags)} for label, flags in decided.items()}
-    known = frames[frames["label"] != ""]
-    codes = known["label"].map(LABELS.index).to_numpy(dtype=int)
-    groups = known["group"].to_numpy(dtype=str)
-    measured = (
-        measure_decisions(codes, known["abnormal"].to_numpy(dtype=bool), groups, n_bootstrap, LEVEL, seed) if len(known) else {}
-    )
-    found["decisions"] = {name: interval._asdict() for name, interval in measured.items()}
-    normal = frames[frames["label"] == "normal"]
+    normal, abnormal = (frames[frames["label"] == label] for label in LABELS)
+    metrics = cast(ThresholdMetrics, {**threshold})
+    metrics["flagged_normal"] = {"count": int(normal["abnormal"].sum()), "of": len(normal)}
+    metrics["flagged_abnormal"] = {"count": int(abnormal["abnormal"].sum()), "of": len(abnormal)}
+    metrics["decisions"] = _decisions(frames[frames["label"] != ""], n_bootstrap, seed)
     if len(normal) and "false_alarm_rate" in threshold:
-        found["promise"] = false_alarms(normal["abnormal"].to_numpy(dtype=bool), threshold["false_alarm_rate"])._asdict()
+        promise = false_alarms(normal["abnormal"].to_numpy(dtype=bool), threshold["false_alarm_rate"])
+        metrics["promise"] = cast(Promise, promise._asdict())
         if "quantile" in normal:
-            found["uniformity"] = uniformity(1 - normal["quantile"].to_numpy(dtype=float))._asdict()
-    return found
+            distance, p = uniformity(1 - normal["quantile"].to_numpy(dtype=float))
+            metrics["uniformity"] = {"distance": distance, "p": p}
+    return metrics
 
 
-def _findings(frames: pd.DataFrame) -> list[dict[str, Any]]:
+def _decisions(labelled: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, IntervalValues]:
+    if not len(labelled):
+        return {}
+    codes, units = labelled["label"].map(LABELS.index).to_numpy(dtype=int), labelled["group"].to_numpy(dtype=str)
+    called, statistics = labelled["abnormal"].to_numpy(dtype=bool), statistics_of("decisions")
+    measured = measure_decisions(codes, called, units, n_bootstrap, LEVEL, seed, statistics)
+    return {key: interval_values(interval) for key, interval in measured.items()}
+
+
+def _findings(frames: pd.DataFrame) -> list[FindingMetrics]:
     """Return one entry per finding: normal ones first, unlabelled last, each by name."""
-    rank = {**{label: place for place, label in enumerate(LABELS)}, "": len(LABELS)}
-    entries = [
-        {
-            "finding": finding,
-            "label": label,
-            "frames": len(rows),
-            "mean_score": rows["score"].mean(),
-            "flagged": rows["abnormal"].sum() if "abnormal" in rows else None,
-            "share_flagged": binomial(int(rows["abnormal"].sum()), len(rows), LEVEL)._asdict() if "abnormal" in rows else {},
-        }
-        for (label, finding), rows in frames.groupby(["label", "finding"])
-    ]
-    return sorted(entries, key=lambda entry: (rank[entry["label"]], entry["finding"]))
+    order = {label: position for position, label in enumerate((*LABELS, ""))}
+    findings: list[FindingMetrics] = []
+    for (label, finding), rows in frames.groupby(["label", "finding"]):
+        flagged = int(rows["abnormal"].sum()) if "abnormal" in rows else None
+        findings.append(
+            {
+                "finding": str(finding),
+                "label": str(label),
+                "frames": len(rows),
+                "mean_score": float(rows["score"].mean()),
+                "flagged": flagged,
+                "share_flagged": {} if flagged is None else interval_values(binomial(flagged, len(rows), LEVEL)),
+            }
+        )
+    return sorted(findings, key=lambda entry: (order[entry["label"]], entry["finding"]))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from medgen.metrics.decisions import binomial
 from medgen.metrics.detection import auroc, bootstrap
+from medgen.report.run_metrics import GroupMetrics, IntervalValues, interval_values
 from medgen.types import LABELS
 
 SIZES = (0.0, 0.01, 0.05, 0.2)  # of a finding, as shares of the frame: lower ends of the classes
@@ -23,7 +23,7 @@ def size_classes(shares: Sequence[float]) -> list[str]:
     return ["" if np.isnan(share) else words[int(np.searchsorted(SIZES, share, side="right")) - 1] for share in shares]
 
 
-def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 2000, level: float = 0.95) -> list[dict[str, Any]]:
+def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 2000, level: float = 0.95) -> list[GroupMetrics]:
     """Return how well the score detects in each group of frames.
 
     A group with both classes is measured within itself. One of abnormal frames alone, as those of a size class are, is measured
@@ -31,8 +31,10 @@ def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 200
 
     Parameters
     ----------
-    frames : (N) rows with label, group, score and, where there is a threshold, abnormal (bool)
+    frames : N rows with label, group (the statistical unit of each), score and, where there is a threshold, abnormal (bool)
     values : (N,) the group of each frame; frames with "" belong to none
+    n_bootstrap : number of resamples of statistical units
+    level : of the intervals, in (0, 1)
 
     Returns
     -------
@@ -40,29 +42,33 @@ def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 200
     (value, low, high), "flagged_normal" and "flagged_abnormal" (share with its exact interval, as of independent frames).
     Empty where there are fewer than two groups or more than `MOST`.
     """
-    chosen = pd.Series([str(value) for value in values], index=frames.index)
-    names = sorted(set(chosen) - {""})
+    groups = pd.Series([str(value) for value in values], index=frames.index)
+    names = sorted(set(groups) - {""})
     if not 2 <= len(names) <= MOST:
         return []
     entries = []
     for name in names:
-        rows = frames[chosen == name]
+        rows = frames[groups == name]
         normal, abnormal = (rows[rows["label"] == label] for label in LABELS)
-        entry: dict[str, Any] = {"name": name, "normal": len(normal), "abnormal": len(abnormal), "against": "", "auroc": {}}
+        entry: GroupMetrics = {"name": name, "normal": len(normal), "abnormal": len(abnormal), "against": "", "auroc": {}}
         if len(abnormal):
             entry["against"] = "its own normal frames" if len(normal) else "all normal frames"
             compared = rows if len(normal) else pd.concat([abnormal, frames[frames["label"] == "normal"]])
-            entry["auroc"] = _area(compared[compared["label"].isin(LABELS)], n_bootstrap, level)
+            entry["auroc"] = _auroc(compared[compared["label"].isin(LABELS)], n_bootstrap, level)
         if "abnormal" in frames:
-            for label, part in zip(LABELS, (normal, abnormal), strict=True):
-                entry[f"flagged_{label}"] = binomial(int(part["abnormal"].sum()), len(part), level)._asdict() if len(part) else {}
+            entry["flagged_normal"] = _share_flagged(normal, level)
+            entry["flagged_abnormal"] = _share_flagged(abnormal, level)
         entries.append(entry)
     return entries
 
 
-def _area(frames: pd.DataFrame, n_bootstrap: int, level: float) -> dict[str, float]:
+def _share_flagged(frames: pd.DataFrame, level: float) -> IntervalValues:
+    return interval_values(binomial(int(frames["abnormal"].sum()), len(frames), level)) if len(frames) else {}
+
+
+def _auroc(frames: pd.DataFrame, n_bootstrap: int, level: float) -> IntervalValues:
     if frames["label"].nunique() < len(LABELS):
         return {}
     codes = frames["label"].map(LABELS.index).to_numpy(dtype=int)
-    scores, groups = frames["score"].to_numpy(dtype=float), frames["group"].to_numpy(dtype=str)
-    return bootstrap(auroc, codes, scores, groups, n_bootstrap, level)._asdict()
+    scores, units = frames["score"].to_numpy(dtype=float), frames["group"].to_numpy(dtype=str)
+    return interval_values(bootstrap(auroc, codes, scores, units, n_bootstrap, level))

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from medgen.files import json_values
 from medgen.report import plot_style
+from medgen.report.measures import measures_of
 
 DASH = "\u2013"  # stands for what is missing
 HERE = Path(__file__).parent
@@ -42,6 +43,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     house.filters |= {"number": number, "brief": brief, "data_uri": data_uri, "literal": literal}
+    house.globals["measures_of"] = measures_of
     return house
 
 

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict, cast
 
 import pandas as pd
 
-from medgen.metrics.detection import auroc, average_precision
 from medgen.metrics.paired import compare_pairs
+from medgen.metrics.units import statistical_units
+from medgen.report.measures import measures_of
 from medgen.report.run_report_data import RunResults
 from medgen.types import LABELS
 
-STATISTICS = {"AUROC": auroc, "average precision": average_precision}
+
+class PairedDifference(TypedDict):
+    """First minus second run in one measure, with its interval and p-values; `delong_*` are NaN but for the AUROC."""
+
+    statistic: str
+    first: str
+    second: str
+    value: float
+    error: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    delong_error: float
+    delong_low: float
+    delong_high: float
+    delong_p: float
+    delong_p_holm: float
 
 
-def paired_tests(names: Sequence[str], runs: Sequence[RunResults], n_bootstrap: int = 2000) -> list[dict[str, Any]]:
-    """Return the paired comparison of every two runs: one entry for each pair and statistic.
+def paired_tests(names: Sequence[str], runs: Sequence[RunResults], n_bootstrap: int = 2000) -> list[PairedDifference]:
+    """Return the paired comparison of every two runs: one entry for each pair and compared measure of detection.
+
+    Parameters
+    ----------
+    names : of the runs, each another
+    runs : in the same order
+    n_bootstrap : number of resamples of groups
 
     Returns
     -------
-    "statistic", and as `medgen.metrics.paired.Pair`; empty where there is one run, where they were not scored on the same frames
-    or with other labels, or where these frames lack a class.
+    The title of the measure as "statistic", and the fields of `medgen.metrics.paired.Pair`; empty where there is one run, where
+    they were not scored on the same frames or with other labels, or where these frames lack a class.
     """
     tables = [run.scores.set_index("path").sort_index() for run in runs]
     first = tables[0]
@@ -30,13 +54,11 @@ def paired_tests(names: Sequence[str], runs: Sequence[RunResults], n_bootstrap: 
     if len(tables) < 2 or not alike or not first.index.is_unique or first["label"][known].nunique() < len(LABELS):
         return []
     labels = first["label"][known].map(LABELS.index).to_numpy(dtype=int)
-    own = pd.Series([f"frame {path}" for path in first.index], index=first.index)
-    groups = first["group"].mask(first["group"] == "", own) if "group" in first else own
-    scores: Mapping[str, Any] = {
-        name: table["score"][known].to_numpy(dtype=float) for name, table in zip(names, tables, strict=True)
-    }
+    units = statistical_units(first["group"] if "group" in first else [""] * len(first), first.index)[known.to_numpy()]
+    scores = {name: table["score"][known].to_numpy(dtype=float) for name, table in zip(names, tables, strict=True)}
     return [
-        {"statistic": title, **pair._asdict()}
-        for title, statistic in STATISTICS.items()
-        for pair in compare_pairs(labels, scores, groups[known].to_numpy(dtype=str), statistic, n_bootstrap)
+        cast(PairedDifference, {"statistic": measure.title, **pair._asdict()})
+        for measure in measures_of("detection")
+        if measure.column and measure.statistic is not None
+        for pair in compare_pairs(labels, scores, units, measure.statistic, n_bootstrap)
     ]

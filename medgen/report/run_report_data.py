@@ -1,4 +1,4 @@
-"""What a report is made of: the findings of one run, gathered, nothing computed."""
+"""What the page of a run is made of: its results, gathered by `medgen.verbs.results`; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.errors import RunError
+from medgen.report.audit_metrics import AuditMetrics
+from medgen.report.run_metrics import RunMetrics
 
 SCORE_COLUMNS = ("id", "path", "label", "finding", "score")
 
@@ -84,7 +86,7 @@ class RunResults:
         group, score (raw), quantile (among normal validation frames), and where they exist abnormal (the decision), psnr, ssim,
         psnr_valid, ssim_valid and component_<name>
     history : one row per epoch: epoch, seconds, lr.<player>, train.<loss>, val.<loss>, diagnosis.<name>; may be empty
-    metrics : as written to ``metrics.json``; any part may be {} and any value None, and the page then says why
+    metrics : as written to ``metrics.json``; any section may be {} and any value None, and the page then says why
     panels : best, median and worst frames of each label
     samples : (N, S, S, 3) uint8; None for a backend that does not generate
     settings : nested plain values (backend, model, train, ...)
@@ -105,7 +107,7 @@ class RunResults:
     dataset: Mapping[str, str | int]
     scores: pd.DataFrame
     history: pd.DataFrame
-    metrics: Mapping[str, Any]
+    metrics: RunMetrics
     panels: list[Panel]
     samples: NDArray[np.uint8] | None
     settings: Mapping[str, Any]
@@ -113,7 +115,7 @@ class RunResults:
     warnings: list[str]
     rejected: pd.DataFrame
     extra_figures: list[ExtraFigure] = field(default_factory=list)
-    audit: Mapping[str, Any] = field(default_factory=dict)
+    audit: AuditMetrics = field(default_factory=AuditMetrics)
 
     def __post_init__(self) -> None:
         missing = [column for column in SCORE_COLUMNS if column not in self.scores]

@@ -22,8 +22,8 @@ from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
-from medgen.metrics.image import psnr, ssim
 from medgen.report.figures import heat, image_grid
+from medgen.report.measures import statistics_of
 from medgen.runs.calibrate import component_table, decide, renew_calibration
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
@@ -153,9 +153,8 @@ def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
     columns: dict[str, Tensor] = {}
     if drawn is not None:
         target = paired_target(model, batch)
-        image, blanked = (batch.image if target is None else target) * batch.valid, drawn * batch.valid
-        columns |= {"psnr": psnr(image, blanked), "ssim": ssim(image, blanked)}
-        columns |= {"psnr_valid": psnr(image, drawn, batch.valid), "ssim_valid": ssim(image, drawn, batch.valid)}
+        image = (batch.image if target is None else target) * batch.valid
+        columns = {key: measure(image, drawn, batch.valid) for key, measure in statistics_of("quality").items()}
     table = pd.concat([component_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
     names = np.array(getattr(model, "classes", ()), dtype=object)
     predicted = {f"class_{name.replace(' ', '_')}": names[indices.numpy()] for name, indices in classes.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
 from medgen.report.audit import measure_shortcuts
+from medgen.report.audit_metrics import AuditMetrics
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows
@@ -34,7 +34,7 @@ def audit(
     *,
     device: Device = "auto",
     on_progress: OnProgress = no_progress,
-) -> dict[str, Any]:
+) -> AuditMetrics:
     """Say how well trivial traits tell the normal from the abnormal test frames of a data set, and list its near-duplicates.
 
     Parameters
@@ -77,7 +77,7 @@ def audit(
 
 def audit_frames(
     data: Prepared, rows: NDArray[np.int64], scores: Mapping[str, ArrayLike], on_progress: OnProgress = no_progress
-) -> dict[str, Any]:
+) -> AuditMetrics:
     """Return the audit of the frames of a split, with what models are worth without the strongest traits.
 
     Parameters
@@ -92,8 +92,9 @@ def audit_frames(
     """
     table = cached_traits(data, rows, on_progress)
     frames = data.index.iloc[rows].reset_index(drop=True)
-    result = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
-    return result | {"left_out": left_out(data, table), "looked": not data.kind}
+    metrics = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
+    metrics["left_out"], metrics["looked"] = left_out(data, table), not data.kind
+    return metrics
 
 
 def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress) -> pd.DataFrame:
@@ -142,9 +143,11 @@ def _pairs(data: Prepared) -> pd.DataFrame:
     return pairs.assign(kind=pd.Series(kinds, dtype=object))
 
 
-def _write(result: Mapping[str, Any], data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
+def _write(result: AuditMetrics, data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
     """Write the result of an audit as tables and as JSON."""
-    entries = [*result["traits"], *([{"trait": "mean_distance"} | result["baseline"]] if result["baseline"] else [])]
+    entries = [dict(trait) for trait in result["traits"]]
+    if result["baseline"]:
+        entries.append({"trait": "mean_distance", **result["baseline"]})
     summary = pd.json_normalize(entries).rename(columns=lambda name: name.removeprefix("auroc."))
     summary = summary.rename(columns={"value": "auroc"})
     frames = data.index.iloc[rows][LISTED].reset_index(drop=True).join(cached_traits(data, rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
 from medgen.report.ranking import write_ranking
+from medgen.report.run_metrics import RunMetrics, ThresholdMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
@@ -102,14 +103,14 @@ def _ranks(scored: ScoreTable, normal_scores: Sequence[float]) -> pd.DataFrame:
     return table
 
 
-def _metrics(run: Run, table: pd.DataFrame, normal_scores: int) -> dict[str, Any]:
+def _metrics(run: Run, table: pd.DataFrame, normal_scores: int) -> RunMetrics:
     """Return the numbers of the page."""
     threshold = run.threshold()
     decided = threshold.get("value") is not None
     return {
         "frames": {"unlabelled": len(table)},
         "flagged": {"count": int(table["abnormal"].sum()), "of": len(table)} if decided else {},
-        "threshold": threshold,
+        "threshold": cast(ThresholdMetrics, threshold),
         "validation_frames": normal_scores,
         "expected_false_alarms": threshold["false_alarm_rate"] * len(table) if decided else None,
     }
@@ -127,7 +128,7 @@ def _dataset(run: Run, data: Prepared, frames: int) -> dict[str, str | int]:
     }
 
 
-def _warnings(run: Run, metrics: dict[str, Any], rejected: int) -> list[str]:
+def _warnings(run: Run, metrics: RunMetrics, rejected: int) -> list[str]:
     """Return what a reader has to know before the ranking."""
     warnings = []
     if rejected:

@@ -20,6 +20,7 @@ from medgen.data.prepared import Prepared
 from medgen.engine.device import Device, seed_all
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
+from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import check_fits, open_trained_on
 from medgen.runs.run import Run
@@ -142,7 +143,7 @@ def shown_settings(run: Run) -> dict[str, Any]:
 
 def _metrics(
     run: Run, model: Backend, scored: ScoreTable, by: Sequence[str], device: Device, on_progress: OnProgress
-) -> dict[str, Any]:
+) -> RunMetrics:
     """Return the numbers of the page: of detection and, where the backend can do more, of that."""
     data = scored.data
     metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), subgroups(data, scored.rows, by))

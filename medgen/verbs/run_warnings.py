@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from medgen.data.prepared import Prepared
+from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
 from medgen.runs.run import Run
 from medgen.types import DataRequirements
@@ -96,7 +97,7 @@ def _files_could_not_be_read(scored: ScoredRun) -> str:
 
 
 def _frames_are_of_few_groups(scored: ScoredRun) -> str:
-    few = few_groups(scored.scores["label"].to_numpy(), scored.scores["group"].to_numpy())
+    few = few_groups(scored.scores["label"].to_numpy(), statistical_units(scored.scores["group"]))
     return f"{few}." if few else ""
 
 

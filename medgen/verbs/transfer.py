@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Classifies
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.report.evaluate import evaluate
+from medgen.report.run_metrics import TransferMetrics
 from medgen.runs.datasets import open_second
 from medgen.runs.run import Run
 from medgen.runs.scores import score_rows
 from medgen.types import OnProgress
 
-SECTIONS = ("frames", "detection", "components", "classes")
 
-
-def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progress: OnProgress) -> dict[str, Any]:
+def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progress: OnProgress) -> TransferMetrics:
     """Score the test frames of the second domain's data set and return the sections of `evaluate` that speak of classifiers.
 
     {} for a backend that does not classify, and where the second domain is no data set of its own or has no test frames.
@@ -32,4 +29,10 @@ def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progre
         return {}
     scored = score_rows(run, second, rows, run.folder / "scores-other", model=model, device=device, on_progress=on_progress)
     metrics = evaluate(scored.table, None, None)
-    return {"source": second.source, **{name: metrics[name] for name in SECTIONS}}
+    return {
+        "source": second.source,
+        "frames": metrics["frames"],
+        "detection": metrics["detection"],
+        "components": metrics["components"],
+        "classes": metrics["classes"],
+    }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.report.audit_metrics import AuditMetrics
 from medgen.report.run_report_data import RunResults
 
 
@@ -77,7 +78,7 @@ class Comparison:
     title: str
     entries: Sequence[Entry]
     failures: Sequence[Failure] = ()
-    audit: Mapping[str, object] = field(default_factory=dict)
+    audit: AuditMetrics = field(default_factory=AuditMetrics)
     duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
     rejected: pd.DataFrame = field(default_factory=pd.DataFrame)
     study: Mapping[str, object] = field(default_factory=dict)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from medgen.report.figures import score_bins
+from medgen.report.run_metrics import GroupMetrics, IntervalValues
 from medgen.report.run_report_data import RunResults
 from medgen.report.study.comparison import Entry
+from medgen.report.study.comparison_metrics import EntryDetails, FindingShare, Histogram
 from medgen.types import LABELS
 
 
-def sections(entry: Entry) -> dict[str, Any]:
+def entry_details(entry: Entry) -> EntryDetails:
     """Return everything but the row of the summary and the curves.
 
     Returns
@@ -45,42 +46,47 @@ def sections(entry: Entry) -> dict[str, Any]:
     }
 
 
-def histogram(run: RunResults) -> dict[str, Any]:
+def histogram(run: RunResults) -> Histogram:
     """Return how the raw scores of each label spread: "edges" (K + 1), "log", "threshold", and "shares" of each label in %."""
     scores = run.scores["score"].to_numpy(dtype=float)
-    there = np.isfinite(scores)
-    if not there.any():
+    finite = np.isfinite(scores)
+    if not finite.any():
         return {"edges": [], "log": False, "shares": {}, "threshold": None}
-    edges, log = score_bins(scores[there])
+    edges, log = score_bins(scores[finite])
     label = run.scores["label"].fillna("").astype(str).to_numpy()
     shares = {}
     for name in (*LABELS, ""):
-        if count := int((there & (label == name)).sum()):
-            inside = np.clip(scores[there & (label == name)], edges[0], edges[-1])  # rounding must not lose the outermost
-            shares[name or "unlabelled"] = 100 * np.histogram(inside, edges)[0] / count
-    return {"edges": edges, "log": log, "shares": shares, "threshold": (run.metrics.get("threshold") or {}).get("value")}
+        if count := int((finite & (label == name)).sum()):
+            inside = np.clip(scores[finite & (label == name)], edges[0], edges[-1])  # rounding must not lose the outermost
+            shares[name or "unlabelled"] = (100 * np.histogram(inside, edges)[0] / count).tolist()
+    return {"edges": edges.tolist(), "log": log, "shares": shares, "threshold": (run.metrics.get("threshold") or {}).get("value")}
 
 
-def averaged(intervals: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+def mean_interval(intervals: Sequence[IntervalValues]) -> IntervalValues:
     """Return the means of value, low and high over runs; None where a run lacks one.
 
     Runs see the same frames, so their counts are not pooled: means of the ends are not narrower than those of a run alone.
     """
-    found: dict[str, float | None] = {}
-    for name in ("value", "low", "high"):
-        known = [each[name] for each in intervals if each.get(name) is not None]
-        found[name] = float(np.mean(known)) if intervals and len(known) == len(intervals) else None
-    return found
+
+    def mean(numbers: Sequence[float | None]) -> float | None:
+        known = [number for number in numbers if number is not None]
+        return float(np.mean(known)) if known and len(known) == len(numbers) else None
+
+    return {
+        "value": mean([interval.get("value") for interval in intervals]),
+        "low": mean([interval.get("low") for interval in intervals]),
+        "high": mean([interval.get("high") for interval in intervals]),
+    }
 
 
-def _findings(runs: Sequence[RunResults]) -> list[dict[str, Any]]:
+def _findings(runs: Sequence[RunResults]) -> list[FindingShare]:
     tables = [{(row["label"], row["finding"]): row for row in run.metrics.get("findings") or []} for run in runs]
     return [
         {
             "finding": finding,
             "label": label,
             "frames": row["frames"],
-            "flagged": averaged([table[label, finding].get("share_flagged") or {} for table in tables]),
+            "flagged": mean_interval([table[label, finding].get("share_flagged") or {} for table in tables]),
         }
         for (label, finding), row in tables[0].items()
         if all((label, finding) in table for table in tables)
@@ -92,18 +98,22 @@ def _natural(name: str) -> list[tuple[float, str]]:
     return [(float(part), "") if part.isdecimal() else (np.inf, part) for part in re.split(r"(\d+)", name)]
 
 
-def _groups(runs: Sequence[RunResults]) -> dict[str, list[dict[str, Any]]]:
+def _groups(runs: Sequence[RunResults]) -> dict[str, list[GroupMetrics]]:
     """Return kind of grouping -> its groups with AUROC and the shares that are flagged."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    kinds: dict[str, list[GroupMetrics]] = {}
     for kind, rows in (runs[0].metrics.get("groups") or {}).items():
         tables = [{row["name"]: row for row in (run.metrics.get("groups") or {}).get(kind) or []} for run in runs]
-        found[kind] = [
-            {name: row[name] for name in ("name", "normal", "abnormal", "against")}
-            | {
-                key: averaged([table[row["name"]].get(key) or {} for table in tables])
-                for key in ("auroc", "flagged_normal", "flagged_abnormal")
+        kinds[kind] = [
+            {
+                "name": row["name"],
+                "normal": row["normal"],
+                "abnormal": row["abnormal"],
+                "against": row["against"],
+                "auroc": mean_interval([table[row["name"]].get("auroc") or {} for table in tables]),
+                "flagged_normal": mean_interval([table[row["name"]].get("flagged_normal") or {} for table in tables]),
+                "flagged_abnormal": mean_interval([table[row["name"]].get("flagged_abnormal") or {} for table in tables]),
             }
             for row in sorted(rows, key=lambda row: _natural(row["name"]))
             if all(row["name"] in table for table in tables)
         ]
-    return found
+    return kinds

@@ -16,13 +16,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
-from medgen.report.audit import headlines, trait_chart
+from medgen.report.audit import headlines
+from medgen.report.audit_chart import trait_chart
 from medgen.report.markup import asset, environment, inline, shown
 from medgen.report.plot_style import STYLE, new_figure, to_svg
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.frame_browser import pictures, rank_frames, rows
 from medgen.report.study.pdf import booklet
-from medgen.report.study.ranks import draw_ranks
+from medgen.report.study.rank_chart import draw_ranks
 from medgen.report.study.summary import entry_names, study_metrics
 from medgen.report.study.tables import between, cell, filled, summary_csv, summary_tex
 

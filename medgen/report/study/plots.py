@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, UNKNOWN, log_axis, new_figure, plot_text
-from medgen.report.study.ranks import draw_ranks
+from medgen.report.study.rank_chart import draw_ranks
 
 COLOURS = (NORMAL, ABNORMAL, "#009e73", "#cc79a7", "#8f6f00", "#56b4e9", INK, "#7b3fa0")
 LINES = ("-", "--", "-.", ":")

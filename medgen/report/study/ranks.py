@@ -8,20 +8,18 @@ So ranks are means over the draws of the bootstrap, and a bar joins entries that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from scipy.stats import rankdata
 
 from medgen.metrics.detection import Floats, percentiles
 from medgen.report.evaluate import LEVEL
-from medgen.report.plot_style import INK, MUTED, plot_text
+from medgen.report.study.comparison_metrics import MeanRank, PairMetrics, Ranks
 
 FEWEST = 3  # entries; two are compared by a single test
 
 
-def rank_entries(drawn: Mapping[str, Floats], pairs: Sequence[Mapping[str, Any]], alpha: float) -> dict[str, Any]:
+def rank_entries(drawn: Mapping[str, Floats], pairs: Sequence[PairMetrics], alpha: float) -> Ranks:
     """Return the mean rank of each entry by AUROC, 1 for the best, and the sets that cannot be told apart.
 
     Parameters
@@ -44,52 +42,32 @@ def rank_entries(drawn: Mapping[str, Floats], pairs: Sequence[Mapping[str, Any]]
     if not len(values):
         reason = "both classes have to come from two groups of frames or more, else nothing can be resampled"
         return {"reason": reason, "ranks": [], "cliques": []}
-    places = rankdata(-values, axis=1)
-    ranks: list[dict[str, Any]] = []
+    in_draws = rankdata(-values, axis=1)  # (D, E)
+    ranks: list[MeanRank] = []
     for column, name in enumerate(names):
-        low, high = percentiles(places[:, column], LEVEL)
-        ranks.append({"name": name, "mean": float(places[:, column].mean()), "low": low, "high": high})
-    ranks.sort(key=lambda entry: entry["mean"])
+        low, high = percentiles(in_draws[:, column], LEVEL)
+        ranks.append({"name": name, "mean": float(in_draws[:, column].mean()), "low": low, "high": high})
+    ranks.sort(key=lambda rank: rank["mean"])
     alike = [(pair["first"], pair["second"]) for pair in pairs if pair["measure"] == "auroc" and not pair["differ"]]
-    return {"reason": "", "ranks": ranks, "cliques": cliques([entry["name"] for entry in ranks], alike), "alpha": alpha}
+    return {"reason": "", "ranks": ranks, "cliques": cliques([rank["name"] for rank in ranks], alike), "alpha": alpha}
 
 
 def cliques(names: Sequence[str], alike: Iterable[tuple[str, str]]) -> list[list[str]]:
     """Return the largest sets of two or more names in which every two are alike, by the algorithm of Bron and Kerbosch 1973."""
-    near: dict[str, set[str]] = {name: set() for name in names}
+    neighbours: dict[str, set[str]] = {name: set() for name in names}
     for first, second in alike:
-        near[first].add(second)
-        near[second].add(first)
-    found: list[set[str]] = []
+        neighbours[first].add(second)
+        neighbours[second].add(first)
+    largest: list[set[str]] = []
 
-    def grow(members: set[str], open_to: set[str], seen: set[str]) -> None:
-        if not open_to and not seen and len(members) > 1:
-            found.append(members)
-        for name in sorted(open_to, key=names.index):
-            grow(members | {name}, open_to & near[name], seen & near[name])
-            open_to = open_to - {name}
-            seen = seen | {name}
+    def grow(members: set[str], candidates: set[str], done: set[str]) -> None:
+        if not candidates and not done and len(members) > 1:
+            largest.append(members)
+        for name in sorted(candidates, key=names.index):
+            grow(members | {name}, candidates & neighbours[name], done & neighbours[name])
+            candidates = candidates - {name}
+            done = done | {name}
 
     grow(set(), set(names), set())
-    return sorted((sorted(each, key=names.index) for each in found), key=lambda each: [names.index(name) for name in each])
-
-
-def draw_ranks(axes: Axes, found: Mapping[str, Any]) -> None:
-    """Draw the diagram: names from best to worst at their mean ranks with intervals, bars below that join what is alike."""
-    ranks, bars = found["ranks"], found["cliques"]
-    places = {entry["name"]: (entry["mean"], -row) for row, entry in enumerate(ranks)}
-    for entry in ranks:
-        mean, row = places[entry["name"]]
-        axes.plot([entry["low"], entry["high"]], [row, row], color=MUTED, linewidth=1.2)
-        axes.plot(mean, row, "o", color=INK, markersize=5)
-    for level, members in enumerate(bars):
-        y = -len(ranks) - 0.2 - 0.5 * level
-        axes.plot([places[members[0]][0], places[members[-1]][0]], [y, y], color=INK, linewidth=3)
-        for mean, row in (places[name] for name in members):
-            axes.plot([mean, mean], [row, y], color=MUTED, linewidth=0.7, linestyle=":", zorder=0)
-            axes.plot(mean, y, "o", color=INK, markersize=6)
-    axes.set_yticks([-row for row in range(len(ranks))], [plot_text(entry["name"], 28) for entry in ranks])
-    axes.grid(axis="y", visible=False)
-    axes.set(xlim=(0.8, len(ranks) + 0.2), ylim=(-len(ranks) - 0.4 - 0.5 * len(bars), 0.6))
-    axes.set_xticks(range(1, len(ranks) + 1))
-    axes.set_xlabel("mean rank by AUROC over the draws of the bootstrap, 1 is best")
+    ordered = [sorted(members, key=names.index) for members in largest]
+    return sorted(ordered, key=lambda members: [names.index(name) for name in members])

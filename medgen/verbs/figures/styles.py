@@ -13,6 +13,7 @@ from medgen.contract.capabilities import Styles
 from medgen.nn.adversarial.path_length import perceptual_path_length
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.report.figures import image_grid
+from medgen.report.run_metrics import PathLength
 from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.to_image import to_pixels
 
@@ -54,7 +55,7 @@ def style_figures(model: Styles) -> Iterator[ExtraFigure]:
     )
 
 
-def path_length(model: Styles) -> dict[str, float | str]:
+def path_length(model: Styles) -> PathLength:
     """Return the mean perceptual path length in w and what measured it; {} where no extractor is installed.
 
     Squared distances of features, over the features' mean squared length, stand in for the paper's perceptual distance: compare

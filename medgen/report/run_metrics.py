@@ -1,0 +1,176 @@
+"""The numbers of a run as typed dictionaries: what `evaluate` returns, what pages read, what ``metrics.json`` holds.
+
+None is a number that is undefined or was not measured. A section is empty, or absent, where there is nothing to fill it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+import numpy as np
+
+from medgen.metrics.detection import Interval
+
+
+class IntervalValues(TypedDict, total=False):
+    """A statistic and the interval that it lies in at the level of the bootstrap; {} where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class MeanValues(TypedDict):
+    """Mean and standard deviation (n - 1) over n frames."""
+
+    mean: float | None
+    std: float | None
+    n: int
+
+
+class FlagCount(TypedDict, total=False):
+    """How many frames are flagged, of how many."""
+
+    count: int
+    of: int
+
+
+class FrameCounts(TypedDict, total=False):
+    """How many frames there are of each label, how many groups they come from, and how many all runs of a study scored."""
+
+    normal: int
+    abnormal: int
+    unlabelled: int
+    compared: int
+    groups: int
+
+
+class Promise(TypedDict):
+    """The share of normal frames that is flagged, its exact interval, the promised rate, and whether it is kept."""
+
+    value: float
+    low: float
+    high: float
+    promised: float
+    kept: bool
+
+
+class Uniformity(TypedDict):
+    """Distance of the distribution of p-values from the uniform one, and the p-value of that."""
+
+    distance: float
+    p: float
+
+
+class ThresholdFacts(TypedDict, total=False):
+    """The threshold of a run and what its promise rests on; {} where there is none."""
+
+    value: float | None
+    false_alarm_rate: float
+    normals: int  # normal validation frames that it comes from
+    groups: int  # that those frames come from
+    pixel_level: float  # at which maps are cut
+
+
+class ThresholdMetrics(ThresholdFacts, total=False):
+    """The threshold with what it decides among the test frames."""
+
+    flagged_normal: FlagCount
+    flagged_abnormal: FlagCount
+    decisions: dict[str, IntervalValues]
+    promise: Promise
+    uniformity: Uniformity
+
+
+class FindingMetrics(TypedDict):
+    """A finding of a label: its frames and how many of them are flagged."""
+
+    finding: str
+    label: str
+    frames: int
+    mean_score: float | None
+    flagged: int | None
+    share_flagged: IntervalValues
+
+
+class GroupMetrics(TypedDict, total=False):
+    """A group of frames: how well the score detects in it, against which normal frames, and what is flagged of it."""
+
+    name: str
+    normal: int
+    abnormal: int
+    against: str
+    auroc: IntervalValues
+    flagged_normal: IntervalValues
+    flagged_abnormal: IntervalValues
+
+
+class ClassifierMetrics(TypedDict):
+    """Accuracy of a classifier over so many frames whose finding is named."""
+
+    accuracy: IntervalValues
+    frames: int
+
+
+class BootstrapSettings(TypedDict, total=False):
+    """How intervals were made."""
+
+    draws: int
+    level: float
+    by: str
+    seed: int
+
+
+class DistributionMetrics(TypedDict, total=False):
+    """How far samples are from real frames by each net that measured them; `reason` says why none did."""
+
+    measured: Sequence[Mapping[str, object]]
+    reason: str
+
+
+class PathLength(TypedDict, total=False):
+    """Perceptual path length of a generator with styles."""
+
+    value: float
+    pairs: int
+    extractor: str
+    epsilon: float
+
+
+class TransferMetrics(TypedDict, total=False):
+    """What a classifier is worth in the second domain."""
+
+    source: str
+    frames: FrameCounts
+    detection: dict[str, IntervalValues]
+    components: dict[str, dict[str, IntervalValues]]
+    classes: dict[str, ClassifierMetrics]
+
+
+class RunMetrics(TypedDict, total=False):
+    """Every number of a run. `evaluate` fills the sections up to `bootstrap`; those below it come with what a backend can do."""
+
+    frames: FrameCounts
+    detection: dict[str, IntervalValues]
+    components: dict[str, dict[str, IntervalValues]]  # score component -> measure -> interval
+    classes: dict[str, ClassifierMetrics]  # by classifier
+    pixel: dict[str, float | None]
+    quality: dict[str, dict[str, MeanValues]]  # label -> measure -> mean
+    threshold: ThresholdMetrics
+    findings: list[FindingMetrics]
+    groups: dict[str, list[GroupMetrics]]  # kind of grouping -> its groups
+    bootstrap: BootstrapSettings
+    distribution: DistributionMetrics
+    path_length: PathLength
+    transfer: TransferMetrics
+    control: Mapping[str, float | int | None]
+    flagged: FlagCount  # this and the next two: of a ranking of new frames
+    validation_frames: int
+    expected_false_alarms: float | None
+
+
+def interval_values(interval: Interval) -> IntervalValues:
+    """Return an interval as plain numbers, None where one is not finite."""
+    value, low, high = (float(number) if np.isfinite(number) else None for number in interval)
+    return {"value": value, "low": low, "high": high}
