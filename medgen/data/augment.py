@@ -11,8 +11,7 @@ https://doi.org/10.1109/CVPR.1993.341081) and is itself valid where these carry 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -137,7 +136,7 @@ def apply_one(
     from monai.transforms.spatial.array import Affine, Flip
 
     size = float(1 / draws.zoom[k])  # MONAI scales the sampling grid, so a finer grid enlarges
-    steps: list[Callable[..., Any]] = [Flip(spatial_axis=1)] if draws.flip[k] else []
+    steps: list[Flip | Affine] = [Flip(spatial_axis=1)] if draws.flip[k] else []
     if draws.angle[k] != 0 or size != 1:
         turn = float(-draws.angle[k])  # MONAI's axes are (row, column): its positive angle is clockwise as seen
         shift = tuple(draws.shift[::-1, k] * len(pixels) / 2)  # (row, column) in pixels

@@ -15,6 +15,7 @@ MAX_PIXELS = 100_000_000  # of one frame; a header that asks for more is refused
 MAX_VOLUME = 10 * MAX_PIXELS  # of everything that has to lie in memory at once (a NIfTI volume)
 TOLERANCE = 1e-6  # how far outside [0, 1] a float may lie by rounding
 
+Raw = NDArray[Any]  # pixels as a file stores them, of whatever type
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Spacing = tuple[float, float] | None
 
@@ -47,7 +48,7 @@ def check_size(height: int, width: int) -> None:
         )
 
 
-def check_finite(values: NDArray[Any]) -> None:
+def check_finite(values: Raw) -> None:
     """Refuse NaN and infinity.
 
     Raises
@@ -58,7 +59,7 @@ def check_finite(values: NDArray[Any]) -> None:
         raise ImageError(f"{bad} of {values.size} pixels are NaN or infinite")
 
 
-def standard(raw: NDArray[Any], top: int = 65535) -> Pixels:
+def standard(raw: Raw, top: int = 65535) -> Pixels:
     """Bring one frame as a file stores it into the form that travels.
 
     Parameters
@@ -81,7 +82,7 @@ def standard(raw: NDArray[Any], top: int = 65535) -> Pixels:
     return pixels if pixels.flags.c_contiguous and pixels.flags.writeable else pixels.copy(order="C")
 
 
-def _unit(raw: NDArray[Any], top: int) -> Pixels:
+def _unit(raw: Raw, top: int) -> Pixels:
     kind, size = raw.dtype.kind, raw.dtype.itemsize
     if kind == "b":
         return raw.astype(np.uint8) * np.uint8(255)

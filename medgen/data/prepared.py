@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -123,8 +124,9 @@ class Prepared:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV of ours with every text column as text: a finding called "NA" stays one."""
-    text = dict.fromkeys(["id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other"], str)
-    return pd.read_csv(path, keep_default_na=False, na_values={}, dtype=text)  # type: ignore[arg-type]
+    texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other")
+    types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
+    return pd.read_csv(path, keep_default_na=False, na_values={}, dtype=types)
 
 
 def is_prepared(folder: Path) -> bool:
@@ -143,7 +145,7 @@ def open_prepared(folder: Path) -> Prepared:
         raise DataError(f"there is no folder '{folder}'; give a data set made by `medgen prepare SOURCE --out DIR`")
     if not is_prepared(folder):
         raise DataError(f"'{folder}' is not a prepared data set; make one with `medgen prepare {folder} --out DIR`")
-    about: dict[str, Any] = read_toml(folder / "prepare.toml")
+    about = read_toml(folder / "prepare.toml")
     index = read_table(folder / "index.csv")
     try:
         frames = np.load(folder / "frames.npy", mmap_mode="r")

@@ -12,12 +12,14 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import cv2
 import numpy as np
 import pandas as pd
 import PIL.Image
 from numpy.typing import NDArray
+from PIL.JpegImagePlugin import JpegImageFile
 
 from medgen.data.field.contour import STEP, find_field
 from medgen.data.field.overlay import Mask, channel_levels, find_overlay
@@ -243,8 +245,8 @@ def _file_traits(path: Path | None, sha: str) -> tuple[float, float, float]:
             return gone
         with warnings.catch_warnings():  # of a large frame, which was read before
             warnings.simplefilter("ignore")
-            with PIL.Image.open(path, formats=["JPEG"]) as picture:  # reads the header alone
-                quality = float(jpeg_quality(np.array(picture.quantization[0])))  # type: ignore[attr-defined]
+            with cast(JpegImageFile, PIL.Image.open(path, formats=["JPEG"])) as picture:  # reads the header alone
+                quality = float(jpeg_quality(np.array(picture.quantization[0])))
     except PIL.UnidentifiedImageError:
         return 0.0, np.nan, float(path.stat().st_size)
     except (ImageError, OSError, KeyError):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -145,7 +145,7 @@ def _parse(address: str) -> tuple[str, Path]:
     return kind.lower(), Path(rest).expanduser()  # no shell does it behind a colon
 
 
-def _labels(archive: Archive, normal: Sequence[str], address: str | Path) -> NDArray[Any]:
+def _labels(archive: Archive, normal: Sequence[str], address: str | Path) -> NDArray[np.object_]:
     """Return the label of each frame: what the user calls normal, else what the source does."""
     finding, stated = archive.table["finding"], archive.table["label"]
     known = {*finding, EVERY} - {""}

@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -33,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from medgen.data.pixel_format import to_uint8
+from medgen.data.pixel_format import Pixels, to_uint8
 from medgen.errors import ImageError
 
 SIDE = 16  # of a thumbnail, in pixels
@@ -58,7 +57,7 @@ def digest(path: Path) -> str:
         raise ImageError((error.strerror or str(error)).lower()) from None
 
 
-def dhash(pixels: NDArray[Any]) -> int:
+def dhash(pixels: Pixels) -> int:
     """Return the 64-bit difference hash of a frame.
 
     Each bit tells whether grey rises from one of 9 x 8 cells to the next in its row; the first bit is the highest. Equal to
@@ -73,12 +72,12 @@ def dhash(pixels: NDArray[Any]) -> int:
     return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")
 
 
-def thumbnail(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def thumbnail(pixels: Pixels) -> NDArray[np.uint8]:
     """Return a frame of (H, W, C), C 1 or 3, as (16, 16, 3) uint8, averaged over areas."""
     return np.asarray(_picture(pixels).convert("RGB").resize((SIDE, SIDE), PIL.Image.Resampling.BOX))
 
 
-def _picture(pixels: NDArray[Any]) -> PIL.Image.Image:
+def _picture(pixels: Pixels) -> PIL.Image.Image:
     eight = to_uint8(pixels)
     return PIL.Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,7 @@ def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
 class Cropped(NamedTuple):
     """One frame, ready to be stored: its row of the index, (S, S, C) uint8, (S, S) bool, (S, S) bool."""
 
-    row: dict[str, Any]
+    row: dict[str, str | int]
     pixels: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     mask: NDArray[np.bool_]
@@ -179,7 +179,7 @@ def _part(parts: Path, number: int) -> Path:
     return parts / f"{number:06}.npz"
 
 
-def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, Any], settings: PrepareSettings, workers: int | None) -> None:
+def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, str], settings: PrepareSettings, workers: int | None) -> None:
     """Join the part files, divide them into splits, add the augmented copies and write the data set."""
     tables = []
     for number in range(chunks):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,7 +100,7 @@ def split_archive(table: pd.DataFrame, seed: int) -> pd.Series:
     return split
 
 
-def _whole_groups(group: pd.Series, shares: Mapping[str, float], seed: int) -> NDArray[Any]:
+def _whole_groups(group: pd.Series, shares: Mapping[str, float], seed: int) -> NDArray[np.object_]:
     """Return a split for each frame: whole groups in random order to those in `shares`, the rest to train.
 
     The first split has at least one group, the smallest if need be, where there are two or more.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from itertools import repeat
 from math import prod
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -86,7 +86,7 @@ def _layout(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     raise ImageError(f"has shape {joined(shape)}; expected (H, W), (H, W, C) or (N, H, W, C) with C 1 or 3")
 
 
-def _items(file: IO[bytes], count: int, frame: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> Iterator[Pixels]:
+def _items(file: IO[bytes], count: int, frame: tuple[int, ...], dtype: np.dtype, fortran: bool) -> Iterator[Pixels]:
     if fortran:  # the frames lie interleaved: all of them have to be read
         if count * prod(frame) > MAX_VOLUME:
             raise ImageError(

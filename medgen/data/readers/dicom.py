@@ -7,14 +7,14 @@ files may carry these per frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.pixel_format import FileFrames, Pixels, Spacing, check_size, standard
+from medgen.data.pixel_format import FileFrames, Pixels, Raw, Spacing, check_size, standard
 from medgen.errors import ImageError
 
 if TYPE_CHECKING:  # pydicom takes a while to import, and few need it
@@ -93,7 +93,7 @@ def _frames(ds: Dataset, space: str, count: int) -> Iterator[tuple[Pixels, Spaci
         raise ImageError(f"truncated: the header says {count} frames, {done} are there")
 
 
-def _decode(ds: Dataset) -> Iterator[NDArray[Any]]:
+def _decode(ds: Dataset) -> Iterator[Raw]:
     from pydicom.pixels.utils import iter_pixels
 
     try:
@@ -122,7 +122,7 @@ def frame_header(ds: Dataset, k: int) -> Dataset:
     return header
 
 
-def _palette(raw: NDArray[Any], header: Dataset) -> Pixels:
+def _palette(raw: Raw, header: Dataset) -> Pixels:
     """Indices -> (H, W, 3)."""
     top = 2 ** int(header.RedPaletteColorLookupTableDescriptor[2]) - 1
     if "RedPaletteColorLookupTableData" not in header:  # segmented tables
@@ -139,7 +139,7 @@ def _palette(raw: NDArray[Any], header: Dataset) -> Pixels:
     return standard(colours.astype(np.uint8) if top == 255 else colours, top)
 
 
-def _grey(raw: NDArray[Any], header: Dataset) -> Pixels:
+def _grey(raw: Raw, header: Dataset) -> Pixels:
     """Stored values -> (H, W, 1), white largest."""
     values, low, high = _modality(raw, header)
     inverted = header.PhotometricInterpretation == "MONOCHROME1"
@@ -152,7 +152,7 @@ def _grey(raw: NDArray[Any], header: Dataset) -> Pixels:
     return standard((1 - unit if inverted else unit).astype(np.float32))
 
 
-def _modality(raw: NDArray[Any], header: Dataset) -> tuple[NDArray[Any], float, float]:
+def _modality(raw: Raw, header: Dataset) -> tuple[Raw, float, float]:
     """Stored values -> the values that the modality means, and the lowest and highest that there could be (PS3.3 C.11.1)."""
     if header.get("ModalityLUTSequence"):
         item = header.ModalityLUTSequence[0]
@@ -166,7 +166,7 @@ def _modality(raw: NDArray[Any], header: Dataset) -> tuple[NDArray[Any], float, 
     return raw.astype(np.float64) * slope + intercept, ends[0], ends[1]
 
 
-def _voi(values: NDArray[Any], header: Dataset) -> NDArray[np.float64] | None:
+def _voi(values: Raw, header: Dataset) -> NDArray[np.float64] | None:
     """Apply the VOI table or the first window (PS3.3 C.11.2); None where the file has neither that makes sense."""
     if header.get("VOILUTSequence"):
         item = header.VOILUTSequence[0]
@@ -186,7 +186,7 @@ def _voi(values: NDArray[Any], header: Dataset) -> NDArray[np.float64] | None:
     return (values - centre) / width + 0.5
 
 
-def _look_up(values: NDArray[Any], descriptor: Any, data: DataElement, header: Dataset) -> NDArray[np.uint16]:
+def _look_up(values: Raw, descriptor: Sequence[int], data: DataElement, header: Dataset) -> NDArray[np.uint16]:
     """Map values through a DICOM table (PS3.3 C.11.1.1); what lies beyond its ends gets the nearest entry.
 
     pydicom's own functions count the index in the type of the entries, so that more than 256 values run over in an 8-bit table.

@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from io import BufferedReader
-from typing import Any
 
 import cv2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from medgen.data.pixel_format import MAX_PIXELS, FileFrames, Pixels, Spacing, check_size, standard
 from medgen.errors import ImageError
@@ -55,20 +55,20 @@ def open_frames(file: BufferedReader) -> FileFrames:
         raise ImageError(f"is larger than {MAX_PIXELS // 1_000_000} megapixels, the most that are read") from None
     deep_png = picture.format == "PNG" and head[24] == 16  # the bit depth in its header
     pages: Sequence[int] = range(1 if picture.format == "MPO" else getattr(picture, "n_frames", 1))
-    if picture.format == "TIFF" and len(pages) > 1:  # leave out smaller copies of a page, and its mask
+    if isinstance(picture, TiffImageFile) and len(pages) > 1:  # leave out smaller copies of a page, and its mask
         pages = [page for page in pages if not _tag(picture, page, SUBFILE) & 0b101] or [0]
     return FileFrames(len(pages), (_page(file, picture, deep_png, page) for page in pages))
 
 
-def _tag(picture: Any, page: int, tag: int) -> int:
+def _tag(picture: TiffImageFile, page: int, tag: int) -> int:
     picture.seek(page)
     return int(picture.tag_v2.get(tag, 0))
 
 
-def _page(file: BufferedReader, picture: Any, deep_png: bool, page: int) -> tuple[Pixels, Spacing]:
+def _page(file: BufferedReader, picture: PIL.Image.Image, deep_png: bool, page: int) -> tuple[Pixels, Spacing]:
     picture.seek(page)
     check_size(picture.height, picture.width)
-    tags = dict(picture.tag_v2) if picture.format == "TIFF" else {}
+    tags = dict(picture.tag_v2) if isinstance(picture, TiffImageFile) else {}
     bits = max(tags.get(BITS, (8,))) if tags else 8
     if deep_png or (bits == 16 and tags.get(SAMPLES, 1) > 1):
         if tags and (tags.get(PHOTOMETRIC), tags.get(PLANAR, 1)) != (2, 1):
@@ -116,7 +116,7 @@ def _deep(file: BufferedReader, page: int) -> NDArray[np.uint16]:
     return raw[..., {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[raw.shape[2]]].astype(np.uint16, copy=False)  # BGR -> RGB
 
 
-def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+def _turned(pixels: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
     """Apply an EXIF orientation (1 to 8) to (H, W, C)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
