@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sources import DIGITS, LABELS, dsprites, idx, medmnist, mnist, noise
 
-from medgen.data.native.archives import Archive, Stacked, factors, read_dsprites, read_idx, read_medmnist, read_mnist
+from medgen.data.native.archives import Archive, Stacked, read_dsprites, read_idx, read_medmnist, read_mnist
 from medgen.errors import DataError
 
 
@@ -119,10 +119,6 @@ def test_the_shape_is_the_finding(tmp_path: Path) -> None:
     assert table["finding"].tolist() == ["square", "ellipse", "heart", "square"] and set(table["split"]) == {""}
 
 
-def test_factors_are_the_stored_classes(tmp_path: Path) -> None:
-    assert factors(dsprites(tmp_path / "d.npz"))[4].tolist() == [0, 1, 4, 4, 4, 4]
-
-
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
@@ -210,11 +206,9 @@ def test_real_mnist_has_the_known_counts_mean_and_first_test_digit(real_data: Pa
 
 
 def test_real_dsprites_has_a_third_of_each_shape_and_binary_frames(real_data: Path) -> None:
-    path = real_data / "dsprites" / "dsprites_orientation0_rerender.npz"
-    archive = read_dsprites(path)
+    archive = read_dsprites(real_data / "dsprites" / "dsprites_orientation0_rerender.npz")
     assert archive.table["finding"].value_counts().to_dict() == dict.fromkeys(["square", "ellipse", "heart"], 6_144)
     assert np.unique(archive.frames[:500]).tolist() == [0, 255]
-    assert factors(path).max(axis=0).tolist() == [0, 2, 5, 0, 31, 31]  # 3 shapes x 6 scales x 32 x 32 places
 
 
 def test_real_pneumoniamnist_has_the_published_counts(real_data: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.transform import rotate
 
 from medgen.config import ConfigError
-from medgen.data.augment import AugmentSettings, Draws, apply, apply_mask, apply_one, draw
+from medgen.data.augment import AugmentSettings, Draws, apply, apply_one, draw
 
 SIDE = 48
 
@@ -178,15 +178,6 @@ def test_augmentation_keeps_the_share_of_valid_pixels_of_a_frame_with_holes():
     _, kept = apply(image, known, one(angle=0.2))
     _, whole = apply(image, torch.ones_like(known), one(angle=0.2))
     assert float(kept.sum() / whole.sum()) == pytest.approx(float(known.float().mean()), abs=0.06)
-
-
-def test_a_truth_mask_moves_with_its_frame():
-    mask = np.zeros((SIDE, SIDE), bool)
-    mask[10:22, 28:40] = True
-    draws = one(True, 0.3, 1.1)
-    image, _ = apply(*batch(np.repeat(mask[..., None] * np.uint8(255), 3, -1), np.ones_like(mask)), draws)
-    moved = apply_mask(torch.from_numpy(mask)[None, None], draws)
-    assert float((moved != (image[:, :1] >= 0.5)).float().mean()) < 0.002
 
 
 def test_a_grey_frame_of_one_channel_is_changed_too():

@@ -112,11 +112,6 @@ def apply(image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
     return _contrast(mixed / known.clamp_min(_HALF), still_valid, factor.view(-1, 1, 1, 1)), still_valid
 
 
-def apply_mask(mask: Tensor, draws: Draws) -> Tensor:
-    """Move a truth mask, (B, 1, S, S) bool, as `apply` moves the frames."""
-    return _move(mask.float(), draws) >= _HALF
-
-
 def apply_one(
     pixels: NDArray[np.uint8], valid: NDArray[np.bool_], draws: Draws, k: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

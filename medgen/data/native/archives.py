@@ -195,17 +195,6 @@ def read_dsprites(path: Path) -> Archive:
     return Archive(Stacked([frames], factor=255), table, [(path.name, path.stat().st_size)], (EVERY,))
 
 
-def factors(path: Path) -> NDArray[np.int64]:
-    """Return what dSprites was drawn from, (N, 6): the indices of colour, shape, scale, orientation, x and y; row k is frame k.
-
-    Raises
-    ------
-    DataError : if the file is damaged or no dSprites.
-    """
-    (latents,) = _npz(path, "latents_classes")
-    return latents.astype(np.int64)
-
-
 def read_medmnist(path: Path) -> Archive:
     """Open a 2D MedMNIST npz (https://medmnist.com). A finding is the number of a class; what is normal, `MEDMNIST_NORMAL` says.
 
