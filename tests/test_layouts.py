@@ -17,8 +17,16 @@ def tree(root: Path, *files: str) -> Path:
     return root
 
 
+GENERAL = ["manifest", "mvtec", "plain_folder", "class_folders", "single_file"]
+
+
 def test_layouts_are_asked_in_a_stated_order() -> None:
-    assert list(all_layouts()) == ["manifest", "mvtec", "plain_folder", "class_folders", "single_file"]
+    assert [name for name in all_layouts() if name in GENERAL] == GENERAL
+
+
+def test_no_layout_is_asked_behind_the_one_that_takes_any_folder(tmp_path: Path) -> None:
+    takers = [name for name, layout in all_layouts().items() if layout.recognises(tmp_path)]
+    assert takers[-1] == "class_folders"
 
 
 def test_no_two_layouts_have_the_same_order() -> None:

@@ -1,4 +1,4 @@
-"""Prepared data set to batches, in an order that depends on the seed, the epoch and nothing else."""
+"""Prepared data set to batches, in an order that depends on the seed and the epoch alone: a training can be taken up anywhere."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from medgen.data.pixel_format import to_uint8
 from medgen.types import Box, Crop, Image
 
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels
-BORDER_SPREAD = 14  # nor has more noise between its 10th and 90th percentile
+BORDER_NOISE = 14  # nor do its 10th and 90th percentile lie farther apart
 STEP = 12  # smallest rise from border to tissue
 SMALLEST_FIELD = 0.08  # of the frame's area; anything smaller is no field of view
 
@@ -54,7 +54,7 @@ def _border_level(bright: NDArray[np.uint8]) -> int | None:
     for rows in (slice(None, side), slice(-side, None)):
         for columns in (slice(None, side), slice(-side, None)):
             low, middle, high = np.percentile(bright[rows, columns], (10, 50, 90))
-            if middle <= BORDER_LEVEL and high - low <= BORDER_SPREAD:
+            if middle <= BORDER_LEVEL and high - low <= BORDER_NOISE:
                 levels.append(high)
     return round(min(levels)) if levels else None
 

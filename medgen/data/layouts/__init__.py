@@ -1,1 +1,1 @@
-"""A folder to what it means: which files are frames, and their class, label, split, group and mask."""
+"""One file for each way in which folders mean something (`medgen.data.sources.Layout`); one with an underscore is none."""

@@ -197,7 +197,7 @@ def axes(height: int, width: int, stride: int = 1) -> tuple[Plane, Plane]:
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...], cells: int, octaves: int = 1) -> Plane:
-    """Return smooth noise (H, W) of about unit spread, from `cells` cells per side upwards; an octave has 0.6 of the last."""
+    """Return smooth noise (H, W) with a deviation of 1 or so, `cells` cells per side and finer; an octave has 0.6 of the last."""
     height, width = shape
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):

@@ -1,1 +1,1 @@
-"""A path to pictures: photographs, TIFF stacks, DICOM, NIfTI and NumPy arrays, each as an `Image`."""
+"""One file for each format: what it needs is said by `medgen.data.images.Reader`. One with an underscore is none."""
