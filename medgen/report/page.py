@@ -40,23 +40,31 @@ def write_report(runs: Sequence[RunResults], out: Path) -> Path:
     metrics = {name: json_values({**run.metrics, **_audited(run)}) for name, run in zip(names, runs, strict=True)}
     scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, runs, strict=True)], ignore_index=True)
     scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
-    page = render(runs)
+    charts = [draw_charts(run) for run in runs]
+    page = render(runs, charts)
     write_json(out / "metrics.json", metrics if len(names) > 1 else metrics[names[0]])
     write_csv(out / "scores.csv", scores)
-    for place, run in enumerate(runs, 1):
-        for key, svg in _charts(run).items():
-            write_bytes(out / "figures" / (f"{key}.svg" if len(names) == 1 else f"{place}-{key}.svg"), svg)
-        for figure in run.extra_figures:
-            name = f"{figure.key}.{figure.suffix}"
-            write_bytes(out / "figures" / (name if len(names) == 1 else f"{place}-{name}"), figure.picture)
+    for number, (run, drawn) in enumerate(zip(runs, charts, strict=True), 1):
+        pictures = {f"{key}.svg": svg for key, svg in drawn.items()}
+        pictures |= {f"{figure.key}.{figure.suffix}": figure.picture for figure in run.extra_figures}
+        for name, picture in pictures.items():
+            write_bytes(out / "figures" / (name if len(names) == 1 else f"{number}-{name}"), picture)
     write_text(out / "report.html", page)
     return out / "report.html"
 
 
-def render(runs: Sequence[RunResults]) -> str:
-    """Return the page's HTML."""
+def render(runs: Sequence[RunResults], charts: Sequence[Mapping[str, bytes]]) -> str:
+    """Return the page's HTML.
+
+    Parameters
+    ----------
+    charts : of each run, as `draw_charts` returns them
+    """
     names = distinct([run.name for run in runs])
-    contexts = [context(run, name, f"run-{place}") for place, (run, name) in enumerate(zip(runs, names, strict=True), 1)]
+    contexts = [
+        context(run, name, f"run-{number}", drawn)
+        for number, (run, name, drawn) in enumerate(zip(runs, names, charts, strict=True), 1)
+    ]
     pairs = [json_values(pair) for pair in paired_tests(names, runs)]
     return (
         environment()
@@ -76,10 +84,14 @@ def _warnings(names: Sequence[str], runs: Sequence[RunResults]) -> list[tuple[st
     return [(", ".join(whose) if len(runs) > 1 else "", text) for text, whose in concerned.items()]
 
 
-def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
+def context(run: RunResults, name: str, anchor: str, charts: Mapping[str, bytes]) -> dict[str, Any]:
     """Return what a template shows of one run: plain values, finished pictures, the rows of its tables.
 
-    `anchor` is the run's own in the page.
+    Parameters
+    ----------
+    name : of the run, unlike that of any other on the page
+    anchor : begins the names of the run's elements, unlike that of any other
+    charts : name to SVG, as `draw_charts` returns them
     """
     scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
     limit = json_values(run.metrics.get("threshold") or {}).get("value")
@@ -92,7 +104,7 @@ def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
         "run": run,
         "metrics": json_values(run.metrics),
         "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | json_values(run.metrics.get("frames") or {}),
-        "charts": {key: inline(svg, f"{anchor}-{key}-") for key, svg in _charts(run).items()},
+        "charts": {key: inline(svg, f"{anchor}-{key}-") for key, svg in charts.items()},
         "extra_figures": [(figure, _shown_picture(figure, f"{anchor}-{figure.key}-")) for figure in run.extra_figures],
         "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
         "mapped": any(panel.error is not None for panel in run.panels),
@@ -106,8 +118,8 @@ def context(run: RunResults, name: str, anchor: str) -> dict[str, Any]:
     }
 
 
-def _charts(run: RunResults) -> dict[str, bytes]:
-    """Return those charts that the run's data allow."""
+def draw_charts(run: RunResults) -> dict[str, bytes]:
+    """Return those charts that the run's data allow: name to SVG."""
     finite = run.scores[np.isfinite(run.scores["score"].to_numpy(dtype=float))]
     label = finite["label"].fillna("").astype(str)
     threshold = json_values(run.metrics.get("threshold") or {})

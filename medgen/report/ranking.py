@@ -34,7 +34,7 @@ def write_ranking(results: RunResults, normal_scores: Sequence[float], out: Path
     histogram = score_histogram([*normal_scores, *scores["score"]], labels, results.metrics["threshold"].get("value"))
     page = environment().get_template("ranking.html")
     html = page.render(
-        c=context(results, results.name, "ranking"),
+        c=context(results, results.name, "ranking", {}),
         ranks=[json_values(row) for row in scores.head(LISTED).to_dict("records")],
         histogram=inline(histogram, "histogram-"),
         style=asset("page.css"),
