@@ -14,7 +14,9 @@ from PIL import Image
 from studies import make_comparison, make_frames
 
 from medgen.report.study.comparison import Comparison
-from medgen.report.study.frame_browser import choose, pictures, rank_frames, rows
+from medgen.report.study.frame_pictures import frame_pictures
+from medgen.report.study.frame_ranks import choose_frames, rank_frames
+from medgen.report.study.frame_table import frame_table
 from medgen.report.study.summary import entry_names
 
 
@@ -25,22 +27,22 @@ def comparison() -> Comparison:
 
 def test_disagreement_is_the_largest_minus_the_smallest_quantile(comparison: Comparison) -> None:
     quantiles = pd.concat([entry.runs[0].scores["quantile"] for entry in comparison.entries], axis=1)
-    np.testing.assert_allclose(rank_frames(comparison.entries).spread, quantiles.max(axis=1) - quantiles.min(axis=1))
+    np.testing.assert_allclose(rank_frames(comparison.entries).disagreement, quantiles.max(axis=1) - quantiles.min(axis=1))
 
 
 def test_a_run_without_quantiles_is_placed_by_rank(comparison: Comparison) -> None:
     first = comparison.entries[0]
     bare = replace(first.runs[0], scores=first.runs[0].scores.drop(columns="quantile"))
-    found = rank_frames([replace(first, runs=[bare])]).places[0]
+    found = rank_frames([replace(first, runs=[bare])]).quantiles[0]
     np.testing.assert_allclose(found, bare.scores["score"].rank() / len(bare.scores))
 
 
 def test_the_frames_that_matter_are_chosen(comparison: Comparison) -> None:
     ranked, names = rank_frames(comparison.entries), entry_names(comparison)
     table = comparison.entries[0].runs[0].scores
-    chosen = choose(table, ranked, names, 40)
+    chosen = choose_frames(table, ranked, names, 40)
     assert len(chosen) == 40
-    assert int(np.argmax(ranked.spread)) in chosen
+    assert int(np.argmax(ranked.disagreement)) in chosen
     for entry in comparison.entries:
         scores = entry.runs[0].scores
         assert scores.index[scores["label"] == "normal"][scores["score"][scores["label"] == "normal"].argmax()] in chosen
@@ -49,13 +51,13 @@ def test_the_frames_that_matter_are_chosen(comparison: Comparison) -> None:
 
 
 def test_reasons_name_the_backend_that_they_are_about(comparison: Comparison) -> None:
-    chosen = choose(comparison.entries[0].runs[0].scores, rank_frames(comparison.entries), entry_names(comparison), 60)
+    chosen = choose_frames(comparison.entries[0].runs[0].scores, rank_frames(comparison.entries), entry_names(comparison), 60)
     wanted = {f"among the most anomalous normal frames for {name}" for name in entry_names(comparison)}
     assert wanted <= set(chosen.values())
 
 
 def test_pictures_are_those_of_the_backend(comparison: Comparison) -> None:
-    found = pictures(comparison, entry_names(comparison), rank_frames(comparison.entries))
+    found = frame_pictures(comparison, entry_names(comparison), rank_frames(comparison.entries))
     row = next(iter(found))
     for entry, part in zip(comparison.entries, found[row]["entries"], strict=True):
         view = entry.frame_views([row])[0]
@@ -66,7 +68,7 @@ def test_pictures_are_those_of_the_backend(comparison: Comparison) -> None:
 
 
 def test_the_contour_runs_around_the_finding(comparison: Comparison) -> None:
-    found = pictures(comparison, entry_names(comparison), rank_frames(comparison.entries))
+    found = frame_pictures(comparison, entry_names(comparison), rank_frames(comparison.entries))
     row, frame = next((row, frame) for row, frame in found.items() if frame["contour"])
     mask = comparison.entries[0].frame_views([row])[0].mask
     assert mask is not None
@@ -78,12 +80,12 @@ def test_the_contour_runs_around_the_finding(comparison: Comparison) -> None:
 
 
 def test_pictures_stay_within_their_bytes(comparison: Comparison) -> None:
-    found = pictures(comparison, entry_names(comparison), rank_frames(comparison.entries), budget=100_000)
+    found = frame_pictures(comparison, entry_names(comparison), rank_frames(comparison.entries), budget=100_000)
     assert 0 < len(json.dumps(list(found.values()))) <= 100_000
 
 
 def test_rows_hold_every_frame_in_its_place(comparison: Comparison) -> None:
-    found = rows(comparison, entry_names(comparison), rank_frames(comparison.entries), [3, 1])
+    found = frame_table(comparison, entry_names(comparison), rank_frames(comparison.entries), [3, 1])
     table = comparison.entries[1].runs[0].scores
     assert found["row"] == list(range(len(table))) and found["path"] == list(table["path"])
     np.testing.assert_allclose(found["entries"][1]["score"], table["score"], rtol=1e-3)
@@ -93,14 +95,14 @@ def test_rows_hold_every_frame_in_its_place(comparison: Comparison) -> None:
 
 def test_rows_over_the_budget_leave_out_those_that_backends_agree_about(comparison: Comparison) -> None:
     ranked = rank_frames(comparison.entries)
-    found = rows(comparison, entry_names(comparison), ranked, [0], budget=6000)
+    found = frame_table(comparison, entry_names(comparison), ranked, [0], budget=6000)
     others = [row for row in found["row"] if row != 0]
     assert 10 < len(found["row"]) < found["total"] == 120 and 0 in found["row"]
-    assert ranked.spread[others].min() >= np.delete(ranked.spread, found["row"]).max()
+    assert ranked.disagreement[others].min() >= np.delete(ranked.disagreement, found["row"]).max()
 
 
 def test_hidden_characters_of_a_path_are_shown() -> None:
     frames = make_frames(10, 10)
     made = make_comparison(frames=frames.assign(path="a\u202e\udcff" + frames["path"]), seeds=1)
-    found = rows(made, entry_names(made), rank_frames(made.entries), [])
+    found = frame_table(made, entry_names(made), rank_frames(made.entries), [])
     assert found["path"][0].startswith(r"a\u202e\udcff")

@@ -172,20 +172,20 @@ def pdf_texts(metrics: dict[str, Any]) -> str:
     return "\n".join(text.get_text() for figure in pdf._pages(metrics) for text in figure.findobj(Text))
 
 
-def test_the_booklet_says_the_numbers_of_the_summary(metrics: dict[str, Any]) -> None:
+def test_the_pdf_says_the_numbers_of_the_summary(metrics: dict[str, Any]) -> None:
     text = pdf_texts(metrics)
     units = {column["key"]: column["unit"] for column in metrics["measures"]}
     cells = [words(entry["summary"][key]["value"], unit) for entry in metrics["entries"] for key, unit in units.items()]
     assert [cell for cell in cells if cell not in text] == []
 
 
-def test_the_booklet_says_on_top_and_on_every_page_what_it_is_not_for(metrics: dict[str, Any]) -> None:
+def test_the_pdf_says_on_top_and_on_every_page_what_it_is_not_for(metrics: dict[str, Any]) -> None:
     assert pdf.RESEARCH in pdf_texts(metrics)
 
 
-def test_equal_metrics_give_an_equal_booklet(metrics: dict[str, Any], folder: Path) -> None:
+def test_equal_metrics_give_an_equal_comparison_pdf(metrics: dict[str, Any], folder: Path) -> None:
     made = (folder / "report.pdf").read_bytes()
-    assert made == pdf.booklet(metrics) and made.startswith(b"%PDF")
+    assert made == pdf.comparison_pdf(metrics) and made.startswith(b"%PDF")
     assert len(re.findall(rb"/Type /Page\b", made)) == len(list(pdf._pages(metrics)))
 
 

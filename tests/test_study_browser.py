@@ -139,7 +139,7 @@ def test_raw_scores_are_a_range_of_the_chosen_backend(page: Page) -> None:
 
 def test_quantiles_and_disagreement_are_ranges(page: Page) -> None:
     page.fill("[name=low]", "0.5")
-    page.fill("[name=spread]", "0.6")
+    page.fill("[name=disagreement]", "0.6")
     assert 0 < count(page) < 120
     assert all(float(value) >= 0.6 for value in column(page, "#frame-table", 3))
     assert all(float(value) >= 0.5 for value in column(page, "#frame-table", 6))

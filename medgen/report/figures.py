@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from itertools import cycle
+from typing import Protocol
 
 import matplotlib
 import numpy as np
@@ -151,9 +152,19 @@ def heat(error: NDArray[np.float32], valid: NDArray[np.bool_], high: float) -> N
     return np.where(valid[..., None], colours, hatched).astype(np.uint8)
 
 
-def error_scale(panels: Sequence[Panel]) -> float:
-    """Return the error that the brightest colour stands for: the 99.5th percentile over all valid pixels of all panels."""
-    pooled = [panel.error[panel.valid & np.isfinite(panel.error)] for panel in panels if panel.error is not None]
+class WithErrorMap(Protocol):
+    """A frame with an error map (S, S), or None, and its valid pixels (S, S)."""
+
+    @property
+    def error(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def valid(self) -> NDArray[np.bool_]: ...
+
+
+def error_scale(frames: Sequence[WithErrorMap]) -> float:
+    """Return the error that the brightest colour stands for: the 99.5th percentile over all valid pixels of all frames."""
+    pooled = [frame.error[frame.valid & np.isfinite(frame.error)] for frame in frames if frame.error is not None]
     values = np.concatenate([*pooled, np.empty(0)])
     return float(np.percentile(values, 99.5)) if values.size and values.max() > 0 else 1.0
 

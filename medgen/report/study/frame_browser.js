@@ -1,22 +1,22 @@
 "use strict";
-/* Frames: filter, sort, turn pages, look. */
+/* Frames: filter, sort, turn pages, look. `index` is the position of a listed frame in the columns of the frame table. */
 {
   const ROWS = 25;
-  const SHOWN = 40;
+  const THUMBNAILS = 40;
   const frames = read("frames-data");
   const pictures = read("pictures-data");
   const form = document.getElementById("filters");
   const field = form.elements;
   const get = (id) => document.getElementById(id);
-  const all = frames.row.map((_, place) => place);
-  const state = { found: all, page: 0, key: null, falling: true, chosen: null };
+  const all = frames.row.map((_, index) => index);
+  const state = { matching: all, page: 0, key: null, falling: true, chosen: null };
   const number = (value, digits = 3) => (value === null ? "–" : value.toFixed(digits));
-  const picture = (place) => pictures[frames.row[place]];
-  const label = (place) => frames.labels[frames.label[place]];
-  const finding = (place) => frames.findings[frames.finding[place]];
-  const decision = (entry, place) => {
-    const flag = entry.flagged[place];
-    return flag < 0 ? "no decision" : flag ? (frames.label[place] === 0 ? "false alarm" : "flagged") : frames.label[place] === 1 ? "missed" : "not flagged";
+  const picture = (index) => pictures[frames.row[index]];
+  const label = (index) => frames.labels[frames.label[index]];
+  const finding = (index) => frames.findings[frames.finding[index]];
+  const decision = (entry, index) => {
+    const flag = entry.flagged[index];
+    return flag < 0 ? "no decision" : flag ? (frames.label[index] === 0 ? "false alarm" : "flagged") : frames.label[index] === 1 ? "missed" : "not flagged";
   };
 
   frames.labels.forEach((name, value) => frames.label.includes(value) && field.label.append(make("option", { value: String(value) }, name)));
@@ -24,38 +24,38 @@
   frames.entries.forEach((entry, value) => field.entry.append(make("option", { value: String(value) }, entry.name)));
 
   const columns = [
-    ["File", (place) => frames.path[place]],
+    ["File", (index) => frames.path[index]],
     ["Finding", finding],
     ["Label", label],
-    ["Disagreement", (place) => frames.spread[place]],
-    ["Score", (place) => frames.entries[field.entry.value].score[place]],
-    ["Decision", (place) => decision(frames.entries[field.entry.value], place)],
-    ...frames.entries.map((entry) => [entry.name, (place) => entry.quantile[place]]),
+    ["Disagreement", (index) => frames.disagreement[index]],
+    ["Score", (index) => frames.entries[field.entry.value].score[index]],
+    ["Decision", (index) => decision(frames.entries[field.entry.value], index)],
+    ...frames.entries.map((entry) => [entry.name, (index) => entry.quantile[index]]),
   ];
 
   const tests = {
-    alarm: (entry, place) => entry.flagged[place] === 1 && frames.label[place] === 0,
-    miss: (entry, place) => entry.flagged[place] === 0 && frames.label[place] === 1,
-    flagged: (entry, place) => entry.flagged[place] === 1,
-    passed: (entry, place) => entry.flagged[place] === 0,
+    alarm: (entry, index) => entry.flagged[index] === 1 && frames.label[index] === 0,
+    miss: (entry, index) => entry.flagged[index] === 0 && frames.label[index] === 1,
+    flagged: (entry, index) => entry.flagged[index] === 1,
+    passed: (entry, index) => entry.flagged[index] === 0,
   };
 
   function filter() {
     const entry = frames.entries[field.entry.value];
-    const [low, high, spread] = ["low", "high", "spread"].map((name) => Number(field[name].value));
+    const [low, high, disagreement] = ["low", "high", "disagreement"].map((name) => Number(field[name].value));
     const [least, most] = [field.least.value === "" ? -Infinity : Number(field.least.value), field.most.value === "" ? Infinity : Number(field.most.value)];
     const part = field.path.value.toLowerCase();
-    state.found = all.filter((place) => {
-      const quantile = entry.quantile[place];
+    state.matching = all.filter((index) => {
+      const quantile = entry.quantile[index];
       return (
-        (field.label.value === "" || frames.label[place] === Number(field.label.value)) &&
-        (field.finding.value === "" || frames.finding[place] === Number(field.finding.value)) &&
-        (field.decision.value === "" || tests[field.decision.value](entry, place)) &&
+        (field.label.value === "" || frames.label[index] === Number(field.label.value)) &&
+        (field.finding.value === "" || frames.finding[index] === Number(field.finding.value)) &&
+        (field.decision.value === "" || tests[field.decision.value](entry, index)) &&
         (quantile === null ? low === 0 && high === 1 : quantile >= low && (high === 1 || quantile <= high)) &&
-        frames.spread[place] >= spread &&
-        (entry.score[place] ?? -Infinity) >= least && (entry.score[place] ?? Infinity) <= most &&
-        (part === "" || frames.path[place].toLowerCase().includes(part)) &&
-        (!field.pictured.checked || picture(place))
+        frames.disagreement[index] >= disagreement &&
+        (entry.score[index] ?? -Infinity) >= least && (entry.score[index] ?? Infinity) <= most &&
+        (part === "" || frames.path[index].toLowerCase().includes(part)) &&
+        (!field.pictured.checked || picture(index))
       );
     });
     sort();
@@ -64,38 +64,38 @@
   function sort() {
     if (state.key !== null) {
       const value = columns[state.key][1];
-      const keys = new Map(state.found.map((place) => [place, value(place)]));
-      state.found.sort((a, b) => order(keys.get(a), keys.get(b), state.falling));
+      const keys = new Map(state.matching.map((index) => [index, value(index)]));
+      state.matching.sort((a, b) => order(keys.get(a), keys.get(b), state.falling));
     }
     state.page = 0;
     draw();
   }
 
   function draw() {
-    const pages = Math.max(1, Math.ceil(state.found.length / ROWS));
+    const pages = Math.max(1, Math.ceil(state.matching.length / ROWS));
     const entry = frames.entries[field.entry.value];
-    get("count").textContent = `${state.found.length} of ${all.length} listed frames`;
+    get("count").textContent = `${state.matching.length} of ${all.length} listed frames`;
     get("page-number").textContent = `Page ${state.page + 1} of ${pages}`;
     get("back").disabled = state.page === 0;
     get("forward").disabled = state.page >= pages - 1;
-    get("frame-table").tBodies[0].replaceChildren(...state.found.slice(state.page * ROWS, (state.page + 1) * ROWS).map((place) => row(place, entry)));
-    get("gallery").replaceChildren(...state.found.filter(picture).slice(0, SHOWN).map(thumbnail));
+    get("frame-table").tBodies[0].replaceChildren(...state.matching.slice(state.page * ROWS, (state.page + 1) * ROWS).map((index) => row(index, entry)));
+    get("gallery").replaceChildren(...state.matching.filter(picture).slice(0, THUMBNAILS).map(thumbnail));
   }
 
-  function row(place, entry) {
-    const name = make("bdi", { dir: "ltr" }, frames.path[place]);
-    const show = picture(place) ? make("button", { type: "button", className: "show", onclick: () => choose(place) }, name) : name;
-    const score = entry.score[place];
-    return make("tr", { className: place === state.chosen ? "chosen" : "" },
-      make("th", { scope: "row", className: "file" }, show), make("td", { className: "file" }, make("bdi", {}, finding(place))), make("td", {}, label(place)),
-      make("td", {}, number(frames.spread[place])), make("td", {}, score === null ? "–" : String(score)), make("td", {}, decision(entry, place)),
-      ...frames.entries.map((each) => make("td", {}, number(each.quantile[place]))));
+  function row(index, entry) {
+    const name = make("bdi", { dir: "ltr" }, frames.path[index]);
+    const show = picture(index) ? make("button", { type: "button", className: "show", onclick: () => choose(index) }, name) : name;
+    const score = entry.score[index];
+    return make("tr", { className: index === state.chosen ? "chosen" : "" },
+      make("th", { scope: "row", className: "file" }, show), make("td", { className: "file" }, make("bdi", {}, finding(index))), make("td", {}, label(index)),
+      make("td", {}, number(frames.disagreement[index])), make("td", {}, score === null ? "–" : String(score)), make("td", {}, decision(entry, index)),
+      ...frames.entries.map((other) => make("td", {}, number(other.quantile[index]))));
   }
 
-  function thumbnail(place) {
-    const alt = `${label(place)} frame, ${finding(place)}: ${frames.path[place]}`;
-    const button = make("button", { type: "button", onclick: () => choose(place) }, make("img", { src: picture(place).original, alt }));
-    button.setAttribute("aria-pressed", String(place === state.chosen));
+  function thumbnail(index) {
+    const alt = `${label(index)} frame, ${finding(index)}: ${frames.path[index]}`;
+    const button = make("button", { type: "button", onclick: () => choose(index) }, make("img", { src: picture(index).original, alt }));
+    button.setAttribute("aria-pressed", String(index === state.chosen));
     return button;
   }
 
@@ -110,8 +110,8 @@
     return svg;
   }
 
-  function card(entry, part, place, frame) {
-    const name = `of ${frames.path[place]}`;
+  function card(entry, part, index, frame) {
+    const name = `of ${frames.path[index]}`;
     const stack = make("div", { className: "stack" }, make("img", { src: frame.original, alt: `Original ${name}` }));
     if (part.reconstruction) {
       stack.append(make("img", { src: part.reconstruction, className: "over", alt: `Reconstruction ${name} by ${entry.name}` }), make("span", { className: "line" }));
@@ -120,18 +120,18 @@
     if (part.error) map.append(make("img", { src: part.error, alt: `Error map ${name} by ${entry.name}, black is 0, pale yellow ${part.high} or more` }));
     else map.append(make("p", { className: "none" }, "no error map"));
     if (frame.contour) for (const box of part.error ? [stack, map] : [stack]) box.append(outline(frame));
-    const facts = `score ${entry.score[place] ?? "–"}, quantile ${number(entry.quantile[place])}, ${decision(entry, place)}` + (part.reconstruction ? "" : "; does not reconstruct");
+    const facts = `score ${entry.score[index] ?? "–"}, quantile ${number(entry.quantile[index])}, ${decision(entry, index)}` + (part.reconstruction ? "" : "; does not reconstruct");
     return make("div", { className: "card" }, make("h4", {}, make("bdi", {}, entry.name)), make("p", {}, facts), make("div", { className: "pictures" }, stack, map));
   }
 
-  function choose(place, move = true) {
-    const frame = picture(place);
-    state.chosen = place;
+  function choose(index, move = true) {
+    const frame = picture(index);
+    state.chosen = index;
     get("viewer").hidden = false;
-    get("viewer-title").replaceChildren(make("bdi", { dir: "ltr" }, frames.path[place]));
-    const facts = { Label: label(place), Finding: finding(place), Disagreement: number(frames.spread[place]), "Why it has pictures": frame.why };
+    get("viewer-title").replaceChildren(make("bdi", { dir: "ltr" }, frames.path[index]));
+    const facts = { Label: label(index), Finding: finding(index), Disagreement: number(frames.disagreement[index]), "Why it has pictures": frame.why };
     get("viewer-facts").replaceChildren(...Object.entries(facts).flatMap(([key, value]) => [make("dt", {}, key), make("dd", {}, make("bdi", {}, value))]));
-    get("cards").replaceChildren(...frames.entries.map((entry, nth) => card(entry, frame.entries[nth], place, frame)));
+    get("cards").replaceChildren(...frames.entries.map((entry, position) => card(entry, frame.entries[position], index, frame)));
     wipe();
     draw();
     if (move) get("viewer-title").focus();
@@ -145,17 +145,17 @@
   }
 
   function step(by) {
-    const shown = state.found.filter(picture);
-    if (!shown.length) return;
-    const place = shown.indexOf(state.chosen);
-    choose(shown[(place + by + shown.length) % shown.length], false);
+    const pictured = state.matching.filter(picture);
+    if (!pictured.length) return;
+    const index = pictured.indexOf(state.chosen);
+    choose(pictured[(index + by + pictured.length) % pictured.length], false);
   }
 
-  columns.forEach(([title], place) => {
+  columns.forEach(([title], column) => {
     const head = make("th", { scope: "col", "aria-sort": "none" }, make("button", { type: "button" }, make("bdi", {}, title)));
     head.setAttribute("aria-sort", "none");
     head.firstElementChild.addEventListener("click", () => {
-      [state.falling, state.key] = [turn(head), place];
+      [state.falling, state.key] = [turn(head), column];
       sort();
     });
     get("frame-table").tHead.rows[0].append(head);
@@ -171,5 +171,5 @@
   get("forward").addEventListener("click", () => (state.page++, draw()));
   filter();
   const pictured = all.filter(picture);
-  if (pictured.length) choose(pictured.reduce((a, b) => (frames.spread[b] > frames.spread[a] ? b : a)), false);
+  if (pictured.length) choose(pictured.reduce((a, b) => (frames.disagreement[b] > frames.disagreement[a] ? b : a)), false);
 }

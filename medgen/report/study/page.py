@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -21,11 +19,14 @@ from medgen.report.audit_chart import trait_chart
 from medgen.report.markup import asset, environment, inline, shown
 from medgen.report.plot_style import STYLE, new_figure, to_svg
 from medgen.report.study.comparison import Comparison
-from medgen.report.study.frame_browser import pictures, rank_frames, rows
-from medgen.report.study.pdf import booklet
+from medgen.report.study.comparison_metrics import ComparisonMetrics
+from medgen.report.study.frame_pictures import frame_pictures
+from medgen.report.study.frame_ranks import rank_frames
+from medgen.report.study.frame_table import frame_table
+from medgen.report.study.pdf import comparison_pdf
 from medgen.report.study.rank_chart import draw_ranks
 from medgen.report.study.summary import entry_names, study_metrics
-from medgen.report.study.tables import between, cell, filled, summary_csv, summary_tex
+from medgen.report.study.tables import between, filled, number_cell, summary_csv, summary_tex
 
 SCRIPTS = ("study.js", "plots.js", "frame_browser.js")
 PLOTTED = ("name", "backend", "summary", "roc", "precision_recall", "histogram", "findings", "groups")
@@ -52,23 +53,24 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     write_text(out / "summary.csv", summary_csv(metrics))
     write_text(out / "summary.tex", summary_tex(metrics))
     write_csv(out / "scores.csv", _scores(comparison))
-    write_bytes(out / "report.pdf", booklet(metrics))
+    write_bytes(out / "report.pdf", comparison_pdf(metrics))
     write_text(out / "report.html", page)
     return out / "report.html"
 
 
-def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
+def render(comparison: Comparison, metrics: ComparisonMetrics) -> str:
     """Return the page's HTML from the numbers of `medgen.report.study.summary.study_metrics`."""
     names, ranked = entry_names(comparison), rank_frames(comparison.entries)
-    pictured = pictures(comparison, names, ranked)
-    frames = rows(comparison, names, ranked, list(pictured))
+    pictured = frame_pictures(comparison, names, ranked)
+    frames = frame_table(comparison, names, ranked, list(pictured))
+    plotted = [{key: value for key, value in entry.items() if key in PLOTTED} for entry in metrics["entries"]]
     scripts = [Markup(get_plotlyjs()), *(asset(f"study/{name}") for name in SCRIPTS)]
     house = environment()
-    house.filters |= {"cell": cell, "between": between, "shown": shown}
+    house.filters |= {"number_cell": number_cell, "between": between, "shown": shown}
     return house.get_template("study/study.html").render(
         m=metrics,
         columns=filled(metrics),
-        anchors={name: f"entry-{place}" for place, name in enumerate(names, 1)},
+        anchors={name: f"entry-{number}" for number, name in enumerate(names, 1)},
         warnings=_warnings(comparison, metrics),
         audit={"run": {"audit": json_values(comparison.audit)}, "charts": _audit_chart(comparison)},
         duplicates=[json_values(row) for row in comparison.duplicates.head(MANY).to_dict("records")],
@@ -79,7 +81,7 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
         pictured=len(pictured),
         listed=len(frames["row"]),
         data={
-            "plots-data": embedded({"entries": [{key: entry[key] for key in PLOTTED} for entry in metrics["entries"]]}),
+            "plots-data": embedded({"entries": plotted}),
             "frames-data": embedded(frames),
             "pictures-data": embedded(pictured),
         },
@@ -89,7 +91,7 @@ def render(comparison: Comparison, metrics: Mapping[str, Any]) -> str:
     )
 
 
-def embedded(value: Any) -> Markup:
+def embedded(value: object) -> Markup:
     """Return a value as JSON inside a script element: nothing in it can end the element, begin another or turn text around."""
     text = json.dumps(json_values(value), ensure_ascii=False, separators=(",", ":"))
     return Markup(_UNSAFE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))
@@ -106,30 +108,30 @@ def _scores(comparison: Comparison) -> pd.DataFrame:
     return scores[["entry", "run", *scores.columns.drop(["entry", "run"])]]
 
 
-def _warnings(comparison: Comparison, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _warnings(comparison: Comparison, metrics: ComparisonMetrics) -> list[tuple[str, str]]:
     """Return each warning once, behind the names of the entries that it concerns; "" where it concerns all of them."""
     concerned: dict[str, list[str]] = {}
     for entry in metrics["entries"]:
         for text in entry["warnings"]:
             concerned.setdefault(text, []).append(entry["name"])
     everyone = len(metrics["entries"])
-    found = [("", text) for text in (metrics["caution"], *headlines(comparison.audit)) if text]
-    return found + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
+    about_all = [("", text) for text in (metrics["caution"], *headlines(comparison.audit)) if text]
+    return about_all + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
 
 
 def _audit_chart(comparison: Comparison) -> dict[str, Markup]:
-    audit: Mapping[str, Any] = comparison.audit
+    audit = comparison.audit
     if not audit or audit["reason"]:
         return {}
     return {"audit": inline(trait_chart([*audit["traits"], audit["baseline"]]), "audit-")}
 
 
-def _diagram(metrics: Mapping[str, Any]) -> Markup | None:
+def _diagram(metrics: ComparisonMetrics) -> Markup | None:
     """Return the critical-difference diagram, None where there is a reason to draw none."""
-    found = metrics["ranks"]
-    if found["reason"]:
+    ranks = metrics["ranks"]
+    if ranks["reason"]:
         return None
     with matplotlib.rc_context(STYLE):
-        figure, (axes,) = new_figure(1, (6.6, 0.9 + 0.26 * (len(found["ranks"]) + 0.5 * len(found["cliques"]))))
-        draw_ranks(axes, found)
+        figure, (axes,) = new_figure(1, (6.6, 0.9 + 0.26 * (len(ranks["ranks"]) + 0.5 * len(ranks["cliques"]))))
+        draw_ranks(axes, ranks)
         return inline(to_svg(figure), "ranks-")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from textwrap import wrap
-from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from medgen.report.plot_style import INK, MUTED, RULE, STYLE, plot_text
+from medgen.report.study.comparison_metrics import ComparisonMetrics, EntryMetrics
 from medgen.report.study.plots import costs, curves, distributions, ranks, shares
 from medgen.report.study.tables import between, filled, is_best, words
 
@@ -23,7 +23,7 @@ SIZES = "size of the finding"
 Rows = Sequence[Sequence[str]]
 
 
-def booklet(metrics: Mapping[str, Any]) -> bytes:
+def comparison_pdf(metrics: ComparisonMetrics) -> bytes:
     """Return the PDF: summary and verdicts, curves, distributions, findings, ranks, cost, pairs, thresholds, how to repeat it.
 
     `metrics` are as `medgen.report.study.summary.study_metrics` returns them. Equal metrics give equal bytes.
@@ -37,13 +37,13 @@ def booklet(metrics: Mapping[str, Any]) -> bytes:
         "CreationDate": None,
     }
     with matplotlib.rc_context(STYLE | {"pdf.fonttype": 42}), PdfPages(stream, metadata=facts) as pdf:
-        for place, figure in enumerate(_pages(metrics), 1):
-            figure.text(0.5, 0.012, f"{RESEARCH}   {place}", ha="center", fontsize=7, color=MUTED)
+        for number, figure in enumerate(_pages(metrics), 1):
+            figure.text(0.5, 0.012, f"{RESEARCH}   {number}", ha="center", fontsize=7, color=MUTED)
             pdf.savefig(figure)
     return stream.getvalue()
 
 
-def _pages(metrics: Mapping[str, Any]) -> Iterator[Figure]:
+def _pages(metrics: ComparisonMetrics) -> Iterator[Figure]:
     entries = metrics["entries"]
     yield from _summary(metrics)
     yield _titled(curves(metrics), "ROC and precision-recall curves with pointwise bands")
@@ -65,15 +65,15 @@ def _pages(metrics: Mapping[str, Any]) -> Iterator[Figure]:
     yield from _text("How to repeat it", [*metrics["commands"], "", *_versions(entries)])
 
 
-def _summary(metrics: Mapping[str, Any]) -> Iterator[Figure]:
+def _summary(metrics: ComparisonMetrics) -> Iterator[Figure]:
     columns = filled(metrics)
     rows = []
     for entry in metrics["entries"]:
         cells = [(entry["summary"][column["key"]], column) for column in columns]
         best = [is_best(metrics, entry["name"], column["key"]) for column in columns]
-        texts = [words(found["value"], column["unit"]) for found, column in cells]
-        inside = [f"\n{text}" if (text := between(found, column["unit"])) else "" for found, column in cells]
-        rows.append([entry["name"], *(f"{'best: ' * mark}{t}{i}" for t, i, mark in zip(texts, inside, best, strict=True))])
+        values = [words(cell["value"], column["unit"]) for cell, column in cells]
+        ranges = [f"\n{text}" if (text := between(cell, column["unit"])) else "" for cell, column in cells]
+        rows.append([entry["name"], *(f"{'best: ' * mark}{v}{r}" for v, r, mark in zip(values, ranges, best, strict=True))])
     frames, boot = metrics["frames"], metrics["bootstrap"]
     notes = [
         RESEARCH,
@@ -85,16 +85,17 @@ def _summary(metrics: Mapping[str, Any]) -> Iterator[Figure]:
     yield from _tables(metrics["title"], ["Backend", *(column["title"] for column in columns)], rows, notes)
 
 
-def _verdict(metrics: Mapping[str, Any], key: str) -> str:
-    found = metrics["verdicts"][key]
+def _verdict(metrics: ComparisonMetrics, key: str) -> str:
+    verdict = metrics["verdicts"][key]
     title = next(column["title"] for column in metrics["measures"] if column["key"] == key)
-    if found["best"]:
-        return f"{title}: {found['best']} is better than every other one."
-    alike = [found["leader"], *found["alike"]]
-    return f"{title}: {', '.join(alike)} cannot be told apart." if found["leader"] and found["alike"] else ""
+    if verdict["best"]:
+        return f"{title}: {verdict['best']} is better than every other one."
+    if verdict["leader"] is None or not verdict["alike"]:
+        return ""
+    return f"{title}: {', '.join([verdict['leader'], *verdict['alike']])} cannot be told apart."
 
 
-def _pairs(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+def _pairs(metrics: ComparisonMetrics) -> tuple[list[str], list[list[str]]]:
     titles = {column["key"]: column["title"] for column in metrics["measures"]}
     rows = [
         [
@@ -110,18 +111,18 @@ def _pairs(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["Backends", "Measure", "Difference", "Interval", "p, Holm", "Verdict"], rows
 
 
-def _thresholds(entries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def _thresholds(entries: Sequence[EntryMetrics]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for entry in entries:
         for run in entry["runs"]:
-            found = run["metrics"].get("threshold") or {}
-            counts = [found.get(f"flagged_{label}") or {} for label in ("normal", "abnormal")]
+            threshold = run["metrics"].get("threshold") or {}
+            counts = [threshold.get("flagged_normal") or {}, threshold.get("flagged_abnormal") or {}]
             flagged = [f"{count['count']} of {count['of']}" if count else "-" for count in counts]
-            rate = found.get("false_alarm_rate")
+            rate = threshold.get("false_alarm_rate")
             facts = [
-                words(found.get("value"), "rate"),
+                words(threshold.get("value"), "rate"),
                 "-" if rate is None else f"{100 * rate:g} %",
-                str(found.get("normals", "-")),
+                str(threshold.get("normals", "-")),
             ]
             rows.append([run["name"], str(run["seed"]), *facts, *flagged])
     return [
@@ -135,7 +136,7 @@ def _thresholds(entries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[l
     ], rows
 
 
-def _versions(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def _versions(entries: Sequence[EntryMetrics]) -> list[str]:
     lines = []
     for entry in entries:
         for run in entry["runs"]:
@@ -160,7 +161,7 @@ def _titled(figure: Figure, title: str) -> Figure:
 def _tables(title: str, head: Sequence[str], rows: Rows, notes: Sequence[str] = ()) -> Iterator[Figure]:
     """Lay rows out as a table, on as many pages as it takes; nothing where there is no row."""
     cells = [[_wrapped(cell) for cell in row] for row in [head, *rows]]
-    widths = [max(len(line) for row in cells for line in row[place]) + 2 for place in range(len(head))]
+    widths = [max(len(line) for row in cells for line in row[column]) + 2 for column in range(len(head))]
     size = min(8.5, 1250 / sum(widths))
     step = size * 1.45 / 72 / PAGE[1]  # of a line, as a share of the page
     figure, y = None, 0.0

@@ -13,17 +13,17 @@
     const short = text.length > most ? text.slice(0, most - 1) + "…" : text;
     return short.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   };
-  const colour = (place) => COLOURS[place % COLOURS.length];
-  const dash = (place) => DASHES[Math.floor(place / 2) % DASHES.length];
+  const colour = (index) => COLOURS[index % COLOURS.length];
+  const dash = (index) => DASHES[Math.floor(index / 2) % DASHES.length];
   const faint = (hex) => hex + "26";
   const axis = (title, more = {}) => ({ title: { text: title }, automargin: true, linecolor: "#7f7f7f", ticks: "outside", tickcolor: "#7f7f7f", ...more });
 
   const drawn = [];
   function draw(id, traces, layout) {
-    const place = typeof id === "string" ? document.getElementById(id) : id;
-    if (!place) return;
+    const element = typeof id === "string" ? document.getElementById(id) : id;
+    if (!element) return;
     if (!traces.length) {
-      place.append(make("p", { className: "none" }, "Nothing to draw: it was not measured."));
+      element.append(make("p", { className: "none" }, "Nothing to draw: it was not measured."));
       return;
     }
     const all = {
@@ -31,21 +31,21 @@
       font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif", size: 12 },
       legend: { orientation: "h", y: -0.2, yanchor: "top", bgcolor: "rgba(0,0,0,0)" }, ...layout,
     };
-    drawn.push(place);
-    Plotly.newPlot(place, traces, all, { displayModeBar: false, responsive: true, showTips: false });
+    drawn.push(element);
+    Plotly.newPlot(element, traces, all, { displayModeBar: false, responsive: true, showTips: false });
   }
 
   function curve(kind, across) {
-    return entries.flatMap((entry, place) => {
-      const found = entry[kind];
-      if (found.value.every((value) => value === null)) return [];
-      const x = found[across];
-      const shared = { x, mode: "lines", legendgroup: String(place), name: safe(entry.name) };
-      const band = { ...shared, x: [...x, ...[...x].reverse()], y: [...found.high, ...[...found.low].reverse()], fill: "toself",
-        fillcolor: faint(colour(place)), line: { width: 0 }, hoverinfo: "skip", showlegend: false };
-      const line = { ...shared, y: found.value, line: { color: colour(place), dash: dash(place), width: 2 },
+    return entries.flatMap((entry, index) => {
+      const points = entry[kind];
+      if (points.value.every((value) => value === null)) return [];
+      const x = points[across];
+      const shared = { x, mode: "lines", legendgroup: String(index), name: safe(entry.name) };
+      const band = { ...shared, x: [...x, ...[...x].reverse()], y: [...points.high, ...[...points.low].reverse()], fill: "toself",
+        fillcolor: faint(colour(index)), line: { width: 0 }, hoverinfo: "skip", showlegend: false };
+      const line = { ...shared, y: points.value, line: { color: colour(index), dash: dash(index), width: 2 },
         hovertemplate: "%{x:.2f}, %{y:.3f}<extra>" + safe(entry.name) + "</extra>" };
-      return found.low[0] === null ? [line] : [band, line];
+      return points.low[0] === null ? [line] : [band, line];
     });
   }
 
@@ -73,13 +73,13 @@
   function dots(id, rows) {
     const tables = entries.map((entry) => rows(entry).filter(([, share]) => share.value !== null));
     const titles = [...new Set(tables.flat().map(([title]) => title))];
-    const traces = tables.map((table, place) => ({
-      name: safe(entries[place].name), mode: "markers", type: "scatter", x: table.map(([, share]) => share.value),
-      y: table.map(([title]) => -titles.indexOf(title) + 0.35 - (0.7 * (place + 0.5)) / tables.length),
-      error_x: { type: "data", symmetric: false, thickness: 1.2, width: 0, color: colour(place),
+    const traces = tables.map((table, index) => ({
+      name: safe(entries[index].name), mode: "markers", type: "scatter", x: table.map(([, share]) => share.value),
+      y: table.map(([title]) => -titles.indexOf(title) + 0.35 - (0.7 * (index + 0.5)) / tables.length),
+      error_x: { type: "data", symmetric: false, thickness: 1.2, width: 0, color: colour(index),
         array: table.map(([, share]) => share.high - share.value), arrayminus: table.map(([, share]) => share.value - share.low) },
-      marker: { color: colour(place), symbol: MARKS[place % MARKS.length], size: 8 },
-      hovertemplate: "%{x:.3f}<extra>" + safe(entries[place].name) + "</extra>",
+      marker: { color: colour(index), symbol: MARKS[index % MARKS.length], size: 8 },
+      hovertemplate: "%{x:.3f}<extra>" + safe(entries[index].name) + "</extra>",
     }));
     draw(id, titles.length ? traces : [], {
       height: 110 + titles.length * (24 + 11 * entries.length), margin: { l: 20, r: 12, t: 8, b: 45 },
@@ -92,12 +92,12 @@
   dots("plot-sizes", (entry) => (entry.groups["size of the finding"] ?? []).map((row) => [`${row.name} (${row.abnormal})`, row.flagged_abnormal]));
 
   function cost(id, key, title) {
-    const known = entries.map((entry, place) => [entry, place]).filter(([{ summary }]) => summary[key].value > 0 && summary.auroc.value !== null);
+    const known = entries.map((entry, index) => [entry, index]).filter(([{ summary }]) => summary[key].value > 0 && summary.auroc.value !== null);
     const values = known.map(([{ summary }]) => summary[key].value);
-    const traces = known.map(([{ name, summary }, place]) => ({
+    const traces = known.map(([{ name, summary }, index]) => ({
       x: [summary[key].value], y: [summary.auroc.value], name: safe(name), mode: "markers",
-      marker: { color: colour(place), symbol: MARKS[place % MARKS.length], size: 11 }, hovertemplate: "%{x:.3g}, %{y:.3f}<extra>" + safe(name) + "</extra>",
-      error_y: summary.auroc.low === null ? {} : { type: "data", symmetric: false, thickness: 1.2, width: 0, color: colour(place),
+      marker: { color: colour(index), symbol: MARKS[index % MARKS.length], size: 11 }, hovertemplate: "%{x:.3g}, %{y:.3f}<extra>" + safe(name) + "</extra>",
+      error_y: summary.auroc.low === null ? {} : { type: "data", symmetric: false, thickness: 1.2, width: 0, color: colour(index),
         array: [summary.auroc.high - summary.auroc.value], arrayminus: [summary.auroc.value - summary.auroc.low] },
     }));
     const wide = Math.max(...values) / Math.min(...values) >= 20;
@@ -107,7 +107,7 @@
   cost("plot-speed", "frames_per_second", "frames scored per second");
 
   /* A sheet is about a thousand pixels wide. */
-  const resize = (width) => drawn.forEach((place) => Plotly.relayout(place, width(place)));
-  addEventListener("beforeprint", () => resize((place) => ({ width: place.id ? 490 : 320 })));
+  const resize = (width) => drawn.forEach((element) => Plotly.relayout(element, width(element)));
+  addEventListener("beforeprint", () => resize((element) => ({ width: element.id ? 490 : 320 })));
   addEventListener("afterprint", () => resize(() => ({ width: null, autosize: true })));
 }

@@ -37,12 +37,12 @@ function turn(head) {
 
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
-  const key = (row, place) => row.cells[place].dataset.sort ?? row.cells[place].textContent.trim();
-  heads.forEach((head, place) =>
+  const key = (row, column) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+  heads.forEach((head, column) =>
     head.firstElementChild.addEventListener("click", () => {
       const falling = turn(head);
       const rows = [...table.tBodies[0].rows];
-      rows.sort((a, b) => order(key(a, place), key(b, place), falling));
+      rows.sort((a, b) => order(key(a, column), key(b, column), falling));
       table.tBodies[0].append(...rows);
     })
   );

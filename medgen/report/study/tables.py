@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from medgen.report import plot_style
 from medgen.report.markup import DASH
+from medgen.report.study.comparison_metrics import Cell, Column, ComparisonMetrics, PairMetrics, SeedSpread
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -33,7 +32,10 @@ _TEX = {
 
 
 def words(value: float | None, unit: str) -> str:
-    """Return a measure as a reader wants it: three decimals of a ratio, minutes of a time; a dash for None."""
+    """Return a measure as a reader wants it: three decimals of a ratio, minutes of a time; a dash for None.
+
+    `unit` is one of `medgen.report.measures.Unit`.
+    """
     if value is None:
         return DASH
     if unit == "count":
@@ -47,76 +49,78 @@ def words(value: float | None, unit: str) -> str:
     return f"{value:.{ {'ratio': 3, 'dB': 2, 'distance': 2}[unit] }f}" if unit != "rate" else f"{value:.3g}"
 
 
-def cell(value: float | None, unit: str) -> Markup:
+def number_cell(value: float | None, unit: str) -> Markup:
     """Return `words` that carry the full precision along."""
     return Markup(DASH) if value is None else Markup('<data value="{}">{}</data>').format(repr(value), words(value, unit))
 
 
-def between(entry: Mapping[str, Any], unit: str) -> str:
-    """Return "low to high" of an interval or of a spread over seeds; "" where there is none."""
-    if entry.get("low") is None or entry.get("high") is None:
+def between(interval: Cell | SeedSpread | PairMetrics, unit: str) -> str:
+    """Return "low to high" of an interval, or of the smallest and largest of the seeds; "" where there is none."""
+    low, high = interval.get("low"), interval.get("high")
+    if low is None or high is None:
         return ""
-    ends = [words(entry[end], unit) for end in ("low", "high")]
+    ends = [words(low, unit), words(high, unit)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
-def filled(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def filled(metrics: ComparisonMetrics) -> list[Column]:
     """Return the columns of the summary that some entry fills."""
     return [
         column
         for column in metrics["measures"]
-        if any(e["summary"][column["key"]]["value"] is not None for e in metrics["entries"])
+        if any(entry["summary"][column["key"]]["value"] is not None for entry in metrics["entries"])
     ]
 
 
-def is_best(metrics: Mapping[str, Any], name: str, key: str) -> bool:
+def is_best(metrics: ComparisonMetrics, name: str, key: str) -> bool:
     """Tell whether the paired test says that an entry beats every other one in a measure."""
-    return bool((metrics["verdicts"].get(key) or {}).get("best") == name)
+    verdict = metrics["verdicts"].get(key)
+    return verdict is not None and verdict["best"] == name
 
 
-def summary_csv(metrics: Mapping[str, Any]) -> str:
+def summary_csv(metrics: ComparisonMetrics) -> str:
     """Return one row per entry: of each measure its value, interval over frames and spread over seeds, in full precision."""
     rows = []
     for entry in metrics["entries"]:
-        row: dict[str, Any] = {"name": entry["name"], "backend": entry["backend"], "seeds": len(entry["runs"])}
+        row: dict[str, object] = {"name": entry["name"], "backend": entry["backend"], "seeds": len(entry["runs"])}
         for column in metrics["measures"]:
-            key, found = column["key"], entry["summary"][column["key"]]
-            row |= {key: found["value"], f"{key}_low": found["low"], f"{key}_high": found["high"]}
-            row |= {f"{key}_seed_{name}": found["seeds"].get(name) for name in ("low", "high", "std")}
+            key, cell = column["key"], entry["summary"][column["key"]]
+            row |= {key: cell["value"], f"{key}_low": cell["low"], f"{key}_high": cell["high"]}
+            row |= {f"{key}_seed_{name}": cell["seeds"].get(name) for name in ("low", "high", "std")}
         row["best_in"] = " ".join(key for key, verdict in metrics["verdicts"].items() if verdict["best"] == entry["name"])
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.dropna(axis="columns", how="all").to_csv(index=False, lineterminator="\n", errors="backslashreplace")
 
 
-def summary_tex(metrics: Mapping[str, Any]) -> str:
+def summary_tex(metrics: ComparisonMetrics) -> str:
     """Return the table for a paper: booktabs, one line per entry, intervals over frames below it, the best in bold.
 
     It needs the packages booktabs, graphicx and textcomp. Columns that no entry fills are left out.
     """
-    there = filled(metrics)
+    columns = filled(metrics)
     lines = [
         "% Written by medgen; for research only. Needs \\usepackage{booktabs,graphicx,textcomp}.",
         "\\begin{table}",
         f"\\caption{{{tex(metrics['title'], 200)}. {_caption(metrics)}}}",
         "\\centering\\resizebox{\\textwidth}{!}{%",
-        f"\\begin{{tabular}}{{l{'r' * len(there)}}}",
+        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}",
         "\\toprule",
-        " & ".join(["Backend", *(tex(column["title"]) for column in there)]) + " \\\\",
+        " & ".join(["Backend", *(tex(column["title"]) for column in columns)]) + " \\\\",
         "\\midrule",
     ]
     for entry in metrics["entries"]:
         cells, ranges = [tex(entry["name"])], [""]
-        for column in there:
-            found = entry["summary"][column["key"]]
-            text = tex(words(found["value"], column["unit"])) if found["value"] is not None else "--"
+        for column in columns:
+            cell = entry["summary"][column["key"]]
+            text = tex(words(cell["value"], column["unit"])) if cell["value"] is not None else "--"
             cells.append(f"\\textbf{{{text}}}" if is_best(metrics, entry["name"], column["key"]) else text)
-            ranges.append(f"{{\\scriptsize {tex(inside)}}}" if (inside := between(found, column["unit"])) else "")
+            ranges.append(f"{{\\scriptsize {tex(inside)}}}" if (inside := between(cell, column["unit"])) else "")
         lines += [" & ".join(cells) + " \\\\", " & ".join(ranges) + " \\\\"]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}}", "\\end{table}", ""])
 
 
-def _caption(metrics: Mapping[str, Any]) -> str:
+def _caption(metrics: ComparisonMetrics) -> str:
     boot, frames = metrics["bootstrap"], metrics["frames"]
     return (
         f"{frames['normal']} normal and {frames['abnormal']} abnormal frames; small figures: {100 * boot['level']:g}\\,\\% "
@@ -127,4 +131,4 @@ def _caption(metrics: Mapping[str, Any]) -> str:
 
 def tex(text: str, most: int = 60) -> str:
     """Return text that TeX sets as it stands: printable ASCII on one line, shortened, with every special character escaped."""
-    return re.sub(r"[\\&%$#_{}~^<>|\"'`]", lambda found: _TEX[found[0]], plot_style.plot_text(text, most))
+    return re.sub(r"[\\&%$#_{}~^<>|\"'`]", lambda special: _TEX[special[0]], plot_style.plot_text(text, most))
