@@ -20,7 +20,8 @@ from medgen.metrics.decisions import (
     specificity,
     uniformity,
 )
-from medgen.metrics.detection import bootstrap, mean_interval
+from medgen.metrics.detection import bootstrap
+from medgen.metrics.intervals import mean_interval
 from medgen.metrics.paired import paired_bootstrap
 
 RANDOM = np.random.default_rng(0)

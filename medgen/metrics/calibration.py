@@ -71,11 +71,20 @@ def p_value(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
 def quantile(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     """Return the calibrated score: the share of normal validation scores below each score, counted as k / (n + 1).
 
-    Parameters and errors as in `p_value`; the two sum to 1.
+    It is 1 less the conformal p-value.
+
+    Parameters
+    ----------
+    normal_scores : (n,) raw scores of normal validation frames
+    scores : (N,) raw scores
 
     Returns
     -------
     (N,) in [0, n / (n + 1)], rising with the score.
+
+    Raises
+    ------
+    MedgenError : if a score is NaN.
     """
     reference = np.sort(_scores(normal_scores))
     return _below(reference, scores) / (reference.size + 1)

@@ -1,7 +1,7 @@
 """How well a controlled signal follows its set point.
 
 The measures are those of a step response in K. Ogata, Modern Control Engineering, 5th edition 2010, section 5-3, with the final
-set point in the place of the final value.
+set point instead of the final value.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ def step_response(values: ArrayLike, set_points: ArrayLike, tolerance: float = 0
 
 
 def _after_last(outside: NDArray[np.bool_]) -> int:
-    """Return the place after the last True, 0 if there is none."""
+    """Return the index after the last True, 0 if there is none."""
     return int(np.flatnonzero(outside)[-1]) + 1 if outside.any() else 0

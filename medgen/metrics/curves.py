@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medgen.metrics.detection import Floats, checked, ratio, resamples
+from medgen.metrics.detection import checked, ratio, resamples
+from medgen.metrics.intervals import Floats
 
 STEPS = 100
 ALARMS = np.arange(STEPS + 1) / STEPS  # shares of normal frames that are flagged
@@ -104,11 +105,11 @@ def _measure(order: _Order, weights: Floats) -> Curves:
     """Return the curves for each row of weights (D, N)."""
     false, true = _sums(weights[:, order.normals]), _sums(weights[:, order.abnormals])  # (D, N0 + 1), (D, N1 + 1)
     normals, abnormals = false[:, -1:], true[:, -1:]
-    each, alarms, hits = weights[:, order.abnormals], false[:, order.reached], true[:, order.found]  # (D, N1)
-    lost = (each * (false[:, order.above] + alarms)).sum(1) / 2
+    weight, alarms, hits = weights[:, order.abnormals], false[:, order.reached], true[:, order.found]  # (D, N1)
+    lost = (weight * (false[:, order.above] + alarms)).sum(1) / 2
     precise = np.divide(hits, hits + alarms, out=np.zeros_like(hits), where=hits > 0)
     area = 1 - ratio(lost, (normals * abnormals)[:, 0])
-    average = np.where(normals[:, 0] > 0, ratio((each * precise).sum(1), abnormals[:, 0]), np.nan)
+    average = np.where(normals[:, 0] > 0, ratio((weight * precise).sum(1), abnormals[:, 0]), np.nan)
     sensitivity = np.full((len(weights), ALARMS.size), np.nan)
     precision = np.full((len(weights), RECALLS.size), np.nan)
     for row in np.flatnonzero((normals * abnormals)[:, 0] > 0):

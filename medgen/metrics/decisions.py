@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest, kstest
 
 from medgen.errors import MedgenError
-from medgen.metrics.detection import Floats, Interval, Statistic, bootstrap, check_level, checked, mean_interval, ratio
+from medgen.metrics.detection import Statistic, bootstrap, checked, ratio
+from medgen.metrics.intervals import Floats, Interval, check_level, mean_interval
 
 
 class FalseAlarms(NamedTuple):
@@ -59,13 +60,43 @@ def sensitivity(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None 
 
 
 def specificity(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
-    """Return the share of normal frames that are called normal; NaN without normal frames. Otherwise as `sensitivity`."""
+    """Return the share of normal frames that are called normal; NaN without normal frames.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) the decisions, bool
+    weights : (N,) or (D, N), at least 0; 1 each if not given
+
+    Returns
+    -------
+    In [0, 1]; () or (D,).
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label or decision is neither 0 nor 1, or a weight is negative.
+    """
     _, alarms, _, passed = _confusion(labels, scores, weights)
     return ratio(passed, passed + alarms)
 
 
 def precision(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
-    """Return the share of frames called abnormal that are; NaN where none is called so. Otherwise as `sensitivity`."""
+    """Return the share of frames called abnormal that are; NaN where none is called so.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) the decisions, bool
+    weights : (N,) or (D, N), at least 0; 1 each if not given
+
+    Returns
+    -------
+    In [0, 1]; () or (D,).
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label or decision is neither 0 nor 1, or a weight is negative.
+    """
     hit, alarms, _, _ = _confusion(labels, scores, weights)
     return ratio(hit, hit + alarms)
 
@@ -73,14 +104,41 @@ def precision(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = 
 def f1(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
     """Return the harmonic mean of precision and sensitivity, 0 where no abnormal frame is found; NaN without abnormal frames.
 
-    Otherwise as `sensitivity`.
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) the decisions, bool
+    weights : (N,) or (D, N), at least 0; 1 each if not given
+
+    Returns
+    -------
+    In [0, 1]; () or (D,).
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label or decision is neither 0 nor 1, or a weight is negative.
     """
     hit, alarms, missed, _ = _confusion(labels, scores, weights)
     return np.where(hit + missed > 0, ratio(2 * hit, 2 * hit + alarms + missed), np.nan)[()]
 
 
 def balanced_accuracy(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
-    """Return the mean of sensitivity and specificity; NaN where one of them is. Otherwise as `sensitivity`."""
+    """Return the mean of sensitivity and specificity; NaN where one of them is.
+
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) the decisions, bool
+    weights : (N,) or (D, N), at least 0; 1 each if not given
+
+    Returns
+    -------
+    In [0, 1]; () or (D,).
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label or decision is neither 0 nor 1, or a weight is negative.
+    """
     hit, alarms, missed, passed = _confusion(labels, scores, weights)
     return (ratio(hit, hit + missed) + ratio(passed, passed + alarms)) / 2
 
@@ -184,8 +242,8 @@ def false_alarms(decisions: ArrayLike, promised: float, level: float = 0.95) -> 
     called = _checked(np.zeros(np.shape(decisions), dtype=int), decisions)[1]
     if not called.size:
         raise MedgenError("a false-alarm rate cannot be tested without normal frames; add some that had no part in the threshold")
-    found = binomial(int(called.sum()), called.size, level)
-    return FalseAlarms(*found, promised, found.low <= promised)
+    share = binomial(int(called.sum()), called.size, level)
+    return FalseAlarms(*share, promised, share.low <= promised)
 
 
 def uniformity(p_values: ArrayLike) -> Uniformity:

@@ -8,23 +8,13 @@ where one of the two classes has no weight.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medgen.errors import MedgenError
-
-Floats = NDArray[np.float64]
-BLOCK = 2_000_000  # weights of a bootstrap held at once, 16 MB
-
-
-class Interval(NamedTuple):
-    """A statistic and the interval that it lies in at the stated level."""
-
-    value: float
-    low: float
-    high: float
+from medgen.metrics.intervals import BLOCK, Floats, Interval, percentiles
 
 
 class Statistic(Protocol):
@@ -57,11 +47,19 @@ def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
 def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
     """Return the area under the ROC curve: how often an abnormal frame scores above a normal one, ties counting half.
 
-    Parameters and errors as in `roc`.
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
+    weights : (N,) or (D, N), at least 0; 1 each if not given
 
     Returns
     -------
-    In [0, 1], 0.5 is chance; () or (D,).
+    In [0, 1], 0.5 is chance; () or (D,); NaN where a class has no weight.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or a weight is negative.
     """
     false, true = _counts(labels, scores, weights)
     return ratio(np.trapezoid(true, false, axis=-1), false[..., -1] * true[..., -1])
@@ -70,11 +68,19 @@ def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
 def average_precision(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float | Floats:
     """Return the average precision: the sum over thresholds of precision times the gain in recall, without interpolation.
 
-    Parameters and errors as in `roc`.
+    Parameters
+    ----------
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
+    weights : (N,) or (D, N), at least 0; 1 each if not given
 
     Returns
     -------
-    In [0, 1], the share of abnormal frames is chance; () or (D,).
+    In [0, 1], the share of abnormal frames is chance; () or (D,); NaN where a class has no weight.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or a weight is negative.
     """
     false, true = _counts(labels, scores, weights)
     called = (false + true)[..., 1:]
@@ -93,12 +99,19 @@ def sensitivity_at_specificity(
 
     Parameters
     ----------
-    labels, scores, weights : as in `roc`
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
     specificity : in [0, 1]
+    weights : (N,) or (D, N), at least 0; 1 each if not given
 
     Returns
     -------
-    In [0, 1]; () or (D,). Errors as in `roc`.
+    In [0, 1]; () or (D,); NaN where a class has no weight.
+
+    Raises
+    ------
+    MedgenError : if the specificity is out of range, lengths differ, a label is neither 0 nor 1, a score is NaN or a weight is
+        negative.
     """
     if not 0 <= specificity <= 1:
         raise MedgenError(f"specificity is {specificity}; expected a number from 0 to 1")
@@ -127,9 +140,10 @@ def bootstrap(
     Parameters
     ----------
     statistic : such as `auroc`; called with weights (D, N), it returns (D,)
-    labels, scores : (N,), as in `roc`
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
     groups : (N,), equal for frames that belong together (patient, video)
-    n_bootstrap : number of resamples
+    n_bootstrap : number of resamples, at least 1
     level : coverage that the interval aims at, in (0, 1)
     seed : the same seed gives the same interval, in whatever order the frames come
 
@@ -140,7 +154,8 @@ def bootstrap(
 
     Raises
     ------
-    MedgenError : as in `roc`, or if n_bootstrap or level make no sense.
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN, `n_bootstrap` is below 1 or the level is not in
+        (0, 1).
     """
     values = replicates(statistic, labels, scores, groups, n_bootstrap, seed)
     return Interval(float(statistic(labels, scores)), *percentiles(values, level))
@@ -151,12 +166,25 @@ def replicates(
 ) -> Floats:
     """Return the value of a statistic in each draw of `bootstrap`.
 
-    Parameters and errors as there. With the same labels, groups and seed the same groups are drawn, whatever the scores: the
-    values of two detectors are paired, draw by draw.
+    With the same labels, groups and seed the same groups are drawn, whatever the scores: the values of two detectors are paired,
+    draw by draw.
+
+    Parameters
+    ----------
+    statistic : such as `auroc`; called with weights (D, N), it returns (D,)
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
+    groups : (N,), equal for frames that belong together (patient, video)
+    n_bootstrap : number of resamples, at least 1
+    seed : of the draws
 
     Returns
     -------
     (n_bootstrap,); NaN where a class comes from fewer than two groups.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or `n_bootstrap` is below 1.
     """
     if n_bootstrap < 1:
         raise MedgenError(f"a bootstrap got {n_bootstrap} draws; expected at least 1")
@@ -177,6 +205,8 @@ def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], n_bootstrap: i
     ----------
     labels : (N,) True for abnormal
     codes : (N,) the group of each frame, from 0 to G - 1; the order of the frames does not matter
+    n_bootstrap : number of draws
+    seed : of the draws
 
     Nothing comes where a class comes from fewer than two groups.
     """
@@ -187,33 +217,6 @@ def resamples(labels: NDArray[np.bool_], codes: NDArray[np.intp], n_bootstrap: i
     size = max(1, BLOCK // labels.size)
     for start in range(0, n_bootstrap, size):
         yield _resample(generator, subgroups, min(size, n_bootstrap - start))
-
-
-def percentiles(values: Floats, level: float) -> tuple[float, float]:
-    """Return between which bounds the middle share `level`, in (0, 1), of the defined values lies; NaN if there are none."""
-    check_level(level)
-    defined = values[~np.isnan(values)]
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]) if defined.size else (np.nan, np.nan)
-    return float(low), float(high)
-
-
-def mean_interval(values: ArrayLike, groups: ArrayLike, n_bootstrap: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
-    """Return the mean of (N,) values with its percentile interval from a bootstrap over groups, as `bootstrap` draws them.
-
-    Its bounds are NaN where all values come from one group.
-    """
-    numbers = np.asarray(values, dtype=float)
-    _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    count = int(codes.max(initial=-1)) + 1
-    mean = float(numbers.mean()) if numbers.size else np.nan
-    if count < 2:
-        return Interval(mean, np.nan, np.nan)
-    sums, sizes = np.bincount(codes, numbers), np.bincount(codes)
-    generator, means, block = np.random.default_rng(seed), [], max(1, BLOCK // count)
-    for start in range(0, n_bootstrap, block):
-        drawn = generator.integers(count, size=(min(block, n_bootstrap - start), count))  # (D, G)
-        means.append(sums[drawn].sum(1) / sizes[drawn].sum(1))
-    return Interval(mean, *percentiles(np.concatenate(means), level))
 
 
 def _strata(labels: NDArray[np.bool_], codes: NDArray[np.intp]) -> list[NDArray[np.intp]] | None:
@@ -247,14 +250,13 @@ def _counts(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> 
     return np.concatenate([start, false], axis=-1), np.concatenate([start, true], axis=-1)
 
 
-def check_level(level: float) -> None:
-    """Raise MedgenError unless the level of an interval lies between 0 and 1."""
-    if not 0 < level < 1:
-        raise MedgenError(f"an interval got level {level}; expected a number between 0 and 1, such as 0.95")
-
-
 def checked(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> tuple[NDArray[np.bool_], Floats, Floats]:
-    """Return labels (N,) as bool, scores (N,) and weights (N,) or (D, N) as float64; 1 each if not given. Errors as in `roc`."""
+    """Return labels (N,) as bool, scores (N,) and weights (N,) or (D, N) as float64; 1 each if not given.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN or a weight is negative.
+    """
     truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     weight = np.ones(values.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     if truth.ndim != 1 or truth.shape != values.shape or weight.shape[-1:] != truth.shape:

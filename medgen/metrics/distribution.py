@@ -67,10 +67,10 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = 3) -> tuple[float
     real, generated = _pair(real, generated, k + 1)
 
     def within(points: Tensor, centres: Tensor) -> float:
-        found = torch.zeros(len(points), dtype=torch.bool)
+        inside = torch.zeros(len(points), dtype=torch.bool)
         for hits in _hits(points, centres, k):
-            found |= hits.any(0)  # (points,)
-        return found.double().mean().item()
+            inside |= hits.any(0)  # (points,)
+        return inside.double().mean().item()
 
     return within(generated, real), within(real, generated)
 
@@ -161,14 +161,20 @@ def extract(extractor: Extract, batches: Iterable[Tensor]) -> Tensor:
     ------
     MedgenError : if there is no image.
     """
-    found = [extractor(images).cpu() for images in batches]
-    if not found:
+    features = [extractor(images).cpu() for images in batches]
+    if not features:
         raise MedgenError("there are no images to extract features from; expected at least one batch")
-    return torch.cat(found)  # (N, F)
+    return torch.cat(features)  # (N, F)
 
 
 def extract_moments(extractor: Extract, batches: Iterable[Tensor]) -> Moments:
-    """Return the moments of the features of all images, in memory that does not grow with them; arguments as in `extract`."""
+    """Return the moments of the features of all images, in memory that does not grow with them.
+
+    Parameters
+    ----------
+    extractor : images to features, such as a `medgen.nn.features.extractors.Extractor`
+    batches : (B, C, H, W) each
+    """
     moments = Moments()
     for images in batches:
         moments.add(extractor(images))

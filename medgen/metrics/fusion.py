@@ -1,10 +1,10 @@
-"""One score from several that have nothing in common but their order: each is asked how rare it is among normal frames.
+"""One score from several components that have nothing in common but their order: by how rare each is among normal frames.
 
-The surprise of a value is minus the decimal logarithm of how often a normal frame has one as high: 0 for the most ordinary
-frame, 1 for one frame in ten. Up to the median the normal frames are counted; above it an exponential tail takes over, fitted to
-them (its mean excess, the most likely one), because beyond the highest of n frames a count says no more than 1 / n. Surprises are
-averaged. The mean of -log p is Fisher's way of joining p-values (1925), up to a factor; here the parts depend on one another, so
-the result is a score and no p-value: the threshold comes from other normal frames.
+A component becomes -log10 p, p being how often a normal frame has a value as high: 0 for the most ordinary frame, 1 for one frame
+in ten. Up to the median the normal frames are counted; above it an exponential tail takes over, fitted to them (its mean excess,
+the most likely one), because beyond the highest of n frames a count says no more than 1 / n. The components are averaged. The
+mean of -log p is Fisher's way of joining p-values (1925), up to a factor; here the components depend on one another, so the
+result is a score and no p-value: the threshold comes from other normal frames.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from medgen.errors import MedgenError
 
-LOG2 = float(np.log10(2))  # the surprise of the median
+LOG2 = float(np.log10(2))  # -log10 p of the median
 FEWEST = 8  # normal frames that a tail can be fitted to
 
 
 def neg_log10_p(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
-    """Return how surprising each score is among normal ones.
+    """Return -log10 of how often a normal frame scores as high as each score.
 
     Parameters
     ----------
@@ -38,9 +38,11 @@ def neg_log10_p(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float
     """
     reference, values = np.sort(np.asarray(normal_scores, dtype=np.float64)), np.asarray(scores, dtype=np.float64)
     if reference.size < FEWEST:
-        raise MedgenError(f"fusing parts needs at least {FEWEST} normal validation frames to weigh them by, got {reference.size}")
+        raise MedgenError(
+            f"fusing components needs at least {FEWEST} normal validation frames to weigh them by, got {reference.size}"
+        )
     if not np.isfinite(reference).all() or not np.isfinite(values).all():
-        raise MedgenError("a part of a score is NaN or infinite; expected finite numbers: leave the part out of scoring.fuse")
+        raise MedgenError("a component of a score is NaN or infinite; expected finite numbers: leave it out of scoring.fuse")
     middle = float(np.median(reference))
     ranks = np.interp(values, reference, np.arange(1, reference.size + 1) / (reference.size + 1), left=0.0)
     counted = -np.log10(1 - np.minimum(ranks, 0.5))  # 0 to log 2, at the median

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, rankdata
 
 from medgen.errors import MedgenError
-from medgen.metrics.detection import Floats, Statistic, auroc, check_level, checked, percentiles, replicates
+from medgen.metrics.detection import Statistic, auroc, checked, replicates
+from medgen.metrics.intervals import Floats, check_level, percentiles
 
 
 class Difference(NamedTuple):
@@ -103,13 +104,19 @@ def paired_bootstrap(
     labels : (N,) int, 0 normal, 1 abnormal
     first, second : (N,) scores (decisions, for a statistic of decisions) of the same frames
     groups : (N,), equal for frames that belong together (patient, video)
-    n_bootstrap, level, seed : as in `medgen.metrics.detection.bootstrap`
+    n_bootstrap : number of resamples, at least 1
+    level : coverage that the interval aims at, in (0, 1)
+    seed : of the draws
 
     Returns
     -------
     Difference; error is the standard deviation over the draws, low and high are their percentiles, and p is twice the smaller
     share of draws on one side of 0, with 0 itself and one draw more counted. So it is never under 2 / (n_bootstrap + 1): many
-    pairs need more draws. All but the value is NaN where a class comes from fewer than two groups. Errors as in `bootstrap`.
+    pairs need more draws. All but the value is NaN where a class comes from fewer than two groups.
+
+    Raises
+    ------
+    MedgenError : if lengths differ, a label is neither 0 nor 1, a score is NaN, or `n_bootstrap` or the level makes no sense.
     """
     values = [float(statistic(labels, scores)) for scores in (first, second)]
     drawn = [replicates(statistic, labels, scores, groups, n_bootstrap, seed) for scores in (first, second)]
@@ -149,7 +156,11 @@ def compare_pairs(
     ----------
     labels : (N,) int, 0 normal, 1 abnormal
     scores : of each detector by its name, (N,), on the same frames
-    groups, statistic, n_bootstrap, level, seed : as in `paired_bootstrap`
+    groups : (N,), equal for frames that belong together (patient, video)
+    statistic : such as `auroc`
+    n_bootstrap : number of resamples, at least 1
+    level : coverage that the intervals aim at, in (0, 1)
+    seed : of the draws
 
     Returns
     -------
@@ -157,12 +168,13 @@ def compare_pairs(
 
     Raises
     ------
-    MedgenError : as in `paired_bootstrap`, or if there are fewer than two detectors.
+    MedgenError : if there are fewer than two detectors, lengths differ, a label is neither 0 nor 1, a score is NaN, or
+        `n_bootstrap` or the level makes no sense.
     """
     if len(scores) < 2:
         raise MedgenError(f"a comparison got the scores of {len(scores)} detectors; expected at least 2")
-    values = {name: float(statistic(labels, given)) for name, given in scores.items()}
-    drawn = {name: replicates(statistic, labels, given, groups, n_bootstrap, seed) for name, given in scores.items()}
+    values = {name: float(statistic(labels, values)) for name, values in scores.items()}
+    drawn = {name: replicates(statistic, labels, values, groups, n_bootstrap, seed) for name, values in scores.items()}
     tested = combinations(scores, 2) if statistic is auroc else ()
     return pair_up(values, drawn, level, {(a, b): delong(labels, scores[a], scores[b], level) for a, b in tested})
 
@@ -181,7 +193,7 @@ def pair_up(
     pairs = list(combinations(values, 2))
     bootstraps = [_drawn(values[a] - values[b], drawn[a] - drawn[b], level) for a, b in pairs]
     others = [tests.get(pair, none) for pair in pairs]
-    adjusted = [holm([difference.p for difference in found]) for found in (bootstraps, others)]
+    adjusted = [holm([difference.p for difference in tested]) for tested in (bootstraps, others)]
     rows = zip(pairs, bootstraps, adjusted[0].tolist(), others, adjusted[1].tolist(), strict=True)
     return [Pair(*pair, *difference, p_holm, *test[1:], delong_holm) for pair, difference, p_holm, test, delong_holm in rows]
 

@@ -125,11 +125,11 @@ class PixelHistogram:
         if self.threshold is not None:
             self._decide((scores > np.float32(self.threshold)) & inside, hit)
 
-    def _decide(self, found: NDArray[np.bool_], hit: NDArray[np.bool_]) -> None:
-        """Count the pixels for Dice: found (B, S, S) and of a finding (B, S, S)."""
-        both = (found & hit).sum((1, 2))  # (B,)
+    def _decide(self, marked: NDArray[np.bool_], hit: NDArray[np.bool_]) -> None:
+        """Count the pixels for Dice: marked by the map (B, S, S) and of a finding (B, S, S)."""
+        both = (marked & hit).sum((1, 2))  # (B,)
         findings = hit.sum((1, 2))  # (B,)
-        either = found.sum((1, 2)) + findings  # (B,)
+        either = marked.sum((1, 2)) + findings  # (B,)
         self._both += int(both.sum())
         self._either += int(either.sum())
         self._dice += float((2 * both[findings > 0] / either[findings > 0]).sum())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medgen.metrics.detection import Floats, Interval, auroc, bootstrap
+from medgen.metrics.detection import auroc, bootstrap
+from medgen.metrics.intervals import Floats, Interval
 
 BINS = 4  # strata of a trait with more values than that
 TAIL = 0.05  # of each class that may lie on either side of the common support

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from medgen.data.shortcut_features import TRAITS
-from medgen.metrics.detection import Floats, auroc, bootstrap
+from medgen.metrics.detection import auroc, bootstrap
+from medgen.metrics.intervals import Floats
 from medgen.metrics.strata import comparable_pairs, matched, quarters, stratified_interval
 from medgen.metrics.units import statistical_units
 from medgen.report.audit_metrics import AuditMetrics, AurocOnFrames, MatchedFrames, ModelAudit, Separation, WithinTrait

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from medgen.errors import MedgenError
 from medgen.files import json_values
 from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
-from medgen.metrics.detection import Statistic, bootstrap, mean_interval
+from medgen.metrics.detection import Statistic, bootstrap
+from medgen.metrics.intervals import mean_interval
 from medgen.metrics.pixel import PixelHistogram
 from medgen.metrics.units import statistical_units
 from medgen.report.groups import by_group

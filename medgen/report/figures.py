@@ -87,11 +87,11 @@ def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, flo
     positive : (N,) bool, holding both values
     operating : (false alarm rate, sensitivity) at the threshold, drawn as a dot; None for none
     """
-    alarms, found = roc(np.asarray(positive, dtype=int), score)
+    alarms, sensitivity = roc(np.asarray(positive, dtype=int), score)
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = new_figure(1, (3.9, 3.5))
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1, label="guessing")
-        axes.plot(alarms, found, color=NORMAL, linewidth=1.8, label="this run")
+        axes.plot(alarms, sensitivity, color=NORMAL, linewidth=1.8, label="this run")
         if operating:
             axes.plot(*operating, "o", color=ABNORMAL, markersize=6, label="at the threshold", clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
@@ -104,7 +104,7 @@ def loss_curves(history: pd.DataFrame) -> bytes:
     """Draw each loss over the epochs, training and validation together, then notes, learning rates and diagnoses.
 
     `history` has one row per epoch: epoch, and any of train.<loss>, val.<loss>, note.<name>, lr.<player>, diagnosis.<name>. The
-    result is SVG; an axis is logarithmic where its values are positive and span a factor of `canvas.LOG_FROM` or more.
+    result is SVG; an axis is logarithmic where its values are positive and span a factor of `plot_style.LOG_FROM` or more.
     """
     panes = _panes(history)
     with matplotlib.rc_context(STYLE):
@@ -113,9 +113,9 @@ def loss_curves(history: pd.DataFrame) -> bytes:
             looks = cycle([(INK, "-"), (GREEN, "--"), (NORMAL, "-."), (ABNORMAL, ":")])
             values = np.concatenate([*curves.values()])
             for curve, (colour, line) in zip(curves.values(), looks, strict=False):
-                there = np.isfinite(curve)  # what is measured every few epochs is joined across those between
-                sparse = there.sum() < 3 or there.sum() < 0.6 * np.ptp(np.flatnonzero(there))
-                axes.plot(history["epoch"][there], curve[there], color=colour, linestyle=line, marker="o" if sparse else "",
+                measured = np.isfinite(curve)  # what is measured every few epochs is joined across those between
+                sparse = measured.sum() < 3 or measured.sum() < 0.6 * np.ptp(np.flatnonzero(measured))
+                axes.plot(history["epoch"][measured], curve[measured], color=colour, linestyle=line, marker="o" if sparse else "",
                           markersize=3, linewidth=1.5)  # fmt: skip
             positive = np.isfinite(values).any() and np.nanmin(values) > 0
             log = log_axis(axes, "y", np.nanmax(values) / np.nanmin(values) if positive else 0)

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from medgen.metrics.decisions import balanced_accuracy, f1, precision, sensitivity, specificity
-from medgen.metrics.detection import auroc, average_precision, mean_interval, sensitivity_at_specificity
+from medgen.metrics.detection import auroc, average_precision, sensitivity_at_specificity
 from medgen.metrics.distribution import density_coverage, kernel_distance, precision_recall
 from medgen.metrics.image import psnr, psnr_whole, ssim, ssim_whole
+from medgen.metrics.intervals import mean_interval
 from medgen.metrics.moments import frechet_distance
 from medgen.metrics.pixel import PixelHistogram
 from medgen.report.run_metrics import RunMetrics

@@ -47,7 +47,7 @@ def new_figure(panes: int, size: tuple[float, float], columns: int = 3) -> tuple
     rows = -(-panes // columns)
     engine = ConstrainedLayoutEngine(hspace=0.08)
     figure = Figure(figsize=(size[0] * columns, size[1] * max(1, rows)), layout=engine)
-    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(panes)]
+    return figure, [figure.add_subplot(rows, columns, pane + 1) for pane in range(panes)]
 
 
 def log_axis(axes: Axes, which: str, ratio: float) -> bool:

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from medgen.metrics.detection import Interval
+from medgen.metrics.intervals import Interval
 
 
 class IntervalValues(TypedDict, total=False):

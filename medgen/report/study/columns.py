@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from medgen.metrics.detection import mean_interval
+from medgen.metrics.intervals import mean_interval
 from medgen.metrics.units import statistical_units
 from medgen.nn.features.extractors import INCEPTION
 from medgen.report.evaluate import LEVEL

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from medgen.metrics.detection import Floats
+from medgen.metrics.intervals import Floats
 from medgen.report.study.comparison import Entry
 from medgen.types import LABELS
 

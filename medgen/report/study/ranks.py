@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from medgen.metrics.detection import Floats, percentiles
+from medgen.metrics.intervals import Floats, percentiles
 from medgen.report.evaluate import LEVEL
 from medgen.report.study.comparison_metrics import MeanRank, PairMetrics, Ranks
 

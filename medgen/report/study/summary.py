@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from medgen.errors import RunError
 from medgen.files import json_values
 from medgen.metrics.curves import ALARMS, RECALLS, Curves, measure, measure_draws
-from medgen.metrics.detection import Floats, Interval, percentiles, replicates
+from medgen.metrics.detection import replicates
+from medgen.metrics.intervals import Floats, Interval, percentiles
 from medgen.metrics.paired import pair_up
 from medgen.metrics.units import statistical_units
 from medgen.report.evaluate import LEVEL
