@@ -50,8 +50,8 @@ def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def no_booklet() -> Iterator[None]:
+def no_comparison_pdf() -> Iterator[None]:
     """Let pages of comparisons come without their PDF, which takes as long to draw as all the rest of them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medgen.report.study.page.booklet", lambda metrics: b"%PDF")
+        patch.setattr("medgen.report.study.page.comparison_pdf", lambda metrics: b"%PDF")
         yield

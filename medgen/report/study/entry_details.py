@@ -62,7 +62,7 @@ def histogram(run: RunResults) -> Histogram:
     return {"edges": edges.tolist(), "log": log, "shares": shares, "threshold": (run.metrics.get("threshold") or {}).get("value")}
 
 
-def mean_interval(intervals: Sequence[IntervalValues]) -> IntervalValues:
+def averaged_interval(intervals: Sequence[IntervalValues]) -> IntervalValues:
     """Return the means of value, low and high over runs; None where a run lacks one.
 
     Runs see the same frames, so their counts are not pooled: means of the ends are not narrower than those of a run alone.
@@ -86,7 +86,7 @@ def _findings(runs: Sequence[RunResults]) -> list[FindingShare]:
             "finding": finding,
             "label": label,
             "frames": row["frames"],
-            "flagged": mean_interval([table[label, finding].get("share_flagged") or {} for table in tables]),
+            "flagged": averaged_interval([table[label, finding].get("share_flagged") or {} for table in tables]),
         }
         for (label, finding), row in tables[0].items()
         if all((label, finding) in table for table in tables)
@@ -109,9 +109,9 @@ def _groups(runs: Sequence[RunResults]) -> dict[str, list[GroupMetrics]]:
                 "normal": row["normal"],
                 "abnormal": row["abnormal"],
                 "against": row["against"],
-                "auroc": mean_interval([table[row["name"]].get("auroc") or {} for table in tables]),
-                "flagged_normal": mean_interval([table[row["name"]].get("flagged_normal") or {} for table in tables]),
-                "flagged_abnormal": mean_interval([table[row["name"]].get("flagged_abnormal") or {} for table in tables]),
+                "auroc": averaged_interval([table[row["name"]].get("auroc") or {} for table in tables]),
+                "flagged_normal": averaged_interval([table[row["name"]].get("flagged_normal") or {} for table in tables]),
+                "flagged_abnormal": averaged_interval([table[row["name"]].get("flagged_abnormal") or {} for table in tables]),
             }
             for row in sorted(rows, key=lambda row: _natural(row["name"]))
             if all(row["name"] in table for table in tables)
