@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import struct
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from writers import save
 
@@ -77,3 +79,11 @@ def medmnist(path: Path, tail: tuple[int, ...] = (28, 28), **changed: NDArray) -
         arrays[f"{split}_labels"] = np.arange(count, dtype=np.uint8)[:, None] % 2
     np.savez(path, **(arrays | changed))
     return path
+
+
+def with_replaced(data: Path, out: Path, column: str, value: str, other: str) -> Path:
+    """Copy a prepared set, with another value in a column of its index."""
+    shutil.copytree(data, out)
+    index = pd.read_csv(out / "index.csv", keep_default_na=False)
+    index.assign(**{column: index[column].replace(value, other)}).to_csv(out / "index.csv", index=False)
+    return out

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from run_results import make_results, report_page
 from sklearn.metrics import roc_auc_score
+from sources import with_replaced
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.metrics.detection import auroc, bootstrap
@@ -277,18 +278,14 @@ def test_traits_are_looked_at_once_for_all_reports(study: Path, monkeypatch: pyt
 
 
 def test_a_set_without_both_labels_lists_its_traits_and_says_why(study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study / "data", tmp_path / "data")
-    index = pd.read_csv(tmp_path / "data" / "index.csv", keep_default_na=False)
-    index.assign(label=index["label"].replace("abnormal", "")).to_csv(tmp_path / "data" / "index.csv", index=False)
-    output = succeed("audit", tmp_path / "data")
+    output = succeed("audit", with_replaced(study / "data", tmp_path / "data", "label", "abnormal", ""))
     assert "there are no abnormal frames" in output and "mean brightness" in output
 
 
 def test_a_set_without_test_frames_is_answered_in_one_line(study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study / "data", tmp_path / "data")
-    index = pd.read_csv(tmp_path / "data" / "index.csv", keep_default_na=False)
-    index.assign(split=index["split"].replace("test", "unused")).to_csv(tmp_path / "data" / "index.csv", index=False)
-    assert "no frames of split 'test'" in fail("audit", tmp_path / "data")
+    assert "no frames of split 'test'" in fail(
+        "audit", with_replaced(study / "data", tmp_path / "data", "split", "test", "unused")
+    )
 
 
 def test_a_run_that_does_not_fit_is_answered_in_one_line(study: Path, tmp_path: Path) -> None:

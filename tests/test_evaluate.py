@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +10,6 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, recall_score, roc_auc_score, roc_curve
 
-import medgen
 from medgen.errors import MedgenError
 from medgen.report.evaluate import evaluate
 
@@ -284,19 +281,3 @@ def test_a_wrong_table_is_refused_in_one_line(change, message: str) -> None:
     with pytest.raises(MedgenError, match=message) as failure:
         numbers(change(scored()))
     assert "\n" not in str(failure.value)
-
-
-BLIND = ("backends", "contract", "engine", "losses.py", "metrics", "nn", "runs/calibrate.py")  # what trains, calibrates, scores
-
-
-@pytest.mark.parametrize("part", BLIND)
-def test_what_trains_calibrates_and_scores_names_no_column_of_labels(part: str) -> None:
-    place = Path(medgen.__file__).parent / part
-    sources = [place] if place.is_file() else sorted(place.rglob("*.py"))
-    named = {
-        source.name
-        for source in sources
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and node.value == "label"
-    }
-    assert sources and not named

@@ -8,6 +8,7 @@ Frames that ``data.pool_share`` moves out of the test split by their labels are 
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -19,6 +20,7 @@ from commands import succeed
 from sources import frame
 from writers import save
 
+import medgen
 from medgen import api, registry
 from medgen.data.prepared import open_prepared, read_table
 from medgen.files import write_csv
@@ -85,3 +87,19 @@ def test_the_labels_of_test_frames_change_no_weight_threshold_decision_or_score(
     decided = [name for name in tables[0] if name in ("path", "score", "quantile", "abnormal") or name.startswith("component_")]
     assert "abnormal" in decided and (tables[0]["label"] != tables[1]["label"]).all()
     pd.testing.assert_frame_equal(tables[0][decided], tables[1][decided])
+
+
+BLIND = ("backends", "contract", "engine", "losses.py", "metrics", "nn", "runs/calibrate.py")  # what trains, calibrates, scores
+
+
+@pytest.mark.parametrize("part", BLIND)
+def test_what_trains_calibrates_and_scores_names_no_column_of_labels(part: str) -> None:
+    room = Path(medgen.__file__).parent / part
+    sources = [room] if room.is_file() else sorted(room.rglob("*.py"))
+    named = {
+        source.name
+        for source in sources
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value == "label"
+    }
+    assert sources and not named

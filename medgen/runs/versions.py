@@ -5,9 +5,9 @@ where `is_current` says so. Results that were stored before there were versions 
 
 A version is a number that a person raises when the same weights and frames may get other numbers than before. A digest of the
 source code would need no memory, but would also discard every result over a renamed variable, and with a calibration all use of
-a run whose data set is gone. What makes a person remember is ``tests/test_versions.py``: it keeps the numbers that each kind
-gives on fixed frames, and fails when they change and the version does not. Speeds differ from run to run, so nothing guards the
-versions of "cost" and "plan".
+a run whose data set is gone. What makes a person remember is ``tests/test_stored_numbers.py``: it keeps the numbers that each
+kind gives on fixed frames, and fails when they change and the version does not. Speeds differ from run to run, so nothing guards
+the versions of "cost" and "plan".
 """
 
 from __future__ import annotations
