@@ -66,8 +66,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown setting '{name}'; {did_you_mean(str(last), _fields(model, parents))}"
-    told = first["msg"].removeprefix("Value error, ")
-    return f"{where}: '{name}' is {first['input']!r}: {told[0].lower()}{told[1:]}"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{where}: '{name}' is {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

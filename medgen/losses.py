@@ -69,7 +69,7 @@ def _local_means(planes: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _window_matrix(side: int) -> Tensor:
-    """Return (side, side): row k holds the weights of the window around place k of a line that is mirrored at its ends."""
+    """Return (side, side): row k holds the weights of the window around pixel k of a line that is mirrored at its ends."""
     half = SSIM_WINDOW // 2
     with torch.inference_mode(False):
         weights = torch.exp(-0.5 * (torch.arange(-half, half + 1) / SSIM_SIGMA).square())
@@ -134,7 +134,13 @@ def critic_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Tensor:
 
 
 def generator_loss(fake: Tensor, kind: AdversarialLoss) -> Tensor:
-    """Return what a generator minimises, a scalar; arguments as in `critic_loss`."""
+    """Return what a generator minimises, a scalar.
+
+    Parameters
+    ----------
+    fake : (B,) the critic's outputs, before any sigmoid, for generated frames
+    kind : loss of the critic that it is trained against
+    """
     fake = fake.float()
     if kind == "non_saturating":
         return F.softplus(-fake).mean()
@@ -161,7 +167,12 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """Return half the mean squared length of the critic's gradient at real frames.
 
-    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9, without its weight; arguments as in `gradient_penalty`.
+    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9, without its weight.
+
+    Parameters
+    ----------
+    critic : (B, C, S, S) to (B,)
+    real : (B, C, S, S)
     """
     return 0.5 * _slopes(critic, real.detach().float()).square().sum(1).mean()
 

@@ -69,7 +69,8 @@ def parse(name: str, settings: Mapping[str, Any]) -> Settings:
 
     Raises
     ------
-    BackendError, ConfigError : as `create`.
+    BackendError : if there is no backend of that name.
+    ConfigError : if a setting is wrong.
     """
     config: type[Settings] = import_module(load(name).__module__).Config
     return config.parse(settings, f"[model] of {name}")

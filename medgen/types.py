@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LABELS = ("normal", "abnormal")  # a label's integer code is its place here; "" (unknown) is -1
+LABELS = ("normal", "abnormal")  # a label's integer code is its index here; "" (unknown) is -1
 
 
 class Box(NamedTuple):
@@ -61,7 +61,7 @@ class Crop:
     pixels : (S, S, C) uint8 in [0, 255]
     valid : (S, S) bool, True where the pixel shows tissue
     box : the square in source pixels; it may reach outside the frame where the crop was padded
-    source : as in `Image`
+    source : the path of the frame, with ``#k`` behind it for frame or slice k of a file that holds several
     """
 
     pixels: NDArray[np.uint8]
@@ -79,8 +79,8 @@ class Batch:
     image : (B, C, S, S) float32 in [0, 1]; 0 where not valid
     valid : (B, 1, S, S) bool, True where the pixel shows tissue
     index : (B,) int64, rows of the prepared data set
-    label : (B,) int64, places in `LABELS`, -1 unknown; None in training
-    finding : (B,) int64, places in a conditional backend's classes, -1 for one that it does not know; None where a frame's class
+    label : (B,) int64, indices in `LABELS`, -1 unknown; None in training
+    finding : (B,) int64, indices in a conditional backend's classes, -1 for one that it does not know; None where a frame's class
         is not to be used, as in every scoring that a report measures: there it would give the answer away
     mask : (B, 1, S, S) bool truth of where the finding is; None where nothing is annotated
     other : (B, C, S, S) float32, the paired or second-domain image; None for single-image sets
@@ -125,7 +125,7 @@ class DataRequirements(NamedTuple):
 
     Attributes
     ----------
-    classes : the places of their findings, `Batch.finding`; the run fills the names into the setting `classes`
+    classes : their findings as indices, `Batch.finding`; the run fills the names into the setting `classes`
     other : a second frame beside each, `Batch.other`: "pair", the one that belongs to it; "pool", any one of a second domain
     abnormal : frames that are not normal among the others, where the data set has some for training
     single_pass : each training frame once and unchanged, for a backend that fits in one pass

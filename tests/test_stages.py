@@ -24,7 +24,7 @@ def test_stages_begin_with_an_epoch() -> None:
     schedule = Schedule([Stage(0.7, "loss"), Stage(1.0, "loss")], 9)
     assert schedule.ends == [6, 9]
     assert schedule.progress(6) == pytest.approx(0.7) and schedule.progress(9) == 1.0
-    assert [schedule.place(epoch) for epoch in (0, 5, 6, 8)] == [0, 0, 1, 1]
+    assert [schedule.stage_index(epoch) for epoch in (0, 5, 6, 8)] == [0, 0, 1, 1]
 
 
 def test_a_stage_is_validated_at_its_own_last_progress() -> None:

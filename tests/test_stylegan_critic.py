@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medgen.nn.adversarial.stylegan_critic import Critic, Spread
+from medgen.nn.adversarial.stylegan_critic import BatchDeviation, Critic
 from medgen.nn.adversarial.stylegan_nets import StyleSettings
 
 
@@ -42,18 +42,18 @@ def test_in_training_the_critic_sees_how_much_frames_differ() -> None:
 def test_the_spread_is_the_mean_deviation_over_the_group() -> None:
     features = torch.randn(4, 3, 2, 2)
     expected = features.numpy().std(0).mean()
-    channel = Spread()(features)[:, 3]
+    channel = BatchDeviation()(features)[:, 3]
     torch.testing.assert_close(channel, torch.full((4, 2, 2), float(expected)))
 
 
 def test_the_spread_of_a_larger_batch_is_that_of_each_frame_and_the_next_three() -> None:
     features = torch.randn(6, 3, 2, 2)
     expected = [features[[k, (k + 1) % 6, (k + 2) % 6, (k + 3) % 6]].numpy().std(0).mean() for k in range(6)]
-    assert Spread()(features)[:, 3, 0, 0].tolist() == pytest.approx(expected, rel=1e-4)
+    assert BatchDeviation()(features)[:, 3, 0, 0].tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_outside_of_training_the_spread_is_its_moving_average() -> None:
-    spread, features = Spread(), torch.randn(4, 3, 2, 2)
+    spread, features = BatchDeviation(), torch.randn(4, 3, 2, 2)
     measured = spread(features)[0, 3, 0, 0]
     assert spread.eval()(features)[:, 3].unique().item() == pytest.approx(0.01 * measured.item(), rel=1e-4)
     torch.testing.assert_close(spread(features)[:, :3], features)
@@ -76,7 +76,7 @@ def test_the_gradient_penalty_reaches_the_critics_weights() -> None:
 
 
 def test_the_average_of_the_spread_moves_only_in_training_with_gradients() -> None:
-    spread, features = Spread(), torch.randn(4, 3, 2, 2)
+    spread, features = BatchDeviation(), torch.randn(4, 3, 2, 2)
     with torch.no_grad():
         spread(features)
     spread.eval()(features)

@@ -6,15 +6,16 @@ Shape letters: K codes, D their width, h and w sides of a grid of codes. Levels 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from medgen.config import Settings
+from medgen.contract.backend import Backend, Losses, Stage
 from medgen.errors import BackendError
 from medgen.losses import smooth, valid_mean
 from medgen.nn.codes.code_prior import CodePrior, PriorSettings
@@ -45,8 +46,8 @@ class CodeSettings(Settings):
     score: ResidualSettings = ResidualSettings()
 
 
-class CodeModel(nn.Module, ABC):
-    """What a model of discrete codes does with them; its backend says how an image becomes codes and codes an image.
+class CodeModel(Backend):
+    """What a model of discrete codes does with them; a subclass says how an image becomes codes and codes an image.
 
     Attributes
     ----------
@@ -57,8 +58,6 @@ class CodeModel(nn.Module, ABC):
     """
 
     config: CodeSettings
-    size: int
-    notes: dict[str, Tensor]
     stride: int
     quantizers: Sequence[Quantizer]
     prior: CodePrior | None
@@ -95,14 +94,14 @@ class CodeModel(nn.Module, ABC):
         return DataRequirements(classes=config.prior.conditional and config.prior.share > 0)
 
     @property
-    def components(self) -> tuple[tuple[float, str], ...]:
-        """The stages of the training: until which progress, and the loss that tells the best weights."""
+    def stages(self) -> tuple[Stage, ...]:
+        """The training of the autoencoder, and after it that of the prior, where there is one."""
         share = self.config.prior.share
-        return ((1 - share, "reconstruction"), (1.0, "loss")) if share else ((1.0, "reconstruction"),)
+        return (Stage(1 - share, "reconstruction"), Stage(1.0, "loss")) if share else (Stage(1.0, "reconstruction"),)
 
-    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
         """Yield the autoencoder's losses, and in the last stage the prior's: mean nats a code."""
-        if self.prior is not None and progress >= self.components[0][0]:
+        if self.prior is not None and progress >= self.stages[0].until:
             codes = self.codes(batch.image)
             self._note(codes)
             yield "prior", {"code_nll": _mean_nats(self.prior.nll(codes, batch.finding)).mean()}
@@ -180,7 +179,7 @@ class CodeModel(nn.Module, ABC):
         return [torch.randint(self.config.quantizer.codes, (n, *grid), device=device) for grid in self.grids]
 
     def score(self, batch: Batch) -> Scores:
-        """Score by the residual; a prior adds the part "code_nll", mean nats a code, and `prior.map` may make it the score."""
+        """Score by the residual; a prior adds the component "code_nll", nats a code, which `prior.map` can make the score."""
         drawn, levels = self.autoencode(batch.image)
         scores = residual_scores(batch.image, drawn.float().clamp(0, 1), batch.valid, self.config.score)
         if self.prior is None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player, Stage
 from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_mean
-from medgen.nn.adversarial.dcgan_nets import Encoder, noise_like
+from medgen.nn.adversarial.dcgan_nets import Encoder, FeatureCritic, noise_like
 from medgen.nn.adversarial.diffaugment import Change, augment
 from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.nn.inpaint import inpaint
@@ -62,7 +62,7 @@ class Adversarial(Backend):
     loss: ClassVar[AdversarialLoss] = "non_saturating"
     config: AdversarialConfig
     generator: nn.Module
-    critic: nn.Module
+    critic: FeatureCritic
     turn: Tensor
 
     def __init__(self, config: AdversarialConfig, size: int, channels: int) -> None:
@@ -136,8 +136,8 @@ class Adversarial(Backend):
     def _residuals(self, image: Tensor, drawn: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean squared differences, (B,) each, of valid pixels and of the critic's features."""
         pixels = valid_mean((drawn.float() - image).square().mean(1, keepdim=True), valid)
-        seen, found = (self.critic.features(part).float() for part in (image, torch.where(valid, drawn, image)))  # type: ignore[operator]
-        return pixels, (seen - found).square().flatten(1).mean(1)
+        real, fake = (self.critic.features(frames).float() for frames in (image, torch.where(valid, drawn, image)))
+        return pixels, (real - fake).square().flatten(1).mean(1)
 
     def draw(self, latent: Tensor) -> Tensor:
         """Return frames (B, C, S, S) in [-1, 1] of what the encoder finds, always the same for the same latents."""
@@ -145,14 +145,14 @@ class Adversarial(Backend):
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the latents that the encoder finds, (B, Z), improved where the settings say so."""
-        found = self.encoder(whole(batch))
-        return self._refined(found, batch) if self.config.inversion.refine_steps else found
+        latent = self.encoder(whole(batch))
+        return self._refined(latent, batch) if self.config.inversion.refine_steps else latent
 
-    def _refined(self, found: Tensor, batch: Batch) -> Tensor:
-        """Descend from the encoder's latents to better ones, each frame for itself."""
+    def _refined(self, start: Tensor, batch: Batch) -> Tensor:
+        """Descend from the encoder's latents (B, Z) to better ones, each frame for itself."""
         settings = self.config.inversion
         with torch.inference_mode(False), torch.enable_grad():
-            latent, image = found.detach().float().clone().requires_grad_(), whole(batch).clone()
+            latent, image = start.detach().float().clone().requires_grad_(), whole(batch).clone()
             valid = batch.valid.clone()
             optimizer = torch.optim.Adam([latent], settings.refine_lr)
             for _ in range(settings.refine_steps):

@@ -30,7 +30,14 @@ class OnePassConfig(Settings):
 
 
 class OnePass(Backend):
-    """A detector that gathers in `turns` and fits in `finalise_fit`; a subclass adds `gather`, `fit` and `score`."""
+    """A detector that gathers in `turns` and fits in `finalise_fit`; a subclass adds `gather`, `fit` and `score`.
+
+    Attributes
+    ----------
+    layers : the fixed network
+    fingerprint : (8,) uint8 of the network's weights, saved with the run
+    gathered : frames that were looked at so far
+    """
 
     monitor = ""
     config: OnePassConfig
@@ -40,7 +47,7 @@ class OnePass(Backend):
         super().__init__(config, size, channels)
         self.layers = MidLayers(config.features)
         self.register_buffer("fingerprint", self.layers.fingerprint.clone())
-        self.gathered = 0  # frames
+        self.gathered = 0
 
     @classmethod
     def requirements(cls, config: Settings) -> DataRequirements:
@@ -60,10 +67,10 @@ class OnePass(Backend):
 
     @abstractmethod
     def gather(self, batch: Batch, view: int) -> None:
-        """Take what `fit` needs of a batch, this view of it; the first, 0, is the frames as they are."""
+        """Keep what `fit` needs of a batch in one view, a number below `views`; view 0 is the frames as they are."""
 
     def finalise_fit(self) -> None:
-        """Fit to what was gathered.
+        """Compute the weights from what was gathered.
 
         Raises
         ------
@@ -76,10 +83,10 @@ class OnePass(Backend):
 
     @abstractmethod
     def fit(self) -> None:
-        """Fill the buffers."""
+        """Fill the buffers from what `gather` kept."""
 
     def localised(self, grid: Tensor, valid: Tensor) -> Tensor:
-        """Return the smoothed map (B, 1, S, S) of values (B, 1, h, w) at the places of a grid, 0 outside valid (B, 1, S, S)."""
+        """Return the smoothed map (B, 1, S, S) of the values (B, 1, h, w) of a grid, 0 outside valid (B, 1, S, S)."""
         return smooth(upsample(grid, self.size), valid, self.config.sigma * self.size / NET_SIDE)
 
 

@@ -107,9 +107,9 @@ class Variational(Backend):
 
     def score(self, batch: Batch) -> Scores:
         mean, log_variance = self.encode(batch.image, batch.finding)
-        spread, draws = (0.5 * log_variance).exp(), self.config.draws
+        deviation, draws = (0.5 * log_variance).exp(), self.config.draws
         noise = torch.randn(draws, mean.shape[1], generator=torch.Generator().manual_seed(0)).to(mean)  # the same for every frame
-        latents = [mean + spread * one for one in noise] if draws else [mean]
+        latents = [mean + deviation * direction for direction in noise] if draws else [mean]
         drawn = (self.logits(latent, batch.finding).float().sigmoid() for latent in latents)
         scores = mean_scores([residual_scores(batch.image, frame, batch.valid, self.config.score) for frame in drawn])
         return Scores(scores.score, scores.map, {**scores.components, "kl": gaussian_kl(mean, log_variance).sum(1)})

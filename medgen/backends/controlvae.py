@@ -2,7 +2,7 @@
 
 Source: "ControlVAE: Controllable Variational Autoencoder", https://proceedings.mlr.press/v119/shao20b.html; the nets are those of
 its disentangling experiment. Anomaly score: how far a frame is from its reconstruction through the mean of its latents; the KL
-divergence of its latents from the prior is a part beside it.
+divergence of its latents from the prior is a component beside it.
 """
 
 from __future__ import annotations

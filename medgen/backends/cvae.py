@@ -73,8 +73,8 @@ class Model(Variational):
         return self.mean(hidden).float(), self.log_variance(hidden).float()
 
     def logits(self, latent: Tensor, finding: Tensor | None) -> Tensor:
-        told = torch.cat([latent, self._one_hot(finding, len(latent), latent)], 1)  # (B, Z + K)
-        return self.decoder(told)[..., : self.size, : self.size]  # (B, C, S, S)
+        conditioned = torch.cat([latent, self._one_hot(finding, len(latent), latent)], 1)  # (B, Z + K)
+        return self.decoder(conditioned)[..., : self.size, : self.size]  # (B, C, S, S)
 
     def _one_hot(self, finding: Tensor | None, n: int, like: Tensor) -> Tensor:
         """Return (n, K); zeros for an unknown class."""
@@ -98,14 +98,14 @@ class Model(Variational):
         if not self.classes or (batch.finding is not None and bool((batch.finding >= 0).all())):
             return batch
         costs = []
-        for place in range(len(self.classes)):
-            finding = torch.full((len(batch),), place, device=batch.image.device)
+        for class_index in range(len(self.classes)):
+            finding = torch.full((len(batch),), class_index, device=batch.image.device)
             mean, log_variance = self.encode(batch.image, finding)
             loss = self._reconstruction_loss(self.logits(mean, finding), batch.image, batch.valid)
             costs.append(loss + gaussian_kl(mean, log_variance).sum(1))  # (B,)
         chosen = torch.stack(costs).argmin(0)  # (B,)
-        given = chosen if batch.finding is None else torch.where(batch.finding < 0, chosen, batch.finding)
-        return Batch(batch.image, batch.valid, batch.index, finding=given)
+        finding = chosen if batch.finding is None else torch.where(batch.finding < 0, chosen, batch.finding)
+        return Batch(batch.image, batch.valid, batch.index, finding=finding)
 
     def reconstruct(self, batch: Batch) -> Tensor:
         """Return (B, C, S, S) in [0, 1] under the class given or the best one, decoded from the mean of the latents."""

@@ -52,8 +52,8 @@ class Config(Settings):
 class Model(Backend):
     """Losses are named by the domain of the frames that are judged, or that should come out again.
 
-    The note "cycle" is the mean absolute difference of a frame in [-1, 1] that went to the other domain and back. Parts of a
-    score: "critic_a", minus the mean answer of the critic of normal frames; "cycle", the same difference of a frame that went
+    The note "cycle" is the mean absolute difference of a frame in [-1, 1] that went to the other domain and back. Components of
+    the score: "critic_a", minus the mean answer of the critic of normal frames; "cycle", the same difference of a frame that went
     from B to A and back.
     """
 

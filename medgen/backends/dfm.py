@@ -1,4 +1,4 @@
-"""DFM: Gaussians of what a fixed net makes of whole normal frames.
+"""DFM: Gaussians of the features that a fixed network has of whole normal frames.
 
 Sources: Ahuja et al. 2019, "Probabilistic Modeling of Deep Features for Out-of-Distribution and Adversarial Detection",
 https://arxiv.org/abs/1909.11786; one Gaussian for each map, their distances added: Rippel et al. 2021, "Modeling the Distribution
@@ -6,7 +6,7 @@ of Normal Data in Pre-Trained Deep Features for Anomaly Detection", https://arxi
 (Ledoit and Wolf 2004) where the first cuts dimensions off. Anomaly score: the mean over some blocks of how much larger a frame's
 squared Mahalanobis distance is than that of normal frames that the Gaussian was not fitted to, in their standard deviations.
 
-A block is one statistic (mean, standard deviation or highest value over the places) of one map at one size of the frame. Which
+A block is one statistic (mean, standard deviation or highest value over the cells) of one map at one size of the frame. Which
 sizes and maps are taken is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames
 with a foreign patch from frames without. Of sets that do so alike, the largest is taken. Statistics are not chosen: a pasted
 patch moves the highest value most, a finding may move any.
@@ -36,12 +36,12 @@ class Config(OnePassConfig):
 
     features: LayerSettings = LayerSettings(strides=(8, 16, 32))
     sides: tuple[int, ...] = (224, 320)  # sizes to choose from; () takes that of `features`
-    statistics: tuple[Statistic, ...] = Field(("mean", "std", "max"), min_length=1)  # over the places of a map
+    statistics: tuple[Statistic, ...] = Field(("mean", "std", "max"), min_length=1)  # over the cells of a map
     choose: bool = True  # among all sets of sizes and maps; otherwise all are taken
 
 
 class Block(NamedTuple):
-    """Places of a size, a map and a statistic among those of the settings."""
+    """A statistic of a map at a size of the frame, each as its index in the settings."""
 
     side: int
     stride: int
@@ -49,8 +49,14 @@ class Block(NamedTuple):
 
 
 class Model(OnePass):
-    """Nothing is localised: a frame has one vector a block. `votes`: how well each set told held-out frames from spoilt
-    ones; `errors`: their standard errors."""
+    """Nothing is localised: a frame has one vector a block.
+
+    Attributes
+    ----------
+    taken : (blocks,) bool, those of which the score is the mean
+    votes : (sets,), how well each set of blocks told held-out frames from the same frames with a foreign patch, 0 to 1
+    errors : (sets,), standard errors of the votes
+    """
 
     config: Config
     taken: Tensor
@@ -62,7 +68,7 @@ class Model(OnePass):
         sides = config.sides or (config.features.side,)
         self.nets = [MidLayers(config.features.model_copy(update={"side": side})) for side in sides]
         counts = (len(sides), len(config.features.strides), len(config.statistics))
-        self.blocks = [Block(*place) for place in torch.cartesian_prod(*map(torch.arange, counts)).view(-1, 3).tolist()]
+        self.blocks = [Block(*indices) for indices in torch.cartesian_prod(*map(torch.arange, counts)).view(-1, 3).tolist()]
         self.sets = _sets(self.blocks, counts[:2]) if config.choose else [tuple(range(len(self.blocks)))]
         for number, block in enumerate(self.blocks):
             width = self.nets[block.side].widths[block.stride]
@@ -75,47 +81,47 @@ class Model(OnePass):
         self._clean: list[list[Tensor]] = []  # of each batch and view, (B, c) a block
         self._corrupted: list[list[Tensor]] = []
         self._rows: list[Tensor] = []  # of the data set, for each batch and view
-        self._spoilt_rows: list[Tensor] = []
+        self._corrupted_rows: list[Tensor] = []
 
     def _vectors(self, batch: Batch, wanted: Tensor) -> list[Tensor]:
         """Return (B, c) for each block, of no width for a block that is not wanted."""
-        found: list[Tensor] = []
-        for place, net in enumerate(self.nets):
-            mine = [number for number, block in enumerate(self.blocks) if block.side == place]
-            maps = net.maps(batch.image, batch.valid) if wanted[mine].any() else []
-            for number in mine:
+        vectors: list[Tensor] = []
+        for side, net in enumerate(self.nets):
+            numbers = [number for number, block in enumerate(self.blocks) if block.side == side]
+            maps = net.maps(batch.image, batch.valid) if wanted[numbers].any() else []
+            for number in numbers:
                 block = self.blocks[number]
                 empty = torch.zeros(len(batch), 0)
-                found.append(pooled(*maps[block.stride], self.config.statistics[block.statistic]).cpu() if maps else empty)
-        return found
+                vectors.append(pooled(*maps[block.stride], self.config.statistics[block.statistic]).cpu() if maps else empty)
+        return vectors
 
     def gather(self, batch: Batch, view: int) -> None:
-        every = torch.ones_like(self.taken)
-        self._clean.append(self._vectors(batch, every))
+        all_blocks = torch.ones_like(self.taken)
+        self._clean.append(self._vectors(batch, all_blocks))
         self._rows.append(batch.index.cpu())
         if len(self.sets) > 1 and view == 0 and self.gathered < ENOUGH:
             corrupted, _ = foreign_patches(batch.image, batch.valid, batch.index)
-            self._corrupted.append(self._vectors(Batch(corrupted, batch.valid, batch.index), every))
-            self._spoilt_rows.append(batch.index.cpu())
+            self._corrupted.append(self._vectors(Batch(corrupted, batch.valid, batch.index), all_blocks))
+            self._corrupted_rows.append(batch.index.cpu())
 
     def fit(self) -> None:
         rows = torch.cat(self._rows)
-        corrupted_rows = torch.cat(self._spoilt_rows) if self._spoilt_rows else rows[:0]
+        corrupted_rows = torch.cat(self._corrupted_rows) if self._corrupted_rows else rows[:0]
         good, bad = [], []
         for number in range(len(self.blocks)):
             clean = torch.cat([vectors[number] for vectors in self._clean])
             corrupted = torch.cat([vectors[number] for vectors in self._corrupted]) if self._corrupted else clean[:0]
-            held = held_out(clean, rows, torch.cat([clean, corrupted]), torch.cat([rows, corrupted_rows]))
-            gaussian = Gaussian.fit(clean, held[: len(clean)])
-            normal, odd = ((held - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
+            distances = held_out(clean, rows, torch.cat([clean, corrupted]), torch.cat([rows, corrupted_rows]))
+            gaussian = Gaussian.fit(clean, distances[: len(clean)])
+            normal, odd = ((distances - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
             good.append(normal)
             bad.append(odd)
             for name, value in gaussian._asdict().items():
                 self.get_buffer(f"{name}_{number}").copy_(value)
         if len(self.sets) > 1:
-            for place, chosen in enumerate(self.sets):
-                normal, odd = (torch.stack([components[number] for number in chosen]).sum(0) for components in (good, bad))
-                self.votes[place], self.errors[place] = _vote(normal, odd)
+            for k, chosen in enumerate(self.sets):
+                normal, odd = (torch.stack([distances[number] for number in chosen]).sum(0) for distances in (good, bad))
+                self.votes[k], self.errors[k] = _vote(normal, odd)
         self.taken.zero_()
         self.taken[list(self.sets[_chosen(self.sets, self.votes, self.errors)])] = True
 
@@ -137,14 +143,14 @@ def _vote(normal: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _chosen(sets: Sequence[tuple[int, ...]], votes: Tensor, errors: Tensor) -> int:
-    """Return the place of the set to take: of those within a standard error of the best one, the one of the most blocks.
+    """Return the index of the set to take: of those within a standard error of the best one, the one of the most blocks.
 
     So small a difference between votes is chance, and the mean over more blocks depends less on any one of them (the rule of one
     standard error: Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
     """
     best = int(votes.argmax())
-    near = [place for place in range(len(sets)) if votes[place] >= votes[best] - errors[best]]
-    return max(near, key=lambda place: (len(sets[place]), float(votes[place])))
+    near = [k for k in range(len(sets)) if votes[k] >= votes[best] - errors[best]]
+    return max(near, key=lambda k: (len(sets[k]), float(votes[k])))
 
 
 def _sets(blocks: list[Block], counts: tuple[int, int]) -> list[tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 Source: "EndoVAE: Generating Endoscopic Images with a Variational Autoencoder", which stands on
 Kingma and Welling 2013, https://arxiv.org/abs/1312.6114. Anomaly score: how far a frame is from its reconstruction through
-the mean of its few latents; the KL divergence of its latents from the prior is a part beside it.
+the mean of its few latents; the KL divergence of its latents from the prior is a component beside it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2208.10992, for the features and the loss by structural si
 autoencoder is a variational one (Kingma and Welling 2013). Anomaly score: how far a frame's features are from their
 reconstruction.
 
-Shape letters beside those of `Batch`: D features at each of h w places. Features are standardised by running means of the
+Shape letters beside those of `Batch`: D features in each cell of a grid h x w. Features are standardised by running means of the
 training and squashed by a sigmoid, so that no single one outweighs the others and the similarity's constants fit.
 """
 
@@ -35,7 +35,7 @@ class Config(Settings):
 
     features: LayerSettings = LayerSettings(side=224, strides=(8, 16))
     width: int = Field(128, ge=1)  # channels of the first convolution; twice and four times as many behind it
-    latents: int = Field(32, ge=1)  # channels at each place of the code, whose side is a quarter of the maps'
+    latents: int = Field(32, ge=1)  # channels of the code, whose side is a quarter of the maps'
     loss: Literal["ssim", "squared_error"] = "ssim"
     kl_weight: float = Field(1e-4, ge=0)  # of the KL divergence in nats for each number of the code; 0: a plain autoencoder
     optimizer: Optimizer = Optimizer(lr=2e-4, plateau_epochs=10)
@@ -43,7 +43,7 @@ class Config(Settings):
 
 
 class Model(Backend):
-    """The part "kl" is the divergence of a frame's code from the prior, in nats for each number of the code."""
+    """The component "kl" is the divergence of a frame's code from the prior, in nats for each number of the code."""
 
     config: Config
     fingerprint: Tensor
@@ -75,10 +75,10 @@ class Model(Backend):
         return {"vae": Player((self.encoder, self.decoder), self.config.optimizer)}
 
     def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return features (B, D, h, w) in (0, 1) and the places (B, 1, h, w) that count."""
+        """Return features (B, D, h, w) in (0, 1) and the cells (B, 1, h, w) that count."""
         self.layers.check(self.fingerprint)
-        found, counts = self.layers.joined(batch.image, batch.valid)
-        return self.standard(found).sigmoid(), counts
+        features, counts = self.layers.joined(batch.image, batch.valid)
+        return self.standard(features).sigmoid(), counts
 
     def _encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encoder(features).float().chunk(2, 1)  # (B, Z, h / 4, w / 4) each

@@ -1,10 +1,10 @@
-"""PaDiM: at each place of a frame, the Gaussian of what a fixed net makes of normal frames there.
+"""PaDiM: at each position of a frame, a Gaussian of the features that a fixed network has of normal frames there.
 
 Source: Defard et al. 2021, "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization",
 https://arxiv.org/abs/2011.08785. Anomaly score: the highest of the Mahalanobis distances of a frame's
-places from their Gaussians, smoothed as the map is.
+features from the Gaussians of their positions, smoothed as the map is.
 
-Shape letters beside those of `Batch`: P = h w places of the finest map, D numbers at each.
+Shape letters beside those of `Batch`: P = h w positions on the grid of the finest map, D features at each.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from medgen.types import Batch, Scores
 class Config(OnePassConfig):
     """Settings of PaDiM."""
 
-    width: int = Field(100, ge=1)  # numbers at each place, drawn at random from those of all maps
+    width: int = Field(100, ge=1)  # features at each position, drawn at random from those of all maps
     regular: float = Field(0.01, gt=0)  # added to each variance
 
 
 class Model(OnePass):
-    """The parts "highest" and "mean" are of the distances before they are smoothed."""
+    """The components "highest" and "mean" are of the distances before they are smoothed."""
 
     config: Config
     chosen: Tensor
@@ -35,17 +35,17 @@ class Model(OnePass):
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
-        total, places = sum(self.layers.widths), self.layers.grid[0] * self.layers.grid[1]
+        total, positions = sum(self.layers.widths), self.layers.grid[0] * self.layers.grid[1]
         width = min(config.width, total)
         self.register_buffer("chosen", torch.randperm(total)[:width].sort().values)
-        self.register_buffer("means", torch.zeros(places, width))
-        self.register_buffer("roots", torch.eye(width).expand(places, width, width).contiguous())
+        self.register_buffer("means", torch.zeros(positions, width))
+        self.register_buffer("roots", torch.eye(width).expand(positions, width, width).contiguous())
         self._counts, self._sums, self._squares = torch.zeros(()), torch.zeros(()), torch.zeros(())
 
     def _vectors(self, image: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return vectors (P, B, D), which of them count (P, B), and the same as (B, 1, h, w)."""
-        found, counts = self.layers.joined(image, valid)
-        return found[:, self.chosen].flatten(2).permute(2, 0, 1), counts.flatten(1).T, counts  # (B, D, h, w) to (P, B, D)
+        features, counts = self.layers.joined(image, valid)
+        return features[:, self.chosen].flatten(2).permute(2, 0, 1), counts.flatten(1).T, counts  # (B, D, h, w) to (P, B, D)
 
     def gather(self, batch: Batch, view: int) -> None:
         vectors, counts, _ = self._vectors(batch.image, batch.valid)
@@ -58,10 +58,10 @@ class Model(OnePass):
         counts = self._counts.clamp_min(1)[:, None]
         self.means.copy_(self._sums / counts)
         identity = torch.eye(self.means.shape[1], dtype=torch.float64)
-        for place in range(len(self.means)):  # one at a time: all in float64 would be large
-            count, mean = float(counts[place]), self.means[place].double().cpu()
-            scatter = self._squares[place].double().cpu() - count * torch.outer(mean, mean)
-            self.roots[place] = whitening(scatter / max(1.0, count - 1) + self.config.regular * identity).to(self.roots)
+        for position in range(len(self.means)):  # one at a time: all in float64 would be large
+            count, mean = float(counts[position]), self.means[position].double().cpu()
+            scatter = self._squares[position].double().cpu() - count * torch.outer(mean, mean)
+            self.roots[position] = whitening(scatter / max(1.0, count - 1) + self.config.regular * identity).to(self.roots)
 
     def score(self, batch: Batch) -> Scores:
         self.layers.check(self.fingerprint)

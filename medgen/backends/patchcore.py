@@ -1,4 +1,4 @@
-"""PatchCore: a memory bank of what a fixed net makes of patches of normal frames.
+"""PatchCore: a memory bank of the features that a fixed network has of patches of normal frames.
 
 Source: Roth et al. 2022, "Towards Total Recall in Industrial Anomaly Detection", https://arxiv.org/abs/2106.08265. Anomaly score:
 how far a frame's most unusual patch is from the nearest one in the bank, more so where that one is unusual itself.
@@ -22,13 +22,13 @@ class Config(OnePassConfig):
 
     bank: int = Field(4000, ge=1)  # patches that are kept
     most: int = Field(200_000, ge=1)  # patches among which they are chosen, drawn at random from all: bounds the memory
-    local: int = Field(3, ge=1)  # side of the square of places over which a patch is averaged
+    local: int = Field(3, ge=1)  # side of the square of grid cells over which a patch is averaged
     neighbours: int = Field(9, ge=1)  # in the bank, by which an unusual patch in the bank is known
     seed: int = Field(0, ge=0)
 
 
 class Model(OnePass):
-    """The part "mean" is the mean distance over a frame's patches, "highest" the highest one without the source's weight."""
+    """The component "mean" is the mean distance over a frame's patches, "highest" the highest one without the source's weight."""
 
     config: Config
     bank: Tensor
@@ -43,8 +43,8 @@ class Model(OnePass):
         self._draw = torch.Generator().manual_seed(config.seed)
 
     def gather(self, batch: Batch, view: int) -> None:
-        found, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
-        vectors = found.permute(0, 2, 3, 1)[counts[:, 0]].cpu()  # (n, D)
+        features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
+        vectors = features.permute(0, 2, 3, 1)[counts[:, 0]].cpu()  # (n, D)
         self._vectors.append(vectors)
         self._keys.append(torch.rand(len(vectors), generator=self._draw))
         if sum(map(len, self._keys)) > 2 * self.config.most:
@@ -53,8 +53,8 @@ class Model(OnePass):
     def _thin(self) -> None:
         """Keep no more patches than `most`, each with the same chance."""
         keys, vectors = torch.cat(self._keys), torch.cat(self._vectors)
-        kept = keys.argsort()[: self.config.most].sort().values
-        self._keys, self._vectors = [keys[kept]], [vectors[kept]]
+        rows = keys.argsort()[: self.config.most].sort().values
+        self._keys, self._vectors = [keys[rows]], [vectors[rows]]
 
     def fit(self) -> None:
         self._thin()
@@ -65,15 +65,15 @@ class Model(OnePass):
 
     def score(self, batch: Batch) -> Scores:
         self.layers.check(self.fingerprint)
-        found, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
+        features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
         bank = self.bank[: int(self.used)]
-        vectors = found.permute(0, 2, 3, 1)  # (B, h, w, D)
+        vectors = features.permute(0, 2, 3, 1)  # (B, h, w, D)
         nearest = torch.cdist(vectors.flatten(0, 2), bank).argmin(1)
         grid = (vectors.flatten(0, 2) - bank[nearest]).norm(dim=1)  # cdist itself is not exact for small distances
         distances = grid.view(counts.shape) * counts  # (B, 1, h, w)
-        place = distances.flatten(1).argmax(1)  # (B,)
-        rows = torch.arange(len(place), device=place.device)
-        worst, home = vectors.flatten(1, 2)[rows, place], nearest.view(len(place), -1)[rows, place]
+        cell = distances.flatten(1).argmax(1)  # (B,), where the most unusual patch of each frame is
+        rows = torch.arange(len(cell), device=cell.device)
+        worst, home = vectors.flatten(1, 2)[rows, cell], nearest.view(len(cell), -1)[rows, cell]
         highest = top(distances, counts)
         mean = distances.flatten(1).sum(1) / counts.flatten(1).sum(1).clamp_min(1)
         score = highest * self._weight(worst, bank[home], highest, bank)

@@ -91,9 +91,9 @@ class Model(Backend):
         }
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
-        truth, shown = self._truth(batch), self._shown(batch)
-        fake = self.generator(shown)
-        real_pair, fake_pair = _joined(shown, truth, batch.valid), _joined(shown, fake, batch.valid)
+        truth, source = self._truth(batch), self._source(batch)
+        fake = self.generator(source)
+        real_pair, fake_pair = _joined(source, truth, batch.valid), _joined(source, fake, batch.valid)
         yield "critic", {"critic": self._critic_loss(real_pair, fake_pair.detach())}
         l1 = _l1(fake, truth, batch.valid).mean()
         self.notes = {"l1": l1.detach()}
@@ -107,13 +107,13 @@ class Model(Backend):
 
     def _deception(self, real: Tensor, fake: Tensor) -> Losses:
         """Return the generator's adversarial loss and, by option, how its pairs differ to the eyes of the discriminators."""
-        seen = self.critic.forward_with_features(fake)
-        losses = {"generator": torch.stack([generator_loss(answers, self.config.loss) for _, answers in seen]).sum()}
+        judged = self.critic.forward_with_features(fake)
+        losses = {"generator": torch.stack([generator_loss(answers, self.config.loss) for _, answers in judged]).sum()}
         if self.config.feature_weight:
             with torch.no_grad():
-                truth = [layer for layers, _ in self.critic.forward_with_features(real) for layer in layers]
-            found = [layer for layers, _ in seen for layer in layers]
-            gaps = [(there.float() - here.float()).abs().mean() for there, here in zip(truth, found, strict=True)]
+                real_layers = [layer for layers, _ in self.critic.forward_with_features(real) for layer in layers]
+            fake_layers = [layer for layers, _ in judged for layer in layers]
+            gaps = [(real.float() - fake.float()).abs().mean() for real, fake in zip(real_layers, fake_layers, strict=True)]
             losses["features"] = self.config.feature_weight * torch.stack(gaps).sum()  # Wang et al., equation 4
         return losses
 
@@ -132,14 +132,13 @@ class Model(Backend):
             )
         return signed(batch.other)
 
-    def _shown(self, batch: Batch, pattern: Tensor | None = None) -> Tensor:
+    def _source(self, batch: Batch, pattern: Tensor | None = None) -> Tensor:
         """Return what the generator draws from, (B, C, S, S) in [-1, 1]; `pattern` is what is erased, None for any."""
         image, config = batch.image, self.config
         if config.pairing == "erase":
-            some = (
-                random_patterns(len(batch), config.cells, config.groups, self.size, image.device) if pattern is None else pattern
-            )
-            return signed(erase(image, some))
+            if pattern is None:
+                pattern = random_patterns(len(batch), config.cells, config.groups, self.size, image.device)
+            return signed(erase(image, pattern))
         if config.pairing == "grey":
             return signed(grey(image))
         return signed(blur(image, batch.valid, config.blur_share)) if config.pairing == "blur" else signed(image)
@@ -153,7 +152,7 @@ class Model(Backend):
     def reconstruct(self, batch: Batch) -> Tensor:
         """Return (B, C, S, S) in [0, 1]: frames restored, each pixel from where it was taken away; of pairs, the translation."""
         return sum(
-            (pattern * unsigned(self.generator(self._shown(batch, pattern))) for pattern in self._patterns(batch)),
+            (pattern * unsigned(self.generator(self._source(batch, pattern))) for pattern in self._patterns(batch)),
             start=torch.zeros_like(batch.image),
         )
 
@@ -172,10 +171,10 @@ class Model(Backend):
         return unsigned(self.generator(signed(batch.image)))
 
     def score(self, batch: Batch) -> Scores:
-        """Score by the residual; the part "critic" is minus the discriminators' mean answer to the frames' true pairs."""
+        """Score by the residual; the component "critic" is minus the discriminators' mean answer to the frames' true pairs."""
         truth, drawn = self._truth(batch), self.reconstruct(batch)
         scores = residual_scores(unsigned(truth), drawn, batch.valid, self.config.score)
-        opinions = [self._opinion(_joined(self._shown(batch, pattern), truth, batch.valid)) for pattern in self._patterns(batch)]
+        opinions = [self._opinion(_joined(self._source(batch, pattern), truth, batch.valid)) for pattern in self._patterns(batch)]
         components = {**scores.components, "critic": -torch.stack(opinions).mean(0)}
         return replace(scores, components=components)
 
@@ -190,9 +189,9 @@ class Model(Backend):
         return {"l1": float(_l1(signed(self.reconstruct(batch)), self._truth(batch), batch.valid).mean())}, ""
 
 
-def _joined(shown: Tensor, frame: Tensor, valid: Tensor) -> Tensor:
-    """Return what the generator was shown and a frame, one over the other: (B, 2 C, S, S)."""
-    return torch.cat([shown, torch.where(valid, frame, -1.0)], 1)
+def _joined(source: Tensor, frame: Tensor, valid: Tensor) -> Tensor:
+    """Return what the generator draws from and a frame, channels behind channels: (B, 2 C, S, S)."""
+    return torch.cat([source, torch.where(valid, frame, -1.0)], 1)
 
 
 def _l1(drawn: Tensor, truth: Tensor, valid: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from medgen.nn.translation.pixelda_nets import (
 from medgen.types import Batch, DataRequirements, Scores
 
 DIGITS = 32  # side in pixels up to which frames are taken for digits
-UNKNOWN = -1  # place of a finding that is none of the classes
+UNKNOWN = -1  # in `Batch.finding`: none of the classes
 
 
 class Config(Settings):
@@ -67,8 +67,8 @@ class Model(Backend):
     """Domain A are the labelled frames, `Batch.image`; domain B the unlabelled ones, `Batch.other`.
 
     The classifier moves with the discriminator, as in the source's first step. The second classifier starts from the same
-    weights, sees frames of A alone and shows what the adaptation is worth; the parts "adapted" and "source_only" of a score are
-    the two classifiers', "uncertainty" is the entropy of the adapted one in nats. Notes: share of the frames of A that the
+    weights, sees frames of A alone and shows what the adaptation is worth; the components "adapted" and "source_only" of a score
+    are the two classifiers', "uncertainty" is the entropy of the adapted one in nats. Notes: share of the frames of A that the
     adapted classifier tells right, as they are ("accuracy_source") and in the look of B ("accuracy_adapted").
     """
 
@@ -176,18 +176,18 @@ class Model(Backend):
 
     def _abnormality(self, logs: Tensor) -> Tensor:
         """Return the anomaly score (B,) of log-probabilities (B, K)."""
-        normal = [place for place, name in enumerate(self.classes) if name in self.config.normal_classes]
+        normal = [index for index, name in enumerate(self.classes) if name in self.config.normal_classes]
         return -logs[:, normal].logsumexp(1) if 0 < len(normal) < len(self.classes) else entropy(logs)
 
 
 def task_loss(logits: Tensor, finding: Tensor) -> Tensor:
-    """Return the mean cross-entropy of (B, K) in nats over the frames whose place (B,) is known; 0 where none is."""
+    """Return the mean cross-entropy of (B, K) in nats over the frames whose class (B,) is known; 0 where none is."""
     total = F.cross_entropy(logits.float(), finding, ignore_index=UNKNOWN, reduction="sum")
     return total / (finding != UNKNOWN).sum().clamp_min(1)
 
 
 def accuracy(logits: Tensor, finding: Tensor) -> Tensor:
-    """Return the share of the frames whose place (B,) is known that the logits (B, K) tell right; 0 where none is."""
+    """Return the share of the frames whose class (B,) is known that the logits (B, K) tell right; 0 where none is."""
     return (logits.argmax(1) == finding).sum() / (finding != UNKNOWN).sum().clamp_min(1)  # argmax is never UNKNOWN
 
 

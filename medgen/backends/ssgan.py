@@ -2,7 +2,7 @@
 
 Source: Chen et al. 2019, "Self-Supervised GANs via Auxiliary Rotation Loss", https://arxiv.org/abs/1811.11212. Anomaly score:
 how far a frame is from what the generator can draw of it, in pixels and in features of the discriminator (f-AnoGAN,
-https://doi.org/10.1016/j.media.2019.01.010); how sure the discriminator is of a frame's rotation is a part of its own.
+https://doi.org/10.1016/j.media.2019.01.010); how sure the discriminator is of a frame's rotation is a component of its own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Config(PlainConfig):
 
 
 class Model(PlainAdversarial):
-    """Hinge loss for real or generated; the part "rotation" is the mean cross-entropy of a frame's four rotations in nats."""
+    """Hinge loss for real or generated; the component "rotation" is the mean cross-entropy of its four rotations, nats."""
 
     loss = "hinge"
     config: Config

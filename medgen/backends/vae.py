@@ -1,7 +1,7 @@
 """VAE: a variational autoencoder of strided convolutions and dense layers (Kingma and Welling 2013).
 
 Source: "Auto-Encoding Variational Bayes", https://arxiv.org/abs/1312.6114. Anomaly score: how far a frame is from its
-reconstruction through the mean of its latents; the KL divergence of its latents from the prior is a part beside it.
+reconstruction through the mean of its latents; the KL divergence of its latents from the prior is a component beside it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from medgen.backends._codes import CodeModel, CodeSettings, pad
-from medgen.contract.backend import Backend, Optimizer, Player, Stage
+from medgen.contract.backend import Optimizer, Player
 from medgen.nn.codes.quantizer import Quantized, Quantizer, ResidualBlock
 from medgen.nn.conv_stacks import down, up
 
@@ -28,7 +28,7 @@ class Config(CodeSettings):
     prior_optimizer: Optimizer = Optimizer(lr=1e-3)
 
 
-class Model(CodeModel, Backend):
+class Model(CodeModel):
     """The encoder has 28,688 weights, the codebook 512 x 64 and the decoder 61,395 with 3 channels."""
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
@@ -40,10 +40,6 @@ class Model(CodeModel, Backend):
         self.decoder = nn.Sequential(*_decoder(config, channels))
         self.quantizers = (self.quantizer,)
         self.prior = self.make_prior([self.stride])
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(Stage(*part) for part in self.components)
 
     @property
     def players(self) -> dict[str, Player]:

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from medgen.backends._codes import CodeModel, CodeSettings, pad
-from medgen.contract.backend import Backend, Optimizer, Player, Stage
+from medgen.contract.backend import Optimizer, Player
 from medgen.nn.codes.quantizer import Quantized, Quantizer, ResidualBlock
 from medgen.nn.conv_stacks import down, up
 
@@ -58,8 +58,8 @@ class Level(nn.Module):
         return self.up(_join(vectors, above))
 
 
-class Model(CodeModel, Backend):
-    """The levels stand from the coarsest to the finest."""
+class Model(CodeModel):
+    """Lists of levels go from the coarsest grid of codes to the finest."""
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
@@ -76,10 +76,6 @@ class Model(CodeModel, Backend):
         self.prior = self.make_prior(strides)
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(Stage(*part) for part in self.components)
-
-    @property
     def players(self) -> dict[str, Player]:
         players = {"vqvae": Player((self.nets,), self.config.optimizer)}
         return players if self.prior is None else players | {"prior": Player((self.prior,), self.config.prior_optimizer)}
@@ -89,25 +85,25 @@ class Model(CodeModel, Backend):
         features = [pad(image - 0.5, self.stride)]
         for level in reversed(self.levels):
             features.append(level.down(features[-1]))  # (B, W, h, w), half the grid each time
-        found: list[Quantized] = []
+        quantized: list[Quantized] = []
         above: Tensor | None = None
         for k, level in enumerate(self.levels):
             if k:
-                above = self.levels[k - 1].draw(found[-1].vectors, above)  # (B, W, h, w) of level k
-            found.append(level.quantise(features[-1 - k], above))
-        return found, above
+                above = self.levels[k - 1].draw(quantized[-1].vectors, above)  # (B, W, h, w) of level k
+            quantized.append(level.quantise(features[-1 - k], above))
+        return quantized, above
 
     def encode(self, image: Tensor) -> list[Quantized]:
         return self._encode(image)[0]
 
     def autoencode(self, image: Tensor) -> tuple[Tensor, list[Quantized]]:
-        found, above = self._encode(image)
-        return self._finish(self.levels[-1].draw(found[-1].vectors, above)), found
+        quantized, above = self._encode(image)
+        return self._finish(self.levels[-1].draw(quantized[-1].vectors, above)), quantized
 
     def draw(self, vectors: Sequence[Tensor]) -> Tensor:
         drawn: Tensor | None = None
-        for level, part in zip(self.levels, vectors, strict=True):
-            drawn = level.draw(part, drawn)  # (B, W, 2 h, 2 w), at last (B, C, padded, padded)
+        for level, own in zip(self.levels, vectors, strict=True):
+            drawn = level.draw(own, drawn)  # (B, W, 2 h, 2 w), at last (B, C, padded, padded)
         assert drawn is not None
         return self._finish(drawn)
 

@@ -1,4 +1,10 @@
-"""The contract of a backend: players, turns and score. What it may be able to do besides is in `capabilities`."""
+"""The contract of a backend: what every file of `medgen.backends` provides, and all that training and scoring know of it.
+
+Two words are medgen's own. A *player* is a named group of weights with an optimizer: a VAE has one, a GAN has two, its generator
+and its critic. A *turn* is one training step of one player: `Backend.turns` yields the player's name and its losses, and the
+engine, not the backend, runs backward and steps that player's optimizer. So one training loop serves them all. What a backend
+may be able to do besides scoring is in `capabilities`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ Losses = dict[str, Tensor]
 
 
 class Optimizer(Settings):
-    """How the engine moves one player's weights."""
+    """How the engine moves one player's weights: PyTorch's optimizer, its learning rate over time, and a moving average."""
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
     lr: float = Field(1e-3, gt=0)
@@ -42,7 +48,13 @@ class Optimizer(Settings):
 
 
 class Player(NamedTuple):
-    """A named group of weights that one optimizer moves."""
+    """A group of weights that one optimizer moves; its name is its key in `Backend.players`.
+
+    Attributes
+    ----------
+    weights : the modules that hold them
+    optimizer : settings, of which the engine builds the optimizer
+    """
 
     weights: tuple[nn.Module, ...]
     optimizer: Optimizer
@@ -57,8 +69,8 @@ class Stage(NamedTuple):
 
     Attributes
     ----------
-    until : progress at which the stage ends; the last one ends at 1
-    monitor : as `Backend.monitor`, of this stage
+    until : progress at which the stage ends, above 0; the last stage ends at 1
+    monitor : name of the validation loss by which the stage's best weights are chosen; "" where no loss tells
     """
 
     until: float
@@ -66,7 +78,7 @@ class Stage(NamedTuple):
 
 
 class Backend(nn.Module, ABC):
-    """A generative model that can be trained and that scores frames.
+    """A model of normal frames that can be trained and that scores frames.
 
     Parameters
     ----------
@@ -78,8 +90,8 @@ class Backend(nn.Module, ABC):
     ----------
     monitor : name of the validation loss by which the best weights are chosen, the rate falls and training stops early;
         "loss" is the sum of what `turns` yields, "" says that no loss tells a better model from a worse one
-    notes : numbers of the last training step that belong in the log and are not minimised (a controller's weight, the KL
-        before it is weighted); `turns` writes them, scalars, always the same names
+    notes : scalars of the last training step that are logged as ``note.NAME`` and not minimised (the weight that a controller
+        chose, the KL divergence before it is weighted); `turns` writes them, under the same names in every step of a stage
     """
 
     monitor: ClassVar[str] = "loss"
@@ -94,36 +106,37 @@ class Backend(nn.Module, ABC):
 
     @classmethod
     def requirements(cls, config: Settings) -> DataRequirements:
-        """Return what the training batches must hold where the settings are these."""
+        """Return what the training batches must hold besides frames, under these settings of the backend."""
         return DataRequirements()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The parts of the training, in order: one for most."""
+        """The stages of the training, in order; most backends have one."""
         return (Stage(1.0, self.monitor),)
 
     @property
     @abstractmethod
     def players(self) -> dict[str, Player]:
-        """Every weight belongs to exactly one player."""
+        """The groups of weights by name; every weight belongs to exactly one. {} for a backend that fits in one pass."""
 
     @abstractmethod
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
-        """Yield (player, losses) once for each optimizer step that a batch is worth.
+        """Yield the name of a player and its losses, once for each optimizer step to be taken on the batch.
 
-        Between two yields the engine adds the scalar losses up, runs backward into that player's weights only and steps its
-        optimizer. Compute what a player needs after the yield before it; never yield inside a ``with``.
+        Between two yields the engine adds the losses up, runs backward into the weights of that player only and steps its
+        optimizer. What a player's losses depend on is therefore computed after the yield before it, so that it sees the moved
+        weights. Never yield inside a ``with``.
 
         Parameters
         ----------
         batch : frames on the training device
-        progress : share of the training that is done, 0 to 1: the only clock. A stage begins at the progress where the one before
-            it ends; validation runs at the last progress of the stage.
+        progress : share of the training that is done, 0 to 1; schedules inside a backend follow it and nothing else. A stage
+            begins at the progress where the one before it ends; validation runs at the last progress of the stage.
         """
 
     @abstractmethod
     def score(self, batch: Batch) -> Scores:
-        """Score frames; an image scores the same alone and in any batch."""
+        """Score frames in evaluation mode, higher for what is less normal; a frame scores the same alone and in any batch."""
 
 
 def backend_name(model: object) -> str:

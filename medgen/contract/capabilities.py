@@ -24,15 +24,14 @@ class Reconstructs(Protocol):
 class Conditional(Protocol):
     """Knows the classes of its training frames and can draw frames of one.
 
-    `classes` are the names in the order of `Batch.finding`, () where this model was built without; `sample` takes the place of
-    the class to draw, None for any.
+    `classes` are their names, of which `Batch.finding` holds indices; () where this model was built without.
     """
 
     @property
     def classes(self) -> tuple[str, ...]: ...
 
     def sample(self, n: int, label: int | None = None) -> Tensor:
-        """Return (n, C, S, S) in [0, 1]."""
+        """Return (n, C, S, S) in [0, 1] of the class with index `label` in `classes`; of any class where it is None."""
         ...
 
 
@@ -56,16 +55,16 @@ class Samples(Protocol):
 
 @runtime_checkable
 class Embeds(Protocol):
-    """Can place a frame in its latent space."""
+    """Can encode a frame as a latent vector."""
 
     def embed(self, batch: Batch) -> Tensor:
-        """Return (B, Z)."""
+        """Return latents (B, Z)."""
         ...
 
 
 @runtime_checkable
 class Decodes(Protocol):
-    """Can draw the frame that belongs to a place in its latent space, one where N(0, I) says how likely a place is."""
+    """Can draw the frame of a latent vector whose prior is N(0, I)."""
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
@@ -74,7 +73,7 @@ class Decodes(Protocol):
 
 @runtime_checkable
 class Redraws(Protocol):
-    """Can draw the frame that belongs to what `embed` gives, in a latent space whose prior is not N(0, I)."""
+    """Can draw the frame of a latent vector from `embed`, in a latent space whose prior is not N(0, I)."""
 
     def redraw(self, latent: Tensor) -> Tensor:
         """Return (N, C, S, S) in [0, 1] of latents (N, Z)."""
@@ -83,7 +82,7 @@ class Redraws(Protocol):
 
 @runtime_checkable
 class Codes(Protocol):
-    """Describes a frame by codes of one codebook or more; `codebooks` says how many codes each has, the coarsest first."""
+    """Describes a frame by codes of one codebook or more; `codebooks` is the number of codes in each, the coarsest first."""
 
     @property
     def codebooks(self) -> Mapping[str, int]: ...
@@ -118,15 +117,17 @@ class Diagnoses(Protocol):
     """Can tell from validation frames whether its training goes wrong in a way that its loss hides."""
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
-        """Return numbers to log, and a warning in one sentence or ""."""
+        """Return numbers to log, and a warning in one sentence; "" where nothing is wrong."""
         ...
 
 
 @runtime_checkable
 class OnePassFit(Protocol):
-    """Gathers in `turns`, which yield nothing, and makes its weights of that after the last batch of an epoch."""
+    """Gathers in `turns`, which yield nothing, and computes its weights from that after the last batch of the only epoch."""
 
-    def finalise_fit(self) -> None: ...
+    def finalise_fit(self) -> None:
+        """Compute the weights from what was gathered."""
+        ...
 
 
 @runtime_checkable

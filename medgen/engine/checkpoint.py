@@ -19,7 +19,7 @@ ABOUT = "medgen"
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write named tensors and plain JSON facts."""
+    """Write named tensors, and beside them facts that JSON can hold."""
     contiguous = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
         save_file(contiguous, temporary, metadata={ABOUT: json.dumps(dict(about))})
@@ -27,7 +27,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) ->
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save` wrote.
+    """Return the tensors and the facts that `save` wrote.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def flatten(prefix: str, state: Mapping[str, Any], tensors: dict[str, Tensor]) -
 
 
 def unflatten(flat: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[Any, Any]:
-    """Undo `flatten`."""
+    """Return the nested state dict that `flatten` took apart; keys that were integers are integers again."""
     state: dict[Any, Any] = {}
     for key, entry in flat.items():
         if "tensor" in entry:
@@ -98,7 +98,7 @@ def random_states() -> dict[str, Tensor]:
 
 
 def restore_random_states(tensors: Mapping[str, Tensor]) -> None:
-    """Undo `random_states`."""
+    """Set every torch generator to a state that `random_states` returned."""
     torch.set_rng_state(tensors["random/cpu"])
     if torch.cuda.is_available() and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"])

@@ -1,4 +1,8 @@
-"""The only training loop: over epochs, batches and the turns of a backend."""
+"""The only training loop: over epochs, batches and the turns of a backend.
+
+Batches come in; the best weights and a state to resume from go to disk, and rows of the log and progress to callbacks. It knows
+neither files of frames nor the names of backends.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +32,8 @@ from medgen.types import Batch, OnProgress, Progress, no_progress
 
 STATE = "last.safetensors"
 WEIGHTS = "model.safetensors"
-EARLY = 0.2  # share of the training in which an ailing model is no news: most begin so
-SAVE_SECONDS = 60.0  # an interrupted run loses about so much at the most
+QUIET_SHARE = 0.2  # share of the training, at its start, in which a collapsed model is not warned of: most begin so
+SAVE_SECONDS = 60.0  # between two states on disk: an interrupted run loses about so much
 
 
 class TrainSettings(Settings):
@@ -49,7 +53,7 @@ class TrainSettings(Settings):
 
 
 class TrainingData(Protocol):
-    """Training batches, epoch by epoch, from any step on."""
+    """Training batches, epoch by epoch; an epoch can begin at any of its steps."""
 
     def __len__(self) -> int: ...
 
@@ -79,7 +83,7 @@ class Fit:
         self.optimizers = {name: PlayerOptimizer(player) for name, player in model.players.items()}
         self.schedule = Schedule(model.stages, settings.epochs)
         self.means = {"epoch": Means(), "steps": Means()}  # of this epoch, and since the last row of steps.csv
-        self.moved: set[str] = set()  # players that had a turn in this epoch
+        self.moved: set[str] = set()  # names of the players that had a turn in this epoch
         self.saved_at = time.monotonic()
 
     def resume(self) -> None:
@@ -95,15 +99,16 @@ class Fit:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
             raise RunError(f"'{self.folder / STATE}' does not fit the model: {str(error).splitlines()[-1].strip()}") from None
-        for name, hand in self.optimizers.items():
-            hand.load_state(checkpoint.unflatten(about["hands"][name], tensors))
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state(checkpoint.unflatten(about["hands"][name], tensors))
         for kind, means in self.means.items():
             means.load(kind, tensors)
         self.moved = {name for name in self.optimizers if name in about["moved"]}
         self.position = Position(**about["position"])
         if isinstance(self.model, OnePassFit):  # what it had gathered is not on disk
             self.position.step = 0
-        if (stage := self.schedule.place(self.position.epoch)) != self.position.stage:  # lengthened: another loss is watched
+        stage = self.schedule.stage_index(self.position.epoch)
+        if stage != self.position.stage:  # the run was lengthened: another loss chooses the weights
             self._begin_stage(stage)
         self.position.finished = self._finished()  # it may have been lengthened
         checkpoint.restore_random_states(tensors)
@@ -113,7 +118,9 @@ class Fit:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         for kind, means in self.means.items():
             means.save(kind, tensors)
-        optimizers = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.optimizers.items()}
+        optimizers = {
+            name: checkpoint.flatten(f"hands/{name}", optimizer.state(), tensors) for name, optimizer in self.optimizers.items()
+        }
         tensors |= checkpoint.random_states()
         checkpoint.save(
             self.folder / STATE, tensors, {"position": asdict(self.position), "hands": optimizers, "moved": sorted(self.moved)}
@@ -154,33 +161,34 @@ class Fit:
     def _train_epoch(self, on_progress: OnProgress, on_steps: Callable[[LogRow], None], stop: Callable[[], bool]) -> bool:
         """Train what is left of the epoch; return False if it was stopped on the way."""
         self.model.train()
-        place, steps = self.position, len(self.train)
-        started, before, frames = time.monotonic(), place.seconds, 0
-        for batch in self.train.epoch(place.epoch, place.step, self.fabric.device):
-            done = place.epoch * steps + place.step
+        position, steps = self.position, len(self.train)
+        started, before, frames = time.monotonic(), position.seconds, 0
+        for batch in self.train.epoch(position.epoch, position.step, self.fabric.device):
+            done = position.epoch * steps + position.step
             self._step(batch, done / steps)
-            place.step += 1
+            position.step += 1
             if self.settings.log_steps and (done + 1) % self.settings.log_steps == 0:
                 on_steps(LogRow(step=done + 1, **self.means["steps"].row()))
                 self.means["steps"].clear()
             frames += len(batch)
-            place.seconds = before + time.monotonic() - started
+            position.seconds = before + time.monotonic() - started
             values = {name: value for name, value in self.means["epoch"].row().items() if name.startswith("train.")}
             if not all(math.isfinite(value) for value in values.values()):
                 raise RunError(
-                    f"{_broken(values)} in epoch {place.epoch + 1}, step {place.step}; try a lower learning rate or train.clip=1"
+                    f"{_broken(values)} in epoch {position.epoch + 1}, step {position.step}; "
+                    "try a lower learning rate or train.clip=1"
                 )
-            rate = frames / max(place.seconds - before, 1e-9)
-            shown = {"loss": sum(values.values()), "frames/s": rate, "epoch": place.epoch + 1}
+            rate = frames / max(position.seconds - before, 1e-9)
+            shown = {"loss": sum(values.values()), "frames/s": rate, "epoch": position.epoch + 1}
             on_progress(Progress("train", done + 1, self.settings.epochs * steps, shown))
-            if place.step < steps and stop():
+            if position.step < steps and stop():
                 return False
             if time.monotonic() - self.saved_at > 5 * SAVE_SECONDS:
                 self.save()
         return True
 
     def _step(self, batch: Batch, epochs: float) -> None:
-        """Let every player of a batch take its turn, so many epochs after the start."""
+        """Take the turns of one batch, `epochs` epochs after the start of the training."""
         turns = self.model.turns(batch, self.schedule.progress(epochs))
         share = self.schedule.share(epochs)
         while True:
@@ -198,11 +206,11 @@ class Fit:
 
     def _close_epoch(self, on_progress: OnProgress) -> LogRow:
         """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
-        began, place, steps = time.monotonic(), self.position, len(self.train)
-        stage = self.schedule.place(place.epoch)
+        began, position, steps = time.monotonic(), self.position, len(self.train)
+        stage = self.schedule.stage_index(position.epoch)
         monitor = self.schedule.stages[stage].monitor
-        row = LogRow(epoch=place.epoch + 1, seconds=place.seconds)
-        row |= {f"lr.{name}": hand.lr for name, hand in self.optimizers.items()} | self.means["epoch"].row()
+        row = LogRow(epoch=position.epoch + 1, seconds=position.seconds)
+        row |= {f"lr.{name}": optimizer.lr for name, optimizer in self.optimizers.items()} | self.means["epoch"].row()
         self.means["epoch"].clear()
         if isinstance(self.model, OnePassFit):
             self.model.finalise_fit()
@@ -216,39 +224,39 @@ class Fit:
         judged = watched
         if self.settings.choose == "synthetic" and stage == len(self.schedule.stages) - 1:
             with self.averaged():
-                row["diagnosis.synthetic_auroc"] = found = synthetic_auroc(self.model, self.val, self.fabric)
-            judged = 1 - found if math.isfinite(found) else None
-        place.epoch, place.step = place.epoch + 1, 0
-        if judged is None or judged < place.best:
-            place.best, place.best_epoch = math.inf if judged is None else judged, place.epoch
-            place.warning = warning
+                row["diagnosis.synthetic_auroc"] = area = synthetic_auroc(self.model, self.val, self.fabric)
+            judged = 1 - area if math.isfinite(area) else None
+        position.epoch, position.step = position.epoch + 1, 0
+        if judged is None or judged < position.best:
+            position.best, position.best_epoch = math.inf if judged is None else judged, position.epoch
+            position.warning = warning
             self.keep()
         if watched is not None:
             for name in self.moved:
                 self.optimizers[name].note_validation(watched)
         self.moved = set()
         self._end_stage(stage)
-        place.finished = self._finished()
-        shown = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": place.epoch}
-        warned = bool(warning) and place.epoch > EARLY * self.settings.epochs
-        news = "" if warned == place.warned else f"epoch {place.epoch}: {warning or 'what was warned of is over'}"
-        place.warned = warned
-        on_progress(Progress("train", place.epoch * steps, self.settings.epochs * steps, shown, news))
-        place.seconds += time.monotonic() - began
-        row["seconds"] = place.seconds
+        position.finished = self._finished()
+        shown = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": position.epoch}
+        warned = bool(warning) and position.epoch > QUIET_SHARE * self.settings.epochs
+        news = "" if warned == position.warned else f"epoch {position.epoch}: {warning or 'what was warned of is over'}"
+        position.warned = warned
+        on_progress(Progress("train", position.epoch * steps, self.settings.epochs * steps, shown, news))
+        position.seconds += time.monotonic() - began
+        row["seconds"] = position.seconds
         return row
 
     def _end_stage(self, stage: int) -> None:
-        """Where a stage that is not the last one ends, or waits in vain, go on with its best weights in the next one."""
-        place, last = self.position, stage == len(self.schedule.stages) - 1
+        """Where a stage that is not the last one ends, or no longer gets better, begin the next one with its best weights."""
+        position, last = self.position, stage == len(self.schedule.stages) - 1
         patience = self.settings.early_stopping
-        in_vain = patience > 0 and place.epoch - place.best_epoch >= patience
-        if last or (place.epoch < self.schedule.ends[stage] and not in_vain):
+        in_vain = patience > 0 and position.epoch - position.best_epoch >= patience
+        if last or (position.epoch < self.schedule.ends[stage] and not in_vain):
             return
         checkpoint.load_weights(self.model, self.folder / WEIGHTS)
-        for hand in self.optimizers.values():
-            hand.average_anew()
-        place.epoch = self.schedule.ends[stage]
+        for optimizer in self.optimizers.values():
+            optimizer.average_anew()
+        position.epoch = self.schedule.ends[stage]
         self._begin_stage(stage + 1)
         self.saved_at = -math.inf  # the next stage writes over the weights that this one would begin with again
 
@@ -257,30 +265,30 @@ class Fit:
 
     def _finished(self) -> str:
         """Return why the training has ended, or "" if it has not."""
-        place = self.position
-        waited = place.epoch - place.best_epoch
-        if place.epoch >= self.settings.epochs:
-            return f"all {place.epoch} epochs done"
+        position = self.position
+        waited = position.epoch - position.best_epoch
+        if position.epoch >= self.settings.epochs:
+            return f"all {position.epoch} epochs done"
         if self.settings.early_stopping and waited >= self.settings.early_stopping:
             return f"no better validation loss for {waited} epochs"
         return ""
 
     def keep(self) -> None:
-        """Write the weights as the best so far."""
+        """Write the weights, or their moving averages where a player has one, as the best so far."""
         about = {"epoch": self.position.epoch, "loss": self.position.best if math.isfinite(self.position.best) else None}
         with self.averaged():
             checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Let the model have the moving averages of its weights for a while, of those players that have one."""
-        for hand in self.optimizers.values():
-            hand.swap()
+        """Inside the ``with``, give the model the moving averages of its weights, of the players that have one."""
+        for optimizer in self.optimizers.values():
+            optimizer.swap()
         try:
             yield
         finally:
-            for hand in self.optimizers.values():
-                hand.swap()
+            for optimizer in self.optimizers.values():
+                optimizer.swap()
 
 
 def _broken(values: Mapping[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 Linux keeps the peak of a process's resident memory (VmHWM) and sets it back when it is told to; what `getrusage` has is the peak
 since the process began, which in one that has trained several models is that of the largest. What is resident already when a
-training begins (libraries, what earlier work has left) is subtracted, so that the place in a row of trainings says little.
+training begins (libraries, what earlier work has left) is subtracted, so that it matters little how many trainings came before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ RESET = "5"  # written to clear_refs: the peak becomes what is resident now (pro
 
 
 class MemoryMeter:
-    """Measures the memory that a training takes from now on."""
+    """Measures the memory that a training takes from now on.
+
+    Parameters
+    ----------
+    device : on which the training runs
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -50,7 +55,7 @@ class MemoryMeter:
 def _resident(name: str) -> int | None:
     """Return a number of bytes that the system keeps of this process; None where it keeps none."""
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB", (SELF / "status").read_text(), re.MULTILINE)
+        line = re.search(rf"^{name}:\s+(\d+) kB", (SELF / "status").read_text(), re.MULTILINE)
     except OSError:
         return None
-    return int(found[1]) * 1024 if found else None
+    return int(line[1]) * 1024 if line else None

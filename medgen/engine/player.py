@@ -1,4 +1,4 @@
-"""One player's optimizer and learning rate."""
+"""The optimizer of one player, with its learning rate over time and the moving average of its weights."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
 from medgen.contract.backend import Optimizer, Player
 
-MAKE: Mapping[str, Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]] = {
-    "adam": lambda weights, of: torch.optim.Adam(
+OPTIMIZERS: Mapping[str, Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]] = {
+    "adam": lambda weights, settings: torch.optim.Adam(
         weights,
-        of.lr,
-        of.betas,
-        weight_decay=of.weight_decay,
+        settings.lr,
+        settings.betas,
+        weight_decay=settings.weight_decay,
         fused=True,  # one pass: ten times as fast on a CPU
     ),
-    "rmsprop": lambda weights, of: torch.optim.RMSprop(weights, of.lr, weight_decay=of.weight_decay),
-    "sgd": lambda weights, of: torch.optim.SGD(weights, of.lr, weight_decay=of.weight_decay),
+    "rmsprop": lambda weights, settings: torch.optim.RMSprop(weights, settings.lr, weight_decay=settings.weight_decay),
+    "sgd": lambda weights, settings: torch.optim.SGD(weights, settings.lr, weight_decay=settings.weight_decay),
 }
 
 
 class PlayerOptimizer:
-    """Moves the weights of one player and nobody else's."""
+    """Moves the weights of one player and no others.
+
+    Parameters
+    ----------
+    player : weights, and the settings of their optimizer
+    """
 
     def __init__(self, player: Player) -> None:
         self.settings = settings = player.optimizer
         self.weights = player.parameters()
-        self.optimizer = MAKE[settings.name](self.weights, settings)
-        self.schedules: dict[str, LinearLR | ReduceLROnPlateau | StepLR] = {}
+        self.optimizer = OPTIMIZERS[settings.name](self.weights, settings)
+        self.plateau: ReduceLROnPlateau | None = None  # moves with each epoch
+        self.schedules: dict[str, LinearLR | StepLR] = {}  # move with each step
         if settings.plateau_epochs:
-            self.schedules["plateau"] = ReduceLROnPlateau(
+            self.plateau = ReduceLROnPlateau(
                 self.optimizer,
                 factor=settings.plateau_factor,
                 patience=settings.plateau_epochs - 1,  # PyTorch counts the epochs it lets pass
@@ -45,17 +51,26 @@ class PlayerOptimizer:
             self.schedules["warmup"] = LinearLR(self.optimizer, 1 / settings.warmup_steps, total_iters=settings.warmup_steps)
         if settings.decay_every:
             self.schedules["decay"] = StepLR(self.optimizer, settings.decay_every, settings.decay_factor)
-        self.followed = _floats(player) if settings.ema else []
-        self.average = [value.detach().clone() for value in self.followed]
-        self.steps = 0  # that the average has followed
+        self.averaged = _floats(player) if settings.ema else []  # what the moving average is of
+        self.average = [value.detach().clone() for value in self.averaged]
+        self.steps = 0  # that the average has taken
 
     @property
     def lr(self) -> float:
+        """The present learning rate."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0) -> None:
-        """Take one step down `loss`, with `done` of the stage behind it; the gradients of other players stay as they are."""
-        if self.settings.decay_from < 1:  # set anew each time: a lengthened run may come back to an earlier share
+        """Take one optimizer step; the gradients of other players stay as they are.
+
+        Parameters
+        ----------
+        fabric : runs backward
+        loss : scalar to lower
+        clip : largest norm of the gradient; 0 for any
+        done : share of the stage that is done, 0 to 1
+        """
+        if self.settings.decay_from < 1:  # set in each step: a lengthened run may come back to an earlier share
             left = min(1.0, (1 - done) / (1 - self.settings.decay_from))
             for group in self.optimizer.param_groups:
                 group["lr"] = max(self.settings.min_lr, left * self.settings.lr)
@@ -64,37 +79,37 @@ class PlayerOptimizer:
         if clip:
             torch.nn.utils.clip_grad_norm_(self.weights, clip)
         self.optimizer.step()
-        self._follow()
-        for name in self.schedules.keys() & {"warmup", "decay"}:
-            self.schedules[name].step()  # type: ignore[call-arg]
+        self._update_average()
+        for schedule in self.schedules.values():
+            schedule.step()
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Let the moving average follow; at first it forgets faster, or it would keep the weights of the start."""
+    def _update_average(self) -> None:
+        """Move the average towards the weights; at first it forgets faster, or it would keep the weights of the start."""
         if self.average:
             self.steps += 1
             decay = min(self.settings.ema, self.steps / (self.steps + 10))
-            torch._foreach_lerp_(self.average, [value.detach() for value in self.followed], 1 - decay)
+            torch._foreach_lerp_(self.average, [value.detach() for value in self.averaged], 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the weights and their moving average, where there is one."""
-        for kept, value in zip(self.average, self.followed, strict=True):
-            held = value.detach().clone()
-            value.copy_(kept)
-            kept.copy_(held)
+        for mean, value in zip(self.average, self.averaged, strict=True):
+            weights = value.detach().clone()
+            value.copy_(mean)
+            mean.copy_(weights)
 
     @torch.no_grad()
     def average_anew(self) -> None:
-        """Begin the moving average again, at the weights as they are."""
+        """Restart the moving average from the present weights."""
         self.steps = 0
-        for kept, value in zip(self.average, self.followed, strict=True):
-            kept.copy_(value)
+        for mean, value in zip(self.average, self.averaged, strict=True):
+            mean.copy_(value)
 
     def note_validation(self, loss: float) -> None:
-        """Hear the validation loss of an epoch."""
-        if "plateau" in self.schedules:
-            self.schedules["plateau"].step(loss)  # type: ignore[arg-type]
+        """Lower the learning rate if the validation loss of the epochs up to this one has not fallen for long enough."""
+        if self.plateau:
+            self.plateau.step(loss)
 
     def state(self) -> dict[str, Any]:
         """Return everything that `load_state` needs."""
@@ -104,24 +119,27 @@ class PlayerOptimizer:
             "groups": optimizer["param_groups"],
             "average": dict(enumerate(self.average)),
             "steps": self.steps,
-            "schedules": {name: _json_scalars(schedule.state_dict()) for name, schedule in self.schedules.items()},
+            "schedules": {name: _json_scalars(schedule.state_dict()) for name, schedule in self._all_schedules().items()},
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Undo `state`."""
+        """Go back to a state that `state` returned."""
         moments = {
-            place: {
-                name: value if value.ndim == 0 else torch.empty_like(self.weights[place]).copy_(value)
-                for name, value in of.items()
+            index: {
+                name: value if value.ndim == 0 else torch.empty_like(self.weights[index]).copy_(value)
+                for name, value in tensors.items()
             }
-            for place, of in state["moments"].items()
-        }  # in memory as the weights are, which the fused optimizer takes for granted
+            for index, tensors in state["moments"].items()
+        }  # laid out in memory as the weights are, which the fused optimizer takes for granted
         self.optimizer.load_state_dict({"state": moments, "param_groups": state["groups"]})
         self.steps = state["steps"]
-        for place, kept in enumerate(self.average):
-            kept.copy_(state["average"][place])
-        for name, schedule in self.schedules.items():
+        for index, mean in enumerate(self.average):
+            mean.copy_(state["average"][index])
+        for name, schedule in self._all_schedules().items():
             schedule.load_state_dict(dict(state["schedules"][name]))
+
+    def _all_schedules(self) -> dict[str, LinearLR | StepLR | ReduceLROnPlateau]:
+        return {**({"plateau": self.plateau} if self.plateau else {}), **self.schedules}
 
 
 def _floats(player: Player) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Running means of what a training reports, without waiting for the device at every step."""
+"""Running means of a training's losses and notes, summed on the device so that no step waits for it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Means:
         self.sums: dict[str, Tensor] = {}  # (2,): total and number of turns
 
     def add(self, columns: Mapping[str, Tensor]) -> None:
-        """Add one turn."""
+        """Add the scalars of one turn by their names."""
         for name, value in columns.items():
             total = value.detach().float()
-            one = torch.stack([total, torch.ones_like(total)])  # (2,)
-            self.sums[name] = self.sums[name] + one if name in self.sums else one
+            turn = torch.stack([total, torch.ones_like(total)])  # (2,)
+            self.sums[name] = self.sums[name] + turn if name in self.sums else turn
 
     def row(self) -> dict[str, float]:
-        """Return the means."""
+        """Return the mean of each name."""
         return {name: float(total / turns) for name, (total, turns) in self.sums.items()}
 
     def clear(self) -> None:
-        """Begin again."""
+        """Forget all turns."""
         self.sums = {}
 
     def save(self, prefix: str, tensors: dict[str, Tensor]) -> None:
@@ -41,5 +41,5 @@ class Means:
         tensors |= {f"{prefix}/{name}": value for name, value in self.sums.items()}
 
     def load(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-        """Undo `save`."""
+        """Take back the state that `save` put below `prefix`."""
         self.sums = {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}

@@ -1,4 +1,4 @@
-"""Where a training stands, and when its stages begin and end, in epochs: a border never falls inside one."""
+"""Where a training stands, and in which epoch each of its stages begins and ends: never in the middle of one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Position:
 
     epoch: int = 0
     step: int = 0  # within the epoch
-    stage: int = 0  # that `best` is of
+    stage: int = 0  # index of the stage that `best` belongs to
     best: float = math.inf
     best_epoch: int = 0
     seconds: float = 0.0  # of training steps and validations
     finished: str = ""  # why the training ended, "" while it goes on
     warning: str = ""  # what the backend's diagnosis said of the best weights
-    warned: bool = False  # whether the user has been warned and it is not over
+    warned: bool = False  # whether the user was warned and has not been told that it is over
 
 
 class Schedule:
@@ -32,30 +32,30 @@ class Schedule:
     Parameters
     ----------
     stages : in order, the last one until 1
-    epochs : in all
+    epochs : number of epochs of all stages together
     """
 
     def __init__(self, stages: Sequence[Stage], epochs: int) -> None:
         self.stages, self.epochs = tuple(stages), epochs
-        rest = len(self.stages) - 1  # stages still to come, each of which needs an epoch
+        rest = len(self.stages) - 1  # stages after the first, each of which needs an epoch
         ends = [min(max(round(stage.until * epochs), k + 1), max(1, epochs - rest + k)) for k, stage in enumerate(self.stages)]
         self.ends = [*ends[:-1], epochs]
 
-    def place(self, epoch: int) -> int:
-        """Return which stage the epoch (from 0) belongs to."""
-        return next((place for place, end in enumerate(self.ends) if epoch < end), len(self.ends) - 1)
+    def stage_index(self, epoch: int) -> int:
+        """Return the index of the stage that an epoch, counted from 0, belongs to."""
+        return next((index for index, end in enumerate(self.ends) if epoch < end), len(self.ends) - 1)
 
     def progress(self, done: float) -> float:
-        """Return the share of the training after so many epochs, stretched so that stages begin with an epoch."""
+        """Return the progress after `done` epochs, 0 to 1; within a stage it grows evenly from the stage's begin to its end."""
         return float(np.interp(done, [0, *self.ends], [0.0, *(stage.until for stage in self.stages)]))
 
     def share(self, done: float) -> float:
-        """Return the share of its own stage that is done after so many epochs."""
-        place = self.place(int(done))
-        begin = self.ends[place - 1] if place else 0
-        return (done - begin) / (self.ends[place] - begin)
+        """Return the share, 0 to 1, that is done of the present stage after `done` epochs."""
+        stage = self.stage_index(int(done))
+        begin = self.ends[stage - 1] if stage else 0
+        return (done - begin) / (self.ends[stage] - begin)
 
-    def last_progress(self, place: int) -> float:
-        """Return the progress at which a stage is validated: the last that belongs to it."""
-        last = place == len(self.stages) - 1
-        return 1.0 if last else math.nextafter(self.stages[place].until, 0.0)
+    def last_progress(self, stage: int) -> float:
+        """Return the progress at which the stage of that index is validated: the last that belongs to it."""
+        last = stage == len(self.stages) - 1
+        return 1.0 if last else math.nextafter(self.stages[stage].until, 0.0)

@@ -1,4 +1,4 @@
-"""What a training hears of its validation frames after each epoch."""
+"""What an epoch of training is judged by: losses, diagnosis and synthetic anomalies on validation frames, without labels."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ from medgen.types import Batch
 def synthetic_auroc(model: Backend, batches: Iterable[Batch], fabric: Fabric) -> float:
     """Return how often a validation frame with a foreign patch (nn/synthetic.py) scores above one without, ties counting half.
 
-    No label is needed for it, and no frame that is not normal. It tells a model that finds what is strange from one that merely
-    reconstructs well, as far as foreign patches are like what is to be found. NaN without validation frames.
+    It needs neither labels nor abnormal frames. It tells a model that finds anomalies from one that merely reconstructs well, as
+    far as foreign patches are like the anomalies that are sought.
+
+    Returns
+    -------
+    0 to 1; NaN without validation frames
     """
     model.eval()
     clean, corrupted = [], []
@@ -41,10 +45,16 @@ def synthetic_auroc(model: Backend, batches: Iterable[Batch], fabric: Fabric) ->
 def validate(
     model: Backend, batches: Iterable[Batch], fabric: Fabric, seed: int = 0, progress: float = 1.0, losses_too: bool = True
 ) -> tuple[dict[str, float], dict[str, float], str]:
-    """Return the mean losses on the validation frames, their sum as "loss", the diagnosis and its warning.
+    """Return the mean losses on validation frames with their sum as "loss", the diagnosis of the first batch, and its warning.
 
-    Losses are those of the turns at `progress`; there are none where not `losses_too`. The random draws are the same every
-    time and leave the training's own untouched.
+    Parameters
+    ----------
+    model : of any backend; it is put into evaluation mode
+    batches : validation frames
+    fabric : device and precision
+    seed : of the random draws, which are the same every time and leave those of the training untouched
+    progress : share of the training at which the turns are taken, 0 to 1
+    losses_too : whether losses are wanted; {} without
     """
     totals: dict[str, float] = defaultdict(float)
     frames = 0

@@ -77,8 +77,8 @@ class PIController:
         """Return the controller after a step whose KL was `kl` nats."""
         error = self.set_point - kl
         low, high = self.output < 0, self.output + self.settings.beta_min > self.settings.beta_max
-        held = (low and error > 0) or (high and error < 0)
-        integral = self.integral if held else self.integral - self.settings.ki * error
+        stays = (low and error > 0) or (high and error < 0)
+        integral = self.integral if stays else self.integral - self.settings.ki * error
         proportional = self.settings.kp / (1 + exp(min(error, EXP_MAX)))
         return replace(self, integral=integral, output=proportional + integral, steps=self.steps + 1)
 
@@ -93,9 +93,10 @@ class Controller(nn.Module):
 
     Attributes
     ----------
-    integral, output : as in `PIController`, () float64, whatever precision the module is cast to: steps of ki * e are far
-        smaller than what a short float resolves
-    steps : as in `PIController`, () int64
+    integral : I after the last step, () float64, whatever precision the module is cast to: steps of ki * e are far smaller
+        than what a short float resolves
+    output : P + I of the last step, without beta_min and before clipping, () float64
+    steps : optimizer steps done, () int64
     """
 
     integral: Tensor
@@ -117,12 +118,12 @@ class Controller(nn.Module):
 
     @property
     def beta(self) -> float:
-        """As `PIController.beta`."""
+        """The weight of the KL term after the last step; beta_min before the first one."""
         return self.now.beta
 
     @property
     def set_point(self) -> float:
-        """As `PIController.set_point`."""
+        """The KL that the next step steers to, nats."""
         return self.now.set_point
 
     def step(self, kl: float) -> float:
@@ -135,8 +136,8 @@ class Controller(nn.Module):
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
         """Move the state as `fn` says but never cast it."""
-        kept = {name: value.clone() for name, value in self.named_buffers(recurse=False)}
+        states = {name: value.clone() for name, value in self.named_buffers(recurse=False)}
         super()._apply(fn, recurse)
-        for name, value in kept.items():
+        for name, value in states.items():
             setattr(self, name, value.to(getattr(self, name).device))
         return self

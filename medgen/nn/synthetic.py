@@ -1,4 +1,4 @@
-"""Frames with a foreign patch: stand-ins for what is not normal, where a choice must rest on normal frames alone."""
+"""Synthetic anomalies: normal frames into which a patch of another is blended, for choices that may use normal frames alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def foreign_patches(image: Tensor, valid: Tensor, index: Tensor) -> tuple[Tensor
     count, _, side, _ = image.shape
     steps = (torch.arange(side, device=image.device) + 0.5) / side
     rows, columns = steps[:, None], steps[None, :]
-    changed, places = image.clone(), torch.zeros_like(valid)
+    changed, patches = image.clone(), torch.zeros_like(valid)
     for k in range(count):
         draw = torch.Generator().manual_seed(int(index[k]))
         top, left, angle, alpha, *axes = torch.rand(6, generator=draw).tolist()
@@ -35,8 +35,8 @@ def foreign_patches(image: Tensor, valid: Tensor, index: Tensor) -> tuple[Tensor
         along = (math.cos(turn) * down + math.sin(turn) * right) / (tall / 2)
         across = (math.cos(turn) * right - math.sin(turn) * down) / (wide / 2)
         lender = (k + 1) % count
-        source, seen = (image[lender], valid[lender]) if count > 1 else (image[k].flip(1), valid[k].flip(1))
-        places[k] = (along.square() + across.square() <= 1) & valid[k] & seen  # (1, S, S)
+        source, source_valid = (image[lender], valid[lender]) if count > 1 else (image[k].flip(1), valid[k].flip(1))
+        patches[k] = (along.square() + across.square() <= 1) & valid[k] & source_valid  # (1, S, S)
         strength = 0.3 + 0.7 * alpha
-        changed[k] = torch.where(places[k], (1 - strength) * image[k] + strength * source, image[k])
-    return changed, places
+        changed[k] = torch.where(patches[k], (1 - strength) * image[k] + strength * source, image[k])
+    return changed, patches

@@ -1,9 +1,11 @@
-"""A small generator and a small critic, of plain layers; shared by the backends that change how these two play.
+"""A small generator, a small critic and an encoder of plain layers, for backends whose papers change the losses, not the nets.
 
 Shape letters: B frames, Z latents, C channels, S side of a frame. Frames are in [-1, 1].
 """
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ SLOPE = 0.2  # of the leaky ReLU below zero
 
 
 def doublings(size: int, least: int, coarsest: int = COARSEST) -> int:
-    """Return how often a grid of at most `coarsest` is doubled to reach a side of `size`: `least` times or more."""
+    """Return how often a grid of side `coarsest` or less is doubled until it reaches `size` pixels: `least` times or more."""
     times = least
     while halved(size, times) > coarsest:
         times += 1
@@ -64,7 +66,15 @@ class ShuffleGenerator(nn.Module):
         return self.convolutions(grid)[:, :, : self.size, : self.size]  # (B, C, S, S)
 
 
-class ConvCritic(nn.Module):
+class FeatureCritic(nn.Module, ABC):
+    """A critic, frames (B, C, S, S) to (B,), that also gives the features by which it judges."""
+
+    @abstractmethod
+    def features(self, image: Tensor) -> Tensor:
+        """Return the features (B, F) of frames (B, C, S, S) in [-1, 1]."""
+
+
+class ConvCritic(FeatureCritic):
     """Convolutions of 4 x 4 with stride 2 and a linear layer, (B, C, S, S) to (B,).
 
     Parameters
@@ -92,7 +102,7 @@ class ConvCritic(nn.Module):
         self.apply(small_start)
 
     def features(self, image: Tensor) -> Tensor:
-        """Return what the critic sees in frames (B, C, S, S), (B, hidden)."""
+        """Return the features (B, hidden) of frames (B, C, S, S)."""
         return F.leaky_relu(self.body(image), SLOPE)
 
     def forward(self, image: Tensor) -> Tensor:

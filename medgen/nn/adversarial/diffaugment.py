@@ -43,8 +43,8 @@ def _cutout(image: Tensor) -> Tensor:
     side = image.shape[-1]
     hole = round(side * HOLE)
     centres = torch.randint(side + 1 - hole % 2, (2, len(image), 1), device=image.device)
-    place = torch.arange(side, device=image.device)
-    rows, columns = ((place >= centre - hole // 2) & (place < centre - hole // 2 + hole) for centre in centres)  # (B, S) each
+    pixel = torch.arange(side, device=image.device)
+    rows, columns = ((pixel >= centre - hole // 2) & (pixel < centre - hole // 2 + hole) for centre in centres)  # (B, S) each
     return image * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 

@@ -30,7 +30,7 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Return for each new image (B, C, S, S) itself, or with probability 1/2 a stored one whose place it takes.
+        """Return for each new image (B, C, S, S) itself, or with probability 1/2 a stored one, which it replaces.
 
         Until the buffer is full, new images are stored and returned. Draws come from torch's global generator on the CPU, as
         many whatever the buffer holds. No gradient goes through.
@@ -38,15 +38,15 @@ class ImagePool(nn.Module):
         images, capacity = images.detach(), len(self.images)
         if not capacity:
             return images
-        swaps, places = (torch.rand(len(images)) < 0.5).tolist(), torch.randint(capacity, (len(images),)).tolist()
-        held, returned = int(self.count), []
-        for image, swap, place in zip(images, swaps, places, strict=True):
+        swaps, slots = (torch.rand(len(images)) < 0.5).tolist(), torch.randint(capacity, (len(images),)).tolist()
+        stored, returned = int(self.count), []
+        for image, swap, slot in zip(images, swaps, slots, strict=True):
             returned.append(image)
-            if held < capacity:
-                self.images[held] = image
-                held += 1
+            if stored < capacity:
+                self.images[stored] = image
+                stored += 1
             elif swap:
-                returned[-1] = self.images[place].clone()
-                self.images[place] = image
-        self.count.fill_(held)
+                returned[-1] = self.images[slot].clone()
+                self.images[slot] = image
+        self.count.fill_(stored)
         return torch.stack(returned)  # (B, C, S, S)

@@ -54,12 +54,12 @@ class PatchCritic(nn.Module):
         self.apply(small_start)
 
     def forward_with_features(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return what each layer makes of frames (B, C, S, S), and the answers (B, 1, s, s)."""
-        seen = []
+        """Return the output of each layer for frames (B, C, S, S), and the answers (B, 1, s, s)."""
+        outputs = []
         for layer in self.layers:
             image = layer(image)  # (B, W, S / 2, S / 2), (B, 2 W, S / 4, S / 4), ...
-            seen.append(image)
-        return seen, self.head(image)
+            outputs.append(image)
+        return outputs, self.head(image)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.forward_with_features(image)[1]
@@ -71,7 +71,10 @@ class ScaledCritics(nn.Module):
     Parameters
     ----------
     scales : how many
-    channels, width, halvings, norm : of each, as in `PatchCritic`
+    channels : C, of all frames that are shown together
+    width : channels of each critic's first convolution
+    halvings : convolutions with stride 2 in each critic, see `halvings_for`
+    norm : of all layers but the first and the last
     """
 
     def __init__(self, scales: int, channels: int, width: int = 64, halvings: int = 3, norm: Norm = "batch") -> None:
@@ -79,12 +82,13 @@ class ScaledCritics(nn.Module):
         self.critics = nn.ModuleList(PatchCritic(channels, width, halvings, norm) for _ in range(scales))
 
     def forward_with_features(self, image: Tensor) -> list[tuple[list[Tensor], Tensor]]:
-        """Return what each critic's layers make of frames (B, C, S, S), and its answers."""
-        found = []
+        """Return the outputs of each critic's layers for frames (B, C, S, S), and its answers."""
+        judged = []
         for k, critic in enumerate(self.critics):
+            assert isinstance(critic, PatchCritic)
             image = F.avg_pool2d(image, 3, 2, padding=1, count_include_pad=False) if k else image  # half the side
-            found.append(critic.forward_with_features(image))  # type: ignore[operator]
-        return found
+            judged.append(critic.forward_with_features(image))
+        return judged
 
     def forward(self, image: Tensor) -> list[Tensor]:
         return [answers for _, answers in self.forward_with_features(image)]

@@ -1,4 +1,4 @@
-"""Paths between two places of a latent space, and how far frames move along them.
+"""Paths between two points of a latent space, and how far the frames drawn from them move along the way.
 
 Source: Karras, Laine and Aila, CVPR 2019, https://arxiv.org/abs/1812.04948, section 4.1.
 """
@@ -15,7 +15,7 @@ Between = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def spherical(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Return the place (B, Z) at `share` of the way from `start` to `end` along a great circle (Shoemake 1985).
+    """Return the point (B, Z) at `share` of the way from `start` to `end` along a great circle (Shoemake 1985).
 
     The way of latents from N(0, I), whose lengths hardly differ: a straight one would pass where there are none. The direction
     turns at an even pace, and the length goes evenly from one to the other.
@@ -51,7 +51,8 @@ def perceptual_path_length(
     draw : (B, Z) to frames (B, C, S, S), with the same noise in each call
     w0, w1 : (B, Z), the ends
     distance : frames and frames to (B,), quadratic for small steps, as the squared distance of features is
-    epsilon : of the way, the length of the step
+    epsilon : length of the step, as a share of the way
+    between : the point at a share of the way from one end to the other
     """
     share = torch.rand(len(w0), 1, dtype=w0.dtype, device=w0.device)
     before, after = draw(between(w0, w1, share)), draw(between(w0, w1, share + epsilon))

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from medgen.nn.adversarial.dcgan_nets import doublings
+from medgen.nn.adversarial.dcgan_nets import FeatureCritic, doublings
 from medgen.nn.conv_stacks import halved
 
 
 class UpBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch norm at twice the side, beside a plain way up; (B, W, h, w) to (B, W, 2 h, 2 w)."""
+    """Two 3 x 3 convolutions with batch norm at twice the side, beside a shortcut; (B, W, h, w) to (B, W, 2 h, 2 w)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class UpBlock(nn.Module):
 
 
 class CriticBlock(nn.Module):
-    """Two 3 x 3 convolutions with spectral normalisation beside a shorter way; (B, before, h, w) to (B, W, h, w) or half of it.
+    """Two 3 x 3 convolutions with spectral normalisation beside a shortcut; (B, before, h, w) to (B, W, h, w) or half of it.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class ResidualGenerator(nn.Module):
         return self.to_image(self.blocks(grid))[:, :, : self.size, : self.size]  # (B, C, S, S)
 
 
-class ResidualCritic(nn.Module):
+class ResidualCritic(FeatureCritic):
     """Blocks that halve the side, two blocks that do not, and two heads; four blocks in all for 32 pixels.
 
     Parameters
@@ -96,7 +96,7 @@ class ResidualCritic(nn.Module):
         self.turn_head = spectral_norm(nn.Linear(width, turns))
 
     def features(self, image: Tensor) -> Tensor:
-        """Return the mean over places of what the critic sees in frames (B, C, S, S), (B, W)."""
+        """Return the features (B, W) of frames (B, C, S, S): means over the grid."""
         return self.blocks(image).mean((2, 3))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -107,5 +107,5 @@ class ResidualCritic(nn.Module):
         return self.turn_head(self._summed(image))
 
     def _summed(self, image: Tensor) -> Tensor:
-        """Return the sum over places (B, W), which the heads of the source judge by."""
+        """Return the sums over the grid (B, W), which the heads of the source judge by."""
         return self.blocks(image).sum((2, 3))

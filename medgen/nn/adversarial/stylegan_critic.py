@@ -1,7 +1,8 @@
 """The critic that StyleGAN is trained against: that of progressive GANs with blur before halving.
 
 Source: Karras, Laine and Aila, CVPR 2019, https://arxiv.org/abs/1812.04948 (section 2), after Karras et al., ICLR 2018,
-https://arxiv.org/abs/1710.10196 (table 2). There is no progressive growing. Shape letters as in `stylegan.py`.
+https://arxiv.org/abs/1710.10196 (table 2). There is no progressive growing. Shape letters: B frames, C channels,
+h and w sides of a grid, S side of a frame, F features.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen.nn.adversarial.dcgan_nets import FeatureCritic
 from medgen.nn.adversarial.stylegan_nets import GAIN, EqualConv2d, EqualLinear, StyleSettings, grids, leaky, widths
 
-GROUP = 4  # frames whose spread is measured together
-SPREAD_STEP = 0.01  # of the moving average of the spread
+GROUP = 4  # frames over which a deviation is taken
+AVERAGE_STEP = 0.01  # of the moving average of the deviation
 
 
 class HalvingBlock(nn.Module):
@@ -28,13 +30,13 @@ class HalvingBlock(nn.Module):
         return leaky(self.second(leaky(self.first(features))))
 
 
-class Spread(nn.Module):
+class BatchDeviation(nn.Module):
     """Adds a channel that says how much the frames of a batch differ, so that a generator of few frames is found out.
 
-    The deviation of each feature at each place over a group of frames, averaged (Karras et al. 2018, section 3). The group of a
-    frame is the frame and those that follow it in the batch, round its end: so any batch size will do. Of a single frame
-    nothing can be said, and a frame's score must not depend on its neighbours: outside of training mode the channel holds the
-    moving average of what it held in training, which moves with gradients enabled alone.
+    The standard deviation of each feature in each cell over a group of frames, averaged (Karras et al. 2018, section 3). The
+    group of a frame is the frame and those that follow it in the batch, round its end: so any batch size will do. Of a single
+    frame nothing can be said, and a frame's score must not depend on its neighbours: outside of training mode the channel holds
+    the moving average of what it held in training, which moves with gradients enabled alone.
     """
 
     average: Tensor
@@ -45,20 +47,20 @@ class Spread(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C + 1, h, w) of (B, C, h, w)."""
-        spread = self._spread(features.float()) if self.training else self.average.expand(len(features))  # (B,)
+        deviation = self._deviation(features.float()) if self.training else self.average.expand(len(features))  # (B,)
         if self.training and torch.is_grad_enabled():
-            self.average.lerp_(spread.detach().mean(), SPREAD_STEP)
-        channel = spread.to(features.dtype)[:, None, None, None].expand(-1, 1, *features.shape[2:])  # (B, 1, h, w)
+            self.average.lerp_(deviation.detach().mean(), AVERAGE_STEP)
+        channel = deviation.to(features.dtype)[:, None, None, None].expand(-1, 1, *features.shape[2:])  # (B, 1, h, w)
         return torch.cat((features, channel), 1)
 
     @staticmethod
-    def _spread(features: Tensor) -> Tensor:
-        """Return (B,)."""
+    def _deviation(features: Tensor) -> Tensor:
+        """Return (B,), the mean deviation of each frame and the `GROUP` - 1 behind it."""
         group = torch.stack([features.roll(-k, 0) for k in range(min(GROUP, len(features)))])  # (G, B, C, h, w)
         return (group.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
 
 
-class Critic(nn.Module):
+class Critic(FeatureCritic):
     """Tells frames of the data from drawn ones: higher is likelier real (Karras et al. 2018, table 2; 2019, section 2).
 
     A side that does not halve down to the coarsest of `grids` is padded first, by its outermost pixels.
@@ -78,7 +80,7 @@ class Critic(nn.Module):
         self.from_rgb = EqualConv2d(channels, wide[-1], kernel=1)
         blur = settings.resample == "bilinear"
         self.blocks = nn.Sequential(*(HalvingBlock(wide[k], wide[k - 1], blur) for k in range(len(wide) - 1, 0, -1)))
-        self.spread = Spread()
+        self.spread = BatchDeviation()  # "spread" is its name in saved weights
         self.last = EqualConv2d(wide[0] + 1, wide[0])
         self.dense = EqualLinear(self.n_features, wide[0], GAIN)
         self.out = EqualLinear(wide[0], 1)
@@ -88,7 +90,7 @@ class Critic(nn.Module):
         return self.head(self.features(frames))
 
     def features(self, frames: Tensor) -> Tensor:
-        """Return the features (B, F) at the coarsest grid, each frame's own: they come before the spread of the batch."""
+        """Return the features (B, F) at the coarsest grid, each frame's own: they come before the deviation of the batch."""
         padded = F.pad(frames, self.padding, mode="replicate") if any(self.padding) else frames
         return self.blocks(leaky(self.from_rgb(padded))).flatten(1)  # (B, width, 4, 4) -> (B, F)
 

@@ -1,6 +1,6 @@
 """The style-based generator: a mapping network makes styles, a synthesis network draws by them from a learned constant.
 
-Source: Karras, Laine and Aila, CVPR 2019, https://arxiv.org/abs/1812.04948; the critic is in `stylecritic.py`. There is no
+Source: Karras, Laine and Aila, CVPR 2019, https://arxiv.org/abs/1812.04948; the critic is in `stylegan_critic.py`. There is no
 progressive growing: the net has its full size from the start, and only its last grid becomes a frame. Shape letters: Z numbers
 in a latent and in a style w (the paper has 512 of both), L layers with a style each, C channels, S side of a frame.
 """
@@ -118,7 +118,7 @@ class Blur(nn.Module):
 
 
 class EqualConv2d(nn.Module):
-    """A k x k convolution with weights as in `EqualLinear`; with `step` its 3 x 3 follows a doubling or precedes a halving.
+    """A k x k convolution with weights of N(0, 1) that are scaled as they are used; with `step` it doubles or halves the side.
 
     A doubling repeats pixels and a halving takes their mean: each is one with the convolution, a kernel of 4 x 4 and stride 2, at
     less than half of the multiplications. `blur` filters after the doubling and before the halving.
@@ -252,8 +252,8 @@ class Synthesis(nn.Module):
         elif self.first is not None:
             features = self.first(w[:, 0]).unflatten(1, self.shape)  # (B, width, 4, 4)
         noises = [noise] * self.n_layers if isinstance(noise, str) else noise
-        for layer, style, given in zip(self.layers, w.unbind(1), noises, strict=True):
-            features = layer(features, style, given)  # (B, C, h, w), twice the side in every second
+        for layer, style, layer_noise in zip(self.layers, w.unbind(1), noises, strict=True):
+            features = layer(features, style, layer_noise)  # (B, C, h, w), twice the side in every second
         edge = (features.shape[-1] - self.size) // 2
         return self.to_rgb(features).float()[..., edge : edge + self.size, edge : edge + self.size]  # (B, C, S, S)
 
@@ -286,5 +286,5 @@ class Generator(nn.Module):
         return self.mapping(z)
 
     def draw(self, w: Tensor, noise: Noise = "random") -> Tensor:
-        """Draw frames (B, C, S, S) of one style (B, Z) for all layers, or (B, L, Z); noise as in `Synthesis.forward`."""
+        """Draw frames (B, C, S, S) of one style (B, Z) for all layers, or of one for each, (B, L, Z); noise for `Synthesis`."""
         return self.synthesis(w if w.ndim == 3 else w[:, None].expand(-1, self.synthesis.n_layers, -1), noise)

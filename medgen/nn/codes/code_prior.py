@@ -1,4 +1,4 @@
-"""The prior over grids of codes: one gated PixelCNN for each level, which knows the coarser ones.
+"""The prior over grids of codes: one gated PixelCNN for each level, which is given the codes of the coarser ones.
 
 Shape letters: K codes, h and w sides of a grid of codes. Levels are listed from the coarsest grid to the finest.
 """
@@ -58,17 +58,17 @@ class CodePrior(nn.Module):
         codes : (B, h, w) int64 a level
         label : (B,) int64, -1 unknown; None for all unknown
         """
-        return [net.nll(codes[k], codes[:k], label) for k, net in enumerate(self.nets)]  # type: ignore[operator]
+        return [net.nll(codes[k], codes[:k], label) for k, net in enumerate(self._nets())]
 
     def best_nll(self, codes: Sequence[Tensor], label: Tensor | None = None) -> list[Tensor]:
         """Return `nll` under the given label, or under the likeliest one for a frame whose label is not known."""
         if not self.classes:
             return self.nll(codes)
-        given = torch.full_like(codes[0][:, 0, 0], -1) if label is None else label  # (B,)
-        every = [self.nll(codes, torch.full_like(given, k)) for k in range(self.classes)]
-        totals = torch.stack([torch.stack([level.flatten(1).sum(1) for level in one]).sum(0) for one in every])  # (L, B)
-        chosen, frame = torch.where(given >= 0, given, totals.argmin(0)), torch.arange(len(given), device=given.device)
-        return [torch.stack(levels)[chosen, frame] for levels in zip(*every, strict=True)]  # (L, B, h, w) -> (B, h, w)
+        label = torch.full_like(codes[0][:, 0, 0], -1) if label is None else label  # (B,)
+        by_class = [self.nll(codes, torch.full_like(label, k)) for k in range(self.classes)]
+        totals = torch.stack([torch.stack([level.flatten(1).sum(1) for level in levels]).sum(0) for levels in by_class])  # (L, B)
+        chosen, frame = torch.where(label >= 0, label, totals.argmin(0)), torch.arange(len(label), device=label.device)
+        return [torch.stack(levels)[chosen, frame] for levels in zip(*by_class, strict=True)]  # (L, B, h, w) -> (B, h, w)
 
     def sample(self, n: int, label: int | None = None, temperature: float = 1.0) -> list[Tensor]:
         """Draw codes (n, h, w) int64 a level; without a label each frame gets one at random."""
@@ -77,6 +77,9 @@ class CodePrior(nn.Module):
             device = next(self.parameters()).device
             labels = torch.randint(self.classes, (n,), device=device) if label is None else torch.full((n,), label, device=device)
         drawn: list[Tensor] = []
-        for net, grid in zip(self.nets, self.grids, strict=True):
-            drawn.append(net.sample(n, grid, drawn, labels, temperature))  # type: ignore[operator]
+        for net, grid in zip(self._nets(), self.grids, strict=True):
+            drawn.append(net.sample(n, grid, drawn, labels, temperature))
         return drawn
+
+    def _nets(self) -> list[PixelCNN]:
+        return [net for net in self.nets if isinstance(net, PixelCNN)]

@@ -17,7 +17,7 @@ KERNEL = 3
 
 
 class GatedLayer(nn.Module):
-    """One layer of both stacks; the first may not see the code it speaks of, so it has no path straight through."""
+    """One layer of both stacks; the first may not see the code that it predicts, so it has no path straight through."""
 
     def __init__(self, width: int, kernel: int, first: bool, conditional: bool, dropout: float) -> None:
         super().__init__()
@@ -37,20 +37,20 @@ class GatedLayer(nn.Module):
         rows : (B, W, h, w)
         condition : (B, W, h, w), or None in a layer without
         """
-        seen = self.down(F.pad(rows, (self.reach, self.reach, self.reach, 0)))  # (B, 2 W, h, w)
-        aside = self.link(F.pad(seen, (0, 0, 1, 0))[:, :, :-1])  # (B, 2 W, h, w), a row lower: only the rows above
+        above = self.down(F.pad(rows, (self.reach, self.reach, self.reach, 0)))  # (B, 2 W, h, w)
+        aside = self.link(F.pad(above, (0, 0, 1, 0))[:, :, :-1])  # (B, 2 W, h, w), a row lower: only the rows above
         if self.condition is not None and condition is not None:
             to_rows, to_row = self.condition(condition).chunk(2, 1)  # (B, 2 W, h, w) each
-            seen, aside = seen + to_rows, aside + to_row
-        return _gate(seen), aside
+            above, aside = above + to_rows, aside + to_row
+        return _gate(above), aside
 
     def horizontal(self, row: Tensor, aside: Tensor) -> Tensor:
         """Return the horizontal stack (B, W, h, w), which sees what stands before in its row, and `aside` (B, 2 W, h, w)."""
         before = F.pad(row, (self.reach, 0))  # (B, W, h, w + reach)
         if self.first:
             before = before[..., :-1]  # (B, W, h, w + reach - 1)
-        seen = self.out(self.dropout(_gate(self.across(before) + aside)))  # (B, W, h, w)
-        return seen if self.first else row + seen
+        change = self.out(self.dropout(_gate(self.across(before) + aside)))  # (B, W, h, w)
+        return change if self.first else row + change
 
 
 def _gate(features: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class PixelCNN(nn.Module):
     ----------
     codes : K
     width, layers : of the net; it sees `layers` + 1 rows up and columns to the left
-    classes : L, 0 for a net without
+    classes : L, 0 for a net that is told no class
     above : number of coarser grids that are given
     dropout : share of the horizontal stack's features that are dropped in training
     """
@@ -98,7 +98,7 @@ class PixelCNN(nn.Module):
         return self.head(self._across(codes, asides))
 
     def nll(self, codes: Tensor, above: Sequence[Tensor] = (), label: Tensor | None = None) -> Tensor:
-        """Return the negative log-likelihood of each code, (B, h, w) float32 nats; parameters as `forward`."""
+        """Return the negative log-likelihood of each code, (B, h, w) float32 nats; `forward` says what the parameters are."""
         return F.cross_entropy(self(codes, above, label).float(), codes, reduction="none")
 
     @torch.no_grad()
@@ -117,8 +117,10 @@ class PixelCNN(nn.Module):
             asides = self._asides(codes[:, : y + 1], None if condition is None else condition[:, :, : y + 1])
             asides = [aside[:, :, y:] for aside in asides]  # (n, 2 W, 1, w)
             for x in range(width):
-                seen = self._across(codes[:, y : y + 1, : x + 1], [aside[..., : x + 1] for aside in asides])  # (n, W, 1, x + 1)
-                logits = self.head(seen[..., x:]).float().flatten(1)  # (n, K)
+                features = self._across(
+                    codes[:, y : y + 1, : x + 1], [aside[..., : x + 1] for aside in asides]
+                )  # (n, W, 1, x + 1)
+                logits = self.head(features[..., x:]).float().flatten(1)  # (n, K)
                 codes[:, y, x] = (logits / temperature).softmax(1).multinomial(1)[:, 0]  # (n,)
         return codes
 
@@ -126,21 +128,22 @@ class PixelCNN(nn.Module):
         """Return what is given beside the codes, (B, W, h, w), or None."""
         total: Tensor | None = None
         if self.above:
-            coarse = [_grid(embed, given) for embed, given in zip(self.above, above, strict=True)]
+            coarse = [_grid(embed, level) for embed, level in zip(self.above, above, strict=True)]
             fine = [F.interpolate(level, size=codes.shape[1:]) for level in coarse]  # (B, W, h, w) each
             total = self.mix(torch.cat(fine, 1))  # (B, above * W, h, w) -> (B, W, h, w)
         if self.label is not None:
-            given = label if label is not None else codes.new_full((len(codes),), -1)
-            known = given[:, None] == torch.arange(self.label.in_features, device=codes.device)  # (B, L)
-            spread = self.label(known.to(self.label.weight.dtype))[:, :, None, None].expand(-1, -1, *codes.shape[1:])
-            total = spread if total is None else total + spread  # (B, W, h, w)
+            label = label if label is not None else codes.new_full((len(codes),), -1)
+            one_hot = label[:, None] == torch.arange(self.label.in_features, device=codes.device)  # (B, L)
+            plane = self.label(one_hot.to(self.label.weight.dtype))[:, :, None, None].expand(-1, -1, *codes.shape[1:])
+            total = plane if total is None else total + plane  # (B, W, h, w)
         return total
 
     def _asides(self, codes: Tensor, condition: Tensor | None) -> list[Tensor]:
         """Run the vertical stack and return what each layer of the horizontal one takes of it, (B, 2 W, h, w)."""
         rows, asides = _grid(self.embed, codes), []
         for layer in self.layers:
-            rows, aside = layer.vertical(rows, condition)  # type: ignore[operator]
+            assert isinstance(layer, GatedLayer)
+            rows, aside = layer.vertical(rows, condition)
             asides.append(aside)
         return asides
 
@@ -148,7 +151,8 @@ class PixelCNN(nn.Module):
         """Run the horizontal stack, (B, W, h, w)."""
         row = _grid(self.embed, codes)
         for layer, aside in zip(self.layers, asides, strict=True):
-            row = layer.horizontal(row, aside)  # type: ignore[operator]
+            assert isinstance(layer, GatedLayer)
+            row = layer.horizontal(row, aside)
         return row
 
 

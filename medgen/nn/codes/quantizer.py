@@ -32,7 +32,7 @@ class QuantizerSettings(Settings):
 
 
 class Quantized(NamedTuple):
-    """What a quantiser makes of features.
+    """Features as codes, with the losses of the codebook.
 
     Attributes
     ----------
@@ -87,13 +87,13 @@ class Quantizer(nn.Module):
                 self._revive(flat)
             nearest = self._nearest(flat)  # (N,)
             codes = nearest.view(len(vectors), *vectors.shape[2:])  # (B, h, w)
-            found = self.lookup(codes)  # (B, D, h, w)
-            losses = {"commitment": self.settings.commitment * F.mse_loss(vectors, found.detach())}
+            quantized = self.lookup(codes)  # (B, D, h, w)
+            losses = {"commitment": self.settings.commitment * F.mse_loss(vectors, quantized.detach())}
             if not self.settings.ema:
-                losses["codebook"] = F.mse_loss(found, vectors.detach())
+                losses["codebook"] = F.mse_loss(quantized, vectors.detach())
             if learning:
                 self._learn(flat, nearest)
-            return Quantized(vectors + (found - vectors).detach(), codes, losses)
+            return Quantized(vectors + (quantized - vectors).detach(), codes, losses)
 
     def lookup(self, codes: Tensor) -> Tensor:
         """Return the vectors (B, D, h, w) of codes (B, h, w)."""

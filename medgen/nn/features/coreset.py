@@ -27,8 +27,8 @@ def greedy_coreset(vectors: Tensor, count: int, seed: int = 0, projected: int = 
     chosen = torch.empty(min(count, total), dtype=torch.long)
     nearest = torch.full((total,), torch.inf, dtype=vectors.dtype, device=vectors.device)
     row = int(torch.randint(total, (1,), generator=generator))
-    for place in range(len(chosen)):
-        chosen[place] = row
+    for rank in range(len(chosen)):
+        chosen[rank] = row
         squared = norms + norms[row] - 2 * (vectors @ vectors[row])  # (N,)
         nearest = torch.minimum(nearest, squared)
         nearest[row] = -torch.inf  # never twice, equal vectors or not

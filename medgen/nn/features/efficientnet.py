@@ -73,8 +73,8 @@ class EfficientNetLite0(nn.Module):
         self.strides: list[int] = []  # of each block's output
         before, reached = STEM, 2
         for group in GROUPS:
-            for place in range(group.blocks):
-                stride = group.stride if place == 0 else 1
+            for k in range(group.blocks):
+                stride = group.stride if k == 0 else 1
                 blocks.append(Block(before, group, stride))
                 before, reached = group.width, reached * stride
                 self.strides.append(reached)

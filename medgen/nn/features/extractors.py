@@ -91,7 +91,8 @@ class Extractor(nn.Module):
 
         Parameters
         ----------
-        images : as in `forward`
+        images : (B, C, H, W) float32 in [0, 1], C 1 or 3, on any device; grey is repeated
+        side : pixels to which they are resized
         gradient : whether one runs through the net, back to the images
 
         Raises
@@ -104,9 +105,9 @@ class Extractor(nn.Module):
             net = self.net
             return self._run(net.layers, images, lambda frames: net.prepare(frames, side), gradient)
         if self.name.startswith(FILE):
-            found = self._run(self.net, images, lambda frames: _resized(frames, side), gradient)
-            if found.ndim == 4:
-                return {side // found.shape[2]: found}
+            features = self._run(self.net, images, lambda frames: _resized(frames, side), gradient)
+            if features.ndim == 4:
+                return {side // features.shape[2]: features}
         raise MedgenError(f"extractor '{self.name}' gives no layers; expected one that does: take '{EFFICIENTNET}'")
 
     def _run(self, net: Callable[[Tensor], T], images: Tensor, prepare: Callable[[Tensor], Tensor], gradient: bool = False) -> T:
@@ -143,8 +144,8 @@ def load_extractor(name: str) -> Extractor:
     if name.startswith(FILE):
         return _load_script(name)
     if name.startswith(TIMM):
-        found = TimmNet(name.removeprefix(TIMM))
-        return Extractor(name, found, found.width, found.prepare)
+        timm_net = TimmNet(name.removeprefix(TIMM))
+        return Extractor(name, timm_net, timm_net.width, timm_net.prepare)
     if name not in INSTALL:
         raise ConfigError(f"no extractor '{name}'; {did_you_mean(name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME'])}")
     path = _weights(name)

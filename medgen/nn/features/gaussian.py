@@ -13,17 +13,24 @@ Statistic = Literal["mean", "std", "max"]
 
 
 class Gaussian(NamedTuple):
-    """Mean (c,), whitening matrix (c, c), and the mean and standard deviation (2,) of the distances of vectors not fitted to."""
+    """A Gaussian, and how far from it vectors of the same kind are that it was not fitted to.
+
+    Attributes
+    ----------
+    mean : (c,) float64
+    root : (c, c) float64, whitening matrix
+    usual : (2,) float64, mean and standard deviation of the held-out distances
+    """
 
     mean: Tensor
     root: Tensor
     usual: Tensor
 
     @classmethod
-    def fit(cls, vectors: Tensor, held: Tensor) -> Self:
-        """Fit to vectors (N, c), of which `held_out` has the distances `held` (N,)."""
-        spread = held.std().clamp_min(1e-12) if len(held) > 1 else torch.ones_like(held[0])
-        return cls(*_fit(vectors.double()), torch.stack([held.mean(), spread]))
+    def fit(cls, vectors: Tensor, distances: Tensor) -> Self:
+        """Fit to vectors (N, c), whose held-out distances (N,) are from `held_out`."""
+        deviation = distances.std().clamp_min(1e-12) if len(distances) > 1 else torch.ones_like(distances[0])
+        return cls(*_fit(vectors.double()), torch.stack([distances.mean(), deviation]))
 
     def distance(self, vectors: Tensor) -> Tensor:
         """Return how much farther vectors (B, c) are from the mean than is usual, in standard deviations, (B,) float64.
@@ -36,21 +43,21 @@ class Gaussian(NamedTuple):
 def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor) -> Tensor:
     """Return the distance (M,) of `others` (M, c) from Gaussians of those vectors (N, c) that are not of their own fold.
 
-    Folds are runs of rows, so that frames of one video stand on one side.
+    Folds are runs of rows, so that frames of one video are in one fold, but for those at its ends.
     """
     edges = torch.quantile(rows.unique().double(), torch.linspace(0, 1, FOLDS + 1, dtype=torch.float64)[1:-1])
-    folds, other_folds = (torch.bucketize(some.double(), edges) for some in (rows, other_rows))
-    found = torch.zeros(len(others), dtype=torch.float64)
+    folds, other_folds = (torch.bucketize(numbers.double(), edges) for numbers in (rows, other_rows))
+    distances = torch.zeros(len(others), dtype=torch.float64)
     for fold in range(FOLDS):
         rest = vectors[folds != fold]
-        found[other_folds == fold] = _distance(
+        distances[other_folds == fold] = _distance(
             others[other_folds == fold].double(), *_fit((rest if len(rest) else vectors).double())
         )
-    return found
+    return distances
 
 
 def pooled(maps: Tensor, counts: Tensor, statistic: Statistic) -> Tensor:
-    """Return a statistic (B, c) of maps (B, c, h, w) over the places (B, 1, h, w) bool that count; 0 where none does."""
+    """Return a statistic (B, c) of maps (B, c, h, w) over the cells (B, 1, h, w) bool that count; 0 where none does."""
     if statistic == "max":
         highest = maps.masked_fill(~counts, -torch.inf).amax((2, 3))
         return highest.masked_fill(highest.isinf(), 0)

@@ -45,7 +45,7 @@ def prepare(images: Tensor) -> Tensor:
     """Return what the net was made for: (B, 3, H, W) in [0, 1] to (B, 3, 299, 299) in [-1, 1).
 
     Values are rounded to whole grey values first, as they would be in a stored image, so that a generated frame is judged as its
-    file would be. The resize is that of TensorFlow 1: bilinear, sources at ``place * H / 299`` without the half-pixel offset, not
+    file would be. The resize is that of TensorFlow 1: bilinear, sources at ``row * H / 299`` without the half-pixel offset, not
     smoothed where it shrinks.
     """
     grey = (images.clamp(0, 1) * 255).round()

@@ -1,4 +1,4 @@
-"""How far two frames are from each other to the eyes of a fixed net."""
+"""The perceptual distance of two frames: how much the features of a fixed network differ, at each pixel."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ LARGEST = 1024  # to which larger ones are reduced
 def perceptual_layers(
     size: int, extractor: str = LayerSettings().extractor, strides: tuple[int, ...] = LayerSettings().strides
 ) -> MidLayers:
-    """Return what frames of a side of `size` pixels are compared by: at their own resolution, as in the source."""
+    """Return the network by which frames of a side of `size` pixels are compared, at their own resolution as in the source.
+
+    Parameters
+    ----------
+    size : pixels; smaller frames are enlarged to 128, larger ones reduced to 1024
+    extractor : name of the network
+    strides : of its maps
+    """
     return MidLayers(LayerSettings(extractor=extractor, side=min(max(size, SMALLEST), LARGEST), strides=strides))
 
 
 def perceptual_map(layers: MidLayers, image: Tensor, drawn: Tensor, valid: Tensor, gradient: bool = False) -> Tensor:
     """Return the perceptual residual at each pixel, (B, 1, S, S) in [0, 4], 0 where not valid.
 
-    At each place of each map the features of both frames are brought to length 1; their squared distance is averaged over maps
+    In each cell of each map the features of both frames are brought to length 1; their squared distance is averaged over maps
     (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", https://arxiv.org/abs/1801.03924,
     equation 1, without learnt weights).
 

@@ -1,4 +1,4 @@
-"""What an autoencoder may be trained by: the residuals that it may be scored by, too."""
+"""Reconstruction losses of autoencoders: the residual at each pixel, of the kinds that can also score a frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anomaly maps from what a frame and its reconstruction differ in; shared by every backend that reconstructs."""
+"""Anomaly maps and scores from the residual, the difference of a frame and its reconstruction, for backends that reconstruct."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
         return valid_mean(values, valid)
     flat = values.masked_fill(~valid, -torch.inf).flatten(1).sort(dim=1, descending=True).values  # (B, S * S)
     count = (valid.flatten(1).sum(1) * share).ceil().long().clamp_min(1)  # (B,)
-    kept = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (B, S * S)
-    return flat.masked_fill(~kept | flat.isinf(), 0).sum(1) / count
+    is_highest = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (B, S * S)
+    return flat.masked_fill(~is_highest | flat.isinf(), 0).sum(1) / count
 
 
 def mean_scores(several: Sequence[Scores]) -> Scores:
-    """Return the mean of several scores of the same frames, of their maps and of their parts."""
+    """Return the mean of several scores of the same frames, of their maps and of their components."""
     maps = [scores.map for scores in several if scores.map is not None]
     components = {name: torch.stack([scores.components[name] for scores in several]).mean(0) for name in several[0].components}
     return Scores(
@@ -74,7 +74,14 @@ def mean_scores(several: Sequence[Scores]) -> Scores:
 
 
 def residual_scores(image: Tensor, reconstruction: Tensor, valid: Tensor, settings: ResidualSettings) -> Scores:
-    """Return the scores of a reconstruction: parts over all valid pixels, and the map and image score that `settings` name."""
+    """Return the scores of a reconstruction: components over all valid pixels, and the map and image score that `settings` name.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1]
+    valid : (B, 1, S, S) bool
+    settings : of the map and of the image score
+    """
     raw = residual_maps(image, reconstruction, valid)
     components = {name: valid_mean(values, valid) for name, values in raw.items()}
     chosen = raw["squared_error"] * raw["ssim"] if settings.map == "product" else raw[settings.map]

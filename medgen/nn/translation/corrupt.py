@@ -1,4 +1,4 @@
-"""What can be taken from a frame so that a net has to restore it: its colours, its detail, or parts of it.
+"""Corruptions of a frame that a network has to restore: without colours, blurred, or with parts erased.
 
 Parts are the cells of a regular grid, as in Zavrtanik et al. 2021, "Reconstruction by inpainting for visual anomaly detection",
 https://doi.org/10.1016/j.patcog.2020.107706.
@@ -43,17 +43,17 @@ def erase(image: Tensor, pattern: Tensor) -> Tensor:
 
 def random_patterns(n: int, cells: int, groups: int, size: int, device: torch.device) -> Tensor:
     """Draw n patterns (n, 1, S, S) bool of `cells` x `cells` cells, each of which is erased in one case of `groups`."""
-    return _spread(torch.rand(n, cells, cells, device=device) < 1 / groups, size)
+    return _to_pixels(torch.rand(n, cells, cells, device=device) < 1 / groups, size)
 
 
 def fixed_patterns(cells: int, groups: int, size: int, device: torch.device) -> Tensor:
     """Return the patterns (groups, 1, S, S) bool that together erase each pixel once; two are a chessboard and its negative."""
-    place = torch.arange(cells, device=device)
-    group = (place[:, None] + place) % groups  # (G, G)
-    return _spread(group == torch.arange(groups, device=device)[:, None, None], size)
+    cell = torch.arange(cells, device=device)
+    group = (cell[:, None] + cell) % groups  # (G, G)
+    return _to_pixels(group == torch.arange(groups, device=device)[:, None, None], size)
 
 
-def _spread(erased: Tensor, size: int) -> Tensor:
+def _to_pixels(erased: Tensor, size: int) -> Tensor:
     """Return patterns (N, G, G) at the size of a frame, (N, 1, S, S); cells differ by a pixel where G does not divide S."""
     cell = torch.arange(size, device=erased.device) * erased.shape[-1] // size  # (S,)
     return erased[:, cell][:, :, cell][:, None]  # (N, 1, S, S)

@@ -48,7 +48,7 @@ class Generator(nn.Module):
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions with batch norm beside a plain way, (B, W, S, S) to (B, W, S, S)."""
+    """Two 3 x 3 convolutions with batch norm beside a shortcut, (B, W, S, S) to (B, W, S, S)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class ResidualClassifier(nn.Sequential):
 
 
 class HalvingBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shorter way, (B, before, h, w) to (B, after, h / stride, w / stride)."""
+    """Two 3 x 3 convolutions beside a shortcut, (B, before, h, w) to (B, after, h / stride, w / stride)."""
 
     def __init__(self, before: int, after: int, stride: int = 2) -> None:
         super().__init__()

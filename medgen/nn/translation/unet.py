@@ -1,4 +1,4 @@
-"""A net that halves a frame down to one place and doubles it up again, each grid going down joined to its like going up.
+"""U-Net: halves a frame down to a single cell and doubles it up again; each grid on the way down joins that of its side going up.
 
 Source: Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", https://arxiv.org/abs/1611.07004,
 section 6.1.1 (U-Net: Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597).
@@ -34,8 +34,8 @@ class UNet(nn.Module):
     ----------
     size, channels : S, which sets the depth, and C
     width : channels of the first convolution; each further one has twice as many, up to eight times as many
-    norm : of all layers but the first, the innermost and the last; one place has nothing to be normalised by
-    dropout : share of the innermost three blocks' channels that training drops, each place for itself; 0 = none
+    norm : of all layers but the first, the innermost and the last; a single cell has nothing to be normalised by
+    dropout : share of the innermost three blocks' features that training drops, each for itself; 0 = none
     """
 
     def __init__(self, size: int, channels: int, width: int = 64, norm: Norm = "batch", dropout: float = 0.5) -> None:
