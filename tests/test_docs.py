@@ -179,10 +179,12 @@ def test_every_backend_is_in_the_table_of_the_readme(backend: str) -> None:
     assert re.search(rf"^\| `{backend}` \| ", PAGES["README"], re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
 def test_every_command_and_each_of_its_options_is_named(name: str) -> None:
     assert f"`medgen {name}`" in PAGES["index"]
-    options = [option for option in main.commands[name].params if isinstance(option, click.Option)]
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    options = [option for option in command.params if isinstance(option, click.Option)]
     assert [option for option in options if not any(map(is_named, [*option.opts, *option.secondary_opts]))] == []
 
 

@@ -224,7 +224,7 @@ def test_another_score_setting_is_heard() -> None:
 
 def test_training_erases_other_cells_each_time_and_scoring_the_same_ones() -> None:
     model, frames = small(pairing="erase"), batch()
-    first, second = model._shown(frames), model._shown(frames)
+    first, second = model._source(frames), model._source(frames)
     assert not torch.equal(first, second)
     model.eval()
     assert torch.equal(model.score(frames).score, model.score(frames).score)
@@ -232,7 +232,7 @@ def test_training_erases_other_cells_each_time_and_scoring_the_same_ones() -> No
 
 def test_the_critic_part_is_minus_what_it_thinks_of_the_true_pair() -> None:
     model, frames = small(pairing="grey", scales=2).eval(), batch()
-    pair = model._shown(frames), torch.where(frames.valid, 2 * frames.image - 1, -1.0)
+    pair = model._source(frames), torch.where(frames.valid, 2 * frames.image - 1, -1.0)
     answers = model.critic(torch.cat(pair, 1))
     expected = -(answers[0].mean((1, 2, 3)) + answers[1].mean((1, 2, 3))) / 2
     torch.testing.assert_close(model.score(frames).components["critic"], expected)

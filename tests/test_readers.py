@@ -29,7 +29,9 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def samples(name: str) -> ModuleType:
-    return import_module(f"sample_{name}")
+    module = f"sample_{name}"
+    assert Path(__file__).with_name(f"{module}.py").is_file(), f"write tests/{module}.py, which makes files of the format"
+    return import_module(module)
 
 
 @pytest.fixture

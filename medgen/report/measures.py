@@ -36,7 +36,7 @@ class Measure:
         threshold ("decisions"), what classifiers say ("classes"), score maps ("pixel"), reconstructions ("quality"), samples
         ("distribution", "path_length"), the training and scoring itself ("cost")
     title : what pages, tables and plots call it
-    unit : "ratio" is a number from 0 to 1
+    unit : "ratio" is a number from 0 to 1, or from -1 to 1 for a correlation
     better : which way is better
     meaning : a clause in plain words, without a full stop
     statistic : the function that computes it. In detection, components and decisions a `medgen.metrics.detection.Statistic`; in
