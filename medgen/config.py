@@ -25,11 +25,11 @@ class Settings(BaseModel):
         """Lay a section that is given in part over its default, which may differ from the defaults of the section's own class."""
         if not isinstance(values, Mapping):
             return values
-        given = dict(values)
+        whole = dict(values)
         for name, field in cls.model_fields.items():
-            if isinstance(field.default, Settings) and isinstance(given.get(name), Mapping):
-                given[name] = {**field.default.model_dump(), **given[name]}
-        return given
+            if isinstance(field.default, Settings) and isinstance(whole.get(name), Mapping):
+                whole[name] = {**field.default.model_dump(), **whole[name]}
+        return whole
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "settings") -> Self:

@@ -107,21 +107,24 @@ class Model(OnePass):
     def fit(self) -> None:
         rows = torch.cat(self._rows)
         corrupted_rows = torch.cat(self._corrupted_rows) if self._corrupted_rows else rows[:0]
-        good, bad = [], []
+        normal_blocks, corrupted_blocks = [], []  # standardised distances of held-out frames, (N,) and (M,) a block
         for number in range(len(self.blocks)):
             clean = torch.cat([vectors[number] for vectors in self._clean])
             corrupted = torch.cat([vectors[number] for vectors in self._corrupted]) if self._corrupted else clean[:0]
             distances = held_out(clean, rows, torch.cat([clean, corrupted]), torch.cat([rows, corrupted_rows]))
             gaussian = Gaussian.fit(clean, distances[: len(clean)])
-            normal, odd = ((distances - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
-            good.append(normal)
-            bad.append(odd)
+            normal, foreign = ((distances - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
+            normal_blocks.append(normal)
+            corrupted_blocks.append(foreign)
             for name, value in gaussian._asdict().items():
                 self.get_buffer(f"{name}_{number}").copy_(value)
         if len(self.sets) > 1:
             for k, chosen in enumerate(self.sets):
-                normal, odd = (torch.stack([distances[number] for number in chosen]).sum(0) for distances in (good, bad))
-                self.votes[k], self.errors[k] = _vote(normal, odd)
+                normal, foreign = (
+                    torch.stack([distances[number] for number in chosen]).sum(0)
+                    for distances in (normal_blocks, corrupted_blocks)
+                )
+                self.votes[k], self.errors[k] = _vote(normal, foreign)
         self.taken.zero_()
         self.taken[list(self.sets[_chosen(self.sets, self.votes, self.errors)])] = True
 
@@ -136,10 +139,13 @@ class Model(OnePass):
         return Gaussian(*(self.get_buffer(f"{name}_{number}").cpu() for name in Gaussian._fields))
 
 
-def _vote(normal: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how often an odd distance (M,) is above a normal one (N,), and the standard error of that (DeLong et al. 1988)."""
-    above = (odd[:, None] > normal).double()  # (M, N)
-    return above.mean(), (above.mean(1).var() / len(odd) + above.mean(0).var() / len(normal)).sqrt()
+def _vote(normal: Tensor, foreign: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how often a frame with a foreign patch (M,) is farther than a normal one (N,), and the standard error of that share.
+
+    DeLong et al. 1988, https://doi.org/10.2307/2531595.
+    """
+    above = (foreign[:, None] > normal).double()  # (M, N)
+    return above.mean(), (above.mean(1).var() / len(foreign) + above.mean(0).var() / len(normal)).sqrt()
 
 
 def _chosen(sets: Sequence[tuple[int, ...]], votes: Tensor, errors: Tensor) -> int:

@@ -38,12 +38,16 @@ class Config(PlainConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _optimizers_of_the_paper(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        of = OPTIMIZERS.get(str(given.get("lipschitz")), OPTIMIZERS["gradient_penalty"]).model_dump()
+    def _optimizers_of_the_paper(cls, values: Any) -> Any:
+        """Lay optimizers that are given in part over those of the paper whose bound is chosen."""
+        if not isinstance(values, dict):
+            return values
+        papers = OPTIMIZERS.get(str(values.get("lipschitz")), OPTIMIZERS["gradient_penalty"]).model_dump()
         names = ("generator_optimizer", "critic_optimizer")
-        return {**given, **{name: {**of, **given.get(name, {})} for name in names if isinstance(given.get(name, {}), dict)}}
+        return {
+            **values,
+            **{name: {**papers, **values.get(name, {})} for name in names if isinstance(values.get(name, {}), dict)},
+        }
 
 
 class Model(PlainAdversarial):

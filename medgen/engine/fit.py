@@ -179,8 +179,8 @@ class Fit:
                     "try a lower learning rate or train.clip=1"
                 )
             rate = frames / max(position.seconds - before, 1e-9)
-            shown = {"loss": sum(values.values()), "frames/s": rate, "epoch": position.epoch + 1}
-            on_progress(Progress("train", done + 1, self.settings.epochs * steps, shown))
+            bar_values = {"loss": sum(values.values()), "frames/s": rate, "epoch": position.epoch + 1}
+            on_progress(Progress("train", done + 1, self.settings.epochs * steps, bar_values))
             if position.step < steps and stop():
                 return False
             if time.monotonic() - self.saved_at > 5 * SAVE_SECONDS:
@@ -237,11 +237,11 @@ class Fit:
         self.moved = set()
         self._end_stage(stage)
         position.finished = self._finished()
-        shown = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": position.epoch}
+        bar_values = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": position.epoch}
         warned = bool(warning) and position.epoch > QUIET_SHARE * self.settings.epochs
         news = "" if warned == position.warned else f"epoch {position.epoch}: {warning or 'what was warned of is over'}"
         position.warned = warned
-        on_progress(Progress("train", position.epoch * steps, self.settings.epochs * steps, shown, news))
+        on_progress(Progress("train", position.epoch * steps, self.settings.epochs * steps, bar_values, news))
         position.seconds += time.monotonic() - began
         row["seconds"] = position.seconds
         return row

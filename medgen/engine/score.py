@@ -135,11 +135,13 @@ def score_batches(
     fabric : the device
     task : as which progress is reported
     scores_alone : leave reconstructions and classes out
-    settings, normal_reference : as of `Scorer`
+    settings : the components that are added to the backend's score
+    normal_reference : what normal training frames are like, for each component that is a distance from them
 
     Raises
     ------
-    BackendError, ConfigError, MedgenError : as of `Scorer`, before the first batch.
+    BackendError : before the first batch, if the backend lacks what a component needs.
+    ConfigError, MedgenError : before the first batch, if there is no such extractor, or its weights are not on this machine.
     """
     move_model(model, fabric.device).eval()
     scorer = Scorer(model, settings, normal_reference)

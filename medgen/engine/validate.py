@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -58,7 +57,8 @@ def validate(
     """
     totals: dict[str, float] = defaultdict(float)
     frames = 0
-    diagnosis: tuple[Mapping[str, Any], str] = ({}, "")
+    diagnosis: dict[str, float] = {}
+    warning = ""
     model.eval()
     devices = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
@@ -70,9 +70,9 @@ def validate(
                     for name, value in losses.items():
                         totals[name] += float(value) * len(batch)
                 if frames == 0 and isinstance(model, Diagnoses):
-                    diagnosis = model.diagnose(moved)
+                    diagnosis, warning = model.diagnose(moved)
             frames += len(batch)
     losses_mean = {name: value / frames for name, value in totals.items()}
     if losses_mean:
         losses_mean["loss"] = sum(losses_mean.values())
-    return losses_mean, dict(diagnosis[0]), diagnosis[1]
+    return losses_mean, diagnosis, warning
