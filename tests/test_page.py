@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from medgen.errors import MedgenError, RunError
 from medgen.files import json_values
-from medgen.report.markup import brief, shown
+from medgen.report.markup import brief, escape_hidden
 from medgen.report.page import write_report
 
 
@@ -114,13 +114,13 @@ def test_hostile_names_change_text_and_no_tag(page: str, tmp_path: Path) -> None
     attributes = [{key for _, pairs in one.tags for key in pairs} for one in (made, harmless)]
     assert counts[0] == counts[1]
     assert attributes[0] == attributes[1]
-    assert made.text.count(shown(name)) >= 2 * 20 + 2 * 6 + 2 * 3 + 3 + 5
+    assert made.text.count(escape_hidden(name)) >= 2 * 20 + 2 * 6 + 2 * 3 + 3 + 5
     assert not set(made.text) & {"\u202e", "\udcff"}
     assert len(pd.read_csv(tmp_path / "scores.csv")) == len(run.scores)
 
 
 def test_bidirectional_and_control_characters_become_visible() -> None:
-    assert shown("a\u202eb\nc\udcff\x00") == r"a\u202eb\nc\udcff\x00"
+    assert escape_hidden("a\u202eb\nc\udcff\x00") == r"a\u202eb\nc\udcff\x00"
 
 
 def test_numbers_of_any_size_keep_four_digits() -> None:

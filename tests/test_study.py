@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from pages import HOSTILE, Page
 from studies import hostile_comparison, make_comparison
 
-from medgen.report.markup import shown
+from medgen.report.markup import escape_hidden
 from medgen.report.study import pdf
 from medgen.report.study.comparison import Cost, Entry
 from medgen.report.study.page import PLOTTED, embedded, render, write_comparison
@@ -142,10 +142,10 @@ def test_hostile_names_are_text_and_no_tag(tmp_path: Path) -> None:
     assert not {"img", "script"} & {tag for tag, _ in made.tags}
     assert not any(key.startswith("on") for _, attributes in made.tags for key in attributes)
     assert not set(re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)) & {"\u202e", "\udcff"}
-    assert made.text.count(shown("".join(HOSTILE))) > 30
+    assert made.text.count(escape_hidden("".join(HOSTILE))) > 30
     assert page.count("<script") == page.count("</script>") == 7
     found = data(page, "frames-data")
-    assert found["path"][0].startswith(shown("".join(HOSTILE)))
+    assert found["path"][0].startswith(escape_hidden("".join(HOSTILE)))
 
 
 @pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<!--<script>", "\u2028", "&lt;"])

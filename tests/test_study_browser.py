@@ -18,7 +18,7 @@ from pages import HOSTILE
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from studies import hostile_comparison, make_comparison
 
-from medgen.report.markup import shown
+from medgen.report.markup import escape_hidden
 from medgen.report.study.page import write_comparison
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -88,7 +88,7 @@ def test_it_opens_from_disk_without_a_request_or_a_complaint(page: Page) -> None
 def test_hostile_names_run_nothing_and_stay_text(browser: Browser, tmp_path: Path) -> None:
     opened, wrong = open_page(browser, write_comparison(hostile_comparison(), tmp_path))
     assert opened.locator("img[src='x']").count() == 0 and wrong == []
-    assert shown("".join(HOSTILE)) in opened.locator("#frame-table tbody").text_content()
+    assert escape_hidden("".join(HOSTILE)) in opened.locator("#frame-table tbody").text_content()
     assert "<script>alert(1)" in opened.locator("#plot-roc .legendtext").first.text_content()
     opened.close()
 

@@ -183,12 +183,12 @@ class Adversarial(Backend):
         """Measure how much samples differ from each other, as a share of how much frames do."""
         drawn = self.sample(max(16, len(batch))).float()
         real = unsigned(whole(batch))
-        spread = float(drawn.var(0).mean() / real.var(0).mean().clamp_min(1e-6)) if len(batch) > 1 else 1.0
+        variance_share = float(drawn.var(0).mean() / real.var(0).mean().clamp_min(1e-6)) if len(batch) > 1 else 1.0
         warning = (
-            f"mode collapse: samples differ by {spread:.2g} of the variance of real frames; if it lasts, try "
+            f"mode collapse: samples differ by {variance_share:.2g} of the variance of real frames; if it lasts, try "
             '--set \'model.augment=["translation", "cutout"]\', a lower model.critic_optimizer.lr or another backend'
         )
-        return {"spread": spread}, warning if spread < COLLAPSED else ""
+        return {"spread": variance_share}, warning if variance_share < COLLAPSED else ""
 
 
 class PlainConfig(AdversarialConfig):

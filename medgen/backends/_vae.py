@@ -121,13 +121,13 @@ class Variational(Backend):
         weight = batch.valid.float()  # (B, 1, S, S)
         centre = (batch.image * weight).sum(0) / weight.sum(0).clamp_min(1)  # (C, S, S), the mean frame
         drawn = self.logits(mean, batch.finding).float().sigmoid()
-        spread = float(
+        variance_share = float(
             ((drawn - drawn.mean(0)).square() * weight).sum() / ((batch.image - centre).square() * weight).sum().clamp_min(1e-6)
         )
-        collapsed = len(batch) > 1 and (active == 0 or spread < COLLAPSED)
+        collapsed = len(batch) > 1 and (active == 0 or variance_share < COLLAPSED)
         warning = (
             f"posterior collapse: {active} of {self.config.latents} latents are in use and frames get nearly the same "
             "reconstruction; if it lasts, try a longer --set model.kl_warmup, a smaller model.kl_weight, a model.kl_target or "
             "more model.optimizer.warmup_steps"
         )
-        return {"active_latents": active, "spread": spread}, warning if collapsed else ""
+        return {"active_latents": active, "spread": variance_share}, warning if collapsed else ""

@@ -143,13 +143,13 @@ class Model(Backend):
         """Measure how well frames of A come back from B, how far they go there, and how much of their variance is left there."""
         image = signed(batch.image)
         drawn = self.a_to_b(image).float()
-        spread = float(drawn.var(0).mean() / image.var(0).mean().clamp_min(1e-6)) if len(batch) > 1 else 1.0
+        variance_share = float(drawn.var(0).mean() / image.var(0).mean().clamp_min(1e-6)) if len(batch) > 1 else 1.0
         change = float(_l1(drawn, image))
-        numbers = {"cycle": float(_l1(self.b_to_a(drawn), image)), "change": change, "spread": spread}
-        if spread < COLLAPSED:
+        numbers = {"cycle": float(_l1(self.b_to_a(drawn), image)), "change": change, "spread": variance_share}
+        if variance_share < COLLAPSED:
             return numbers, (
-                f"mode collapse: frames translated from A to B differ by {spread:.2g} of the variance of frames of A; if it "
-                "lasts, try a higher model.cycle_weight or a lower model.critic_optimizer.lr"
+                f"mode collapse: frames translated from A to B differ by {variance_share:.2g} of the variance of frames of A; if "
+                "it lasts, try a higher model.cycle_weight or a lower model.critic_optimizer.lr"
             )
         if change < IDLE:
             return numbers, (

@@ -48,14 +48,15 @@ class Model(PlainAdversarial):
         self.critic = ResidualCritic(size, channels, config.critic_width, TURNS)
 
     def critic_turn(self, real: Tensor, fake: Tensor) -> Losses:
-        turned = self.config.critic_turn_weight * self._confusion(self._some(real)).mean()
+        turned = self.config.critic_turn_weight * self._confusion(self._turned_frames(real)).mean()
         return {**super().critic_turn(real, fake), "critic_rotation": turned}
 
     def generator_turn(self, fake: Tensor) -> Losses:
-        turned = self.config.generator_turn_weight * self._confusion(self._some(fake)).mean()
+        turned = self.config.generator_turn_weight * self._confusion(self._turned_frames(fake)).mean()
         return {**super().generator_turn(fake), "generator_rotation": turned}
 
-    def _some(self, image: Tensor) -> Tensor:
+    def _turned_frames(self, image: Tensor) -> Tensor:
+        """Return those frames of a batch that are seen at all four rotations."""
         return image[: max(1, round(len(image) * self.config.turned_share))]
 
     def _confusion(self, image: Tensor) -> Tensor:

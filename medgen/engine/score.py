@@ -20,7 +20,7 @@ from medgen.contract.capabilities import Classifies, Reconstructs
 from medgen.engine.device import move_model
 from medgen.engine.score_components import (
     COMPONENTS,
-    PLAIN,
+    NOTHING_ADDED,
     DirectComponent,
     DistanceComponent,
     ResidualDistance,
@@ -121,7 +121,7 @@ def score_batches(
     task: str = "score",
     on_progress: OnProgress = no_progress,
     scores_alone: bool = False,
-    settings: ScoringSettings = PLAIN,
+    settings: ScoringSettings = NOTHING_ADDED,
     normal_reference: Mapping[str, FeatureGaussian] = MappingProxyType({}),
 ) -> Iterator[Scored]:
     """Yield the scores of each batch and what else the backend makes of it: reconstruction, classes.

@@ -191,4 +191,4 @@ COMPONENTS: Mapping[str, type[Component]] = {  # by the setting that asks for it
     "feature_distance": FeatureDistance,
     "residual_distance": ResidualDistance,
 }
-PLAIN = ScoringSettings()
+NOTHING_ADDED = ScoringSettings()

@@ -35,8 +35,8 @@ class _Order(NamedTuple):
     normals: NDArray[np.intp]  # positions in the labels
     abnormals: NDArray[np.intp]
     above: NDArray[np.intp]  # normal frames that score higher than each abnormal one
-    reached: NDArray[np.intp]  # normal frames that score at least as high
-    found: NDArray[np.intp]  # abnormal frames that score at least as high as each abnormal one
+    alarms: NDArray[np.intp]  # normal frames that score at least as high
+    hits: NDArray[np.intp]  # abnormal frames that score at least as high as each abnormal one
     ahead: NDArray[np.intp]  # abnormal frames that score higher than each normal one, and all of them
 
 
@@ -105,7 +105,7 @@ def _measure(order: _Order, weights: Floats) -> Curves:
     """Return the curves for each row of weights (D, N)."""
     false, true = _sums(weights[:, order.normals]), _sums(weights[:, order.abnormals])  # (D, N0 + 1), (D, N1 + 1)
     normals, abnormals = false[:, -1:], true[:, -1:]
-    weight, alarms, hits = weights[:, order.abnormals], false[:, order.reached], true[:, order.found]  # (D, N1)
+    weight, alarms, hits = weights[:, order.abnormals], false[:, order.alarms], true[:, order.hits]  # (D, N1)
     lost = (weight * (false[:, order.above] + alarms)).sum(1) / 2
     precise = np.divide(hits, hits + alarms, out=np.zeros_like(hits), where=hits > 0)
     area = 1 - ratio(lost, (normals * abnormals)[:, 0])

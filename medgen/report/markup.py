@@ -33,12 +33,12 @@ _THEME = {
 
 
 def environment() -> Environment:
-    """Return where templates are found: everything that they show is escaped and goes through `shown`."""
+    """Return where templates are found: everything that they show is escaped and goes through `escape_hidden`."""
     house = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=shown,
+        finalize=escape_hidden,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -52,7 +52,7 @@ def asset(name: str) -> Markup:
     return Markup((HERE / name).read_text(encoding="utf-8"))
 
 
-def shown(value: Any) -> Any:
+def escape_hidden(value: Any) -> Any:
     """Return text in which nothing hides: control and direction characters and stray bytes become escapes, None a dash."""
     if isinstance(value, Markup):
         return value

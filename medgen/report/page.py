@@ -105,7 +105,7 @@ def context(run: RunResults, name: str, anchor: str, charts: Mapping[str, bytes]
         "metrics": json_values(run.metrics),
         "frames": {"normal": 0, "abnormal": 0, "unlabelled": 0, "groups": None} | json_values(run.metrics.get("frames") or {}),
         "charts": {key: inline(svg, f"{anchor}-{key}-") for key, svg in charts.items()},
-        "extra_figures": [(figure, _shown_picture(figure, f"{anchor}-{figure.key}-")) for figure in run.extra_figures],
+        "extra_figures": [(figure, _figure_element(figure, f"{anchor}-{figure.key}-")) for figure in run.extra_figures],
         "panels": [(panel, figures.reconstruction_panel(panel, high)) for panel in run.panels],
         "mapped": any(panel.error is not None for panel in run.panels),
         "outlined": any(panel.mask is not None and panel.mask.any() for panel in run.panels),
@@ -142,7 +142,7 @@ def _audited(run: RunResults) -> dict[str, Any]:
     return {"audit": run.audit} if run.audit else {}
 
 
-def _shown_picture(figure: ExtraFigure, prefix: str) -> Markup:
+def _figure_element(figure: ExtraFigure, prefix: str) -> Markup:
     """Return a figure as an element of the page."""
     if figure.suffix == "svg":
         return inline(figure.picture, prefix)

@@ -23,7 +23,7 @@ from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine import checkpoint
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, Scorer, score_batches
-from medgen.engine.score_components import PLAIN
+from medgen.engine.score_components import NOTHING_ADDED
 from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
 from medgen.files import write_json
 from medgen.metrics.calibration import quantile, threshold
@@ -213,7 +213,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
     BackendError, ConfigError, DataError, MedgenError : if the backend has no such component, nothing to compare perceptually, or
         there are too few normal validation frames for a fusion and its threshold.
     """
-    if settings.scoring == PLAIN:
+    if settings.scoring == NOTHING_ADDED:
         return
     model = registry.create(settings.backend, settings.model, data.size, data.channels).eval()
     rows = data.rows("val")

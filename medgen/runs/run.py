@@ -32,7 +32,7 @@ from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import seed_all
 from medgen.engine.fit import STATE, WEIGHTS
-from medgen.engine.score_components import PLAIN
+from medgen.engine.score_components import NOTHING_ADDED
 from medgen.errors import RunError
 from medgen.files import read_json, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
@@ -152,7 +152,7 @@ class Run:
             "model": self.settings.model,
             "overlay": self.settings.data.overlay,
         }
-        if self.settings.scoring != PLAIN:
+        if self.settings.scoring != NOTHING_ADDED:
             chosen["scoring"] = self.settings.scoring.model_dump(mode="json", exclude_defaults=True)
         path = (self.folder / WEIGHTS).resolve()
         state = path.stat()

@@ -22,7 +22,7 @@ from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import REPORTS
-from medgen.verbs.results import OVERLAYS, shown_settings
+from medgen.verbs.results import OVERLAYS, page_settings
 from medgen.verbs.run_warnings import no_threshold, training_warning
 from medgen.verbs.score import open_input
 
@@ -86,7 +86,7 @@ def rank(
         metrics=metrics,
         panels=[replace(panel, mask=None, label="", finding="") for panel in highest],
         samples=None,
-        settings=shown_settings(run),
+        settings=page_settings(run),
         provenance=run.about,
         warnings=_warnings(run, metrics, len(data.rejected())),
         rejected=data.rejected(),

@@ -38,7 +38,7 @@ from medgen.verbs.transfer import transfer
 
 BLOCK = 256  # maps read at once
 N_MEASURED = 500  # samples whose distance from real frames is measured where nobody has measured any
-N_SHOWN = 9  # samples on the page
+N_PAGE_SAMPLES = 9  # samples on the page
 OVERLAYS: Mapping[str, str] = {
     "mask": "masked in input, loss and score, in each frame its own",
     "common": "masked in every frame alike where it usually stands, filled elsewhere",
@@ -125,8 +125,8 @@ def evaluate_run(
         history=history,
         metrics=metrics,
         panels=panels(run, model, scored, chosen_by_score(scored.table)),
-        samples=draw_samples(model, N_SHOWN, run.settings.train.seed, device) if isinstance(model, Samples) else None,
-        settings=shown_settings(run),
+        samples=draw_samples(model, N_PAGE_SAMPLES, run.settings.train.seed, device) if isinstance(model, Samples) else None,
+        settings=page_settings(run),
         provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
         warnings=run_warnings(about),
         rejected=data.rejected(),
@@ -136,7 +136,7 @@ def evaluate_run(
     return EvaluatedRun(run, results, scored, model)
 
 
-def shown_settings(run: Run) -> dict[str, Any]:
+def page_settings(run: Run) -> dict[str, Any]:
     """Return the settings of a run, and those of the data set it was trained on, as nested plain values."""
     return run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")}
 

@@ -19,7 +19,7 @@ class Gaussian(NamedTuple):
     ----------
     mean : (c,) float64
     root : (c, c) float64, whitening matrix
-    usual : (2,) float64, mean and standard deviation of the held-out distances
+    usual : (2,) float64, mean and standard deviation of the held-out distances; saved weights have it under this name
     """
 
     mean: Tensor

@@ -15,7 +15,7 @@ from PIL import Image
 
 from medgen.data.writers.map_to_original import outlines
 from medgen.report.figures import error_scale, heat
-from medgen.report.markup import shown
+from medgen.report.markup import escape_hidden
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.frame_ranks import RankedFrames, choose_frames
 
@@ -60,7 +60,7 @@ def frame_pictures(
     count = min(MOST, max(1, budget // bytes_of_a_frame))
     chosen = choose_frames(comparison.entries[0].runs[0].scores, ranked, names, count)
     frames: dict[int, FramePicture] = {
-        row: {"why": shown(why), "original": "", "side": 0, "contour": "", "entries": []} for row, why in chosen.items()
+        row: {"why": escape_hidden(why), "original": "", "side": 0, "contour": "", "entries": []} for row, why in chosen.items()
     }
     for entry in comparison.entries:
         views = entry.frame_views(list(chosen))

@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from medgen.files import json_values
-from medgen.report.markup import shown
+from medgen.report.markup import escape_hidden
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.frame_ranks import RankedFrames, by_disagreement
 from medgen.types import LABELS
@@ -56,7 +56,7 @@ def frame_table(
     table = comparison.entries[0].runs[0].scores
     label, finding = (table[column].fillna("").astype(str).to_numpy() for column in ("label", "finding"))
     kinds, codes = np.unique(finding, return_inverse=True)
-    paths = [shown(path) for path in table["path"]]
+    paths = [escape_hidden(path) for path in table["path"]]
     sizes = 16 + 20 * len(names) + np.array([len(json.dumps(path, ensure_ascii=False).encode()) for path in paths], dtype=int)
     disputed = by_disagreement(ranked)
     order = np.array([*first, *disputed[~np.isin(disputed, first)]], dtype=int)
@@ -65,7 +65,7 @@ def frame_table(
         {
             "total": len(table),
             "labels": [*LABELS, "unlabelled"],
-            "findings": [shown(kind) or "(none given)" for kind in kinds],
+            "findings": [escape_hidden(kind) or "(none given)" for kind in kinds],
             "row": listed,
             "path": [paths[row] for row in listed],
             "label": [LABELS.index(label[row]) if label[row] in LABELS else len(LABELS) for row in listed],
@@ -73,7 +73,7 @@ def frame_table(
             "disagreement": ranked.disagreement[listed].round(4),
             "entries": [
                 {
-                    "name": shown(name),
+                    "name": escape_hidden(name),
                     "score": [float(f"{value:.4g}") for value in scores[listed]],
                     "quantile": quantiles[listed].round(4),
                     "flagged": flagged[listed],

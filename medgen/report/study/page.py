@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
 from medgen.report.audit import headlines
 from medgen.report.audit_chart import trait_chart
-from medgen.report.markup import asset, environment, inline, shown
+from medgen.report.markup import asset, environment, escape_hidden, inline
 from medgen.report.plot_style import STYLE, new_figure, to_svg
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.comparison_metrics import ComparisonMetrics
@@ -66,7 +66,7 @@ def render(comparison: Comparison, metrics: ComparisonMetrics) -> str:
     plotted = [{key: value for key, value in entry.items() if key in PLOTTED} for entry in metrics["entries"]]
     scripts = [Markup(get_plotlyjs()), *(asset(f"study/{name}") for name in SCRIPTS)]
     house = environment()
-    house.filters |= {"number_cell": number_cell, "between": between, "shown": shown}
+    house.filters |= {"number_cell": number_cell, "between": between, "escape_hidden": escape_hidden}
     return house.get_template("study/study.html").render(
         m=metrics,
         columns=filled(metrics),

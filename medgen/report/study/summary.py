@@ -160,15 +160,15 @@ def common_frames(comparison: Comparison) -> ComparedFrames:
 
 def _detect(entry: Entry, frames: ComparedFrames, n_bootstrap: int, seed: int) -> Detected:
     scores = [run.scores["score"].to_numpy(dtype=float)[frames.known] for run in entry.runs]
-    found = [measure(frames.labels, values) for values in scores]
+    measured = [measure(frames.labels, values) for values in scores]
     drawn = [measure_draws(frames.labels, values, frames.units, n_bootstrap, seed) for values in scores]
-    curves, drawn_curves = (Curves(*(np.mean(part, axis=0) for part in zip(*runs, strict=True))) for runs in (found, drawn))
+    curves, drawn_curves = (Curves(*(np.mean(part, axis=0) for part in zip(*runs, strict=True))) for runs in (measured, drawn))
     by_run: dict[str, list[float]] = {}
     values: dict[str, float] = {}
     in_draws: dict[str, Floats] = {}
     for column in tested():
         if read := FROM_CURVES.get(column.key):
-            by_run[column.key] = [float(read(run)[0]) for run in found]
+            by_run[column.key] = [float(read(run)[0]) for run in measured]
             values[column.key], in_draws[column.key] = float(read(curves)[0]), read(drawn_curves)
         else:
             by_run[column.key], in_draws[column.key] = _bootstrapped(column, scores, frames, n_bootstrap, seed)

@@ -54,7 +54,7 @@ def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFig
     if isinstance(model, Codes):
         figures.append(_code_use(run, model, scored))
     if isinstance(model, Conditional) and model.classes:
-        figures.append(_each_class(model))
+        figures.append(_class_samples(model))
     if isinstance(model, Styles):
         figures += style_figures(model)
     return figures
@@ -162,7 +162,7 @@ def _scatter(latents: NDArray[np.float32], findings: list[str]) -> ExtraFigure:
     )
 
 
-def _each_class(model: Conditional) -> ExtraFigure:
+def _class_samples(model: Conditional) -> ExtraFigure:
     names = model.classes[:N_CLASSES]
     rows = [list(to_pixels(model.sample(PER_CLASS, class_index))) for class_index in range(len(names))]
     return ExtraFigure(
