@@ -99,6 +99,20 @@ def test_a_fusion_without_enough_validation_frames_is_refused_before_the_trainin
     assert "needs at least 16 normal validation frames" in refused and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("distance", ["residual_distance", "feature_distance"])
+def test_a_distance_from_normal_frames_without_validation_frames_is_refused_before_the_training(
+    tmp_path: Path, distance: str
+) -> None:
+    source = folder(tmp_path / "frames", "train/good", count=1)
+    refused = fail("train", "vae", f"folder:{source}", "--out", tmp_path / "run", *SMALL_VAE, "--set", f"scoring.{distance}=true")
+    assert "which takes normal validation frames; " in refused and not (tmp_path / "run").exists()
+
+
+def test_a_fusion_of_a_score_without_components_is_refused_before_the_training(frames: Path, tmp_path: Path) -> None:
+    refused = fail("train", "dfm", f"folder:{frames}", "--out", tmp_path / "run", "--set", 'scoring.fuse=["*"]')
+    assert "the score of this backend has none" in refused and not (tmp_path / "run").exists()
+
+
 def test_a_part_that_there_is_not_leads_to_the_right_one(frames: Path, tmp_path: Path) -> None:
     refused = fail("train", "vae", f"folder:{frames}", "--out", tmp_path / "run", *SMALL_VAE, "--set", 'scoring.fuse=["sim"]')
     assert not (tmp_path / "run").exists() and "names 'sim', which is no part of this score; did you mean 'ssim'?" in refused

@@ -48,7 +48,13 @@ class Variational(Backend):
 
     @abstractmethod
     def encode(self, image: Tensor, finding: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance, (B, Z) float32 each, of frames (B, C, S, S); `finding` is as in `Batch`."""
+        """Return mean and log-variance of the latents, (B, Z) float32 each.
+
+        Parameters
+        ----------
+        image : (B, C, S, S) in [0, 1]
+        finding : (B,) int64, index of each frame's class, -1 for one that the model does not know; None where no class is known
+        """
 
     @abstractmethod
     def logits(self, latent: Tensor, finding: Tensor | None) -> Tensor:

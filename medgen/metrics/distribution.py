@@ -78,8 +78,8 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = 3) -> tuple[float
 def density_coverage(real: Tensor, generated: Tensor, k: int = 5) -> tuple[float, float]:
     """Return how densely generated samples lie among the real ones (above 1 is possible), and the share of real samples met.
 
-    Of the balls around the real samples, as in `precision_recall`: the mean number that holds a generated sample, over k, and the
-    share of them that hold any.
+    A ball around each real sample reaches to its k-th nearest neighbour among the real ones. The density is the mean number of
+    balls that a generated sample lies in, over k; the coverage is the share of balls in which any lies.
 
     Parameters
     ----------

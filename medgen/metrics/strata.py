@@ -43,11 +43,13 @@ def stratified_auroc(labels: ArrayLike, scores: ArrayLike, strata: ArrayLike, we
 def stratified_interval(
     labels: NDArray[np.int_], scores: Floats, strata: NDArray[np.int64], groups: NDArray, n_bootstrap: int, level: float
 ) -> Interval:
-    """Return `stratified_auroc` with its interval by a bootstrap over groups.
+    """Return the AUROC of comparisons within strata, in [0, 1], with its interval by a bootstrap over groups.
 
     Parameters
     ----------
-    labels, scores, strata : (N,) as `stratified_auroc` takes them
+    labels : (N,) int, 0 normal, 1 abnormal
+    scores : (N,) float, higher is more anomalous
+    strata : (N,), equal for frames that may be compared
     groups : (N,), equal for frames that belong together (patient, video)
     n_bootstrap : number of resamples
     level : coverage that the interval aims at, in (0, 1)

@@ -30,7 +30,7 @@ from medgen.report.run_metrics import (
     MeanValues,
     Promise,
     RunMetrics,
-    ThresholdFacts,
+    Threshold,
     ThresholdMetrics,
     interval_values,
 )
@@ -45,7 +45,7 @@ PixelMaps = Iterable[tuple[NDArray, NDArray, NDArray]]
 def evaluate(
     table: pd.DataFrame,
     pixel_maps: PixelMaps | None,
-    threshold: ThresholdFacts | None,
+    threshold: Threshold | None,
     subgroups: Mapping[str, Sequence[str]] = MappingProxyType({}),
     n_bootstrap: int = 2000,
     seed: int = 0,
@@ -93,7 +93,7 @@ def evaluate(
     )
 
 
-def _tidy(table: pd.DataFrame, threshold: ThresholdFacts | None) -> pd.DataFrame:
+def _tidy(table: pd.DataFrame, threshold: Threshold | None) -> pd.DataFrame:
     """Check the table and fill what may be left out: empty texts, statistical units, decisions."""
     if missing := [name for name in ("id", "label", "finding", "group", "score") if name not in table]:
         raise MedgenError(f"the table of scores has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
@@ -177,7 +177,7 @@ def _quality(frames: pd.DataFrame) -> dict[str, MeanValues]:
     return {key: {"mean": values.mean(), "std": values.std(), "n": values.count()} for key, values in columns.items()}
 
 
-def _flag(frames: pd.DataFrame, threshold: ThresholdFacts | None, n_bootstrap: int, seed: int) -> ThresholdMetrics:
+def _flag(frames: pd.DataFrame, threshold: Threshold | None, n_bootstrap: int, seed: int) -> ThresholdMetrics:
     """Return the threshold with how many frames of each class lie above it, and how well it decides."""
     if threshold is None or threshold.get("value") is None:
         return {}

@@ -58,7 +58,8 @@ def render(runs: Sequence[RunResults], charts: Sequence[Mapping[str, bytes]]) ->
 
     Parameters
     ----------
-    charts : of each run, as `draw_charts` returns them
+    runs : in the order of the page
+    charts : of each run, from the name of a chart to its SVG
     """
     names = distinct([run.name for run in runs])
     contexts = [
@@ -91,7 +92,8 @@ def context(run: RunResults, name: str, anchor: str, charts: Mapping[str, bytes]
     ----------
     name : of the run, unlike that of any other on the page
     anchor : begins the names of the run's elements, unlike that of any other
-    charts : name to SVG, as `draw_charts` returns them
+    run : that is shown
+    charts : from the name of a chart to its SVG
     """
     scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
     limit = json_values(run.metrics.get("threshold") or {}).get("value")

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict, cast
+from typing import cast
 
 import pandas as pd
 
 from medgen.metrics.paired import compare_pairs
 from medgen.metrics.units import statistical_units
 from medgen.report.measures import measures_of
+from medgen.report.run_metrics import PairValues
 from medgen.report.run_report_data import RunResults
 from medgen.types import LABELS
 
 
-class PairedDifference(TypedDict):
+class PairedDifference(PairValues):
     """First minus second run in one measure, with its interval and p-values; `delong_*` are NaN but for the AUROC."""
 
     statistic: str
-    first: str
-    second: str
-    value: float
-    error: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
     delong_error: float
     delong_low: float
     delong_high: float

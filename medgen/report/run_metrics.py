@@ -46,6 +46,19 @@ class FrameCounts(TypedDict, total=False):
     groups: int
 
 
+class PairValues(TypedDict):
+    """First minus second detector in one measure: standard error, interval, p-value, and that adjusted for all pairs."""
+
+    first: str
+    second: str
+    value: float
+    error: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
 class Promise(TypedDict):
     """The share of normal frames that is flagged, its exact interval, the promised rate, and whether it is kept."""
 
@@ -63,7 +76,7 @@ class Uniformity(TypedDict):
     p: float
 
 
-class ThresholdFacts(TypedDict, total=False):
+class Threshold(TypedDict, total=False):
     """The threshold of a run and what its promise rests on; {} where there is none."""
 
     value: float | None
@@ -73,7 +86,7 @@ class ThresholdFacts(TypedDict, total=False):
     pixel_level: float  # at which maps are cut
 
 
-class ThresholdMetrics(ThresholdFacts, total=False):
+class ThresholdMetrics(Threshold, total=False):
     """The threshold with what it decides among the test frames."""
 
     flagged_normal: FlagCount

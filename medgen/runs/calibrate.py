@@ -16,23 +16,21 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medgen import registry
 from medgen.contract.backend import Backend
-from medgen.data.dataset import FixedBatches, make_batch
+from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine import checkpoint
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.score import Scored, Scorer, score_batches
-from medgen.engine.score_components import NOTHING_ADDED
-from medgen.errors import ConfigError, DataError, MedgenError, RunError, did_you_mean
+from medgen.errors import ConfigError, MedgenError, RunError, did_you_mean
 from medgen.files import write_json
 from medgen.metrics.calibration import quantile, threshold
-from medgen.metrics.fusion import FEWEST, fuse
+from medgen.metrics.fusion import fuse
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.evaluate import COMPONENT
+from medgen.report.run_metrics import Threshold
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.run import CALIBRATION, NORMAL_REFERENCE, Calibration, Run, Threshold, open_run
-from medgen.runs.settings import RunSettings
+from medgen.runs.run import CALIBRATION, NORMAL_REFERENCE, Calibration, Run, open_run
 from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 
@@ -64,7 +62,7 @@ def calibrate(
     rate = false_alarm_rate or run.settings.false_alarm_rate
     facts: Calibration = {"made_by": made_by("calibration"), "false_alarm_rate": rate, "value": None, "reason": ""}
     if names := run.settings.scoring.fuse:  # even rows fit the p-values, odd rows, which had no say in them, the threshold
-        facts["components"] = {name: table[name][::2].tolist() for name in _fused_components([*table.columns], names)}
+        facts["components"] = {name: table[name][::2].tolist() for name in fused_components([*table.columns], names)}
         table = table[1::2].reset_index(drop=True)
         table["score"] = _fused(facts["components"], table)
         rows = rows[1::2]
@@ -205,33 +203,6 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     return chosen
 
 
-def check_scoring(settings: RunSettings, data: Prepared) -> None:
-    """Refuse, before a training, what could not be scored after it.
-
-    Raises
-    ------
-    BackendError, ConfigError, DataError, MedgenError : if the backend has no such component, nothing to compare perceptually, or
-        there are too few normal validation frames for a fusion and its threshold.
-    """
-    if settings.scoring == NOTHING_ADDED:
-        return
-    model = registry.create(settings.backend, settings.model, data.size, data.channels).eval()
-    rows = data.rows("val")
-    if settings.scoring.fuse and len(rows) < 2 * FEWEST:
-        raise DataError(
-            f"scoring.fuse needs at least {2 * FEWEST} normal validation frames, one half to weigh parts and one for the "
-            f"threshold; '{data.address}' has {len(rows)}"
-        )
-    batch = make_batch(data, data.rows()[:1], settings.data.overlay)
-    with torch.inference_mode():
-        scorer = Scorer(model, settings.scoring)
-        scorer.normal_reference = {
-            name: FeatureGaussian.fit(blocks, batch.index) for name, blocks in scorer.pooled(batch).items()
-        }
-        scores = scorer(batch)
-    _fused_components([f"{COMPONENT}{name}" for name in scores.components], settings.scoring.fuse)
-
-
 def component_table(scored: Scored) -> pd.DataFrame:
     """Return the raw score ("score") and its components ("component_NAME"), one row a frame.
 
@@ -243,14 +214,19 @@ def component_table(scored: Scored) -> pd.DataFrame:
     return pd.DataFrame({name: values.double().numpy() for name, values in table.items()})
 
 
-def _fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+def fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the columns of the components that are fused.
 
     Raises
     ------
-    ConfigError : if there is no such component.
+    ConfigError : if there is no such component, or the score has none at all.
     """
     known = [name.removeprefix(COMPONENT) for name in columns if name.startswith(COMPONENT)]
+    if names and not known:
+        raise ConfigError(
+            "scoring.fuse joins the components of a score, and the score of this backend has none; leave scoring.fuse away, or "
+            "add a component, such as scoring.feature_distance=true"
+        )
     if names == ("*",):
         return [f"{COMPONENT}{name}" for name in known]
     if unknown := [name for name in names if name not in known]:

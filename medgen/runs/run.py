@@ -36,6 +36,7 @@ from medgen.engine.score_components import NOTHING_ADDED
 from medgen.errors import RunError
 from medgen.files import read_json, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
+from medgen.report.run_metrics import Threshold
 from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
 from medgen.runs.versions import is_current
@@ -58,16 +59,6 @@ class Calibration(TypedDict, total=False):
     reason: str  # why there is no threshold, or ""
     pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below
     components: dict[str, list[float]]  # of a fused score: each score component of half of the normal frames
-
-
-class Threshold(TypedDict, total=False):
-    """The threshold of a run and what its promise rests on; the parts of `Calibration` that a page shows."""
-
-    value: float | None
-    false_alarm_rate: float
-    normals: int
-    groups: int
-    pixel_level: float
 
 
 class Origin(Settings):

@@ -49,6 +49,13 @@ class RunSettings(Settings):
 def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = (), *over: Mapping[str, Any]) -> RunSettings:
     """Return the settings of a run: a recipe, with nested settings and then each ``key=value`` laid over it.
 
+    Parameters
+    ----------
+    backend : name of the backend
+    config : TOML file of the recipe; None: the backend's defaults
+    assignments : such as "train.epochs=5"
+    over : nested settings, each laid over those before
+
     Raises
     ------
     BackendError, ConfigError : if the backend does not exist or is not the recipe's, or a setting is wrong.

@@ -44,6 +44,13 @@ def demo(
 ) -> Demo:
     """Run the whole chain in `out`: ``source/`` (frames), ``prepared/``, ``run/`` and ``report/``.
 
+    Parameters
+    ----------
+    out : a new folder, or that of an earlier demo
+    device : "auto" takes a GPU where there is one
+    epochs : of the training; None: those of the demo's recipe
+    difficulty : of the lesions, from 0 (easy) to 1
+
     Raises
     ------
     RunError : if `out` holds anything but an earlier demo, which is replaced.

@@ -86,7 +86,8 @@ def fid(
 
     Returns
     -------
-    numbers by name, as `SampleDistance` says
+    "fid" (by "inception-2015") or "fd", "kid", "precision", "recall", "density", "coverage", "n_real", "n_generated", and what
+        they are worth: "warning" ("" for none) and where the frames are from
 
     Raises
     ------
@@ -137,7 +138,8 @@ def measure_run(
 
     Returns
     -------
-    numbers by name, as `SampleDistance` says
+    "fid" (by "inception-2015") or "fd", "kid", "precision", "recall", "density", "coverage", "n_real", "n_generated", and what
+        they are worth: "warning" ("" for none) and where the frames are from
 
     Raises
     ------

@@ -124,7 +124,7 @@ def _embed(
 
 
 def _redraw(model: Backend, latents: Tensor) -> Tensor:
-    """Return the frames (N, C, S, S) in [0, 1] of latents as `embed` gives them."""
+    """Return the frames (N, C, S, S) in [0, 1] of latents (N, Z) that the model embedded."""
     if isinstance(model, Redraws):
         return model.redraw(latents)
     if isinstance(model, Decodes):

@@ -16,7 +16,8 @@ from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
-from medgen.runs.calibrate import calibrate, check_scoring
+from medgen.runs.calibrate import calibrate
+from medgen.runs.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.resources import note_cost
 from medgen.runs.run import Run, create_run, open_run
@@ -104,9 +105,20 @@ def resume(
 ) -> Run:
     """Go on with an interrupted training exactly where it stood; with more `epochs`, lengthen a finished one.
 
+    Parameters
+    ----------
+    out : the run folder
+    backend : refuse a run of any other; "" for none
+    dataset : where the data set of the training is now, if it has moved
+    epochs : how many the whole training has from now on; None: as many as it began with
+    device : "auto" takes a GPU where there is one
+    max_minutes : stop after so long; another call goes on
+    stop : asked after every step
+
     Raises
     ------
-    RunError : if the folder is no run, or the data set is not the one that the run began with.
+    RunError : if the folder is no run or one of another backend, the data set is not the one that the run began with, or
+        `epochs` are asked of a backend that fits in one pass.
 
     Examples
     --------

@@ -52,7 +52,7 @@ class Extractor(nn.Module):
 
     Attributes
     ----------
-    name : as `load_extractor` was given it
+    name : "inception-2015", "efficientnet-lite0", "timm:NAME" or "file:PATH"
     width : number of features
     net : the bare net
     prepare : (B, 3, H, W) in [0, 1] to the input of `net`
@@ -133,8 +133,8 @@ def load_extractor(name: str) -> Extractor:
     Parameters
     ----------
     name : "inception-2015", "efficientnet-lite0", "timm:NAME", or "file:PATH" with a TorchScript that takes
-        (B, 3, H, W) float32 in [0, 1] and
-        returns (B, F), or (B, F, h, w), which is averaged over h and w. It is tried on one black image of 224 x 224
+        (B, 3, H, W) float32 in [0, 1] and returns (B, F), or (B, F, h, w), which is averaged over h and w. It is tried on one
+        black image of 224 x 224
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from medgen.report.run_metrics import BootstrapSettings, FrameCounts, GroupMetrics, IntervalValues, RunMetrics
+from medgen.report.run_metrics import BootstrapSettings, FrameCounts, GroupMetrics, IntervalValues, PairValues, RunMetrics
 
 
 class SeedSpread(TypedDict, total=False):
@@ -92,18 +92,10 @@ class EntryMetrics(EntryDetails):
     precision_recall: dict[str, list[float | None]]
 
 
-class PairMetrics(TypedDict):
+class PairMetrics(PairValues):
     """First minus second entry in one measure; `differ` says whether the difference is real."""
 
     measure: str
-    first: str
-    second: str
-    value: float
-    error: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
     differ: bool
 
 

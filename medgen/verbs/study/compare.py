@@ -54,6 +54,9 @@ def compare(
 
     Parameters
     ----------
+    study : backends, data set and settings
+    out : folder for the runs and the page; one that an earlier call left goes on
+    device : "auto" takes a GPU where there is one
     command : how the study was begun; kept in its runs and shown on the page
     stop : asked after every step
 
@@ -121,7 +124,11 @@ def compare_runs(
 
     Parameters
     ----------
+    folders : of two runs or more
+    out : folder for the page and its tables
     dataset : where the data set of all of them is now, if it has moved
+    device : "auto" takes a GPU where there is one
+    command : how the comparison was begun; shown on the page
 
     Raises
     ------
