@@ -19,5 +19,5 @@ def write_header(path: Path, height: int, width: int) -> None:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (height, width)})
 
 
-def write_nan(path: Path) -> None:
-    np.save(path, np.array([[0.5, np.nan], [0, np.inf]]))
+def write_corner(path: Path, value: float) -> None:
+    np.save(path, np.array([[value, 1], [0, 0.5]]))

@@ -23,5 +23,5 @@ def write_header(path: Path, height: int, width: int) -> None:
     path.write_bytes(header[:42] + np.array([width, height], dtype="<i2").tobytes() + header[46:])
 
 
-def write_nan(path: Path) -> None:
-    nifti(path, np.array([[[np.nan], [1]], [[2], [3]]], dtype=np.float32))
+def write_corner(path: Path, value: float) -> None:
+    nifti(path, np.array([[[1], [0]], [[0.5], [value]]], dtype=np.float32))

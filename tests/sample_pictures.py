@@ -24,5 +24,5 @@ def write_header(path: Path, height: int, width: int) -> None:
             file.pages.first.tags[name].overwrite(value)
 
 
-def write_nan(path: Path) -> None:
-    PIL.Image.fromarray(np.array([[0.5, np.nan], [0, 1]], dtype=np.float32)).save(path)
+def write_corner(path: Path, value: float) -> None:
+    PIL.Image.fromarray(np.array([[value, 1], [0, 0.5]], dtype=np.float32)).save(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import MaskFile, SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import DataError
 
@@ -30,13 +30,14 @@ def refusal(folder: Path, text: str) -> str:
 def test_all_columns_are_read(tmp_path: Path) -> None:
     (tmp_path / "m.png").touch()
     (entry,) = read(tmp_path, "file,finding,label,split,group,mask\nx/a.jpg,polyps,abnormal,test,p1,m.png\n")
-    assert entry == SourceFile(tmp_path / "x/a.jpg", "x/a.jpg", "abnormal", "polyps", "test", "p1", tmp_path / "m.png")
+    masks = (MaskFile(tmp_path / "m.png"),)
+    assert entry == SourceFile(tmp_path / "x/a.jpg", "x/a.jpg", "abnormal", "polyps", "test", "p1", masks, annotated=True)
 
 
 def test_columns_that_are_not_there_come_from_the_folders(tmp_path: Path) -> None:
     first, second = read(tmp_path, "file,age\ntest/polyps/a.jpg,61\nb.jpg,\n")
     assert (first.file, first.finding, first.label, first.split) == ("b.jpg", "", "", "")
-    assert (second.finding, second.label, second.split, second.group, second.mask) == ("polyps", "abnormal", "test", "", None)
+    assert (second.finding, second.label, second.split, second.group, second.masks) == ("polyps", "abnormal", "test", "", ())
 
 
 def test_an_empty_cell_means_unknown_even_where_the_finding_is_known(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 import skimage.exposure
 from writers import GREY, rejected, write_dicom
 
-from medgen.data.pixel_format import standard
+from medgen.data.intensity import FULL, picture
+from medgen.data.pixel_format import stored
 
 
 def _header_only_png(width: int, height: int) -> bytes:
@@ -54,4 +55,4 @@ def test_a_volume_too_large_for_memory_is_rejected_from_its_header(tmp_path: Pat
 def test_16_bit_pixels_are_divided_by_white(top: int) -> None:
     raw = np.array([[0, 1, top]], dtype=np.uint16)
     theirs = skimage.exposure.rescale_intensity(raw, (0, top), (0.0, 1.0))
-    np.testing.assert_allclose(standard(raw, top)[..., 0], theirs, atol=1e-7)
+    np.testing.assert_allclose(picture(stored(raw, top), FULL)[..., 0], theirs, atol=1e-7)

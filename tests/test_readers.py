@@ -2,7 +2,7 @@
 
 ``sample_NAME.py`` beside this file makes the files with which ``readers/NAME.py`` is tested: `SUFFIX`;
 `write_frames(path, frames)` with frames (N, H, W, 3) uint8; `write_header(path, height, width)` of a frame whose pixels are
-missing; and `write_nan(path)`, unless the format holds integers alone.
+missing; and `write_corner(path, value)`, unless the format holds integers alone: a frame [[value, 1], [0, 0.5]].
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def test_counting_decodes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, n
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("a frame was decoded")
 
-    monkeypatch.setattr(f"medgen.data.readers.{name}.standard", refuse)
+    monkeypatch.setattr(f"medgen.data.readers.{name}.stored", refuse)
     assert count_frames(path) == len(FRAMES)
 
 
@@ -109,13 +109,21 @@ def test_a_header_that_claims_too_many_pixels_is_refused_before_they_are_decoded
         list(read_images(path))
 
 
-def test_nan_and_infinity_are_refused(samples: ModuleType, tmp_path: Path) -> None:
-    path = tmp_path / f"nan{samples.SUFFIX}"
-    if not hasattr(samples, "write_nan"):
+def test_infinity_is_refused(samples: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / f"infinite{samples.SUFFIX}"
+    if not hasattr(samples, "write_corner"):
         pytest.skip("this format holds integers alone")
-    samples.write_nan(path)
-    with pytest.raises(ImageError, match="NaN or infinite"):
+    samples.write_corner(path, np.inf)
+    with pytest.raises(ImageError, match="1 of 4 pixels are infinite"):
         list(read_images(path))
+
+
+def test_nan_is_black_and_changes_no_other_pixel(samples: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / f"nan{samples.SUFFIX}"
+    if not hasattr(samples, "write_corner"):
+        pytest.skip("this format holds integers alone")
+    samples.write_corner(path, np.nan)
+    np.testing.assert_array_equal(np.sort(read_image(path).pixels.ravel()), [0, 0, 0.5, 1])  # a format may turn a frame
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which files are open")

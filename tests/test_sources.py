@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medgen.data.class_names import FINDINGS
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import MaskFile, SourceFile
 from medgen.data.sources import check_splits, read_source
 from medgen.errors import DataError
 
@@ -94,14 +94,14 @@ def test_mvtec_layout(tmp_path: Path) -> None:
     tree(tmp_path, "ground_truth/broken_large/000_mask.png")
     broken, dyed, good, train = read_source(tmp_path)
     assert (broken.finding, broken.label, broken.split) == ("broken_large", "abnormal", "test")
-    assert broken.mask == tmp_path / "ground_truth/broken_large/000_mask.png"
-    assert (good.label, good.split, good.mask, train.label, train.split, train.mask) == (
+    assert broken.masks == (MaskFile(tmp_path / "ground_truth/broken_large/000_mask.png"),)
+    assert (good.label, good.split, good.masks, train.label, train.split, train.masks) == (
         "normal",
         "test",
-        None,
+        (),
         "normal",
         "train",
-        None,
+        (),
     )
     assert dyed.label == ""
 
@@ -126,7 +126,7 @@ def test_an_unknown_class_in_test_is_not_abnormal_outside_mvtec(tmp_path: Path) 
 )
 def test_masks_are_found_by_the_name_of_the_image(tmp_path: Path, image: str, mask: str) -> None:
     (entry,) = read_source(tree(tmp_path, image, mask))
-    assert entry.file == image and entry.mask == tmp_path / mask
+    assert entry.file == image and entry.masks == (MaskFile(tmp_path / mask),)
 
 
 def test_a_folder_called_images_names_no_finding(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_folder_called_images_names_no_finding(tmp_path: Path) -> None:
 
 def test_of_images_with_one_name_the_normal_one_gets_no_mask(tmp_path: Path) -> None:
     normal, polyp = read_source(tree(tmp_path, "normal/1.jpg", "polyps/1.jpg", "masks/1.png"))
-    assert normal.mask is None and polyp.mask == tmp_path / "masks/1.png"
+    assert normal.masks == () and polyp.masks == (MaskFile(tmp_path / "masks/1.png"),)
 
 
 def test_a_mask_that_fits_two_findings_is_an_error(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_assuming_another_label_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_a_single_file_is_one_entry(tmp_path: Path) -> None:
     (entry,) = read_source(tree(tmp_path, "a.dcm") / "a.dcm")
-    assert entry == SourceFile(tmp_path / "a.dcm", "a.dcm", "", "", "", "", None)
+    assert entry == SourceFile(tmp_path / "a.dcm", "a.dcm", "", "", "", "")
 
 
 def test_hidden_files_and_files_that_are_no_images_are_left_out(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_folder_without_permission_is_an_error(tmp_path: Path) -> None:
 
 
 def entry(file: str, label: str = "normal", split: str = "", group: str = "") -> SourceFile:
-    return SourceFile(Path(file), file, label, "", split, group, None)
+    return SourceFile(Path(file), file, label, "", split, group)
 
 
 def test_a_divided_group_is_named_with_both_splits_and_files() -> None:
@@ -263,7 +263,7 @@ def test_good_splits_pass() -> None:
 def test_the_real_manifest_is_read_and_its_splits_are_good(real_data: Path) -> None:
     entries = read_source(real_data / "hyperkvasir")
     check_splits(entries)
-    assert len(entries) == 975 and sum(entry.mask is not None for entry in entries) == 491
+    assert len(entries) == 975 and sum(entry.annotated for entry in entries) == 491
     assert sum(entry.label == "abnormal" for entry in entries) == 491 and len({entry.group for entry in entries}) == 868
 
 

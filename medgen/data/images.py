@@ -1,5 +1,8 @@
 """A path to its frames: the only way in which an image file is opened, whatever its format.
 
+`opened` hands over what a file holds; `read_images` makes pictures of it, and `medgen.data.truth` masks.
+
+
 Each file in `medgen.data.readers` whose name does not begin with an underscore reads one format, or a family of them, and keeps
 the contract of `Reader`. A new file there is a new format: nothing else has to be told. `tests/test_readers.py` walks them all.
 
@@ -12,7 +15,7 @@ import logging
 import pkgutil
 import warnings
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from importlib import import_module
 from io import BufferedReader
@@ -23,7 +26,8 @@ from types import MappingProxyType
 from typing import Protocol, cast
 
 from medgen.data import readers
-from medgen.data.pixel_format import FileFrames
+from medgen.data.intensity import AUTO, Intensity, picture
+from medgen.data.pixel_format import FileFrames, StoredFrame
 from medgen.errors import ImageError
 from medgen.types import Image
 
@@ -52,9 +56,10 @@ class Reader(Protocol):
     def open_frames(self, file: BufferedReader) -> FileFrames:
         """Return how many frames a file holds, from its header, and an iterator that decodes one after the other.
 
-        A frame is upright, (H, W, C) with C 1 or 3, uint8 in [0, 255] or float32 in [0, 1]: `pixel_format.standard` makes it so.
-        Its size is checked before it is decoded (`pixel_format.check_size`). NaN and infinite values are refused
-        (`pixel_format.check_finite`). What fails raises an ImageError with the reason; other exceptions are turned into one.
+        A frame is upright and holds the values of the file (`pixel_format.StoredFrame`); `pixel_format.stored` makes one of an
+        array of a usual type. Its size is checked before it is decoded (`pixel_format.check_size`). Infinite values are refused,
+        NaN is a pixel without a value (`pixel_format.check_finite`). Nothing is computed in the type that the file has, in which
+        it may run over. What fails raises an ImageError with the reason; other exceptions are turned into one.
 
         A library that takes seconds to import is imported within the functions that need it: all readers are imported to learn
         their suffixes.
@@ -105,13 +110,14 @@ def is_image(path: Path) -> bool:
     return any(reader.recognises(head, "") for reader in all_readers().values() if "" in reader.SUFFIXES)
 
 
-def read_image(path: Path, frame: int = 0) -> Image:
-    """Read one frame.
+def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO) -> Image:
+    """Read one frame as a picture.
 
     Parameters
     ----------
     path : the file
     frame : which of its frames, from 0
+    intensity : which values are black and white
 
     Raises
     ------
@@ -119,15 +125,20 @@ def read_image(path: Path, frame: int = 0) -> Image:
     """
     if frame < 0:
         raise ImageError(f"frame {frame} was asked for; frames count from 0")
-    with closing(read_images(path)) as images:
+    with closing(read_images(path, intensity)) as images:
         image = next(islice(images, frame, None), None)
     if image is None:
         raise ImageError(f"has no frame {frame}, which was asked for; frames count from 0")
     return image
 
 
-def read_images(path: Path) -> Generator[Image, None, None]:
+def read_images(path: Path, intensity: Intensity = AUTO) -> Generator[Image, None, None]:
     """Read every frame of a multi-frame DICOM, page of a TIFF, slice of a NIfTI volume or item of an array, in order.
+
+    Parameters
+    ----------
+    path : the file
+    intensity : which values are black and white
 
     Yields
     ------
@@ -136,16 +147,39 @@ def read_images(path: Path) -> Generator[Image, None, None]:
     Raises
     ------
     ImageError : with the reason, which does not name the path: missing, empty, truncated, no permission, not an image inside,
-        more than 100 megapixels (from the header, before decoding), NaN or infinite pixels, ... A file that is damaged far
-        behind its start may yield good frames first.
+        more than 100 megapixels (from the header, before decoding), infinite pixels, a segmentation, ... A file that is damaged
+        far behind its start may yield good frames first.
     """
-    with _failures_explained(path), closing(_images(path)) as images:
-        while True:
-            with _quiet:
-                image = next(images, None)
-            if image is None:
-                return
-            yield image
+    with opened(path) as file:
+        if file.refers_to is not None:
+            raise ImageError("is a segmentation, which marks findings in other files and is no picture")
+        for k, frame in enumerate(file.frames):
+            with _failures_explained(path), _quiet:
+                pixels = picture(frame, intensity)
+            yield Image(pixels, frame.spacing, f"{path}#{k}" if file.total > 1 else str(path))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[FileFrames]:
+    """Open a file by the reader that recognises it; it is closed at the end of the block.
+
+    Raises
+    ------
+    ImageError : with the reason, which does not name the path, here and while its frames are read.
+    """
+    with ExitStack() as stack:
+        with _failures_explained(path), _quiet:
+            content = _open_frames(stack.enter_context(path.open("rb")), path)
+        yield content._replace(frames=_explained(content.frames, path))
+
+
+def _explained(frames: Iterator[StoredFrame], path: Path) -> Iterator[StoredFrame]:
+    while True:
+        with _failures_explained(path), _quiet:
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
 
 
 def count_frames(path: Path) -> int:
@@ -155,15 +189,8 @@ def count_frames(path: Path) -> int:
     ------
     ImageError : with the reason, which does not name the path, if the header cannot be read.
     """
-    with _failures_explained(path), _quiet, path.open("rb") as file:
-        return _open_frames(file, path).total
-
-
-def _images(path: Path) -> Generator[Image, None, None]:
-    with path.open("rb") as file:
-        total, frames = _open_frames(file, path)
-        for k, (pixels, spacing) in enumerate(frames):
-            yield Image(pixels, spacing, f"{path}#{k}" if total > 1 else str(path))
+    with opened(path) as file:
+        return file.total
 
 
 def _open_frames(file: BufferedReader, path: Path) -> FileFrames:

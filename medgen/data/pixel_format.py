@@ -1,8 +1,12 @@
-"""The form in which pixels travel, (H, W, C) uint8 or float32 in [0, 1], and how raw arrays are checked and brought into it."""
+"""The forms in which pixels travel, and how raw arrays are checked and brought into them.
+
+A reader hands over `StoredFrame`: what the file holds, in the file's own unit. `medgen.data.intensity` makes it a picture,
+(H, W, C) uint8 or float32 in [0, 1]; `medgen.data.truth` makes it a mask.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -13,11 +17,38 @@ from medgen.errors import ImageError
 
 MAX_PIXELS = 100_000_000  # of one frame; a header that asks for more is refused before anything is decoded
 MAX_VOLUME = 10 * MAX_PIXELS  # of everything that has to lie in memory at once (a NIfTI volume)
-TOLERANCE = 1e-6  # how far outside [0, 1] a float may lie by rounding
 
 Raw = NDArray[Any]  # pixels as a file stores them, of whatever type
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Spacing = tuple[float, float] | None
+
+
+class StoredFrame(NamedTuple):
+    """One frame as its file holds it, upright.
+
+    Attributes
+    ----------
+    values : (H, W, C), C 1 or 3, of any real type, in the file's own unit (Hounsfield units, counts, grey levels); alpha is laid
+        over 0; NaN where the file has no value (padding, outside of the brain)
+    black, white : the values that are shown black and white where the whole range of the file's type is shown; white is the
+        smaller one where small values are bright (MONOCHROME1, WhiteIsZero)
+    conventional : whether black and white are a convention of the type that values may exceed: 0 to 1 of floats, 0 to 255 of
+        integers of more than 16 bits
+    rendered : (H, W, C) uint8 or float32 in [0, 1], the picture that the file itself asks for: 8 bits as they are, a DICOM window
+        or table; None where it asks for none
+    labels : (H, W), what each pixel is called where the frame is a mask and that is not its value: the index in a palette
+    lossy : whether values near edges are guesses of a compression (JPEG)
+    spacing : (row, column) in mm; None where the format has none
+    """
+
+    values: Raw
+    black: float
+    white: float
+    conventional: bool = False
+    rendered: Pixels | None = None
+    labels: Raw | None = None
+    lossy: bool = False
+    spacing: Spacing = None
 
 
 class FileFrames(NamedTuple):
@@ -26,11 +57,21 @@ class FileFrames(NamedTuple):
     Attributes
     ----------
     total : how many frames there are
-    frames : each in turn, decoded when it is asked for, with its (row, column) spacing in mm, None where the format has none
+    frames : each in turn, decoded when it is asked for
+    identity : kind and value of who or what the frames show, as far as the file knows: ("patient", "1234"), ("study", "1.2.3"),
+        ("series", ...); ("", "") where it knows nothing. It is personal and never stored as it is.
+    instance : the name under which masks refer to this file (DICOM SOP Instance UID), or ""
+    refers_to : for each frame of a segmentation the instance and frame number (from 0; None for the whole file) that it marks;
+        None for a picture. A segmentation is a mask and is never read as a picture.
+    orientation : letters of the directions in which the axes of a volume run, "LPS", or ""
     """
 
     total: int
-    frames: Iterator[tuple[Pixels, Spacing]]
+    frames: Iterator[StoredFrame]
+    identity: tuple[str, str] = ("", "")
+    instance: str = ""
+    refers_to: Sequence[tuple[str, int | None]] | None = None
+    orientation: str = ""
 
 
 def check_size(height: int, width: int) -> None:
@@ -49,66 +90,62 @@ def check_size(height: int, width: int) -> None:
 
 
 def check_finite(values: Raw) -> None:
-    """Refuse NaN and infinity.
+    """Refuse infinity; NaN is kept, as a pixel without a value.
 
     Raises
     ------
-    ImageError : with how many of the pixels are not finite.
+    ImageError : with how many of the pixels are infinite.
     """
-    if values.dtype.kind == "f" and (bad := values.size - int(np.isfinite(values).sum())):
-        raise ImageError(f"{bad} of {values.size} pixels are NaN or infinite")
+    if values.dtype.kind == "f" and (infinite := int(np.isinf(values).sum())):
+        raise ImageError(f"{infinite} of {values.size} pixels are infinite")
 
 
-def standard(raw: Raw, top: int = 65535) -> Pixels:
-    """Bring one frame as a file stores it into the form that travels.
+def stored(raw: Raw, top: int | None = None, *, spacing: Spacing = None, lossy: bool = False) -> StoredFrame:
+    """Return a frame of the usual types of arrays.
 
     Parameters
     ----------
-    raw : (H, W) or (H, W, C), C 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)
-    top : the value of white in a 16-bit frame
+    raw : (H, W) or (H, W, C), C 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, straight alpha). Alpha is laid over black, the
+        colour of the border of an endoscope's field of view.
+    top : the value of white where it is not that of the type: 4095 for 12 bits in 16
+    spacing : (row, column) in mm
+    lossy : whether the values were compressed with loss
 
     Returns
     -------
-    (H, W, C), C 1 or 3. Alpha is laid over black, the colour of the border of an endoscope's field of view. uint8 stays;
-    bool becomes 0 and 255; uint16 is divided by `top`; floats must lie in [0, 1]; other integers must lie in [0, 255].
+    uint8 and bool are rendered as they are. Integers of 8 and 16 bits range over their type, or from 0 to `top`; wider integers,
+    NumPy's own, by convention from 0 to 255; floats by convention from 0 to 1.
 
     Raises
     ------
-    ImageError : on NaN, infinity, values out of range (nobody can know what was white) or a type that is no number.
+    ImageError : on infinity, or a type that is no real number.
     """
-    pixels = _unit(raw[..., None] if raw.ndim == 2 else raw, top)  # (H, W, C)
-    if pixels.shape[-1] in (2, 4):
-        pixels = _over_black(pixels)
-    return pixels if pixels.flags.c_contiguous and pixels.flags.writeable else pixels.copy(order="C")
-
-
-def _unit(raw: Raw, top: int) -> Pixels:
-    kind, size = raw.dtype.kind, raw.dtype.itemsize
+    pixels = raw[..., None] if raw.ndim == 2 else raw  # (H, W, C)
+    kind, size = pixels.dtype.kind, pixels.dtype.itemsize
     if kind == "b":
-        return raw.astype(np.uint8) * np.uint8(255)
-    if kind == "u" and size == 1:
-        return raw
-    if kind == "u" and size == 2:
-        return np.minimum(raw.astype(np.float32) / np.float32(top), np.float32(1))
+        pixels, kind, size = pixels.astype(np.uint8) * np.uint8(255), "u", 1
     if kind not in "iuf":
         raise ImageError(f"pixels are of type {raw.dtype}; expected integers or floats")
-    check_finite(raw)
-    low, high = raw.min(), raw.max()
-    if kind == "f":
-        if low < -TOLERANCE or high > 1 + TOLERANCE:
-            raise ImageError(f"{raw.dtype} pixels from {low:g} to {high:g}; expected 0 to 1 (rescale them before saving)")
-        return np.clip(raw, 0, 1).astype(np.float32)
-    if low < 0 or high > 255:
-        raise ImageError(f"{raw.dtype} pixels from {low} to {high}; expected uint8, uint16, or floats from 0 to 1")
-    return raw.astype(np.uint8)
+    check_finite(pixels)
+    black, white = (0.0, 1.0) if kind == "f" else (0.0, 255.0)
+    conventional = kind == "f" or size > 2
+    if not conventional:
+        limits = np.iinfo(pixels.dtype)
+        black, white = float(limits.min), float(limits.max if top is None else top)
+    if pixels.shape[-1] in (2, 4):
+        opaque = 255.0 if kind == "u" and size == 1 else white
+        pixels = _over_black(pixels, opaque)
+    pixels = np.ascontiguousarray(pixels)
+    rendered = (pixels if pixels.flags.writeable else pixels.copy()) if pixels.dtype == np.uint8 and top in (None, 255) else None
+    return StoredFrame(pixels, black, white, conventional, rendered, None, lossy, spacing)
 
 
-def _over_black(pixels: Pixels) -> Pixels:
-    """Lay grey or colour with alpha over black: (H, W, 2 or 4) -> (H, W, 1 or 3)."""
+def _over_black(pixels: Raw, opaque: float) -> Raw:
+    """Lay grey or colour with straight alpha over black: (H, W, 2 or 4) -> (H, W, 1 or 3); `opaque` is the largest alpha."""
     colour, alpha = pixels[..., :-1], pixels[..., -1:]
     if pixels.dtype == np.uint8:
         return ((colour.astype(np.uint32) * alpha + 127) // 255).astype(np.uint8)
-    return colour * alpha
+    return colour * (alpha / opaque)
 
 
 def to_uint8(pixels: NDArray) -> NDArray[np.uint8]:

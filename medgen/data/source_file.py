@@ -5,23 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
+
+from medgen.types import Box
 
 MANIFEST = "manifest.csv"  # the table of a folder that says what its images are
 
 
+class MaskFile(NamedTuple):
+    """A file that marks findings: all of its frames, k for frame k of the image, or the one that is named, from 0."""
+
+    path: Path
+    frame: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One image file of a source, before anything is read.
+    """One image file of a source, or one frame of it, before anything is read.
 
     Attributes
     ----------
     path : where it lies
-    file : its path relative to the source, with forward slashes on every system; the key
+    file : its path relative to the source, with forward slashes on every system; the key. Where one frame of a file is meant,
+        ``#k`` stands behind it.
     label : 'normal', 'abnormal' or '' (unknown)
     finding : the name of its class as the source writes it, or ''
     split : 'train', 'val', 'test' or '' (not said)
-    group : what must not be divided between splits (a patient, a video), or ''
-    mask : the file that marks the finding in it, or None
+    group : what must not be divided between splits (a patient, a video), as the source states it, or ''
+    masks : the files that mark the finding in it; what any of them marks is marked
+    boxes : rectangles in pixels of the frame that mark the finding, too
+    annotated : whether masks and boxes say where there is a finding: none of either is then a frame without
+    frame : the one frame of the file that is meant, from 0; None for all
+    related : what its folders or its name say that it belongs to, each with its kind before a colon ("folder:normal/patient 7",
+        "name:case12"): frames that share one are kept in one split, unless the source states a group
+    label_by_mask : whether each frame is abnormal where its mask marks something, and else normal
     """
 
     path: Path
@@ -30,7 +47,12 @@ class SourceFile:
     finding: str
     split: str
     group: str
-    mask: Path | None
+    masks: tuple[MaskFile, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    annotated: bool = False
+    frame: int | None = None
+    related: tuple[str, ...] = ()
+    label_by_mask: bool = False
 
 
 def nearest(path: Path) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from medgen.data.class_names import MASKS, classes, finding_of, label_of, normalised_name, split_of
 from medgen.data.images import is_image, stem_of, suffixes
-from medgen.data.source_file import MANIFEST, SourceFile
+from medgen.data.source_file import MANIFEST, MaskFile, SourceFile
 from medgen.errors import DataError
 
 Folders = tuple[str, ...]
@@ -42,7 +42,7 @@ def read_tree(source: Path) -> list[SourceFile]:
         else:
             finding = finding_of(folders)
             file = path.relative_to(source).as_posix()
-            entries.append(SourceFile(path, file, label_of(finding), finding, split_of(folders), "", None))
+            entries.append(SourceFile(path, file, label_of(finding), finding, split_of(folders), ""))
     if not entries:
         only = f" but {len(masks)} masks" if masks else ""
         count = f"{len(files)} file{'s' if len(files) > 1 else ''}"
@@ -97,7 +97,11 @@ def _with_masks(source: Path, entries: list[SourceFile], masks: list[tuple[Path,
                 f"put masks into a folder for each class, or name them in a {MANIFEST}"
             )
     owners = {entry.file for entry in taken.values()}
-    return [replace(entry, mask=matching[entry.file]) if entry.file in owners else entry for entry in entries]
+    return [_masked(entry, matching[entry.file]) if entry.file in owners else entry for entry in entries]
+
+
+def _masked(entry: SourceFile, mask: Path | None) -> SourceFile:
+    return replace(entry, masks=(MaskFile(mask),), annotated=True) if mask else entry
 
 
 def _mask_of(entry: SourceFile, index: dict[tuple[Folders, Folders, str], list[Path]]) -> Path | None:

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from medgen.data.class_names import SPLITS, finding_of, label_of, split_of
-from medgen.data.source_file import MANIFEST, SourceFile, nearest
+from medgen.data.source_file import MANIFEST, MaskFile, SourceFile, nearest
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
@@ -113,7 +113,8 @@ def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     mask = folder / _inside(row["mask"], "mask", where) if row.get("mask") else None
     if mask is not None and not mask.is_file():
         raise DataError(f"{where}: the mask '{row['mask']}' does not exist{nearest(mask)}")
-    return SourceFile(folder / file, file, label, finding, split, row.get("group", ""), mask)
+    masks = (MaskFile(mask),) if mask else ()
+    return SourceFile(folder / file, file, label, finding, split, row.get("group", ""), masks, annotated=bool(masks))
 
 
 def _inside(cell: str, column: str, where: str) -> str:

@@ -18,4 +18,4 @@ def recognises(source: Path) -> bool:
 
 def read(source: Path) -> list[SourceFile]:
     """Return the image alone."""
-    return [SourceFile(source, source.name, "", "", "", "", None)]
+    return [SourceFile(source, source.name, "", "", "", "")]

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from medgen.data.field.contour import cut, find_field, resize, square_box
-from medgen.data.images import count_frames, read_image, read_images
+from medgen.data.images import count_frames, read_images
 from medgen.data.pixel_format import to_uint8
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, read_source
+from medgen.data.truth import read_mask
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
 from medgen.types import OnProgress, Progress, no_progress
@@ -123,14 +124,10 @@ def _look(entry: SourceFile) -> _Look:
 
 
 def _check_mask(entry: SourceFile, sizes: Sequence[tuple[int, int, int]]) -> None:
-    if entry.mask is None:
-        return
-    try:
-        height, width = read_image(entry.mask).pixels.shape[:2]
-    except ImageError as error:
-        raise ImageError(f"its mask {entry.mask.name}: {error}") from None
-    if (width, height) != sizes[0][:2]:
-        raise ImageError(f"its mask {entry.mask.name} is {width} x {height}, the frame {sizes[0][0]} x {sizes[0][1]}")
+    for mask in entry.masks:
+        height, width = read_mask(mask).shape
+        if (width, height) != sizes[0][:2]:
+            raise ImageError(f"its mask {mask.path.name} is {width} x {height}, the frame {sizes[0][0]} x {sizes[0][1]}")
 
 
 def _classes(looks: Sequence[_Look]) -> pd.DataFrame:
@@ -190,7 +187,7 @@ def _warn_of_labels(looks: Sequence[_Look]) -> Iterator[str]:
         names = ", ".join(f"{name} {count}" for name, count in unknown.most_common(5))
         yield f"{frames['']} frames have no label, neither normal nor abnormal ({names})"
     abnormal = [look for look in looks if look.entry.label == "abnormal"]
-    bare = sum(look.entry.mask is None for look in abnormal)
+    bare = sum(not look.entry.annotated for look in abnormal)
     if 0 < bare < len(abnormal):
         yield f"{bare} of {len(abnormal)} abnormal files have no mask"
 

@@ -20,7 +20,7 @@ from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth
-from medgen.data.images import read_image, read_images
+from medgen.data.images import read_images
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.preparing.duplicates import dhash, digest, near_duplicates, thumbnail
@@ -28,6 +28,7 @@ from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.splits import groups, split_prepared
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, read_source
+from medgen.data.truth import read_mask
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.types import Box, OnProgress, Progress, no_progress
@@ -87,8 +88,7 @@ def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     known = []
     for entry in entries:
         state = entry.path.stat() if entry.path.exists() else None
-        facts = (entry.file, entry.label, entry.finding, entry.split, entry.group, str(entry.mask or ""))
-        known.append(repr((*facts, state and (state.st_size, state.st_mtime_ns))))
+        known.append(repr((replace(entry, path=Path(entry.file)), state and (state.st_size, state.st_mtime_ns))))
     return short_digest(settings.digest(), *known)
 
 
@@ -124,30 +124,27 @@ def _crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
             "split": entry.split,
             "group": entry.group,
             "copy": 0,
-            "annotated": int(entry.mask is not None),
+            "annotated": int(entry.annotated),
             "width": width,
             "height": height,
             **cut_out.box._asdict(),
             "digest": sha,
             "status": "cropped" if field.bordered else "whole",
         }
-        cropped.append(
-            Cropped(row, cut_out.pixels, cut_out.valid, _cut_mask(entry.mask, cut_out.box, (height, width), settings.size))
-        )
+        cropped.append(Cropped(row, cut_out.pixels, cut_out.valid, _cut_mask(entry, cut_out.box, (height, width), settings.size)))
     return cropped
 
 
-def _cut_mask(path: Path | None, box: Box, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
+def _cut_mask(entry: SourceFile, box: Box, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
     """Return the truth mask below `box`, resized to (size, size) bool; all False without a mask."""
-    if path is None:
-        return np.zeros((size, size), dtype=bool)
-    try:
-        mask = read_image(path).pixels
-    except ImageError as error:
-        raise ImageError(f"its mask {path.name}: {error}") from None
-    if mask.shape[:2] != shape:
-        raise ImageError(f"its mask {path.name} is {mask.shape[1]} x {mask.shape[0]}, the frame {shape[1]} x {shape[0]}")
-    return reduce_truth(cut(mask.max(axis=2) > (127 if mask.dtype == np.uint8 else 0.5), box), size)
+    whole = np.zeros(shape, dtype=bool)
+    for mask in entry.masks:
+        marks = read_mask(mask)
+        if marks.shape != shape:
+            height, width = marks.shape
+            raise ImageError(f"its mask {mask.path.name} is {width} x {height}, the frame {shape[1]} x {shape[0]}")
+        whole |= marks
+    return reduce_truth(cut(whole, box), size)
 
 
 def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from io import BufferedReader
-from itertools import repeat
 from math import prod
 from typing import IO
 
 import numpy as np
 
-from medgen.data.pixel_format import MAX_VOLUME, FileFrames, Pixels, check_size, joined, standard
+from medgen.data.pixel_format import MAX_VOLUME, FileFrames, StoredFrame, check_size, joined, stored
 from medgen.errors import ImageError
 
 SUFFIXES = frozenset({".npy", ".npz"})
@@ -30,12 +29,12 @@ def open_frames(file: BufferedReader) -> FileFrames:
     """Read a .npy array, or the only array of an .npz, or that of its arrays which is called image, images, img, imgs or arr_0.
 
     Pickled objects are never loaded. (H, W) and (H, W, C) are one frame; (N, H, W, C) and (N, H, W) are N, read one at a time, so
-    that the file may be larger than memory. C is 1 or 3. `pixel_format.standard` says what the values mean.
+    that the file may be larger than memory. C is 1 or 3. `pixel_format.stored` says what the values mean.
 
     Raises
     ------
-    ImageError : on any other shape, also where channels might come first: (3, H, W) is never taken for three grey frames; on NaN,
-        infinity and values out of range.
+    ImageError : on any other shape, also where channels might come first: (3, H, W) is never taken for three grey frames; on
+        infinity.
     """
     if file.read(len(NPY)) != NPY:
         return _archived_frames(file)
@@ -69,7 +68,7 @@ def _array_frames(file: IO[bytes], size: int) -> FileFrames:
     available, expected = size - file.tell(), prod(shape) * dtype.itemsize
     if available < expected:
         raise ImageError(f"truncated: {available} of {expected} bytes of pixels are there")
-    return FileFrames(count, zip(_items(file, count, frame_shape, dtype, fortran), repeat(None), strict=False))
+    return FileFrames(count, _items(file, count, frame_shape, dtype, fortran))
 
 
 def _layout(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
@@ -86,7 +85,7 @@ def _layout(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     raise ImageError(f"has shape {joined(shape)}; expected (H, W), (H, W, C) or (N, H, W, C) with C 1 or 3")
 
 
-def _items(file: IO[bytes], count: int, frame: tuple[int, ...], dtype: np.dtype, fortran: bool) -> Iterator[Pixels]:
+def _items(file: IO[bytes], count: int, frame: tuple[int, ...], dtype: np.dtype, fortran: bool) -> Iterator[StoredFrame]:
     if fortran:  # the frames lie interleaved: all of them have to be read
         if count * prod(frame) > MAX_VOLUME:
             raise ImageError(
@@ -94,11 +93,11 @@ def _items(file: IO[bytes], count: int, frame: tuple[int, ...], dtype: np.dtype,
             )
         shape = frame if count == 1 else (count, *frame)
         whole = np.frombuffer(file.read(count * prod(frame) * dtype.itemsize), dtype).reshape(shape, order="F")
-        yield from (standard(item) for item in whole.reshape(count, *frame))
+        yield from (stored(item) for item in whole.reshape(count, *frame))
         return
     length = prod(frame) * dtype.itemsize
     for _ in range(count):
         data = file.read(length)
         if len(data) < length:
             raise ImageError(f"truncated: {len(data)} of {length} bytes of a frame are there")
-        yield standard(np.frombuffer(data, dtype).reshape(frame))
+        yield stored(np.frombuffer(data, dtype).reshape(frame))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.pixel_format import FileFrames, Pixels, Raw, Spacing, check_size, standard
+from medgen.data.pixel_format import FileFrames, Pixels, Raw, Spacing, StoredFrame, check_finite, check_size, stored
 from medgen.errors import ImageError
 
 if TYPE_CHECKING:  # pydicom takes a while to import, and few need it
@@ -78,16 +78,16 @@ def _open(file: BufferedReader) -> Dataset:
     return ds
 
 
-def _frames(ds: Dataset, space: str, count: int) -> Iterator[tuple[Pixels, Spacing]]:
+def _frames(ds: Dataset, space: str, count: int) -> Iterator[StoredFrame]:
     done = 0
     for k, raw in enumerate(_decode(ds)):  # raw (H, W) or (H, W, 3)
         header = frame_header(ds, k)
         if space in GREY:
-            yield _grey(raw, header), _spacing(header)
+            yield _grey(raw, header)
         elif space == "PALETTE COLOR":
-            yield _palette(raw, header), _spacing(header)
+            yield _palette(raw, header)
         else:
-            yield standard(raw, top=2 ** int(header.BitsStored) - 1), _spacing(header)
+            yield stored(raw, 2 ** int(header.BitsStored) - 1, spacing=_spacing(header))
         done += 1
     if done < count:
         raise ImageError(f"truncated: the header says {count} frames, {done} are there")
@@ -122,13 +122,13 @@ def frame_header(ds: Dataset, k: int) -> Dataset:
     return header
 
 
-def _palette(raw: Raw, header: Dataset) -> Pixels:
+def _palette(raw: Raw, header: Dataset) -> StoredFrame:
     """Indices -> (H, W, 3)."""
     top = 2 ** int(header.RedPaletteColorLookupTableDescriptor[2]) - 1
     if "RedPaletteColorLookupTableData" not in header:  # segmented tables
         from pydicom.pixels.processing import apply_color_lut
 
-        return standard(apply_color_lut(raw, header), top)
+        return stored(apply_color_lut(raw, header), top)._replace(labels=raw)
     tables = [
         _look_up(
             raw, header[f"{name}PaletteColorLookupTableDescriptor"].value, header[f"{name}PaletteColorLookupTableData"], header
@@ -136,20 +136,24 @@ def _palette(raw: Raw, header: Dataset) -> Pixels:
         for name in ("Red", "Green", "Blue")
     ]
     colours = np.stack(tables, axis=-1)  # (H, W, 3)
-    return standard(colours.astype(np.uint8) if top == 255 else colours, top)
+    return stored(colours.astype(np.uint8) if top == 255 else colours, top, spacing=_spacing(header))._replace(labels=raw)
 
 
-def _grey(raw: Raw, header: Dataset) -> Pixels:
-    """Stored values -> (H, W, 1), white largest."""
-    values, low, high = _modality(raw, header)
+def _grey(raw: Raw, header: Dataset) -> StoredFrame:
+    """Stored values -> those that the modality means, (H, W, 1) float64, and what a window or table shows of them."""
+    values, low, high = _modality(raw.astype(np.float64), header)
+    check_finite(values)
     inverted = header.PhotometricInterpretation == "MONOCHROME1"
+    ends = (high, low) if inverted else (low, high)
     unit = _voi(values, header)
-    if unit is None and values is raw and raw.dtype == np.uint8 and (low, high) == (0, 255):
-        return standard(255 - raw if inverted else raw)
-    if unit is None:
-        unit = (values - low) / (high - low)
-    unit = np.clip(unit, 0, 1)
-    return standard((1 - unit if inverted else unit).astype(np.float32))
+    rendered: Pixels | None = None
+    if unit is not None:
+        unit = np.clip(unit, 0, 1)
+        rendered = np.nan_to_num(1 - unit if inverted else unit).astype(np.float32)[..., None]
+    elif (low, high) == (0, 255) and (values == raw).all():
+        grey = raw.astype(np.uint8)[..., None]
+        rendered = 255 - grey if inverted else grey
+    return StoredFrame(values[..., None], *ends, rendered=rendered, spacing=_spacing(header))
 
 
 def _modality(raw: Raw, header: Dataset) -> tuple[Raw, float, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.pixel_format import MAX_VOLUME, FileFrames, Pixels, Spacing, check_finite, check_size, joined, standard
+from medgen.data.pixel_format import MAX_VOLUME, FileFrames, Raw, Spacing, StoredFrame, check_size, joined, stored
 from medgen.errors import ImageError
 
 if TYPE_CHECKING:
@@ -37,13 +37,15 @@ def open_frames(file: BufferedReader) -> FileFrames:
 
     Returns
     -------
-    uint8 without scaling and RGB24 stay uint8; all else is stretched from the minimum to the maximum of the whole volume to
-    float32 in [0, 1] (a constant volume is 0). All voxels are decoded when the first slice is asked for.
+    uint8 without scaling and RGB24 are rendered as they are; all else keeps its scaled values, and its whole range is that of the
+    volume, as NIfTI states none. NaN has no value. All voxels are decoded when the first slice is asked for.
 
     Raises
     ------
-    ImageError : on more than three dimensions, NaN or infinity, or more than `MAX_VOLUME` voxels.
+    ImageError : on more than three dimensions, infinity, or more than `MAX_VOLUME` voxels.
     """
+    import nibabel as nib
+
     packed = file.read(2) == GZIP
     file.seek(0)
     raw = gzip.GzipFile(fileobj=file) if packed else file
@@ -58,7 +60,8 @@ def open_frames(file: BufferedReader) -> FileFrames:
         raise ImageError(f"is a volume of {joined(shape)} voxels; at most {MAX_VOLUME // 1_000_000} million are read")
     if shape[2] < 1:
         raise ImageError("has no slices")
-    return FileFrames(shape[2], _slices(volume, shape[:3]))
+    codes = "".join(code or "?" for code in nib.aff2axcodes(volume.affine))
+    return FileFrames(shape[2], _slices(volume, shape[:3]), orientation=codes)
 
 
 def image_class(head: bytes) -> type[Nifti1Image]:
@@ -68,31 +71,27 @@ def image_class(head: bytes) -> type[Nifti1Image]:
     return nib.Nifti2Image if head[4:7] == b"n+2" else nib.Nifti1Image
 
 
-def _slices(volume: Nifti1Image, shape: tuple[int, ...]) -> Iterator[tuple[Pixels, Spacing]]:
+def _slices(volume: Nifti1Image, shape: tuple[int, ...]) -> Iterator[StoredFrame]:
     voxels = _voxels(volume, shape)  # (X, Y, Z) or (X, Y, Z, 3)
     turn, spacing = upright(volume)
+    ends = (0.0, 255.0) if voxels.dtype == np.uint8 else (float(np.nanmin(voxels)), float(np.nanmax(voxels)))
     for k in range(shape[2]):
-        yield standard(turn(voxels[:, :, k])), spacing
+        frame = stored(turn(voxels[:, :, k]), spacing=spacing)
+        yield frame._replace(black=ends[0], white=ends[1], conventional=False)
 
 
-def _voxels(volume: Nifti1Image, shape: tuple[int, ...]) -> Pixels:
-    stored = volume.header.get_data_dtype()
-    if stored.names:
-        if stored.names[:3] != ("R", "G", "B"):
-            raise ImageError(f"NIfTI voxels of type {stored} are not supported")
+def _voxels(volume: Nifti1Image, shape: tuple[int, ...]) -> Raw:
+    kind = volume.header.get_data_dtype()
+    if kind.names:
+        if kind.names[:3] != ("R", "G", "B"):
+            raise ImageError(f"NIfTI voxels of type {kind} are not supported")
         colour = np.asarray(volume.dataobj).reshape(shape)
         return np.stack([colour[name] for name in "RGB"], axis=-1)
-    if stored == np.uint8 and volume.header.get_slope_inter() in ((None, None), (1, 0)):
+    if kind == np.uint8 and volume.header.get_slope_inter() in ((None, None), (1, 0)):
         return np.asarray(volume.dataobj).reshape(shape)
-    if stored.kind == "c":
+    if kind.kind == "c":
         raise ImageError("NIfTI voxels are complex numbers; expected real ones")
-    values = volume.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
-    check_finite(values)
-    low, high = values.min(), values.max()
-    values -= low
-    if high > low:
-        values /= high - low
-    return np.clip(values, 0, 1, out=values)
+    return volume.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
 
 
 def upright(volume: Nifti1Image) -> tuple[Callable[[NDArray], NDArray], Spacing]:

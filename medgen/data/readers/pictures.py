@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
-from medgen.data.pixel_format import MAX_PIXELS, FileFrames, Pixels, Spacing, check_size, standard
+from medgen.data.pixel_format import MAX_PIXELS, FileFrames, StoredFrame, check_size, stored
 from medgen.errors import ImageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "DIB", "WEBP")  # what Pillow may open
 MAGIC = {b"\xff\xd8": "JPEG", b"\x89P": "PNG", b"II": "TIFF", b"MM": "TIFF", b"BM": "BMP", b"RI": "WebP"}
+LOSSY = ("JPEG", "MPO", "WEBP")
 DIB_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # lengths of the header with which a bitmap without its file header begins
 SUBFILE, BITS, PHOTOMETRIC, ORIENTATION, SAMPLES, PLANAR = 254, 258, 262, 274, 277, 284  # TIFF tags
 GREY_MODES, ALPHA_MODES = ("1", "L"), ("LA", "La", "PA", "RGBA", "RGBa")
@@ -65,7 +66,7 @@ def _tag(picture: TiffImageFile, page: int, tag: int) -> int:
     return int(picture.tag_v2.get(tag, 0))
 
 
-def _page(file: BufferedReader, picture: PIL.Image.Image, deep_png: bool, page: int) -> tuple[Pixels, Spacing]:
+def _page(file: BufferedReader, picture: PIL.Image.Image, deep_png: bool, page: int) -> StoredFrame:
     picture.seek(page)
     check_size(picture.height, picture.width)
     tags = dict(picture.tag_v2) if isinstance(picture, TiffImageFile) else {}
@@ -75,15 +76,16 @@ def _page(file: BufferedReader, picture: PIL.Image.Image, deep_png: bool, page: 
             raise ImageError("is a 16-bit TIFF of more than one channel that is not interleaved RGB")
         turn = picture.getexif().get(ORIENTATION, 1) if picture.format == "PNG" else 1  # OpenCV turns TIFF, not PNG
         picture.load()  # OpenCV is silent on truncated files, Pillow is not
-        return standard(_turned(_deep(file, page if tags else 0), turn)), None
+        return stored(_turned(_deep(file, page if tags else 0), turn))
     if picture.mode == "LAB":
         raise ImageError("holds LAB colour; expected grey or RGB")
-    picture = upright(picture)
+    lossy, picture = picture.format in LOSSY, upright(picture)  # what is turned no longer knows its format
     if picture.mode.startswith("I;16"):
         grey = np.asarray(picture).astype(np.uint16)  # in the byte order of this machine
         top = 2**bits - 1 if bits > 8 else 65535
-        return standard(top - grey if tags.get(PHOTOMETRIC) == 0 else grey, top), None
-    return standard(np.asarray(_without_palette(picture))), None
+        return stored(top - grey if tags.get(PHOTOMETRIC) == 0 else grey, top)
+    frame = stored(np.asarray(_without_palette(picture)), lossy=lossy)
+    return frame._replace(labels=np.asarray(picture)) if picture.mode == "P" else frame
 
 
 def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
