@@ -49,7 +49,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(source: Path, tmp_path: Pat
     monkeypatch.setattr(module, "CHUNK", 8)
     prepare(source, tmp_path / "whole", SMALL, 1)
     seen: list[str] = []
-    crop_file = module._crop_file
+    crop_file = module.crop_file
 
     def crop(entry: object, settings: object, stop: int) -> object:
         if len(seen) == stop:
@@ -57,11 +57,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(source: Path, tmp_path: Pat
         seen.append(entry.file)  # type: ignore[attr-defined]
         return crop_file(entry, settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_crop_file", lambda entry, settings: crop(entry, settings, 30))
+    monkeypatch.setattr(module, "crop_file", lambda entry, settings: crop(entry, settings, 30))
     with pytest.raises(KeyboardInterrupt):
         prepare(source, tmp_path / "parts", SMALL, 1)
     done, first = len(seen), list(seen)
-    monkeypatch.setattr(module, "_crop_file", lambda entry, settings: crop(entry, settings, -1))
+    monkeypatch.setattr(module, "crop_file", lambda entry, settings: crop(entry, settings, -1))
     prepare(source, tmp_path / "parts", SMALL, 1)
     assert len(set(first) & set(seen[done:])) < 8 and digests(tmp_path / "parts") == digests(tmp_path / "whole")
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,20 +17,16 @@ from numpy.typing import NDArray
 from medgen import __version__
 from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
-from medgen.data.field.contour import crop, cut
-from medgen.data.field.overlay import reduce_truth
-from medgen.data.images import read_images
-from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
-from medgen.data.preparing.duplicates import dhash, digest, near_duplicates, thumbnail
+from medgen.data.preparing.crop_file import Cropped, crop_file
+from medgen.data.preparing.duplicates import dhash, near_duplicates, thumbnail
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.splits import groups, split_prepared
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, read_source
-from medgen.data.truth import read_mask
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
-from medgen.types import Box, OnProgress, Progress, no_progress
+from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
@@ -92,61 +87,6 @@ def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     return short_digest(settings.digest(), *known)
 
 
-class Cropped(NamedTuple):
-    """One frame, ready to be stored: its row of the index, (S, S, C) uint8, (S, S) bool, (S, S) bool."""
-
-    row: dict[str, str | int]
-    pixels: NDArray[np.uint8]
-    valid: NDArray[np.bool_]
-    mask: NDArray[np.bool_]
-
-
-def _crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
-    """Read and crop every frame of one file.
-
-    Raises
-    ------
-    ImageError : if the file or its mask cannot be read.
-    """
-    sha = digest(entry.path) if entry.path.is_file() else ""
-    cropped = []
-    for image in read_images(entry.path):
-        cut_out, field = crop(
-            replace(image, pixels=with_channels(image.pixels, settings.channels)), settings.size, settings.square
-        )
-        height, width = image.pixels.shape[:2]
-        frame = image.source.removeprefix(str(entry.path))  # "#k" of a file with several
-        row = {
-            "id": short_digest(f"{entry.file}{frame}")[:12],
-            "path": entry.file + frame,
-            "label": entry.label,
-            "finding": entry.finding,
-            "split": entry.split,
-            "group": entry.group,
-            "copy": 0,
-            "annotated": int(entry.annotated),
-            "width": width,
-            "height": height,
-            **cut_out.box._asdict(),
-            "digest": sha,
-            "status": "cropped" if field.bordered else "whole",
-        }
-        cropped.append(Cropped(row, cut_out.pixels, cut_out.valid, _cut_mask(entry, cut_out.box, (height, width), settings.size)))
-    return cropped
-
-
-def _cut_mask(entry: SourceFile, box: Box, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
-    """Return the truth mask below `box`, resized to (size, size) bool; all False without a mask."""
-    whole = np.zeros(shape, dtype=bool)
-    for mask in entry.masks:
-        marks = read_mask(mask)
-        if marks.shape != shape:
-            height, width = marks.shape
-            raise ImageError(f"its mask {mask.path.name} is {width} x {height}, the frame {shape[1]} x {shape[0]}")
-        whole |= marks
-    return reduce_truth(cut(whole, box), size)
-
-
 def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings) -> int:
     """Crop the frames of a few files into one part file, unless it is there; return how many files it stands for."""
     path = _part(parts, number)
@@ -156,7 +96,7 @@ def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], setting
     rejected: list[tuple[str, str]] = []
     for entry in entries:
         try:
-            frames += _crop_file(entry, settings)
+            frames += crop_file(entry, settings)
         except ImageError as error:
             rejected.append((entry.file, str(error)))
     buffer = io.BytesIO()
