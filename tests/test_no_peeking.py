@@ -13,6 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -39,11 +40,12 @@ NARROW = {  # a backend that is not here is trained as it comes
     "pixelda": ["model.width=4", "model.blocks=1", "model.discriminator_width=4"],
     "ssgan": ["model.generator_width=4", "model.critic_width=4"],
     "stylegan": ["model.net.width=8", "model.net.latent=8", "model.net.capacity=64"],
-    "vae": ["model.widths=[8]", "model.latents=4", "scoring.flips=true", 'scoring.fuse=["*"]'],
+    "vae": ["model.widths=[8]", "model.latents=4"],
     "vqvae": ["model.prior.width=8", "model.prior.layers=1"],
     "vqvae2": ["model.widths=[8]", "model.residual_blocks=0", "model.prior.width=8", "model.prior.layers=1"],
     "wgan": ["model.width=4", "model.hidden=16"],
 }
+FUSED = ["scoring.flips=true", 'scoring.fuse=["*"]']  # a score that is made of the components alone
 SETTINGS = ["train.epochs=2", "train.panel_epochs=0", "data.batch_size=4", "false_alarm_rate=0.2"]
 
 
@@ -72,21 +74,28 @@ def test_every_label_of_a_test_frame_is_exchanged_and_no_other(datasets: tuple[P
     assert ((true["finding"] != exchanged["finding"]) == (true["split"] == "test")).all()
 
 
-@pytest.mark.parametrize("backend", registry.names())
-def test_the_labels_of_test_frames_change_no_weight_threshold_decision_or_score(
-    datasets: tuple[Path, Path], tmp_path: Path, backend: str
+@pytest.mark.parametrize(
+    ("backend", "scoring"),
+    [*(pytest.param(name, [], id=name) for name in registry.names()), pytest.param("vae", FUSED, id="vae-fused")],
+)
+def test_the_labels_of_test_frames_change_no_weight_threshold_decision_score_or_map(
+    datasets: tuple[Path, Path], tmp_path: Path, backend: str, scoring: list[str]
 ) -> None:
-    weights, calibrations, tables = [], [], []
+    weights, calibrations, tables, maps = [], [], [], []
     for data in datasets:
-        run = api.train(data, tmp_path / data.name, api.recipe(backend, None, [*SETTINGS, *NARROW.get(backend, [])]))
+        settings = api.recipe(backend, None, [*SETTINGS, *NARROW.get(backend, []), *scoring])
+        run = api.train(data, tmp_path / data.name, settings)
         weights.append(run.trained_model().state_dict())
         calibrations.append(json.loads((run.folder / "calibration.json").read_text()))
-        tables.append(api.score(run.folder, data, tmp_path / f"{data.name} scores", pictures=False).table)
+        scored = api.score(run.folder, data, tmp_path / f"{data.name} scores", pictures=False)
+        tables.append(scored.table)
+        maps.append(scored.maps)
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
     assert calibrations[0] == calibrations[1] and calibrations[0]["value"] is not None
     decided = [name for name in tables[0] if name in ("path", "score", "quantile", "abnormal") or name.startswith("component_")]
     assert "abnormal" in decided and (tables[0]["label"] != tables[1]["label"]).all()
     pd.testing.assert_frame_equal(tables[0][decided], tables[1][decided], check_exact=True)
+    np.testing.assert_array_equal(maps[0], maps[1])  # both None where the backend draws no maps
 
 
 # what trains, calibrates and scores
