@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SIZE, batch, pick, tiny, told, training_batch
+from tiny import SIZE, batch, class_settings, pick, tiny, training_batch
 
 from medgen import registry
 from medgen.contract.capabilities import CAPABILITIES, Classifies, Diagnoses, Embeds, Reconstructs, Samples, Translates
@@ -68,7 +68,7 @@ def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -
     model, frames = tiny(name).eval(), batch()
     checkpoint.save(tmp_path / "w.safetensors", model.state_dict(), {})
     torch.manual_seed(1)
-    other = registry.create(name, told(name), SIZE, 3).eval()
+    other = registry.create(name, class_settings(name), SIZE, 3).eval()
     checkpoint.load_weights(other, tmp_path / "w.safetensors")
     with torch.inference_mode():
         assert torch.equal(model.score(frames).score, other.score(frames).score)

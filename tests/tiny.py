@@ -21,10 +21,10 @@ SIZE = 32
 def tiny(name: str, **settings: object) -> Backend:
     """Return a backend with fresh weights for frames of SIZE x SIZE x 3."""
     torch.manual_seed(0)
-    return registry.create(name, {**told(name), **settings}, SIZE, 3)
+    return registry.create(name, {**class_settings(name), **settings}, SIZE, 3)
 
 
-def told(name: str) -> dict[str, object]:
+def class_settings(name: str) -> dict[str, object]:
     """Return the classes that a run would tell the backend of, {} for one that wants none."""
     return {"classes": ("a", "b")} if registry.load(name).requirements(registry.parse(name, {})).classes else {}
 

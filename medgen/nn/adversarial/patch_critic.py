@@ -36,7 +36,7 @@ class PatchCritic(nn.Module):
     ----------
     channels : C, of all frames that are shown together
     width : channels of the first convolution; each further one has twice as many, up to eight times as many
-    halvings : convolutions with stride 2, see `halvings_for`; 3 make patches of 70 x 70 pixels, 2 of 34 x 34, 1 of 16 x 16
+    halvings : convolutions with stride 2; 3 make patches of 70 x 70 pixels, 2 of 34 x 34, 1 of 16 x 16
     norm : of all layers but the first and the last
     """
 
@@ -73,7 +73,7 @@ class ScaledCritics(nn.Module):
     scales : how many
     channels : C, of all frames that are shown together
     width : channels of each critic's first convolution
-    halvings : convolutions with stride 2 in each critic, see `halvings_for`
+    halvings : convolutions with stride 2 in each critic
     norm : of all layers but the first and the last
     """
 
