@@ -20,7 +20,7 @@ from medgen.metrics.intervals import BLOCK, Floats, Interval, percentiles
 class Statistic(Protocol):
     """What `bootstrap` can be asked for: a function of labels, scores and weights."""
 
-    def __call__(self, labels: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> float | Floats: ...
+    def __call__(self, labels: ArrayLike, scores: ArrayLike, /, *, weights: ArrayLike | None = None) -> float | Floats: ...
 
 
 def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> tuple[Floats, Floats]:

@@ -59,7 +59,7 @@ def stratified_interval(
         rows = np.asarray(scores_as_rows).astype(int)  # the bootstrap sorts frames by score, so it gets their rows as scores
         return stratified_auroc(labels, scores[rows], strata[rows], weights)
 
-    return bootstrap(statistic, labels, np.arange(len(labels)), groups, n_bootstrap, level)  # type: ignore[arg-type]
+    return bootstrap(statistic, labels, np.arange(len(labels)), groups, n_bootstrap, level)
 
 
 def comparable_pairs(labels: NDArray[np.int_], strata: NDArray[np.int64]) -> float:
