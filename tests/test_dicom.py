@@ -10,6 +10,7 @@ import PIL.Image
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_windowing
 from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
 from writers import DEEP, DRAW, GREY, RGB, dicom, monai_reads, rejected, save, sequence, smooth, write_dicom
@@ -190,7 +191,8 @@ def test_dicom_without_preamble(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "b.dcm").pixels[..., 0], GREY)
 
 
-def test_dicom_whose_decoder_is_missing_names_it(tmp_path: Path) -> None:
+def test_dicom_whose_decoder_is_missing_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_decoder(JPEGLosslessSV1), "_available", {})
     path = write_dicom(
         tmp_path / "a.dcm", GREY, "MONOCHROME2", syntax=JPEGLosslessSV1, PixelData=encapsulate([b"\xff\xd8\xff\xd9"])
     )

@@ -1,36 +1,62 @@
-"""DICOM to frames: colour spaces, lookup tables, windows and spacing, through pydicom.
+"""DICOM to frames: pictures and segmentations, whose they are, and their spacing, through pydicom.
 
-Grey frames go the way of the standard (DICOM PS3.3 C.11, PS3.4 N.2): modality lookup table or rescale, then VOI lookup
-table or the first window, then MONOCHROME1 is inverted, so that white is always the largest value. Enhanced multi-frame
-files may carry these per frame.
+`_dicom_pixels` decodes, `_dicom_grey` says what grey values mean and how they are shown, `_dicom_segments` reads marks. Enhanced
+multi-frame files may carry rescale, window and spacing for each frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from io import BufferedReader
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medgen.data.pixel_format import FileFrames, Pixels, Raw, Spacing, StoredFrame, check_finite, check_size, stored
+from medgen.data.pixel_format import FileFrames, Raw, Spacing, StoredFrame, check_size, stored
+from medgen.data.readers._dicom_grey import grey, look_up
+from medgen.data.readers._dicom_pixels import KEYWORDS, check_coding, decoded, is_lossy, is_video, stored_range
+from medgen.data.readers._dicom_segments import is_segmentation, marks, reference
 from medgen.errors import ImageError
 
 if TYPE_CHECKING:  # pydicom takes a while to import, and few need it
-    from pydicom import DataElement, Dataset
+    from pydicom import Dataset
 
-NAMED = (".dcm", ".dicom")
+NAMED = (".dcm", ".dicom", ".ima")
 SUFFIXES = frozenset({*NAMED, ""})  # files from archives and discs often have none
 WITHOUT_PREAMBLE = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # how older files begin: with group 2 or 8
 GREY = ("MONOCHROME1", "MONOCHROME2")
-COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom hands all of them over as RGB
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # all of them become RGB
+PALETTE = "PALETTE COLOR"
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+OF_A_FRAME = (0x0018, 0x0028, 0x2050)  # groups of attributes that say how pixels are meant
+NO_PICTURES = {"RTDOSE": "a radiotherapy dose"}  # modalities whose pixel data show nobody; others without a picture have none
+DEFERRED = 2**16  # bytes; larger values, the pixels above all, stay in the file until they are asked for
+NOBODY = re.compile(  # what programs that take the name away leave in its place; a number may be a pseudonym
+    r"anon(ym(i[sz]ed?|ous|at)?)?|de-?identified|pseudonym(i[sz]ed)?|unknown|none|null|n/?a|nil|no ?(id|name)|not ?available|"
+    r"removed|redacted|confidential|hidden|private|patient|patient ?id|id|test|x+|\W*",
+    re.IGNORECASE,
+)
 
 
 def recognises(head: bytes, suffix: str) -> bool:
-    """Tell DICOM by its preamble, or, in a file from before that was required, by its suffix and the group it begins with."""
-    return head[128:132] == b"DICM" or (suffix in NAMED and head[:2] in WITHOUT_PREAMBLE)
+    """Tell DICOM by its preamble, or, in a file from before that was required, by the first of its elements.
+
+    Where the suffix does not say DICOM, two elements of the group with which such files begin must follow each other.
+    """
+    if head[128:132] == b"DICM":
+        return True
+    return head[:2] in WITHOUT_PREAMBLE and (suffix in NAMED or _second_group(head) == head[:2])
+
+
+def _second_group(head: bytes) -> bytes:
+    """Return the two bytes of the group of the second element, or b"" where there is none within the head."""
+    order: Literal["little", "big"] = "little" if head[0] else "big"
+    explicit = (
+        head[4:6].isalpha() and head[4:6].isupper()
+    )  # then two letters say of which type the value is, and two bytes how long
+    start = 8 + int.from_bytes(head[6:8] if explicit else head[4:8], order)
+    return head[start : start + 2]
 
 
 def open_frames(file: BufferedReader) -> FileFrames:
@@ -38,24 +64,29 @@ def open_frames(file: BufferedReader) -> FileFrames:
 
     Returns
     -------
-    Each frame with its spacing in mm (PixelSpacing, else ImagerPixelSpacing).
-    8-bit colour and 8-bit grey without a window or table are uint8. All else is float32 in [0, 1]: grey by its window
-    or table, or, if the file has none, from the smallest to the largest value that the bits stored can hold; deeper
-    colour is divided by the largest value.
+    Each frame with its spacing in mm (PixelSpacing, else ImagerPixelSpacing). Colour and grey of 8 bits without a window or table
+    are rendered as uint8; grey by its window or table as float32 in [0, 1]. All else ranges over what the bits stored can hold,
+    after rescale. The patient is identified by PatientID, the next best are the study and the series. A segmentation has one
+    frame for each frame and segment that it marks.
 
     Raises
     ------
-    ImageError : if there are no pixel data, the frame is too large, or the compression or colour space is not supported.
+    ImageError : if there are no pixel data, it is no picture (a dose, a report) or a video, the frame is too large, or the
+        compression or colour space is not supported.
     """
     ds = _open(file)
-    if "PixelData" not in ds:
-        raise ImageError("is DICOM, but holds no pixel data")
+    _check_kind(ds)
     check_size(int(ds.get("Rows") or 0), int(ds.get("Columns") or 0))
+    check_coding(ds)
     space = str(ds.get("PhotometricInterpretation", ""))
-    if space not in (*GREY, *COLOUR, "PALETTE COLOR"):
+    if space not in (*GREY, *COLOUR, PALETTE):
         raise ImageError(f"DICOM colour space '{space}' is not supported")
-    count = max(1, int(ds.get("NumberOfFrames") or 1))
-    return FileFrames(count, _frames(ds, space, count))
+    samples = int(ds.get("SamplesPerPixel") or 1)
+    if samples != (3 if space in COLOUR else 1):
+        raise ImageError(f"the colour space '{space}' does not go with {samples} samples per pixel")
+    total = max(1, int(ds.get("NumberOfFrames") or 1))
+    refers_to = [reference(ds, frame_header(ds, k)) for k in range(total)] if is_segmentation(ds) else None
+    return FileFrames(total, _frames(ds, space, total), _identity(ds), str(ds.get("SOPInstanceUID", "")), refers_to)
 
 
 def _open(file: BufferedReader) -> Dataset:
@@ -65,12 +96,12 @@ def _open(file: BufferedReader) -> Dataset:
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     try:
-        return dcmread(file)
+        ds = dcmread(file, defer_size=DEFERRED)
     except InvalidDicomError:
         file.seek(0)
-    ds = dcmread(file, force=True)
-    if "Rows" not in ds or "PixelData" not in ds:
-        raise ImageError("is not DICOM inside")
+        ds = dcmread(file, defer_size=DEFERRED, force=True)
+        if "Rows" not in ds and "SOPClassUID" not in ds:
+            raise ImageError("is not DICOM inside") from None
     if "TransferSyntaxUID" not in ds.file_meta:
         implicit, little = ds.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -78,33 +109,44 @@ def _open(file: BufferedReader) -> Dataset:
     return ds
 
 
-def _frames(ds: Dataset, space: str, count: int) -> Iterator[StoredFrame]:
-    done = 0
-    for k, raw in enumerate(_decode(ds)):  # raw (H, W) or (H, W, 3)
+def _check_kind(ds: Dataset) -> None:
+    """Refuse by its name what is no picture."""
+    syntax = ds.file_meta.TransferSyntaxUID
+    if is_video(syntax):
+        raise ImageError(f"is a video in DICOM ({' '.join(syntax.name.split())}), which is not supported")
+    modality = str(ds.get("Modality", ""))
+    if modality in NO_PICTURES:
+        raise ImageError(f"is {NO_PICTURES[modality]} ({modality}) and no picture")
+    if not any(keyword in ds for keyword in KEYWORDS):
+        name = getattr(ds.get("SOPClassUID") or ds.file_meta.get("MediaStorageSOPClassUID", ""), "name", "")
+        kind = name.removesuffix(" Storage") or modality
+        if kind and "Image" not in kind:
+            raise ImageError(f"is DICOM of the kind '{kind}' and no picture: it holds no pixel data")
+        raise ImageError("is DICOM, but holds no pixel data")
+
+
+def _identity(ds: Dataset) -> tuple[str, str]:
+    """Return the kind and the value of who or what is shown."""
+    for kind, keyword in (("patient", "PatientID"), ("study", "StudyInstanceUID"), ("series", "SeriesInstanceUID")):
+        value = " ".join(str(ds.get(keyword) or "").split())
+        if not NOBODY.fullmatch(value):
+            return kind, value
+    return "", ""
+
+
+def _frames(ds: Dataset, space: str, total: int) -> Iterator[StoredFrame]:
+    lossy = is_lossy(ds)
+    for k, raw in enumerate(decoded(ds, total)):  # raw (H, W) or (H, W, 3)
         header = frame_header(ds, k)
-        if space in GREY:
-            yield _grey(raw, header)
-        elif space == "PALETTE COLOR":
-            yield _palette(raw, header)
+        if is_segmentation(ds):
+            frame = marks(raw, ds, header)
+        elif space in GREY:
+            frame = grey(raw, header)
+        elif space == PALETTE:
+            frame = _palette(raw, header)
         else:
-            yield stored(raw, 2 ** int(header.BitsStored) - 1, spacing=_spacing(header))
-        done += 1
-    if done < count:
-        raise ImageError(f"truncated: the header says {count} frames, {done} are there")
-
-
-def _decode(ds: Dataset) -> Iterator[Raw]:
-    from pydicom.pixels.utils import iter_pixels
-
-    try:
-        yield from iter_pixels(ds)
-    except (NotImplementedError, RuntimeError) as error:
-        if "missing dependencies" in str(error) or "not supported" in str(error):
-            name = " ".join(ds.file_meta.TransferSyntaxUID.name.split())
-            raise ImageError(
-                f"compressed as {name}, for which no decoder is installed (try: pip install pylibjpeg[all])"
-            ) from error
-        raise
+            frame = _colour(raw, header)
+        yield frame._replace(lossy=lossy, spacing=_spacing(header))
 
 
 def frame_header(ds: Dataset, k: int) -> Dataset:
@@ -113,7 +155,7 @@ def frame_header(ds: Dataset, k: int) -> Dataset:
 
     header = Dataset()
     header.file_meta = ds.file_meta
-    header.update({tag: ds[tag] for tag in list(ds.keys()) if tag.group in (0x0018, 0x0028)})
+    header.update({tag: ds[tag] for tag in list(ds.keys()) if tag.group in OF_A_FRAME})
     for keyword, item in zip(GROUPS, (0, k), strict=True):
         groups = ds.get(keyword) or []
         for macro in groups[item] if item < len(groups) else ():
@@ -122,87 +164,25 @@ def frame_header(ds: Dataset, k: int) -> Dataset:
     return header
 
 
+def _colour(raw: Raw, header: Dataset) -> StoredFrame:
+    """RGB (H, W, 3), over the range of its bits."""
+    low, high = stored_range(header)
+    pixels = np.clip(raw, 0, 255).astype(np.uint8) if (low, high) == (0, 255) else raw
+    return stored(pixels, high)._replace(black=low, white=high, conventional=False)
+
+
 def _palette(raw: Raw, header: Dataset) -> StoredFrame:
-    """Indices -> (H, W, 3)."""
+    """Indices (H, W) -> (H, W, 3)."""
     top = 2 ** int(header.RedPaletteColorLookupTableDescriptor[2]) - 1
-    if "RedPaletteColorLookupTableData" not in header:  # segmented tables
+    if "RedPaletteColorLookupTableData" in header:
+        names = [f"{name}PaletteColorLookupTable" for name in ("Red", "Green", "Blue")]
+        tables = [look_up(raw, header[f"{name}Descriptor"].value, header[f"{name}Data"], header) for name in names]
+        colours = np.stack(tables, axis=-1)
+    else:  # segmented tables
         from pydicom.pixels.processing import apply_color_lut
 
-        return stored(apply_color_lut(raw, header), top)._replace(labels=raw)
-    tables = [
-        _look_up(
-            raw, header[f"{name}PaletteColorLookupTableDescriptor"].value, header[f"{name}PaletteColorLookupTableData"], header
-        )
-        for name in ("Red", "Green", "Blue")
-    ]
-    colours = np.stack(tables, axis=-1)  # (H, W, 3)
-    return stored(colours.astype(np.uint8) if top == 255 else colours, top, spacing=_spacing(header))._replace(labels=raw)
-
-
-def _grey(raw: Raw, header: Dataset) -> StoredFrame:
-    """Stored values -> those that the modality means, (H, W, 1) float64, and what a window or table shows of them."""
-    values, low, high = _modality(raw.astype(np.float64), header)
-    check_finite(values)
-    inverted = header.PhotometricInterpretation == "MONOCHROME1"
-    ends = (high, low) if inverted else (low, high)
-    unit = _voi(values, header)
-    rendered: Pixels | None = None
-    if unit is not None:
-        unit = np.clip(unit, 0, 1)
-        rendered = np.nan_to_num(1 - unit if inverted else unit).astype(np.float32)[..., None]
-    elif (low, high) == (0, 255) and (values == raw).all():
-        grey = raw.astype(np.uint8)[..., None]
-        rendered = 255 - grey if inverted else grey
-    return StoredFrame(values[..., None], *ends, rendered=rendered, spacing=_spacing(header))
-
-
-def _modality(raw: Raw, header: Dataset) -> tuple[Raw, float, float]:
-    """Stored values -> the values that the modality means, and the lowest and highest that there could be (PS3.3 C.11.1)."""
-    if header.get("ModalityLUTSequence"):
-        item = header.ModalityLUTSequence[0]
-        return _look_up(raw, item.LUTDescriptor, item["LUTData"], header), 0, 2 ** int(item.LUTDescriptor[2]) - 1
-    bits, slope, intercept = int(header.BitsStored), header.get("RescaleSlope"), header.get("RescaleIntercept")
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if header.get("PixelRepresentation") else (0, 2**bits - 1)
-    slope, intercept = 1.0 if slope is None else float(slope), float(intercept or 0)
-    if (slope, intercept) == (1, 0):
-        return raw, low, high
-    ends = sorted((low * slope + intercept, high * slope + intercept))
-    return raw.astype(np.float64) * slope + intercept, ends[0], ends[1]
-
-
-def _voi(values: Raw, header: Dataset) -> NDArray[np.float64] | None:
-    """Apply the VOI table or the first window (PS3.3 C.11.2); None where the file has neither that makes sense."""
-    if header.get("VOILUTSequence"):
-        item = header.VOILUTSequence[0]
-        return _look_up(values, item.LUTDescriptor, item["LUTData"], header) / (2 ** int(item.LUTDescriptor[2]) - 1)
-    if header.get("WindowCenter") is None or header.get("WindowWidth") is None:
-        return None
-    centre, width = (float(np.atleast_1d(header[name].value)[0]) for name in ("WindowCenter", "WindowWidth"))
-    function = header.get("VOILUTFunction") or "LINEAR"
-    if width <= 0 or (function == "LINEAR" and width < 1):
-        return None
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
-    if function == "LINEAR":
-        centre, width = centre - 0.5, width - 1
-    if width == 0:  # a window of one value is a threshold
-        return np.where(values > centre, 1.0, 0.0)
-    return (values - centre) / width + 0.5
-
-
-def _look_up(values: Raw, descriptor: Sequence[int], data: DataElement, header: Dataset) -> NDArray[np.uint16]:
-    """Map values through a DICOM table (PS3.3 C.11.1.1); what lies beyond its ends gets the nearest entry.
-
-    pydicom's own functions count the index in the type of the entries, so that more than 256 values run over in an 8-bit table.
-    """
-    count, first = int(descriptor[0]) or 2**16, int(descriptor[1])
-    if isinstance(data.value, bytes):
-        order = "<" if header.file_meta.TransferSyntaxUID.is_little_endian else ">"
-        table = np.frombuffer(data.value, np.uint8 if len(data.value) <= count + 1 else f"{order}u2")
-    else:
-        table = np.atleast_1d(data.value)
-    index = np.rint(values).astype(np.int64) - first
-    return table[np.clip(index, 0, min(count, len(table)) - 1)].astype(np.uint16)
+        colours = apply_color_lut(raw, header)
+    return stored(colours.astype(np.uint8) if top == 255 else colours, top)._replace(labels=raw)
 
 
 def _spacing(header: Dataset) -> Spacing:
