@@ -49,6 +49,7 @@ def dataset_options(command: Command) -> Command:
         click.option("--val-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.15]"),
         click.option("--test-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.25]"),
         click.option("--seed", type=int, help="Of the splits and copies.  [default: 0]"),
+        click.option("--drop-leaks", is_flag=True, help="Leave test frames out that given splits have in training, too."),
         click.option("--assume", type=click.Choice(["normal"]), help="Label of frames that the source leaves unlabelled."),
     ]  # fmt: skip
     for option in reversed(options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,33 +69,53 @@ def ranking_table(folder: Path) -> str:
 
 def prepared_table(data: Prepared) -> str:
     """Return how many frames of each finding went to each split."""
+    from medgen.data.preparing.groups import findings_of_few_groups
+
     originals = data.index[data.index["copy"] == 0]
     counts = originals.assign(finding=originals["finding"].replace("", "-"), label=originals["label"].replace("", "unlabelled"))
     table = counts.groupby(["finding", "label", "split"]).size().unstack(fill_value=0)
     lines = [table.reset_index().to_string(index=False)]
     if copies := len(data.index) - len(originals):
         lines.append(f"{copies} augmented copies of training frames")
-    if rejected := len(data.rejected()):
-        lines.append(f"{rejected} files could not be read; see {data.folder / 'rejected.csv'}")
     if leaks := len(data.leaks()):
-        lines.append(f"warning: {leaks} pairs of near-duplicates stand in different splits; see {data.folder / 'leaks.csv'}")
+        lines.append(f"warning: {leaks} near-duplicates stand in different splits; see {data.folder / 'leaks.csv'}")
+    if divided := data.divided_groups()["reason"].value_counts().to_dict():
+        kinds = ", ".join(f"{kind} {count}" for kind, count in divided.items())
+        lines.append(f"warning: the source's splits divide what belongs together ({kinds}); see {data.folder / 'leaks.csv'}")
+    lines += [f"warning: {sentence}" for sentence in findings_of_few_groups(originals)]
     if not len(data.rows("train")):
         lines.append("warning: no normal training frames; if the unlabelled frames are all normal, prepare with --assume normal")
+    lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
+    if len(data.rejected()):
+        lines.append(f"rejected.csv says why: {data.folder / 'rejected.csv'}")
     return "\n".join([*lines, f"data set: {data.folder}"])
+
+
+def _read_and_left(read: int, rejected: pd.DataFrame, ignored: pd.DataFrame) -> str:
+    """Return how many files were read, rejected and ignored."""
+    counts = Counter(Path(file).suffix.lower() or "no suffix" for file in ignored["file"])
+    listed = ", ".join(f"{suffix} {count}" for suffix, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return f"files: {read} read, {len(rejected)} rejected, {len(ignored)} ignored{f' ({listed})' if listed else ''}"
 
 
 def inspection_tables(found: Inspection) -> str:
     """Return what an inspection found."""
+    from medgen.data.preparing.groups import KINDS
+
     common = found.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
     parts = [f"layout: {found.layout}", found.classes.to_string(index=False), common.to_string(index=False)]
     if more := len(found.sizes) - len(common):
         parts.append(f"and {more} rarer sizes; --out writes them all")
-    if len(found.rejected):
-        parts.append(f"{len(found.rejected)} files could not be read:\n{found.rejected.head(10).to_string(index=False)}")
+    grouped = found.groups.assign(kind=found.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})
+    parts.append(grouped.to_string(index=False))
+    rejected, ignored = (found.rejected[found.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored"))
+    if len(rejected):
+        parts.append(f"{len(rejected)} files could not be read:\n{rejected.head(10).to_string(index=False)}")
     exact = int((found.duplicates["kind"] == "exact").sum())
     across = int(found.duplicates["across_splits"].sum())
     parts.append(f"{exact} exact and {len(found.duplicates) - exact} near duplicates, {across} across splits")
     parts += [f"warning: {warning}" for warning in found.warnings]
+    parts.append(_read_and_left(found.read, rejected, ignored))
     return "\n\n".join(parts)
 
 

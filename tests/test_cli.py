@@ -155,7 +155,13 @@ def test_ctrl_c_and_sigterm_keep_everything_and_say_how_to_go_on(study: Path, tm
 def test_inspect_prints_and_writes_its_tables(study: Path) -> None:
     output = succeed("inspect", study / "frames", "--out", study / "tables", "--steps", study / "steps", "--limit", 2)
     assert "polyp" in output and "180" in output
-    assert {path.name for path in (study / "tables").iterdir()} == {"classes.csv", "sizes.csv", "rejected.csv", "duplicates.csv"}
+    assert {path.name for path in (study / "tables").iterdir()} == {
+        "classes.csv",
+        "sizes.csv",
+        "groups.csv",
+        "rejected.csv",
+        "duplicates.csv",
+    }
     assert len(list((study / "steps").rglob("*.png"))) == 2
 
 

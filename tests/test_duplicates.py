@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from hashlib import sha256
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import cut, find_field, resize, square_box, to_uint8
 from medgen.data.images import read_image
-from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, join, near_duplicates, thumbnail
+from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, join, likest_before, near_duplicates, thumbnail
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
 
@@ -66,18 +67,38 @@ def test_exact_duplicates_point_to_the_first() -> None:
     assert exact_duplicates(["a", "b", "a", "c", "a", "b"]) == [(0, 2), (0, 4), (1, 5)]
 
 
-@pytest.mark.parametrize("distance", [0, 5, 9])
-def test_near_duplicates_are_all_pairs_within_the_distance(distance: int) -> None:
+@pytest.mark.parametrize("distance", [0, 1, 2, 4])
+def test_pairs_join_what_all_pairs_within_the_distance_would_join(distance: int) -> None:
+    import networkx  # torch depends on it
+
     values = hashes(300, bits=20)
-    brute = [(i, j) for i in range(300) for j in range(i + 1, 300) if (int(values[i]) ^ int(values[j])).bit_count() <= distance]
-    assert near_duplicates(values, distance) == brute
+    graph = networkx.Graph(
+        (i, j) for i in range(300) for j in range(i, 300) if (int(values[i]) ^ int(values[j])).bit_count() <= distance
+    )
+    pairs = near_duplicates(values, distance)
+    theirs = sorted(min(part) for part in networkx.connected_components(graph))
+    assert [*np.unique(join(300, pairs), return_index=True)[1]] == theirs and len(pairs) == 300 - len(theirs)
+    assert all((int(values[i]) ^ int(values[j])).bit_count() <= distance for i, j in pairs)
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = hashes(200, bits=16)
-    whole = near_duplicates(values, 6)
-    monkeypatch.setattr("medgen.data.preparing.duplicates.BLOCK", 77)
-    assert near_duplicates(values, 6) == whole
+def test_a_still_scene_of_ten_thousand_frames_is_one_group_in_seconds_and_little_memory() -> None:
+    noise = np.random.default_rng(0).integers(0, 3, (10_000, 16, 16, 3), dtype=np.uint8)
+    thumbnails = thumbnail(waves()) // 2 + noise
+    tracemalloc.start()
+    began = process_time()
+    pairs = near_duplicates(np.zeros(10_000, dtype=np.uint64), thumbnails=thumbnails)
+    seconds, peak = process_time() - began, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(pairs) == 9_999 and not join(10_000, pairs).any()
+    assert seconds < 30 and peak < 150e6  # all pairs would be 50 million
+
+
+def test_the_likest_frame_of_a_lower_rank_is_named() -> None:
+    frames = [waves(0), waves(1.5), waves(0.1), waves(0.02)]
+    thumbnails = np.stack([thumbnail(frame) for frame in frames])
+    values = np.array([dhash(frame) for frame in frames], dtype=np.uint64)
+    assert likest_before(values, thumbnails, np.array([0, 0, 0, 1])) == [(0, 3)]
+    assert likest_before(values, thumbnails, np.zeros(4, dtype=np.int64)) == []
 
 
 def test_ten_thousand_frames_need_little_memory() -> None:

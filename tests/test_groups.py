@@ -1,62 +1,57 @@
-"""Detection by groups of frames."""
+"""Frames that share anything are one group."""
 
 from __future__ import annotations
 
-import numpy as np
+import networkx  # torch depends on it
 import pandas as pd
-import pytest
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
+from hypothesis import given
+from hypothesis import strategies as st
 
-from medgen.report.groups import MOST, by_group, size_classes
+from medgen.data.preparing.groups import count_groups, find_groups, findings_of_few_groups, group_key, keyed_digest
 
-DRAW = np.random.default_rng(0)
-
-
-def table() -> pd.DataFrame:
-    """60 frames of two hospitals, and 20 of a third that has abnormal ones alone."""
-    label = ["normal", "abnormal"] * 30 + ["abnormal"] * 20
-    score = DRAW.normal(size=80) + np.where(np.array(label) == "abnormal", 1, 0)
-    place = ["a"] * 30 + ["b"] * 30 + ["c"] * 20
-    frames = pd.DataFrame({"label": label, "score": score, "group": [f"g{k}" for k in range(80)], "place": place})
-    return frames.assign(abnormal=frames["score"] > 1)
+relations = st.lists(
+    st.lists(st.sampled_from(["patient:1", "patient:2", "folder:a", "folder:b", "file:x", "name:s"])), max_size=12
+)
 
 
-def test_a_group_with_both_classes_is_measured_within_itself() -> None:
-    frames = table()
-    entry = by_group(frames, frames["place"].tolist(), n_bootstrap=50)[1]
-    rows = frames[frames["place"] == "b"]
-    assert entry["name"] == "b" and entry["against"] == "its own normal frames"
-    assert entry["auroc"]["value"] == pytest.approx(roc_auc_score(rows["label"] == "abnormal", rows["score"]))
+@given(relations, st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))))
+def test_groups_are_the_connected_components(related: list[list[str]], drawn: list[tuple[int, int]]) -> None:
+    count = len(related)
+    alike = [pair for pair in drawn if max(pair) < count]
+    graph = networkx.Graph(alike)
+    graph.add_nodes_from(range(count))
+    graph.add_edges_from((row, key) for row, keys in enumerate(related) for key in keys)
+    groups = find_groups([""] * count, related, [f"{row:02}" for row in range(count)], alike)
+    theirs = {frozenset(node for node in part if isinstance(node, int)) for part in networkx.connected_components(graph)}
+    assert {frozenset(row for row in range(count) if groups[row] == group) for group in groups} == theirs - {frozenset()}
 
 
-def test_a_group_of_abnormal_frames_is_measured_against_all_normal_ones() -> None:
-    frames = table()
-    entry = by_group(frames, frames["place"].tolist(), n_bootstrap=50)[2]
-    rows = frames[(frames["place"] == "c") | (frames["label"] == "normal")]
-    assert entry["against"] == "all normal frames" and entry["flagged_normal"] == {}
-    assert entry["auroc"]["value"] == pytest.approx(roc_auc_score(rows["label"] == "abnormal", rows["score"]))
+def test_a_stated_group_wins_and_joins_nothing() -> None:
+    groups = find_groups(["p1", "", ""], [["file:a"], ["file:a"], []], ["a#0", "a#1", "b"], [(0, 2)])
+    assert groups == ["p1", "file:a", "auto:b"]
 
 
-def test_shares_flagged_have_exact_intervals() -> None:
-    frames = table()
-    entry = by_group(frames, frames["place"].tolist(), n_bootstrap=50)[2]
-    flagged = int(frames["abnormal"][60:].sum())
-    expected = binomtest(flagged, 20).proportion_ci(method="exact")
-    assert [*entry["flagged_abnormal"].values()] == pytest.approx([flagged / 20, expected.low, expected.high])
+def test_a_group_is_called_after_the_strongest_relation() -> None:
+    groups = find_groups(["", ""], [["file:a", "name:s"], ["name:s", "patient:9"]], ["a", "b"], [])
+    assert groups == ["patient:9", "patient:9"]
 
 
-@pytest.mark.parametrize("values", [["x"] * 80, [str(k % (MOST + 1)) for k in range(80)], [""] * 79 + ["x"]])
-def test_one_group_or_too_many_are_no_grouping(values: list[str]) -> None:
-    assert by_group(table(), values, n_bootstrap=50) == []
+def test_groups_are_counted_by_what_made_them() -> None:
+    counts = count_groups(["p1", "file:a", "auto:b", "auto:c"], [True, False, False, False], [3, 20, 1, 1])
+    assert counts.to_dict("list") == {"kind": ["stated", "file", "alone"], "groups": [1, 1, 2], "frames": [3, 20, 2]}
 
 
-def test_frames_without_a_group_are_in_none() -> None:
-    frames = table()
-    values = [place if place != "a" else "" for place in frames["place"]]
-    assert [entry["name"] for entry in by_group(frames, values, n_bootstrap=50)] == ["b", "c"]
+def test_a_patient_is_kept_as_a_digest_that_differs_between_data_sets() -> None:
+    first, second = (keyed_digest(("patient", "1234"), group_key(files)) for files in (["a", "b"], ["a", "c"]))
+    assert first.startswith("patient:") and "1234" not in first and first != second
+    assert keyed_digest(("patient", "1234"), group_key(["b", "a"])) == first
+    assert keyed_digest(("", ""), b"") == ""
 
 
-def test_sizes_of_findings_have_stated_classes() -> None:
-    found = size_classes([float("nan"), 0.0099, 0.01, 0.049, 0.2, 1.0])
-    assert found == ["", "0 to 1 % of the frame", *["1 to 5 % of the frame"] * 2, *["20 to 100 % of the frame"] * 2]
+def test_normal_findings_with_fewer_groups_than_splits_are_named() -> None:
+    index = pd.DataFrame(
+        {"label": "normal", "finding": [*"aabbb"], "group": [*"xyuvw"], "split": ["train", "val", *["train"] * 3]}
+    )
+    (sentence,) = findings_of_few_groups(index)
+    assert sentence.startswith("'a' has 2 groups")
+    assert findings_of_few_groups(index.assign(label="abnormal")) == []

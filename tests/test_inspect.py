@@ -53,8 +53,8 @@ def test_sizes_are_counted_for_each_class_the_most_frequent_first(source: Path) 
 def test_unreadable_files_are_listed_with_their_reasons(source: Path) -> None:
     rows = inspect_source(source).rejected.to_dict("split")["data"]
     assert rows == [
-        ["test/polyps/text.jpg", "is not an image inside, although it is named .jpg"],
-        ["train/normal/empty.jpg", "empty file"],
+        ["test/polyps/text.jpg", "is not an image inside, although it is named .jpg", "rejected"],
+        ["train/normal/empty.jpg", "empty file", "rejected"],
     ]
 
 
@@ -74,17 +74,18 @@ def test_tables_are_written_as_csv(source: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
         "classes.csv",
         "duplicates.csv",
+        "groups.csv",
         "rejected.csv",
         "sizes.csv",
     ]
-    for name in ("classes", "sizes", "rejected", "duplicates"):
+    for name in ("classes", "sizes", "groups", "rejected", "duplicates"):
         table = pd.read_csv(tmp_path / "new" / "out" / f"{name}.csv", keep_default_na=False)
         pd.testing.assert_frame_equal(table, getattr(found, name), check_dtype=False)
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(source: Path) -> None:
     one, three = inspect_source(source, workers=1), inspect_source(source, workers=3)
-    for name in ("classes", "sizes", "rejected", "duplicates"):
+    for name in ("classes", "sizes", "groups", "rejected", "duplicates"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(three, name))
     assert one.warnings == three.warnings
 
@@ -194,7 +195,7 @@ def test_real_frames(real_data: Path, tmp_path: Path) -> None:
         (tmp_path / folder).symlink_to(root / folder, target_is_directory=True)
     chosen.to_csv(tmp_path / "manifest.csv", index=False)
     found = inspect_source(tmp_path)
-    assert found.rejected.empty and found.classes.groupby("finding")["frames"].sum().to_dict() == {
+    assert not (found.rejected["kind"] == "rejected").any() and found.classes.groupby("finding")["frames"].sum().to_dict() == {
         "bbps-2-3": 20,
         "normal-cecum": 20,
         "polyps": 20,

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image as Picture
 
@@ -51,17 +52,17 @@ def test_an_interrupted_run_goes_on_where_it_stopped(source: Path, tmp_path: Pat
     seen: list[str] = []
     crop_file = module.crop_file
 
-    def crop(entry: object, settings: object, stop: int) -> object:
+    def crop(entry: object, settings: object, key: object, stop: int) -> object:
         if len(seen) == stop:
             raise KeyboardInterrupt
         seen.append(entry.file)  # type: ignore[attr-defined]
-        return crop_file(entry, settings)  # type: ignore[arg-type]
+        return crop_file(entry, settings, key)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "crop_file", lambda entry, settings: crop(entry, settings, 30))
+    monkeypatch.setattr(module, "crop_file", lambda *values: crop(*values, 30))
     with pytest.raises(KeyboardInterrupt):
         prepare(source, tmp_path / "parts", SMALL, 1)
     done, first = len(seen), list(seen)
-    monkeypatch.setattr(module, "crop_file", lambda entry, settings: crop(entry, settings, -1))
+    monkeypatch.setattr(module, "crop_file", lambda *values: crop(*values, -1))
     prepare(source, tmp_path / "parts", SMALL, 1)
     assert len(set(first) & set(seen[done:])) < 8 and digests(tmp_path / "parts") == digests(tmp_path / "whole")
 
@@ -162,3 +163,60 @@ def test_the_real_frames_are_all_read_and_keep_their_splits(real_data: Path, tmp
     (tmp_path / "some" / "manifest.csv").write_text("\n".join([lines[0], *(",".join(row) for row in chosen)]) + "\n")
     data = prepare(tmp_path / "some", tmp_path / "d", PrepareSettings())
     assert [len(data.rows(split)) for split in ("train", "val", "test")] == [6, 6, 6] and not len(data.rejected())
+
+
+def frame(seed: int) -> Picture.Image:
+    blocks = np.random.default_rng(seed).integers(60, 200, (8, 8), dtype=np.uint8)  # no two are alike
+    return Picture.fromarray(blocks).resize((64, 64), Picture.Resampling.BILINEAR)
+
+
+def write(folder: Path, count: int, first: int = 0) -> None:
+    folder.mkdir(parents=True)
+    for k in range(count):
+        frame(first + k).save(folder / f"{k:03}.png")
+
+
+def test_all_frames_of_a_file_stand_in_one_split(tmp_path: Path) -> None:
+    (tmp_path / "frames" / "normal").mkdir(parents=True)
+    for k in range(6):
+        np.save(tmp_path / "frames" / "normal" / f"{k}.npy", np.stack([np.asarray(frame(10 * k + i)) for i in range(5)]))
+    index = prepare(tmp_path / "frames", tmp_path / "d", SMALL).index
+    assert (index.groupby(index["path"].str.partition("#")[0])["split"].nunique() == 1).all()
+    assert set(index["split"]) == {"train", "val", "test"} and index["group"].str.startswith("file:normal/").all()
+
+
+@pytest.fixture
+def leaking(tmp_path: Path) -> Path:
+    """A source with splits of its own, one test frame of which is the next of a training frame's video."""
+    write(tmp_path / "s/train/good", 20)
+    write(tmp_path / "s/test/good", 5, 100)
+    write(tmp_path / "s/test/bad", 5, 200)
+    Picture.fromarray(np.asarray(frame(3)) + np.uint8(2)).save(tmp_path / "s/test/good/copy.png")
+    return tmp_path / "s"
+
+
+def test_given_splits_with_a_near_duplicate_across_are_kept_and_it_is_listed(leaking: Path, tmp_path: Path) -> None:
+    data = prepare(leaking, tmp_path / "d", SMALL)
+    assert set(data.index["split"][data.index["path"].str.startswith("test/")]) == {"test"}
+    assert data.leaks()[["path", "other", "other_split"]].to_numpy().tolist() == [
+        ["train/good/003.png", "test/good/copy.png", "test"]
+    ]
+
+
+def test_the_test_copy_is_left_out_where_that_is_asked_for(leaking: Path, tmp_path: Path) -> None:
+    whole = prepare(leaking, tmp_path / "whole", SMALL)
+    data = prepare(leaking, tmp_path / "d", SMALL.model_copy(update={"drop_leaks": True}))
+    kept = whole.index["path"] != "test/good/copy.png"
+    assert data.index["path"].tolist() == whole.index["path"][kept].tolist()
+    np.testing.assert_array_equal(data.frames, whole.frames[kept.to_numpy()])
+    rejected = pd.read_csv(tmp_path / "d" / "rejected.csv")
+    assert rejected.to_numpy().tolist() == [["test/good/copy.png", "near-duplicate of train/good/003.png in train", "leak"]]
+
+
+def test_every_file_that_is_not_read_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "s/normal", 12)
+    for name in ("notes.txt", "normal/scan.mrxs", "table.csv"):
+        (tmp_path / "s" / name).write_text("x")
+    data = prepare(tmp_path / "s", tmp_path / "d", SMALL)
+    assert data.rejected()["file"].tolist() == ["normal/scan.mrxs"]
+    assert data.ignored()["file"].tolist() == ["notes.txt", "table.csv"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medgen.data.preparing.splits import groups, split_archive, split_prepared
-from medgen.errors import DataError
+from medgen.data.preparing.splits import split_archive, split_prepared
 
 rows = st.lists(
     st.tuples(st.integers(0, 15), st.sampled_from(["normal", "abnormal", ""]), st.sampled_from(["a", "b"])),
@@ -26,14 +24,23 @@ def table(drawn: list[tuple[int, str, str]]) -> pd.DataFrame:
 def test_a_group_is_never_divided(drawn: list[tuple[int, str, str]], seed: int) -> None:
     index = table(drawn)
     index["split"] = split_prepared(index, 0.2, 0.3, seed)
-    assert (index.groupby("group")["split"].nunique() == 1).all()
+    used = index[index["split"] != "unused"]
+    assert (used.groupby("group")["split"].nunique() == 1).all()
 
 
 @given(rows, st.integers(0, 5))
 def test_training_and_validation_hold_normal_frames_only(drawn: list[tuple[int, str, str]], seed: int) -> None:
     index = table(drawn)
     index["split"] = split_prepared(index, 0.2, 0.3, seed)
-    assert set(index.loc[index["split"] != "test", "label"]) <= {"normal"}
+    assert set(index.loc[index["split"].isin(["train", "val"]), "label"]) <= {"normal"}
+
+
+@given(rows, st.integers(0, 5))
+def test_frames_are_put_aside_only_where_no_group_is_wholly_normal(drawn: list[tuple[int, str, str]], seed: int) -> None:
+    index = table(drawn)
+    index["split"] = split_prepared(index, 0.2, 0.3, seed)
+    wholly = index["label"].eq("normal").groupby(index["group"]).all().any()
+    assert not (wholly and index["split"].eq("unused").any())
 
 
 def normals(count: int) -> pd.DataFrame:
@@ -65,14 +72,24 @@ def test_validation_is_taken_from_a_given_training_split_where_there_is_none() -
     assert splits[80:].eq("test").all() and splits[:80].value_counts().to_dict() == {"train": 60, "val": 20}
 
 
-def test_a_given_split_that_divides_a_group_is_refused() -> None:
-    index = normals(2).assign(group="g", split=["train", "test"])
-    with pytest.raises(DataError, match="group 'g' is in 'train' and in 'test'"):
-        split_prepared(index, 0.2, 0.2, 0)
+def test_given_splits_stay_where_they_divide_a_group() -> None:
+    index = normals(4).assign(group=["g", "g", "g", "h"], split=["train", "test", "val", "train"])
+    assert split_prepared(index, 0.2, 0.2, 0) == ["train", "test", "val", "train"]
 
 
-def test_near_duplicates_without_a_group_share_one_and_named_groups_stay() -> None:
-    assert groups(["", "", "p1", ""], ["a", "b", "c", "d"], [(0, 1), (1, 2)]) == ["auto:a", "auto:a", "p1", "auto:d"]
+def test_a_few_large_groups_leave_one_for_validation() -> None:
+    index = pd.DataFrame({"group": [*"aaaabbbbb"], "label": "normal", "finding": "", "split": ""})
+    assert split_prepared(index, 0.1, 0.1, 0) == ["val"] * 4 + ["train"] * 5
+
+
+def test_patients_with_and_without_a_finding_are_divided_and_their_findings_put_aside() -> None:
+    frames = [(f"p{patient}", label) for patient in range(8) for label in ["normal"] * 4 + ["abnormal"]]
+    index = pd.DataFrame(frames, columns=["group", "label"]).assign(finding="", split="")
+    index["split"] = split_prepared(index, 0.25, 0.25, 0)
+    counts = index.groupby(["split", "label"]).size().to_dict()
+    assert counts == {
+        ("test", "abnormal"): 2, ("test", "normal"): 8, ("train", "normal"): 16, ("unused", "abnormal"): 6, ("val", "normal"): 8,
+    }  # fmt: skip
 
 
 # frames of archives and folders

@@ -1,7 +1,7 @@
 """The prepared data set on disk: written once, memory-mapped and read many times.
 
 ``frames.npy`` (N, S, S, C) uint8, ``valid.npy`` (N, S, S) bool, ``masks.npy`` (N, S, S) bool (only where a finding is annotated),
-``index.csv`` (one row a frame), ``rejected.csv`` (file, reason), ``leaks.csv`` (near-duplicates across splits) and
+``index.csv`` (one row a frame), ``rejected.csv`` (file, reason, kind), ``leaks.csv`` (what is alike across splits) and
 ``prepare.toml`` (settings and counts; written last, so a folder that has it is whole).
 """
 
@@ -27,6 +27,10 @@ INDEX = [
 ]  # fmt: skip
 
 
+LEAKS = ["path", "split", "other", "other_split", "reason"]
+NEAR = "near-duplicate"  # a reason of a leak; the others are the kinds of groups that the source divides
+
+
 class PrepareSettings(Settings):
     """How raw frames become a prepared data set."""
 
@@ -38,6 +42,7 @@ class PrepareSettings(Settings):
     val_share: float = Field(0.15, gt=0, lt=1)  # of the normal frames, where the source names no splits
     test_share: float = Field(0.25, ge=0, lt=1)
     seed: int = 0
+    drop_leaks: bool = False  # leave out of val and test what training has nearly seen, where the source gives the splits
     assume: Literal["", "normal"] = ""  # label of frames that the source leaves unlabelled
 
 
@@ -113,18 +118,38 @@ class Prepared:
         """Return file and reason of every file that could not be read."""
         if self.kind:
             return pd.DataFrame(self.refused, columns=["file", "reason"])
-        return read_table(self.folder / "rejected.csv")
+        return self._left_out("rejected")
+
+    def ignored(self) -> pd.DataFrame:
+        """Return file and reason of every file that is no image, or none that the source speaks of."""
+        return pd.DataFrame(columns=["file", "reason"]) if self.kind else self._left_out("ignored")
+
+    def _left_out(self, kind: str) -> pd.DataFrame:
+        table = read_table(self.folder / "rejected.csv")
+        chosen = table["kind"] == kind if "kind" in table else pd.Series(kind == "rejected", index=table.index)
+        return table.loc[chosen, ["file", "reason"]].reset_index(drop=True)
 
     def leaks(self) -> pd.DataFrame:
-        """Return the pairs of near-duplicate frames that stand in different splits."""
+        """Return for each frame of val and test the near-duplicate in a split before it: path, split, other, other_split."""
+        return self._leaks(near=True)
+
+    def divided_groups(self) -> pd.DataFrame:
+        """Return for each group that given splits divide the first frame in each of two splits, and the kind of group."""
+        return self._leaks(near=False)
+
+    def _leaks(self, near: bool) -> pd.DataFrame:
         if self.kind:  # nobody has looked for any
-            return pd.DataFrame(columns=["path", "split", "other", "other_split"])
-        return read_table(self.folder / "leaks.csv")
+            return pd.DataFrame(columns=LEAKS[:4] if near else LEAKS)
+        table = read_table(self.folder / "leaks.csv")
+        if "reason" not in table:  # of a set from before groups were looked at
+            table["reason"] = NEAR
+        chosen = table[(table["reason"] == NEAR) == near].reset_index(drop=True)
+        return chosen[LEAKS[:4]] if near else chosen
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV of ours with every text column as text: a finding called "NA" stays one."""
-    texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other")
+    texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other", "kind")
     types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
     return pd.read_csv(path, keep_default_na=False, na_values={}, dtype=types)
 

@@ -68,6 +68,14 @@ def _splits_share_near_duplicates(scored: ScoredRun) -> str:
     )
 
 
+def _splits_divide_groups(scored: ScoredRun) -> str:
+    counts = scored.data.divided_groups()["reason"].value_counts().to_dict()
+    if not counts:
+        return ""
+    kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+    return f"The splits of the source divide what belongs together ({kinds}), so that the test is too easy; leaks.csv lists it."
+
+
 def training_warning(run: Run) -> str:
     """Return with what warning a training ended, as a sentence; "" where there was none."""
     return f"The training ended with a warning: {run.about['warning']}." if run.about.get("warning") else ""
@@ -112,6 +120,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _frames_are_no_test_frames,
     _frames_are_of_another_data_set,
     _splits_share_near_duplicates,
+    _splits_divide_groups,
     lambda scored: training_warning(scored.run),
     lambda scored: "" if scored.run.calibration().get("value") else no_threshold(scored.run),
     _overlay_was_scored,

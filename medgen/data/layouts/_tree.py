@@ -31,7 +31,7 @@ def read_tree(source: Path) -> list[SourceFile]:
     """
     if (source / "prepare.toml").is_file():
         raise DataError(f"'{source}' is a prepared data set; expected a folder of images as they came from the camera")
-    files = list(_walk(source))
+    files = list(walk(source))
     if not files:
         raise DataError(f"'{source}' is empty; expected images, a folder of images for each class, or a {MANIFEST}")
     entries, masks = [], []
@@ -50,7 +50,7 @@ def read_tree(source: Path) -> list[SourceFile]:
     return _with_masks(source, entries, masks) if masks else entries
 
 
-def _walk(source: Path) -> Iterator[Path]:
+def walk(source: Path) -> Iterator[Path]:
     """Yield all files that are not hidden, below links too, each folder once."""
 
     def refuse(error: OSError) -> None:

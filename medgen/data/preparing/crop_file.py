@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth
-from medgen.data.images import read_images
+from medgen.data.images import opened, read_images
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.duplicates import digest
+from medgen.data.preparing.groups import keyed_digest
 from medgen.data.source_file import SourceFile
 from medgen.data.truth import read_mask
 from medgen.errors import ImageError
@@ -24,14 +25,20 @@ from medgen.types import Box
 class Cropped(NamedTuple):
     """One frame, ready to be stored: its row of the index, (S, S, C) uint8, (S, S) bool, (S, S) bool."""
 
-    row: dict[str, str | int]
+    row: dict[str, str | int | list[str]]
     pixels: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     mask: NDArray[np.bool_]
 
 
-def crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
+def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> list[Cropped]:
     """Read and crop every frame of one file.
+
+    Parameters
+    ----------
+    entry : the file
+    settings : of the data set
+    key : of the digests by which patients are kept (`groups.keyed_digest`)
 
     Raises
     ------
@@ -39,6 +46,7 @@ def crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
     """
     sha = digest(entry.path) if entry.path.is_file() else ""
     cropped = []
+    related = relations(entry, key)
     for image in read_images(entry.path):
         cut_out, field = crop(
             replace(image, pixels=with_channels(image.pixels, settings.channels)), settings.size, settings.square
@@ -52,6 +60,7 @@ def crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
             "finding": entry.finding,
             "split": entry.split,
             "group": entry.group,
+            "related": related,
             "copy": 0,
             "annotated": int(entry.annotated),
             "width": width,
@@ -62,6 +71,18 @@ def crop_file(entry: SourceFile, settings: PrepareSettings) -> list[Cropped]:
         }
         cropped.append(Cropped(row, cut_out.pixels, cut_out.valid, _cut_mask(entry, cut_out.box, (height, width), settings.size)))
     return cropped
+
+
+def relations(entry: SourceFile, key: bytes) -> list[str]:
+    """Return what the frames of a file belong to (`groups.find_groups`): what folders, names and the file itself say.
+
+    Raises
+    ------
+    ImageError : if the header of the file cannot be read.
+    """
+    with opened(entry.path) as content:
+        own = [f"file:{entry.file.partition('#')[0]}"] if content.total > 1 else []
+        return [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
 
 
 def _cut_mask(entry: SourceFile, box: Box, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ cosine coefficients (pHash) did no better as a sieve.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
 
@@ -39,8 +39,7 @@ SIDE = 16  # of a thumbnail, in pixels
 SIEVE = 10  # bits in which the hashes of near-duplicates may differ where thumbnails confirm them
 ALONE = 2  # and where nothing does
 CORRELATION = 0.96  # of the thumbnails of near-duplicates, at least
-BLOCK = 1 << 22  # pairs that are compared at once: 32 MB of hashes
-CHECKED = 1 << 13  # pairs of thumbnails that are compared at once: 50 MB
+CHECKED = 1 << 13  # thumbnails that are compared at once: 25 MB
 
 
 def digest(path: Path) -> str:
@@ -94,9 +93,11 @@ def near_duplicates(
     thumbnails: NDArray[np.uint8] | None = None,
     correlation: float = CORRELATION,
 ) -> list[tuple[int, int]]:
-    """Return every pair of frames that are nearly the same, (i, j) with i < j, in order.
+    """Return the pairs that join frames that are nearly the same, (i, j) with i < j, in order of i.
 
-    Time grows with the square of the number of frames (10,000: a few seconds), memory does not.
+    A pair is left out where pairs before it have joined its frames already: a still scene of N frames gives N - 1 pairs, not all
+    of its N (N - 1) / 2. `join` makes groups of them. Time grows with the square of the number of frames (10,000: a few seconds),
+    memory with the number itself.
 
     Parameters
     ----------
@@ -106,34 +107,67 @@ def near_duplicates(
         called alike that are not, but most near-duplicates are missed.
     correlation : least correlation of two thumbnails, each channel about its own mean; a frame of one colour is like no other
     """
-    limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
+    alike = _Alike(hashes, distance, thumbnails, correlation)
+    count = len(alike.hashes)
+    part = np.arange(count)  # the group of each frame so far: its lowest row
     pairs: list[tuple[int, int]] = []
-    for rows, columns in _candidates(np.asarray(hashes, dtype=np.uint64), limit):
-        if thumbnails is not None:
-            alike = _correlation(thumbnails, rows, columns) >= correlation
-            rows, columns = rows[alike], columns[alike]
-        pairs += zip(rows.tolist(), columns.tolist(), strict=True)
+    for row in range(count - 1):
+        others = alike.to(row, row + 1 + np.flatnonzero(part[row + 1 :] != part[row]))
+        if len(others):
+            joined, first = np.unique(part[others], return_index=True)
+            pairs += [(row, int(other)) for other in np.sort(others[first])]
+            part[np.isin(part, [*joined, part[row]])] = min(part[row], joined.min())
     return pairs
 
 
-def _candidates(hashes: NDArray[np.uint64], limit: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield the pairs whose hashes differ in at most `limit` bits, a block of rows against all later columns at a time."""
-    count, start = len(hashes), 0
-    while start < count - 1:
-        stop = min(start + max(1, BLOCK // (count - start)), count)
-        bits = np.bitwise_count(hashes[start:stop, None] ^ hashes[None, start:])  # (rows, columns from start)
-        rows, columns = np.nonzero(np.triu(bits <= limit, k=1))
-        yield rows + start, columns + start
-        start = stop
+def likest_before(
+    hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8], rank: NDArray[np.int64], correlation: float = CORRELATION
+) -> list[tuple[int, int]]:
+    """Return for each frame that is nearly the same as one of a lower rank the likest such, (of lower rank, frame), in order.
+
+    With the splits as ranks these are the frames of a test that training has nearly seen, one pair each.
+
+    Parameters
+    ----------
+    hashes : (N,) uint64, the `dhash` of each frame
+    thumbnails : (N, 16, 16, 3) uint8, the `thumbnail` of each frame
+    rank : (N,) of each frame
+    correlation : least correlation of two thumbnails
+    """
+    alike = _Alike(hashes, None, thumbnails, correlation)
+    pairs = []
+    for row in np.flatnonzero(rank > rank.min(initial=0)).tolist():
+        others = alike.to(row, np.flatnonzero(rank < rank[row]))
+        if len(others):
+            pairs.append((int(others[np.argmax(alike.correlation_with(row, others))]), row))
+    return pairs
 
 
-def _correlation(thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the correlation of thumbnails[rows] with thumbnails[columns]: (P,)."""
-    result = np.zeros(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), CHECKED):
-        part = slice(start, start + CHECKED)
-        result[part] = np.einsum("pk,pk->p", _centred(thumbnails[rows[part]]), _centred(thumbnails[columns[part]]))
-    return result
+class _Alike:
+    """Which frames are nearly the same as one."""
+
+    def __init__(
+        self, hashes: NDArray[np.uint64], distance: int | None, thumbnails: NDArray[np.uint8] | None, correlation: float
+    ) -> None:
+        self.hashes = np.asarray(hashes, dtype=np.uint64)
+        self._limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
+        self._thumbnails, self._least = thumbnails, correlation
+        self._flat = None if thumbnails is None else np.ptp(thumbnails, axis=(1, 2)).max(axis=1) == 0  # like no other
+
+    def to(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of `others`, rows, that are nearly the same as `row`."""
+        near = others[np.bitwise_count(self.hashes[others] ^ self.hashes[row]) <= self._limit]
+        if self._flat is None:
+            return near
+        near = near[~self._flat[near]] if not self._flat[row] else near[:0]
+        return near[self.correlation_with(row, near) >= self._least]
+
+    def correlation_with(self, row: int, others: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the correlation of the thumbnail of `row` with those of `others`: (P,)."""
+        assert self._thumbnails is not None
+        own = _centred(self._thumbnails[row : row + 1])[0]
+        parts = [self._thumbnails[others[start : start + CHECKED]] for start in range(0, len(others), CHECKED)]
+        return np.concatenate([np.empty(0, np.float32), *(_centred(part) @ own for part in parts)])
 
 
 def _centred(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:

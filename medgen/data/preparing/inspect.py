@@ -15,7 +15,10 @@ from scipy.stats import mannwhitneyu
 from medgen.data.field.contour import cut, find_field, resize, square_box
 from medgen.data.images import count_frames, read_images
 from medgen.data.pixel_format import to_uint8
+from medgen.data.preparing.crop_file import relations
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
+from medgen.data.preparing.groups import count_groups, find_groups, group_key
+from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, read_source
@@ -26,7 +29,7 @@ from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
 TELLING = 0.1  # a size whose AUROC is this far from 0.5 tells normal from abnormal
-TABLES = ("classes", "sizes", "rejected", "duplicates")
+TABLES = ("classes", "sizes", "groups", "rejected", "duplicates")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +42,11 @@ class Inspection:
     layout : how its folders were understood, in a few words
     classes : finding, label, split, frames
     sizes : finding, width, height (pixels), frames; the most frequent size of a finding first
-    rejected : file, reason
+    groups : kind (`groups.KINDS`), groups, frames: by what frames are kept in one split
+    rejected : file, reason, kind: "rejected" for what should be an image, "ignored" for what is none
     duplicates : kind (exact, near), file, other, split, other_split, across_splits, distance (bits between the hashes).
         Of files with several frames, the middle ones are compared.
+    read : files that could be read
     warnings : what may spoil a study, a sentence each; the gravest first
     """
 
@@ -49,12 +54,14 @@ class Inspection:
     layout: str
     classes: pd.DataFrame
     sizes: pd.DataFrame
+    groups: pd.DataFrame
     rejected: pd.DataFrame
     duplicates: pd.DataFrame
+    read: int
     warnings: list[str]
 
     def write(self, out: Path) -> None:
-        """Write classes.csv, sizes.csv, rejected.csv and duplicates.csv into the folder `out`, each whole or not at all."""
+        """Write each table as a CSV of its name into the folder `out`, each whole or not at all."""
         for name in TABLES:
             write_csv(out / f"{name}.csv", getattr(self, name))
 
@@ -69,6 +76,7 @@ class _Look:
     digest: str = ""
     hash: int = 0
     thumbnail: NDArray[np.uint8] | None = None
+    related: tuple[str, ...] = ()  # what it belongs to
 
 
 def inspect_source(
@@ -94,22 +102,26 @@ def inspect_source(
     """
     entries = read_source(source, assume)
     looks = []
-    for look in in_order(_look, entries, workers):
+    key = group_key(entry.file for entry in entries)
+    for look in in_order(lambda entry: _look(entry, key), entries, workers):
         looks.append(look)
         on_progress(Progress("inspect", len(looks), len(entries)))
     good = [look for look in looks if not look.reason]
-    rejected = pd.DataFrame(
-        [(look.entry.file, look.reason) for look in looks if look.reason], columns=["file", "reason"], dtype=str
-    )
+    unread = left_over(source, entries)
+    failed = [(look.entry.file, look.reason, "rejected") for look in looks if look.reason]
+    rejected = pd.concat([pd.DataFrame(failed, columns=unread.columns), unread], ignore_index=True)
     duplicates = _duplicates(good)
     warnings = [*_warn_of_files(looks), *_warn_of_labels(good), *_warn_of_duplicates(good, duplicates), *_warn_of_frames(good)]
-    return Inspection(source, layout_of(source).MEANING, _classes(good), _sizes(good), rejected, duplicates, warnings)
+    groups = _groups(good, duplicates)
+    return Inspection(
+        source, layout_of(source).MEANING, _classes(good), _sizes(good), groups, rejected, duplicates, len(good), warnings
+    )
 
 
-def _look(entry: SourceFile) -> _Look:
+def _look(entry: SourceFile, key: bytes) -> _Look:
     try:
         sha = digest(entry.path)
-        sizes, middle = [], count_frames(entry.path) // 2
+        sizes, middle, related = [], count_frames(entry.path) // 2, relations(entry, key)
         for number, image in enumerate(read_images(entry.path)):
             height, width, channels = image.pixels.shape
             sizes.append((width, height, channels))
@@ -120,7 +132,7 @@ def _look(entry: SourceFile) -> _Look:
         return _Look(entry, str(error))
     square = cut(pixels, square_box(find_field(pixels).box))
     small = resize(square, COMPARED)
-    return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small))
+    return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small), tuple(related))
 
 
 def _check_mask(entry: SourceFile, sizes: Sequence[tuple[int, int, int]]) -> None:
@@ -143,6 +155,15 @@ def _sizes(looks: Sequence[_Look]) -> pd.DataFrame:
     counts = Counter((look.entry.finding, width, height) for look in looks for width, height, _ in look.sizes)
     rows = sorted(((*key, frames) for key, frames in counts.items()), key=lambda row: (row[0], -row[3], row[1:3]))
     return pd.DataFrame(rows, columns=["finding", "width", "height", "frames"])
+
+
+def _groups(looks: Sequence[_Look], duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Count the groups into which `prepare` would put the frames."""
+    rows = {look.entry.file: row for row, look in enumerate(looks)}
+    alike = [(rows[file], rows[other]) for file, other in zip(duplicates["file"], duplicates["other"], strict=True)]
+    stated = [look.entry.group for look in looks]
+    groups = find_groups(stated, [look.related for look in looks], [look.entry.file for look in looks], alike)
+    return count_groups(groups, [bool(group) for group in stated], [len(look.sizes) for look in looks])
 
 
 def _duplicates(looks: Sequence[_Look]) -> pd.DataFrame:
@@ -202,7 +223,7 @@ def _warn_of_duplicates(looks: Sequence[_Look], duplicates: pd.DataFrame) -> Ite
     exact = [pair for pair, kind in zip(pairs, duplicates["kind"], strict=True) if kind == "exact"]
     if exact:
         yield f"{len(exact)} files are exact copies of another"
-    torn = [(a.file, b.file) for a, b in exact if a.label != b.label]
+    torn = [(a.file, b.file) for a, b in exact if {a.label, b.label} == {"normal", "abnormal"}]
     if torn:
         yield f"{len(torn)} files are labelled both normal and not, the first '{torn[0][0]}' and '{torn[0][1]}'"
 

@@ -5,27 +5,23 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from medgen import __version__
-from medgen.config import to_toml
-from medgen.data.augment import apply_one, draw
-from medgen.data.prepared import INDEX, Prepared, PrepareSettings, is_prepared, open_prepared
+from medgen.data.prepared import Prepared, PrepareSettings, is_prepared, open_prepared
+from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import Cropped, crop_file
-from medgen.data.preparing.duplicates import dhash, near_duplicates, thumbnail
+from medgen.data.preparing.groups import group_key
+from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
-from medgen.data.preparing.splits import groups, split_prepared
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, read_source
 from medgen.errors import DataError, ImageError
-from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
+from medgen.files import short_digest, write_bytes
 from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
@@ -69,11 +65,12 @@ def prepare(
     chunks = [(number, entries[start : start + CHUNK]) for number, start in enumerate(range(0, len(entries), CHUNK))]
     total = len(entries)
     done = 0
-    for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings), chunks, workers):
+    secret = group_key(entry.file for entry in entries)
+    for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings, secret), chunks, workers):
         done += files
         on_progress(Progress("prepare", done, total))
     about = {"source": str(source), "digest": key, "medgen": __version__}
-    _assemble(out, parts, len(chunks), about, settings, workers)
+    assemble(out, [_part(parts, number) for number, _ in chunks], left_over(source, entries), about, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
 
@@ -87,7 +84,7 @@ def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     return short_digest(settings.digest(), *known)
 
 
-def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings) -> int:
+def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings, key: bytes) -> int:
     """Crop the frames of a few files into one part file, unless it is there; return how many files it stands for."""
     path = _part(parts, number)
     if path.exists():
@@ -96,7 +93,7 @@ def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], setting
     rejected: list[tuple[str, str]] = []
     for entry in entries:
         try:
-            frames += crop_file(entry, settings)
+            frames += crop_file(entry, settings, key)
         except ImageError as error:
             rejected.append((entry.file, str(error)))
     buffer = io.BytesIO()
@@ -114,98 +111,3 @@ def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], setting
 
 def _part(parts: Path, number: int) -> Path:
     return parts / f"{number:06}.npz"
-
-
-def _assemble(out: Path, parts: Path, chunks: int, about: dict[str, str], settings: PrepareSettings, workers: int | None) -> None:
-    """Join the part files, divide them into splits, add the augmented copies and write the data set."""
-    tables = []
-    for number in range(chunks):
-        with np.load(_part(parts, number)) as part:
-            tables.append(json.loads(str(part["table"])))
-    rejected = pd.DataFrame([row for table in tables for row in table["rejected"]], columns=["file", "reason"])
-    rows = [row for table in tables for row in table["rows"]]
-    if not rows:
-        raise DataError(f"none of {len(rejected)} files could be read; the first: {rejected['file'][0]}: {rejected['reason'][0]}")
-    index = pd.DataFrame(rows)
-    alike = _alike(parts, chunks)
-    index["group"] = groups(index["group"].tolist(), index["path"].tolist(), alike)
-    index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
-    copied = np.flatnonzero(index["split"] == "train") if settings.copies else np.array([], dtype=np.int64)
-    total = len(index) + len(copied) * settings.copies
-    shape = (settings.size, settings.size)
-    with (
-        _array(out / "frames.npy", np.uint8, (total, *shape, settings.channels)) as frames,
-        _array(out / "valid.npy", np.bool_, (total, *shape)) as valid,
-        _array(out / "masks.npy", np.bool_, (total if index["annotated"].any() else 0, *shape)) as masks,
-    ):
-        start = 0
-        for number in range(chunks):
-            with np.load(_part(parts, number)) as part:
-                stop = start + len(part["pixels"])
-                frames[start:stop], valid[start:stop], masks[start:stop] = (
-                    part["pixels"],
-                    part["valid"],
-                    part["mask"][: len(masks)],
-                )
-                start = stop
-        index = _add_copies(index, copied, frames, valid, settings, workers)
-    if not index["annotated"].any():
-        (out / "masks.npy").unlink()
-    for name, table in (("leaks", _leaks(index, alike)), ("rejected", rejected), ("index", index[INDEX])):
-        write_csv(out / f"{name}.csv", table)
-    counts = {"frames": len(index), "copies": total - len(rows), "rejected": len(rejected)}
-    write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings.model_dump(mode="json")}))
-
-
-@contextmanager
-def _array(path: Path, kind: type, shape: tuple[int, ...]) -> Iterator[NDArray]:
-    """Yield a memory-mapped array that takes its name when the block ends well."""
-    with replacing(path) as temporary:
-        if shape[0] == 0:
-            with temporary.open("wb") as file:
-                np.save(file, np.zeros(shape, dtype=kind))
-            yield np.zeros(shape, dtype=kind)
-        else:
-            array = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
-            yield array
-            array.flush()
-
-
-def _add_copies(
-    index: pd.DataFrame,
-    copied: NDArray[np.int64],
-    frames: NDArray,
-    valid: NDArray,
-    settings: PrepareSettings,
-    workers: int | None,
-) -> pd.DataFrame:
-    """Write the augmented copies behind the originals and return the longer index. Each draw depends on its frame alone."""
-    jobs = [(copy, row) for copy in range(1, settings.copies + 1) for row in copied.tolist()]
-
-    def augment(job: tuple[int, int]) -> tuple[NDArray, NDArray]:
-        copy, row = job
-        seed = [settings.seed, copy, int(index["id"][row], 16)]
-        return apply_one(frames[row], valid[row], draw(settings.augment, 1, np.random.default_rng(seed)), 0)
-
-    for offset, (pixels, copy_valid) in enumerate(in_order(augment, jobs, workers)):
-        frames[len(index) + offset], valid[len(index) + offset] = pixels, copy_valid
-    added = index.iloc[[row for _, row in jobs]].assign(copy=[copy for copy, _ in jobs])
-    return pd.concat([index, added], ignore_index=True)
-
-
-def _alike(parts: Path, chunks: int) -> list[tuple[int, int]]:
-    """Return the pairs of rows whose crops are near-duplicates."""
-    hashes: list[int] = []
-    thumbnails: list[NDArray[np.uint8]] = []
-    for number in range(chunks):
-        with np.load(_part(parts, number)) as part:
-            hashes += [dhash(pixels) for pixels in part["pixels"]]
-            thumbnails += [thumbnail(pixels) for pixels in part["pixels"]]
-    return near_duplicates(np.array(hashes, dtype=np.uint64), thumbnails=np.stack(thumbnails))
-
-
-def _leaks(index: pd.DataFrame, alike: list[tuple[int, int]]) -> pd.DataFrame:
-    """Return the pairs of near-duplicate frames that stand in different splits."""
-    paths, splits = index["path"].tolist(), index["split"].tolist()
-    table = [(paths[a], splits[a], paths[b], splits[b]) for a, b in alike if splits[a] != splits[b]]
-    return pd.DataFrame(table, columns=["path", "split", "other", "other_split"])

@@ -9,61 +9,56 @@ that are not normal are put aside as "unused". They draw in different ways: one 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.preparing.duplicates import join
 from medgen.errors import DataError
 
 SHARE = 0.05  # of normal frames of an archive or folder, for val and for test each, where the source does not say
 UNUSED = "unused"  # split of frames that no normal model learns from: abnormal ones of train and val, a pool out of test
 
 
-def groups(frame_groups: Sequence[str], names: Sequence[str], alike: Sequence[tuple[int, int]]) -> list[str]:
-    """Return a group for each frame: its own where the source names one, else one shared by near-duplicates.
-
-    Parameters
-    ----------
-    frame_groups : group of each frame, "" where the source names none
-    names : of the frames; the first of a set of near-duplicates names their group
-    alike : pairs of rows that are near-duplicates
-    """
-    parts = join(len(names), [(a, b) for a, b in alike if not frame_groups[a] and not frame_groups[b]])
-    first = dict(zip(parts[::-1], names[::-1], strict=True))
-    return [group or f"auto:{first[part]}" for group, part in zip(frame_groups, parts, strict=True)]
-
-
 def split_prepared(index: pd.DataFrame, val_share: float, test_share: float, seed: int) -> list[str]:
     """Return a split for each row of `index` (columns label, finding, split, group); a split that is given stays.
 
-    A group with any frame that is not labelled normal goes to test as a whole. Of the normal groups of each finding,
-    about `test_share` go to test and `val_share` to val. Where the source has train and test but no val, val is taken from train.
+    A group with any frame that is not labelled normal goes to test as a whole. Of the normal groups of each finding, about
+    `test_share` go to test and `val_share` to val; where that leaves val empty, the smallest of two or more training groups goes
+    there. Where the source has train and test but no val, val is taken from train. Frames without a split follow the given one
+    of their group. Where no group is wholly normal (each patient has slices with and without a finding), all are shared out.
 
-    Raises
-    ------
-    DataError : where the given splits divide a group.
+    Frames of train and val that are not normal are "unused".
     """
-    stated: dict[str, str] = {}
+    given: dict[str, set[str]] = {}
     for group, split in zip(index["group"], index["split"], strict=True):
-        if split and stated.setdefault(group, split) != split:
-            raise DataError(f"group '{group}' is in '{stated[group]}' and in '{split}'; a split must not divide a group")
-    normal = index.groupby("group")["label"].agg(lambda labels: bool((labels == "normal").all())).to_dict()
+        given.setdefault(group, set()).update([split] if split else [])
+    counts, labels = Counter(index["group"]), index["label"].eq("normal").groupby(index["group"])
+    learnt = labels.all().to_dict()
+    if not any(given.values()) and not any(learnt.values()):
+        learnt = labels.any().to_dict()
     finding = index.groupby("group")["finding"].agg("min").to_dict()
-    counts = Counter(index["group"])
-    splits = {group: stated.get(group) or ("" if normal[group] else "test") for group in sorted(counts)}
-    carve_val = "train" in stated.values() and "val" not in stated.values()
+    splits = {group: min(given[group], default="" if learnt[group] else "test") for group in sorted(counts)}
+    carve_val = "train" in splits.values() and not any("val" in stated for stated in given.values())
     for kind in sorted(set(finding.values())):
         members = [group for group in splits if finding[group] == kind]
         _share_out(
             splits, [group for group in members if not splits[group]], counts, {"test": test_share, "val": val_share}, seed
         )
         if carve_val:
-            trained = [group for group in members if stated.get(group) == "train"]
-            _share_out(splits, trained, counts, {"val": val_share}, seed)
-    return [splits[group] for group in index["group"]]
+            _share_out(splits, [group for group in members if given[group] == {"train"}], counts, {"val": val_share}, seed)
+    movable = [group for group in splits if splits[group] == "train" and given[group] <= ({"train"} if carve_val else set())]
+    if "val" not in splits.values() and len(movable) > 1:
+        splits[min(movable, key=lambda group: (counts[group], group))] = "val"
+    rows = zip(index["group"], index["split"], index["label"], strict=True)
+    return [_split_of_row(split, splits[group], len(given[group]) > 1, label) for group, split, label in rows]
+
+
+def _split_of_row(given: str, of_group: str, divided: bool, label: str) -> str:
+    """Return the split of a frame: its group's, unless the source divides that; "unused" if it is learnt from and not normal."""
+    split = given if given and (divided or given != "train") else of_group
+    return UNUSED if split in ("train", "val") and label != "normal" else split
 
 
 def _share_out(splits: dict[str, str], members: list[str], counts: Counter[str], shares: dict[str, float], seed: int) -> None:

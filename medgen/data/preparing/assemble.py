@@ -1,0 +1,191 @@
+"""Part files to the data set: groups, splits, leaks and copies, for which all frames have to be known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medgen.config import to_toml
+from medgen.data.augment import apply_one, draw
+from medgen.data.prepared import INDEX, LEAKS, NEAR, PrepareSettings
+from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicates, thumbnail
+from medgen.data.preparing.groups import find_groups
+from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.splits import split_prepared
+from medgen.errors import DataError
+from medgen.files import replacing, write_csv, write_text
+
+RANKS = {"train": 0, "val": 1, "test": 2}  # a frame leaks into a split from those before it
+
+
+def assemble(
+    out: Path,
+    parts: Sequence[Path],
+    unread: pd.DataFrame,
+    about: Mapping[str, str],
+    settings: PrepareSettings,
+    workers: int | None,
+) -> None:
+    """Join the part files, divide their frames into splits, add the augmented copies and write the data set.
+
+    Parameters
+    ----------
+    out : folder of the data set
+    parts : files that `prepare` wrote, in the order of the frames
+    unread : file, reason and kind of files that were not even opened
+    about : source, digest and version
+    settings : of the data set
+    workers : threads; None is one for each core
+
+    Raises
+    ------
+    DataError : if there is no frame at all.
+    """
+    tables = []
+    for path in parts:
+        with np.load(path) as part:
+            tables.append(json.loads(str(part["table"])))
+    failed = [(*row, "rejected") for table in tables for row in table["rejected"]]
+    rejected = pd.concat([pd.DataFrame(failed, columns=list(unread.columns)), unread], ignore_index=True)
+    index = pd.DataFrame([row for table in tables for row in table["rows"]])
+    if index.empty:
+        raise DataError(f"none of {len(rejected)} files could be read; the first: {rejected['file'][0]}: {rejected['reason'][0]}")
+    hashes, thumbnails = _hashes(parts)
+    alike = near_duplicates(hashes, thumbnails=thumbnails)
+    stated = index["group"] != ""
+    index["group"] = find_groups(index["group"].tolist(), index["related"].tolist(), index["path"].tolist(), alike)
+    index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
+    pairs = _pairs_across(index, hashes, thumbnails)
+    leaks = pd.concat([_leaks(index, pairs), _divided(index, stated)], ignore_index=True)
+    kept = np.ones(len(index), dtype=bool)
+    if settings.drop_leaks and pairs:
+        kept[[later for _, later in pairs]] = False
+        dropped = leaks[leaks["reason"] == NEAR]
+        reasons = [f"near-duplicate of {path} in {split}" for path, split in zip(dropped["path"], dropped["split"], strict=True)]
+        left_out = pd.DataFrame({"file": dropped["other"], "reason": reasons, "kind": "leak"})
+        rejected = pd.concat([rejected, left_out], ignore_index=True)
+    originals = int(kept.sum())
+    index = _write_arrays(out, parts, index[kept].reset_index(drop=True), kept, settings, workers)
+    for name, table in (("leaks", leaks), ("rejected", rejected), ("index", index[INDEX])):
+        write_csv(out / f"{name}.csv", table)
+    kinds = rejected["kind"].value_counts()
+    counts = {
+        "frames": len(index), "copies": len(index) - originals,
+        "rejected": int(kinds.get("rejected", 0)), "ignored": int(kinds.get("ignored", 0)), "leaks": int(kinds.get("leak", 0)),
+    }  # fmt: skip
+    write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings.model_dump(mode="json")}))
+
+
+def _write_arrays(
+    out: Path,
+    parts: Sequence[Path],
+    index: pd.DataFrame,
+    kept: NDArray[np.bool_],
+    settings: PrepareSettings,
+    workers: int | None,
+) -> pd.DataFrame:
+    """Write the frames that are kept and their copies, and return the index with the rows of the copies."""
+    copied = np.flatnonzero(index["split"] == "train") if settings.copies else np.array([], dtype=np.int64)
+    total = len(index) + len(copied) * settings.copies
+    shape = (settings.size, settings.size)
+    annotated = bool(index["annotated"].any())
+    with (
+        _array(out / "frames.npy", np.uint8, (total, *shape, settings.channels)) as frames,
+        _array(out / "valid.npy", np.bool_, (total, *shape)) as valid,
+        _array(out / "masks.npy", np.bool_, (total if annotated else 0, *shape)) as masks,
+    ):
+        start = first = 0
+        for path in parts:
+            with np.load(path) as part:
+                chosen = kept[first : first + len(part["pixels"])]
+                first, stop = first + len(chosen), start + int(chosen.sum())
+                frames[start:stop], valid[start:stop] = part["pixels"][chosen], part["valid"][chosen]
+                masks[start:stop] = part["mask"][chosen][: len(masks)]
+                start = stop
+        index = _add_copies(index, copied, frames, valid, settings, workers)
+    if not annotated:
+        (out / "masks.npy").unlink()
+    return index
+
+
+@contextmanager
+def _array(path: Path, kind: type, shape: tuple[int, ...]) -> Iterator[NDArray]:
+    """Yield a memory-mapped array that takes its name when the block ends well."""
+    with replacing(path) as temporary:
+        if shape[0] == 0:
+            with temporary.open("wb") as file:
+                np.save(file, np.zeros(shape, dtype=kind))
+            yield np.zeros(shape, dtype=kind)
+        else:
+            array = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
+            yield array
+            array.flush()
+
+
+def _add_copies(
+    index: pd.DataFrame,
+    copied: NDArray[np.int64],
+    frames: NDArray,
+    valid: NDArray,
+    settings: PrepareSettings,
+    workers: int | None,
+) -> pd.DataFrame:
+    """Write the augmented copies behind the originals and return the longer index. Each draw depends on its frame alone."""
+    jobs = [(copy, row) for copy in range(1, settings.copies + 1) for row in copied.tolist()]
+
+    def augment(job: tuple[int, int]) -> tuple[NDArray, NDArray]:
+        copy, row = job
+        seed = [settings.seed, copy, int(index["id"][row], 16)]
+        return apply_one(frames[row], valid[row], draw(settings.augment, 1, np.random.default_rng(seed)), 0)
+
+    for offset, (pixels, copy_valid) in enumerate(in_order(augment, jobs, workers)):
+        frames[len(index) + offset], valid[len(index) + offset] = pixels, copy_valid
+    added = index.iloc[[row for _, row in jobs]].assign(copy=[copy for copy, _ in jobs])
+    return pd.concat([index, added], ignore_index=True)
+
+
+def _hashes(parts: Sequence[Path]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """Return the `dhash` and the `thumbnail` of each frame."""
+    hashes: list[int] = []
+    thumbnails: list[NDArray[np.uint8]] = []
+    for path in parts:
+        with np.load(path) as part:
+            hashes += [dhash(pixels) for pixels in part["pixels"]]
+            thumbnails += [thumbnail(pixels) for pixels in part["pixels"]]
+    return np.array(hashes, dtype=np.uint64), np.stack(thumbnails)
+
+
+def _pairs_across(index: pd.DataFrame, hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Return for each frame of val and test the likest near-duplicate in a split before it, (of that split, frame)."""
+    used = np.flatnonzero(index["split"].isin(list(RANKS)))
+    rank = np.array([RANKS[split] for split in index["split"].iloc[used]], dtype=np.int64)
+    return [(int(used[a]), int(used[b])) for a, b in likest_before(hashes[used], thumbnails[used], rank)]
+
+
+def _leaks(index: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> pd.DataFrame:
+    """Return the near-duplicates across splits: of train or val, and of val or test."""
+    paths, splits = index["path"].tolist(), index["split"].tolist()
+    return pd.DataFrame([(paths[a], splits[a], paths[b], splits[b], NEAR) for a, b in pairs], columns=LEAKS)
+
+
+def _divided(index: pd.DataFrame, stated: pd.Series) -> pd.DataFrame:
+    """Return for each group that given splits divide the first frame in each of two splits; a stated group is whole."""
+    used = index[index["split"].isin(list(RANKS)) & ~stated]
+    firsts: dict[str, list[tuple[str, str]]] = {}
+    for group, split, path in zip(used["group"], used["split"], used["path"], strict=True):
+        members = firsts.setdefault(str(group), [])
+        if split not in [other for _, other in members]:
+            members.append((path, split))
+    rows = [
+        (*members[0], *other, group.partition(":")[0])
+        for group, members in sorted(firsts.items())
+        if not group.startswith("auto:")
+        for other in members[1:]
+    ]
+    return pd.DataFrame(rows, columns=LEAKS)
