@@ -95,7 +95,6 @@ def _modality(raw: Raw, header: Dataset) -> tuple[Raw, float, float]:
 
 def _voi(values: Raw, header: Dataset) -> NDArray[np.float64] | None:
     """Apply the VOI table or the first window (PS3.3, C.11.2); None where the file has neither that makes sense."""
-    values = values.astype(np.float64)
     if header.get("VOILUTSequence"):
         item = header.VOILUTSequence[0]
         return _look_up(values, item, header, signed=bool((values < 0).any())) / _top(item)
@@ -105,6 +104,7 @@ def _voi(values: Raw, header: Dataset) -> NDArray[np.float64] | None:
     function = header.get("VOILUTFunction") or "LINEAR"
     if width <= 0 or (function == "LINEAR" and width < 1):
         return None
+    values = values.astype(np.float64)
     if function == "SIGMOID":
         return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
     if function == "LINEAR":

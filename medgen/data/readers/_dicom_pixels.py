@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def decoded(ds: Dataset, count: int) -> Iterator[Raw]:
     ImageError : if there are fewer frames, or they cannot be decoded.
     """
     if _is_8_bit_jpeg(ds):
-        frames = _jpegs(ds, count)
+        frames = _jpegs(ds)
     elif ds.get("BitsAllocated") == 1 and not ds.file_meta.TransferSyntaxUID.is_encapsulated:
         frames = _single_bits(ds, count)
     else:
@@ -98,12 +98,10 @@ def _is_8_bit_jpeg(ds: Dataset) -> bool:
     return ds.file_meta.TransferSyntaxUID in (JPEGBaseline8Bit, JPEGExtended12Bit) and int(ds.BitsStored) <= 8
 
 
-def _jpegs(ds: Dataset, count: int) -> Iterator[Raw]:
+def _jpegs(ds: Dataset) -> Iterator[Raw]:
     """Decode JPEG of 8 bits."""
-    from pydicom.encaps import generate_frames
-
     stated_rgb = ds.PhotometricInterpretation == "RGB"
-    for data in generate_frames(ds.PixelData, number_of_frames=count, extended_offsets=_extended_offsets(ds)):
+    for data in _codestreams(ds):
         image = PIL.Image.open(BytesIO(data), formats=["JPEG"])
         if image.size != (ds.Columns, ds.Rows):
             raise ImageError(f"the header says {ds.Columns} x {ds.Rows} pixels, its JPEG holds {image.width} x {image.height}")
@@ -117,10 +115,13 @@ def _jpegs(ds: Dataset, count: int) -> Iterator[Raw]:
         yield np.array(image)
 
 
-def _extended_offsets(ds: Dataset) -> tuple[bytes, bytes] | None:
-    if "ExtendedOffsetTable" in ds and "ExtendedOffsetTableLengths" in ds:
-        return ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths
-    return None
+def _codestreams(ds: Dataset) -> Iterator[bytes]:
+    """Yield the compressed bytes of one frame after the other."""
+    from pydicom.encaps import generate_frames
+
+    tables = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+    offsets = (ds[tables[0]].value, ds[tables[1]].value) if all(table in ds for table in tables) else None
+    yield from generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1), extended_offsets=offsets)
 
 
 def _single_bits(ds: Dataset, count: int) -> Iterator[Raw]:
@@ -140,16 +141,19 @@ def _single_bits(ds: Dataset, count: int) -> Iterator[Raw]:
 def _through_pydicom(ds: Dataset) -> Iterator[Raw]:
     """Decode whatever pydicom decodes, in its own colours if it is YCbCr."""
     from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import RLELossless
+    from pydicom.uid import JPEGLossless, JPEGLosslessSV1, RLELossless
 
     syntax = ds.file_meta.TransferSyntaxUID
-    whole_words = "PixelData" in ds and (not syntax.is_encapsulated or syntax == RLELossless)
-    decoder = get_decoder(syntax)
+    lossless_jpeg = syntax in (JPEGLossless, JPEGLosslessSV1)
+    whole_words = "PixelData" in ds and (not syntax.is_encapsulated or syntax == RLELossless or lossless_jpeg)
     options: dict[str, Any] = {"correct_unused_bits": False} if whole_words else {}
+    if lossless_jpeg and int(ds.BitsStored) <= 8:
+        options["bits_allocated"] = 8  # the decoder's words, whatever the file's are
+    decoder, was_rgb = get_decoder(syntax), _was_rgb(ds)
     try:
-        for frame, form in decoder.iter_array(ds, raw=True, **options):
+        for (frame, form), _ in zip(decoder.iter_array(ds, raw=True, **options), _whole(ds), strict=False):
             values = _pixel_bits(frame, ds) if whole_words else frame
-            yield _rgb(values, str(form["photometric_interpretation"]), ds)
+            yield values if was_rgb else _rgb(values, str(form["photometric_interpretation"]), ds)
     except RuntimeError as error:
         if syntax.is_encapsulated and set(decoder.available_plugins) <= {"pillow"}:
             raise ImageError(
@@ -158,6 +162,38 @@ def _through_pydicom(ds: Dataset) -> Iterator[Raw]:
             ) from error
         detail = " ".join(str(error).split("\n")[1:2])[:120].strip() or type(error).__name__
         raise ImageError(f"its {_name(syntax)} data are damaged or of a rare kind ({detail})") from error
+
+
+def _was_rgb(ds: Dataset) -> bool:
+    """Tell whether JPEG 2000 was made of RGB by its own component transformation, so that decoders hand over RGB.
+
+    Some headers still name the colour space of the file that it was compressed from. The transformation stands in the marker of
+    the coding style (ISO/IEC 15444-1, A.6.1).
+    """
+    from pydicom.uid import JPEG2000TransferSyntaxes
+
+    if ds.file_meta.TransferSyntaxUID not in JPEG2000TransferSyntaxes or ds.get("SamplesPerPixel") != 3:
+        return False
+    data = next(_codestreams(ds), b"")
+    style = data.find(b"\xff\x52")
+    return style >= 0 and data[style + 8 : style + 9] == b"\x01"
+
+
+def _whole(ds: Dataset) -> Iterator[None]:
+    """Yield once for each frame; a JPEG without its end marker is refused, as its decoder makes up what is missing.
+
+    Raises
+    ------
+    ImageError : if a frame is truncated.
+    """
+    from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+
+    if ds.file_meta.TransferSyntaxUID not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
+        yield from repeat(None)
+    for data in _codestreams(ds):
+        if b"\xff\xd9" not in data[-10:]:  # padding may follow
+            raise ImageError(f"truncated: its {_name(ds.file_meta.TransferSyntaxUID)} data have no end")
+        yield
 
 
 def _name(syntax: UID) -> str:
