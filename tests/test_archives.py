@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sources import DIGITS, LABELS, dsprites, idx, medmnist, mnist, noise
 
-from medgen.data.native.archives import Archive, Stacked, read_dsprites, read_idx, read_medmnist, read_mnist
+from medgen.data.native.archives import Archive, StackedFrames, read_dsprites, read_idx, read_medmnist, read_mnist
 from medgen.errors import DataError
 
 
@@ -28,14 +28,14 @@ def refusal(read: Callable[[Path], Archive], path: Path) -> str:
 @pytest.mark.parametrize("rows", [4, -1, slice(2, 8, 3), np.array([7, 0, 5, 5]), np.array([], dtype=np.int64), np.arange(8) > 4])
 def test_stacked_arrays_are_indexed_as_if_they_were_one(rows: object) -> None:
     whole = noise(8, 5, 5, 3)
-    stacked = Stacked([whole[:3], whole[3:4], whole[4:]])
+    stacked = StackedFrames([whole[:3], whole[3:4], whole[4:]])
     assert stacked.shape == (8, 5, 5, 3) and len(stacked) == 8
     assert np.array_equal(stacked[rows], whole[rows])  # type: ignore[index]
 
 
 def test_a_row_behind_the_last_is_an_index_error() -> None:
     with pytest.raises(IndexError):
-        Stacked([np.zeros((2, 4, 4), np.uint8)])[2]
+        StackedFrames([np.zeros((2, 4, 4), np.uint8)])[2]
 
 
 # MNIST

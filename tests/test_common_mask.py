@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sources import folder
 
 from medgen.data import common_mask as module
-from medgen.data.common_mask import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common_mask
 from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
@@ -39,14 +39,14 @@ def test_a_place_is_blanked_where_more_than_a_tenth_of_the_training_frames_show_
 
 def test_every_frame_is_blanked_alike(tmp_path: Path) -> None:
     data = boxed(tmp_path)
-    shown = with_common(data, common_mask(data))
+    shown = with_common_mask(data, common_mask(data))
     batch = make_batch(shown, shown.rows(), "common")
     assert (batch.valid == batch.valid[:1]).all() and not batch.image[:, :, :4, :4].any() and not batch.valid[0, 0, :4, :4].any()
 
 
 def test_overlay_elsewhere_is_filled_and_tissue_stays(tmp_path: Path) -> None:
     data = boxed(tmp_path)
-    shown, rows = with_common(data, np.ones((16, 16), bool)), data.rows("test")
+    shown, rows = with_common_mask(data, np.ones((16, 16), bool)), data.rows("test")
     changed = shown.frames[rows] != data.frames[rows]
     assert changed[:, -4:, -4:].mean() > 0.9 and not changed[:, :-4].any() and not changed[:, :, :-4].any()
 
@@ -56,17 +56,21 @@ def test_a_frame_is_the_same_alone_among_others_and_again(tmp_path: Path, monkey
     monkeypatch.setattr(module, "CACHED_BYTES", room)
     data = boxed(tmp_path)
     data = Prepared(**{**vars(data), "frames": data.frames[:] | np.uint8(255) * (np.arange(16) == 3)[:, None].astype(np.uint8)})
-    shown = with_common(data, common_mask(data))
+    shown = with_common_mask(data, common_mask(data))
     first = shown.frames[:]
     order = np.array([21, 3, 3, 0])
     assert np.array_equal(shown.frames[order], first[order]) and np.array_equal(shown.frames[5], first[5])
     first[:] = 0  # what is handed out is nobody else's
-    assert np.array_equal(with_common(data, common_mask(data)).frames[order], shown.frames[order])
+    assert np.array_equal(with_common_mask(data, common_mask(data)).frames[order], shown.frames[order])
 
 
 def test_another_mask_is_another_data_set(tmp_path: Path) -> None:
     data = boxed(tmp_path)
-    digests = {data.digest, with_common(data, np.ones((16, 16), bool)).digest, with_common(data, common_mask(data)).digest}
+    digests = {
+        data.digest,
+        with_common_mask(data, np.ones((16, 16), bool)).digest,
+        with_common_mask(data, common_mask(data)).digest,
+    }
     assert len(digests) == 3
 
 
@@ -78,7 +82,7 @@ def test_a_box_that_only_some_frames_have_tells_nothing_once_it_is_filled(tmp_pa
     frames[rows[abnormal], 8:, :6] = 0
     valid[rows[abnormal], 8:, :6] = False
     plain = Prepared(**{**vars(data), "frames": frames, "valid": valid})
-    shown = with_common(plain, common_mask(plain))
+    shown = with_common_mask(plain, common_mask(plain))
     dark = [(part.frames[rows].max(axis=3) < 30).mean(axis=(1, 2)) for part in (plain, shown)]
     before, after = (roc_auc_score(abnormal, share) for share in dark)
     assert before == 1 and after == 0.5

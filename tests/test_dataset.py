@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medgen.data.augment import STILL, AugmentSettings
+from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, FixedBatches, TrainingBatches, make_batch
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import Prepared, PrepareSettings
@@ -63,7 +63,7 @@ def test_a_short_epoch_draws_other_frames_each_time_and_none_twice(data: Prepare
 
 def test_augmentation_changes_training_frames_and_can_be_switched_off(data: Prepared) -> None:
     moved = next(TrainingBatches(data, DataSettings(augment=AugmentSettings()), 0).epoch(0))
-    still = next(TrainingBatches(data, DataSettings(augment=STILL), 0).epoch(0))
+    still = next(TrainingBatches(data, DataSettings(augment=NO_AUGMENTATION), 0).epoch(0))
     assert torch.equal(still.image, make_batch(data, moved.index.numpy()).image) and not torch.equal(moved.image, still.image)
 
 

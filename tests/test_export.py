@@ -18,7 +18,7 @@ from writers import GREY, dicom, nifti, save, sequence
 from medgen.data.images import read_image, read_images
 from medgen.data.writers.export import (
     Scale,
-    kind_of,
+    format_of,
     read_header,
     read_png,
     save_dicom,
@@ -238,7 +238,7 @@ def test_a_file_is_what_its_bytes_say(tmp_path: Path) -> None:
     bare.write_bytes(whole.read_bytes()[132:])
     picture = save(tmp_path / "a.png", GREY).rename(tmp_path / "picture.dcm")
     volume = nifti(tmp_path / "a.nii.gz", np.zeros((3, 3, 3), np.uint8))
-    assert [kind_of(path) for path in (bare, whole, picture, volume)] == ["dicom", "dicom", "png", "nifti"]
+    assert [format_of(path) for path in (bare, whole, picture, volume)] == ["dicom", "dicom", "png", "nifti"]
 
 
 def test_the_scale_fits_the_characters_of_a_dicom_decimal(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from medgen.data.shortcut_features import (
     TRAITS,
     frame_traits,
     jpeg_quality,
-    left_out,
     mean_distance,
     overlay_traits,
     picture_traits,
+    why_left_out,
 )
 from medgen.types import Progress
 
@@ -183,7 +183,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 def test_every_trait_is_there_while_the_raw_frames_are(data: Prepared) -> None:
     table = frame_traits(data, data.rows("test"))
-    assert {*table} == {*TRAITS} and len(table) == 7 and left_out(data, table) == ""
+    assert {*table} == {*TRAITS} and len(table) == 7 and why_left_out(data, table) == ""
 
 
 def test_traits_of_the_file_are_those_on_disk(data: Prepared) -> None:
@@ -202,7 +202,7 @@ def test_with_the_raw_frames_gone_their_traits_are_left_out_and_that_is_said(dat
     gone = replace(data, source="nowhere")
     whole, table = frame_traits(data, data.rows("test")), frame_traits(gone, data.rows("test"))
     assert {*whole} - {*table} == {"jpeg", "jpeg_quality", "bytes", "bytes_per_pixel"}
-    assert whole[[*table]].equals(table) and "'nowhere'" in left_out(gone, table)
+    assert whole[[*table]].equals(table) and "'nowhere'" in why_left_out(gone, table)
 
 
 def test_a_raw_frame_that_has_changed_is_taken_for_gone(data: Prepared) -> None:
@@ -218,7 +218,7 @@ def test_frames_at_native_size_have_traits_of_the_picture_alone(data: Prepared, 
             Picture.fromarray(tissue(32, seed)).convert("L").save(tmp_path / name / f"{seed}.png")
     opened = open_dataset(f"folder:{tmp_path}")
     table = frame_traits(opened, opened.rows("test"))
-    assert {*table} == {"brightness", "contrast", "sharpness"} and "native size" in left_out(opened, table)
+    assert {*table} == {"brightness", "contrast", "sharpness"} and "native size" in why_left_out(opened, table)
 
 
 def test_progress_ends_with_the_last_frame(data: Prepared) -> None:

@@ -1,8 +1,11 @@
-"""Augmentation of training frames: the random draws are kept apart from applying them.
+"""Augmentation of training frames: flip, rotation, zoom, contrast, random cut-out.
+
+Frames and valid masks come in and go out, changed as random draws say. Drawing and applying are apart, so that the same draws
+give the same picture by either way of applying them: `apply` for a batch on its own device while training, `apply_one` with MONAI
+transforms where copies are written to disk.
 
 The chain is the one of the EndoVAE pipeline, in its order: horizontal flip, rotation and zoom about the centre, contrast about
-the frame's mean. Flip, rotation and zoom are one resampling. The same draws give the same picture twice over: `apply` for a batch
-on its own device while training, `apply_one` with MONAI transforms where copies are written to disk.
+the frame's mean. Flip, rotation and zoom are one resampling.
 
 Invalid pixels (border, boxes, text, highlights, and whatever comes in from outside the frame) never mix into valid ones: a
 resampled pixel is the weighted mean of its valid bilinear sources (normalised convolution, Knutsson and Westin 1993,
@@ -51,12 +54,11 @@ class AugmentSettings(Settings):
         return self.flip or self.rotate90 or max(self.rotation, self.zoom, self.contrast, self.jitter) > 0
 
 
-STILL = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)
-"""Frames stay as they are."""
+NO_AUGMENTATION = AugmentSettings(flip=False, rotation=0, zoom=0, contrast=0)  # frames stay as they are
 
 
 class Draws(NamedTuple):
-    """What chance decided for each of B frames.
+    """The random changes of each of B frames.
 
     Attributes
     ----------
@@ -75,9 +77,16 @@ class Draws(NamedTuple):
 
 
 def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
-    """Draw for `n` frames.
+    """Draw the changes of `n` frames.
 
-    Every draw takes the same amount of randomness, whatever the settings: turning one change off leaves the others as they were.
+    A draw takes the same number of random values whatever the settings, so that turning one change off leaves the others as they
+    were.
+
+    Parameters
+    ----------
+    settings : largest changes
+    n : number of frames
+    rng : source of randomness; it is moved on
     """
     chance = rng.random((4, n))
     symmetric = 2 * chance[1:] - 1  # (3, B) in [-1, 1)
@@ -93,39 +102,42 @@ def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
 
 
 def apply(image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-    """Change a whole batch on the device that it lies on.
+    """Change a batch, on the device of its tensors.
 
     Parameters
     ----------
     image : (B, C, S, S) float32 in [0, 1]
     valid : (B, 1, S, S) bool
-    draws : for these B frames
+    draws : changes of these B frames
 
     Returns
     -------
-    The changed image, again in [0, 1] and 0 where not valid, and the changed valid mask; the inputs stay as they are.
+    The changed image (B, C, S, S), again in [0, 1] and 0 where not valid, and the changed valid mask (B, 1, S, S). The inputs are
+    not modified.
     """
-    known = valid.to(image.dtype)
-    known, mixed = _move(torch.cat([known, image * known], 1), draws).split([1, image.shape[1]], 1)  # (B, 1, S, S), (B, C, S, S)
-    still_valid = known >= _HALF
+    weight = valid.to(image.dtype)
+    moved = _move(torch.cat([weight, image * weight], 1), draws)  # (B, 1 + C, S, S)
+    weight, mixed = moved[:, :1], moved[:, 1:]
+    still_valid = weight >= _HALF
     factor = torch.as_tensor(draws.contrast, dtype=image.dtype, device=image.device)
-    return _contrast(mixed / known.clamp_min(_HALF), still_valid, factor.view(-1, 1, 1, 1)), still_valid
+    return _contrast(mixed / weight.clamp_min(_HALF), still_valid, factor.view(-1, 1, 1, 1)), still_valid
 
 
 def apply_one(
     pixels: NDArray[np.uint8], valid: NDArray[np.bool_], draws: Draws, k: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Change one frame with MONAI transforms: the picture of `apply`, rounded to whole grey levels.
+    """Change one frame with MONAI transforms; the result is that of `apply`, rounded to whole grey levels.
 
     Parameters
     ----------
     pixels : (S, S, C) uint8
     valid : (S, S) bool
-    draws, k : the frame takes draw `k`
+    draws : changes of B frames
+    k : which of them this frame gets
 
     Returns
     -------
-    The changed pixels, 0 where not valid, and the changed valid mask.
+    The changed pixels (S, S, C) uint8, 0 where not valid, and the changed valid mask (S, S).
     """
     from monai.transforms.compose import Compose  # seconds to import, and only the writing of copies needs it
     from monai.transforms.spatial.array import Affine, Flip
@@ -138,12 +150,12 @@ def apply_one(
         steps.append(
             Affine(rotate_params=turn, scale_params=(size, size), translate_params=shift, padding_mode="zeros", image_only=True)
         )
-    known = torch.from_numpy(valid[None].astype(np.float32))  # (1, S, S)
+    weight = torch.from_numpy(valid[None].astype(np.float32))  # (1, S, S)
     frame = torch.from_numpy(pixels).movedim(-1, 0) / 255  # (C, S, S)
-    moved = torch.as_tensor(Compose(steps)(torch.cat([known, frame * known])))  # (1 + C, S, S)
-    known, mixed = moved[:1], moved[1:]
-    still_valid = known >= _HALF
-    changed = _contrast(mixed[None] / known.clamp_min(_HALF), still_valid[None], float(draws.contrast[k]))[0]  # (C, S, S)
+    moved = torch.as_tensor(Compose(steps)(torch.cat([weight, frame * weight])))  # (1 + C, S, S)
+    weight, mixed = moved[:1], moved[1:]
+    still_valid = weight >= _HALF
+    changed = _contrast(mixed[None] / weight.clamp_min(_HALF), still_valid[None], float(draws.contrast[k]))[0]  # (C, S, S)
     return (changed.movedim(0, -1) * 255).round().byte().numpy(), still_valid[0].numpy()
 
 

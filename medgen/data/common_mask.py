@@ -1,7 +1,7 @@
 """One mask for all frames of a data set, so that the mask says nothing about a frame's class.
 
-A data set comes in, and the same one goes out whose frames are all blanked at the same pixels: at those where the training frames
-often show border, boxes or text. What single frames show elsewhere is filled.
+A data set comes in, and the same one goes out with all frames blanked at the same pixels: those where the training frames often
+show border, boxes or text. Overlay that single frames show elsewhere is filled from the tissue around it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.data.field.overlay import channel_levels, highlights
-from medgen.data.native.archives import Lazy
+from medgen.data.native.archives import LazyRows
 from medgen.data.prepared import Flags, Frames, Prepared
 from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint
 
-BLANKED_SHARE = 0.1  # of the training frames: where more of them show no tissue, every frame is blanked
+BLANKED_SHARE = 0.1  # a pixel that is invalid in a larger share of the training frames is blanked in all frames
 BLOCK = 256  # masks read at once
-CACHED_BYTES = 2**30  # bytes of frames: filling one takes as long as a small net takes to train on it
+CACHED_BYTES = 2**30  # bytes of filled frames kept: filling one takes as long as a small net takes to train on it
 
 
 def common_mask(data: Prepared) -> NDArray[np.bool_]:
     """Return (S, S) bool, False where more than `BLANKED_SHARE` of the training frames show overlay or border.
 
-    No other frame is looked at, and no label: new frames get the mask that the training had.
+    Neither labels nor frames of other splits are used: new frames get the mask of the training.
+
+    Parameters
+    ----------
+    data : the data set
     """
     rows = data.rows("train")
     valid_counts = np.zeros((data.size, data.size), np.int64)
@@ -35,15 +39,16 @@ def common_mask(data: Prepared) -> NDArray[np.bool_]:
     return valid_counts >= (1 - BLANKED_SHARE) * len(rows)
 
 
-def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
-    """Return the data set with every frame blanked below the mask alone, which is then what is valid of each.
+def with_common_mask(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
+    """Return the data set with every frame blanked outside `mask`, which becomes the valid mask of all frames.
 
-    Overlay that a frame shows elsewhere is filled from the tissue around it (`medgen.nn.inpaint`), so that neither the overlay
-    nor where it was tells anything.
+    Overlay inside the mask is filled from the tissue around it (`medgen.nn.inpaint`), so that neither its look nor its position
+    tells one class from the other.
 
     Parameters
     ----------
-    mask : (S, S) bool, True where frames are shown
+    data : the data set
+    mask : (S, S) bool, False where all frames are blanked
     """
     digest = short_digest(f"{data.digest} common ", np.ascontiguousarray(mask).tobytes())
     return replace(
@@ -51,26 +56,29 @@ def with_common(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     )
 
 
-class MaskedFrames(Lazy[np.uint8]):
-    """Frames whose overlay is filled, blanked outside a mask; the first ones read stay in memory, up to `CACHED_BYTES` of them.
+class MaskedFrames(LazyRows[np.uint8]):
+    """Frames whose overlay is filled, and that are blanked outside a mask.
+
+    The first ones that are read stay in memory, up to `CACHED_BYTES` of them.
 
     Parameters
     ----------
-    frames, valid : (N, S, S, C) and (N, S, S)
-    mask : (S, S)
+    frames : (N, S, S, C) uint8
+    valid : (N, S, S) bool
+    mask : (S, S) bool
     """
 
     def __init__(self, frames: Frames, valid: Flags, mask: NDArray[np.bool_]) -> None:
         super().__init__(frames.shape)
         self._frames, self._valid, self._mask = frames, valid, mask
-        self._kept: dict[int, NDArray[np.uint8]] = {}
+        self._cache: dict[int, NDArray[np.uint8]] = {}
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        new = [row for row in dict.fromkeys(rows.tolist()) if row not in self._kept]
-        fresh = dict(zip(new, self._blanked(np.array(new)), strict=True)) if new else {}
-        frames = [self._kept[row] if row in self._kept else fresh[row] for row in rows.tolist()]
-        room = CACHED_BYTES // max(1, int(np.prod(self.shape[1:]))) - len(self._kept)
-        self._kept |= {row: fresh[row].copy() for row in new[: max(0, room)]}
+        missing = [row for row in dict.fromkeys(rows.tolist()) if row not in self._cache]
+        computed = dict(zip(missing, self._blanked(np.array(missing)), strict=True)) if missing else {}
+        frames = [self._cache[row] if row in self._cache else computed[row] for row in rows.tolist()]
+        free = CACHED_BYTES // max(1, int(np.prod(self.shape[1:]))) - len(self._cache)
+        self._cache |= {row: computed[row].copy() for row in missing[: max(0, free)]}
         return np.stack(frames) if frames else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _blanked(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -78,14 +86,13 @@ class MaskedFrames(Lazy[np.uint8]):
         incomplete = np.flatnonzero(~valid.all(axis=(1, 2)))
         if len(incomplete):
             filled = _inpainted(pixels[incomplete], valid[incomplete])
-            fine_highlights = np.stack(
-                [highlights(channel_levels(frame).darkest) for frame in filled]
-            )  # (n, S, S), the finest ones, blurred by the resizing
+            # the finest highlights were blurred by the resizing and are not marked invalid
+            fine_highlights = np.stack([highlights(channel_levels(frame).darkest) for frame in filled])  # (n, S, S)
             pixels[incomplete] = _inpainted(filled, valid[incomplete] & ~fine_highlights)
         return pixels * self._mask[..., None]
 
 
 def _inpainted(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return frames (n, S, S, C) with what is not valid (n, S, S) continued from around it."""
+    """Return frames (n, S, S, C) with pixels that are not valid (n, S, S) filled from the valid ones around them."""
     image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, C, S, S)
     return inpaint(image, torch.from_numpy(valid)[:, None]).round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)

@@ -1,4 +1,8 @@
-"""Prepared data set to batches, in an order that depends on the seed and the epoch alone: a training can be taken up anywhere."""
+"""Batches of a data set, for training and for scoring.
+
+A data set comes in, an iterator of `Batch` goes out. The order and augmentation of training batches depend on seed, epoch and
+step alone, so that an interrupted training goes on with the very batches that it would have had.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from medgen.data.augment import STILL, AugmentSettings, Draws, apply, draw
+from medgen.data.augment import NO_AUGMENTATION, AugmentSettings, Draws, apply, draw
 from medgen.data.native.addresses import ReadSettings
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
@@ -23,26 +27,33 @@ Overlay = Literal["mask", "common", "keep"]
 
 
 class DataSettings(ReadSettings):
-    """What of a data set a run sees."""
+    """Which frames of a data set a run uses, and how they are batched, masked and augmented."""
 
     batch_size: int = Field(16, ge=1)
     overlay: Overlay = "mask"  # each frame's own border, boxes, text and highlights are blanked; "keep" scores them like tissue;
     # "common" blanks in every frame alike where they usually stand, and fills those elsewhere (data/common_mask.py)
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
-    other: str = ""  # address of a second domain's data set; "" takes the frames that are in nobody's split
+    other: str = ""  # address of a second domain's data set; "" takes the frames of split "unused"
     epoch_frames: int = Field(0, ge=0)  # that make an epoch, drawn at random each time; 0 = every frame once
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
 def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask", classes: Sequence[str] = ()) -> Batch:
-    """Return the frames in `rows` as one batch, overlay blanked to 0.
+    """Return some frames as one batch, images in [0, 1].
 
-    `Batch.finding` says where in `classes` each frame's finding stands, -1 for one that is not among them.
+    Parameters
+    ----------
+    data : the data set
+    rows : (B,) int64, which frames
+    overlay : "keep" calls all pixels valid; otherwise invalid pixels are 0
+    classes : findings whose indices `Batch.finding` holds, -1 for a finding that is not among them; () for no `Batch.finding`
 
-    Of a data set of pairs, `Batch.other` is the frame that belongs to each.
+    Returns
+    -------
+    Batch of B frames (B, C, S, S). Of a data set of pairs, `Batch.other` holds the other frame of each pair.
     """
-    image, other = (None if frames is None else _scaled(frames[rows]) for frames in (data.frames, data.others))
+    image, other = (None if frames is None else _to_tensor(frames[rows]) for frames in (data.frames, data.others))
     assert image is not None
     valid = torch.from_numpy(data.valid[rows])[:, None]  # (B, 1, S, S)
     valid = torch.ones_like(valid) if overlay == "keep" else valid
@@ -56,18 +67,29 @@ def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask
     return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, other, finding)
 
 
-def _scaled(frames: NDArray[np.uint8]) -> Tensor:
+def _to_tensor(frames: NDArray[np.uint8]) -> Tensor:
+    """Return frames in [0, 1], channels first."""
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (B, S, S, C) -> (B, C, S, S)
 
 
 def second_domain(data: Prepared, second: Prepared | None) -> tuple[Prepared, NDArray[np.int64]]:
-    """Return where the frames of the second domain are: in nobody's split of `data`, or in `second`, outside of val and test.
+    """Return the data set and rows of the second domain: split "unused" of `data`, or `second` without its val and test frames.
 
-    Frames of `second` without a label cannot be tested on and belong to it wherever they are.
+    Unlabelled frames of `second` cannot be tested on, so they belong to the second domain whatever their split.
+
+    Parameters
+    ----------
+    data : the data set that is trained on
+    second : the data set of the second domain; None where `data` holds it
+
+    Returns
+    -------
+    data : the data set that holds the second domain
+    rows : (M,) rows of it
 
     Raises
     ------
-    DataError : if there are none.
+    DataError : if there are no such frames.
     """
     rows = data.rows(UNUSED)
     if second is not None:
@@ -80,7 +102,7 @@ def second_domain(data: Prepared, second: Prepared | None) -> tuple[Prepared, ND
     return second or data, rows
 
 
-PLAIN = DataRequirements()
+NO_REQUIREMENTS = DataRequirements()
 
 
 class TrainingBatches:
@@ -90,14 +112,14 @@ class TrainingBatches:
     ----------
     data : the prepared data set
     settings : batch size, overlay and augmentation
-    seed : of order and draws
-    classes : names by which the batches tell each frame's finding; () for batches that do not
-    requirements : what the batches must hold besides
-    second : the data set of the second domain, where it is another one
+    seed : of the order of frames and of all draws
+    classes : findings whose indices `Batch.finding` holds; () for no `Batch.finding`
+    requirements : what the batches must hold besides normal frames
+    second : the data set of the second domain, where it is another one than `data`
 
     Raises
     ------
-    DataError : if there are no frames to train on, too few of a finding, or none of what is wanted.
+    DataError : if there are no frames to train on, too few of a finding, or no pairs or second domain where they are required.
     """
 
     def __init__(
@@ -106,11 +128,11 @@ class TrainingBatches:
         settings: DataSettings,
         seed: int,
         classes: Sequence[str] = (),
-        requirements: DataRequirements = PLAIN,
+        requirements: DataRequirements = NO_REQUIREMENTS,
         second: Prepared | None = None,
     ) -> None:
         self.data, self.settings, self.seed, self.classes, self.requirements = data, settings, seed, classes, requirements
-        self.augment = settings.augment or STILL
+        self.augment = settings.augment or NO_AUGMENTATION
         self.rows = data.rows("train", *([UNUSED] if requirements.abnormal else []), originals=not settings.copies)
         if requirements.other == "pair" and data.others is None:
             raise DataError(f"'{data.address}' has no pairs; give pairs:PATH, or have them made with --set model.pairing=erase")
@@ -122,10 +144,10 @@ class TrainingBatches:
                 remedy = "if the frames in its source have no labels and all are normal, prepare it again with --assume normal"
             raise DataError(f"'{data.address}' has no normal training frames; {remedy}")
         if settings.per_class:
-            self.rows = self._even(settings.per_class)
+            self.rows = self._balanced(settings.per_class)
 
-    def _even(self, count: int) -> NDArray[np.int64]:
-        """Return `count` rows of each finding."""
+    def _balanced(self, count: int) -> NDArray[np.int64]:
+        """Return `count` rows of each finding, chosen by the seed."""
         findings = self.data.index["finding"].to_numpy()[self.rows]
         chosen = []
         for class_index, name in enumerate(sorted(set(findings))):
@@ -136,7 +158,7 @@ class TrainingBatches:
         return np.sort(np.concatenate(chosen))
 
     def __len__(self) -> int:
-        """Return the batches in an epoch; a rest smaller than a batch is left for another epoch's order."""
+        """Return the number of batches in an epoch; the last frames that fill no batch are left out, other ones in each epoch."""
         frames = min(self.settings.epoch_frames or len(self.rows), len(self.rows))
         return (
             -(-frames // self.settings.batch_size)
@@ -145,52 +167,60 @@ class TrainingBatches:
         )
 
     def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
-        """Yield the batches of an epoch from batch `start` on, without labels and masks, augmented on `device`."""
+        """Yield the augmented batches of an epoch, without labels and masks.
+
+        Parameters
+        ----------
+        number : which epoch
+        start : the first batch to yield, from 0
+        device : where the batches are augmented and stay
+        """
         order = np.random.default_rng([self.seed, 1, number]).permutation(self.rows)
         size = self.settings.batch_size
         for step in range(start, len(self)):
             rows = order[step * size : (step + 1) * size]
-            whole = make_batch(self.data, rows, self.settings.overlay, self.classes).to(device)
-            draws = draw(self.augment, len(whole), np.random.default_rng([self.seed, 2, number, step]))
-            image, valid = self._changed(whole.image, whole.valid, draws)
+            batch = make_batch(self.data, rows, self.settings.overlay, self.classes).to(device)
+            draws = draw(self.augment, len(batch), np.random.default_rng([self.seed, 2, number, step]))
+            image, valid = self._augmented(batch.image, batch.valid, draws)
             other = None
-            if self.requirements.other == "pair" and whole.other is not None:
-                other, _ = self._changed(whole.other, whole.valid, draws)
+            if self.requirements.other == "pair" and batch.other is not None:
+                other, _ = self._augmented(batch.other, batch.valid, draws)
             elif self.requirements.other == "pool":
-                other = self._drawn(len(whole), number, step, device)
-            yield Batch(image, valid, whole.index, other=other, finding=whole.finding)
+                other = self._draw_second(len(batch), number, step, device)
+            yield Batch(image, valid, batch.index, other=other, finding=batch.finding)
 
     def second(self, n: int) -> Tensor | None:
-        """Return n frames of the second domain (n, C, S, S), evenly spread and unchanged; None where there is none."""
+        """Return n frames of the second domain (n, C, S, S), at even steps, not augmented; None where there is no such domain."""
         if self.requirements.other != "pool":
             return None
         data, rows = self.pool
         chosen = rows[np.linspace(0, len(rows) - 1, n).astype(int)]  # those of a small pool come several times
         return make_batch(data, chosen, self.settings.overlay).image
 
-    def _changed(self, image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def _augmented(self, image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         return apply(image, valid, draws) if self.augment.enabled else (image, valid)
 
-    def _drawn(self, n: int, number: int, step: int, device: torch.device | str) -> Tensor:
-        """Return n frames of the second domain (B, C, S, S), drawn at random; a batch repeats none while there are enough."""
+    def _draw_second(self, n: int, number: int, step: int, device: torch.device | str) -> Tensor:
+        """Return n random frames of the second domain (n, C, S, S), augmented; none twice unless there are fewer than n."""
         data, rows = self.pool
         rng = np.random.default_rng([self.seed, 4, number, step])
         chosen = rng.choice(rows, n, replace=n > len(rows))
-        whole = make_batch(data, chosen, self.settings.overlay).to(device)
-        return self._changed(whole.image, whole.valid, draw(self.augment, n, rng))[0]
+        batch = make_batch(data, chosen, self.settings.overlay).to(device)
+        return self._augmented(batch.image, batch.valid, draw(self.augment, n, rng))[0]
 
 
 class FixedBatches:
-    """Given rows in their own order, again and again the same.
+    """Batches of given rows in their order, without augmentation; every iteration gives the same ones.
 
     Parameters
     ----------
     data : the data set
     rows : (N,) int64, which of its frames, in this order
-    settings : how a frame's overlay is treated; the rest of them is for training
-    classes : names by which the batches tell each frame's finding; () for batches that do not
-    class_index : the class that every frame is said to be of, whatever it is, counted in the backend's classes; None for none
-    batch_size : frames in a batch
+    settings : only `overlay` is used
+    classes : findings whose indices `Batch.finding` holds; () for no `Batch.finding`
+    class_index : an index of the backend's classes that `Batch.finding` holds for every frame, whatever its finding; None for the
+        finding of each frame
+    batch_size : frames in a batch; the last one may have fewer
     """
 
     def __init__(

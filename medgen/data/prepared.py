@@ -1,5 +1,6 @@
 """The prepared data set on disk: written once, memory-mapped and read many times.
 
+A folder comes in, a `Prepared` goes out: the one form in which all of medgen sees a data set. The folder holds
 ``frames.npy`` (N, S, S, C) uint8, ``valid.npy`` (N, S, S) bool, ``masks.npy`` (N, S, S) bool (only where a finding is annotated),
 ``index.csv`` (one row a frame), ``rejected.csv`` (file, reason, kind), ``leaks.csv`` (what is alike across splits) and
 ``prepare.toml`` (settings and counts; written last, so a folder that has it is whole).
@@ -50,7 +51,7 @@ T_co = TypeVar("T_co", bound=np.generic, covariant=True)
 
 
 class Rows(Protocol[T_co]):
-    """An array, or what reads its rows when they are asked for as of an array."""
+    """An array, or an object that is indexed like one and reads its rows only then."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -70,15 +71,17 @@ class Prepared:
 
     Attributes
     ----------
-    folder : where it lies; a file where it is one archive
+    folder : the folder of the data set; the file where it is a single archive
     settings : how it was made; of one that was not prepared: size, channels, shares and seed of the splits
-    source : the folder of raw frames, or the address, as it was given
-    digest : of the settings and of every source file
+    source : the folder of raw frames, or the address, as the user wrote it
+    digest : digest of the settings and of every source file
     index : one row a frame, columns `INDEX`; row k belongs to ``frames[k]``
-    frames, valid, masks : memory-mapped or read when asked for; masks is None where nothing is annotated
+    frames : (N, S, S, C) uint8, memory-mapped or read when indexed
+    valid : (N, S, S) bool, False on border, overlay and highlights
+    masks : (N, S, S) bool, True on annotated findings; None where no frame is annotated
     kind : how it is read, a key of `native.addresses.KINDS`; "" for a prepared one
-    others : the frame that belongs to each, as `frames`; None where there are no pairs
-    refused : file and reason of what was left out of one that is read as it is
+    others : (N, S, S, C) uint8, the other frame of each pair; None where there are no pairs
+    refused : file and reason of each file that was left out, where the source is read as it is
     """
 
     folder: Path
@@ -95,27 +98,35 @@ class Prepared:
 
     @property
     def address(self) -> str:
-        """What `native.addresses.open_dataset` opens again, from any working folder, with the same settings."""
+        """The address by which `native.addresses.open_dataset` opens this data set again, from any working folder."""
         path = self.folder.resolve()
         return f"{self.kind}:{path}" if self.kind else str(path)
 
     @property
     def size(self) -> int:
+        """Side of a frame in pixels."""
         return self.settings.size
 
     @property
     def channels(self) -> int:
+        """1 for grey, 3 for colour."""
         return self.settings.channels
 
     def rows(self, *splits: str, originals: bool = True) -> NDArray[np.int64]:
-        """Return the rows of the named splits (all, if none is named), with augmented copies where `originals` is False."""
+        """Return the rows of some splits, (n,) int64, in rising order.
+
+        Parameters
+        ----------
+        *splits : names of splits; none for all
+        originals : leave augmented copies out
+        """
         chosen = self.index["split"].isin(splits) if splits else pd.Series(True, index=self.index.index)
         if originals:
             chosen &= self.index["copy"] == 0
         return np.flatnonzero(chosen.to_numpy())
 
     def rejected(self) -> pd.DataFrame:
-        """Return file and reason of every file that could not be read."""
+        """Return the files that could not be read, one a row: file and reason."""
         if self.kind:
             return pd.DataFrame(self.refused, columns=["file", "reason"])
         return self._left_out("rejected")
@@ -138,7 +149,7 @@ class Prepared:
         return self._leaks(near=False)
 
     def _leaks(self, near: bool) -> pd.DataFrame:
-        if self.kind:  # nobody has looked for any
+        if self.kind:  # near-duplicates are looked for only while preparing
             return pd.DataFrame(columns=LEAKS[:4] if near else LEAKS)
         table = read_table(self.folder / "leaks.csv")
         if "reason" not in table:  # of a set from before groups were looked at
@@ -148,7 +159,7 @@ class Prepared:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV of ours with every text column as text: a finding called "NA" stays one."""
+    """Read a CSV that medgen wrote, with every text column as text: a finding called "NA" stays one."""
     texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other", "kind")
     types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
     return pd.read_csv(path, keep_default_na=False, na_values={}, dtype=types)
@@ -164,7 +175,7 @@ def open_prepared(folder: Path) -> Prepared:
 
     Raises
     ------
-    DataError : if the folder is none, or its files do not fit each other.
+    DataError : if the folder is no prepared data set, or its files do not fit each other.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder '{folder}'; give a data set made by `medgen prepare SOURCE --out DIR`")
@@ -185,5 +196,5 @@ def open_prepared(folder: Path) -> Prepared:
 
 
 def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
-    """Return at most `most` row numbers below `count`, spread evenly, the first and the last among them."""
+    """Return min(count, most) row numbers in [0, count) at even steps, the first and the last row among them."""
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)

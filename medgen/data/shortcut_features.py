@@ -1,9 +1,11 @@
-"""What a frame shows besides its finding: trivial traits, by which a data set may give its labels away.
+"""Shortcut features: simple traits of frames by which a model could tell the labels apart without seeing the finding.
 
-Traits of the picture are taken from the stored frame, those of the overlay too: that is what a model is given, it is of one size
-whatever the camera's was, and it is still there when the raw frames are gone. Light, colour and sharpness are those of the valid
-pixels, so that a box tells by its own traits alone. Traits of the file come from the raw frame, where it still lies at the data
-set's source with the same bytes.
+A data set comes in, a table of traits (brightness, black box, JPEG quality, ...) goes out, one row a frame. `medgen audit`
+measures how well each trait alone separates normal from abnormal frames.
+
+Traits of picture and overlay are taken from the stored frame: models see that one, all are of one size, and it is there when the
+raw frames are gone. Brightness, colour and sharpness are those of the valid pixels, so that a box changes only the traits of
+boxes. Traits of the file come from the raw frame, if it is still at the data set's source with the same bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from medgen.errors import ImageError
 from medgen.types import OnProgress, Progress, no_progress
 
 BLOCK = 64  # frames read at once
-WIDEST = 0.75  # of the frame's side; a black rectangle that reaches further along an edge is border
+MAX_BOX = 0.75  # of the frame's side; a black rectangle that is longer along an edge is border
 
 TRAITS: Mapping[str, str] = MappingProxyType(
     {
@@ -60,7 +62,7 @@ TRAITS: Mapping[str, str] = MappingProxyType(
         "bytes_per_pixel": "file size per pixel",
     }
 )
-"""Every trait with its name in a sentence."""
+"""Every trait, with its name as pages show it."""
 
 # Luminance table of ITU-T T.81 (JPEG, 1992), table K.1, row by row
 _LUMINANCE = np.array([
@@ -76,7 +78,13 @@ def frame_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgres
     """Return the traits of frames, one row each in the order of `rows`, columns of `TRAITS`; NaN where a frame has no such trait.
 
     Columns that no frame of the data set can have are left out: colour of grey frames; overlay, size and file of frames at native
-    size (`Prepared.kind` is not ""); the file's where no raw frame is left. `left_out` says why.
+    size (`Prepared.kind` is not ""); those of the file where no raw frame is left. `why_left_out` gives the reason.
+
+    Parameters
+    ----------
+    data : the data set
+    rows : (N,) rows of its index
+    on_progress : called after every block of frames
     """
     tables = []
     for start in range(0, len(rows), BLOCK):
@@ -98,8 +106,8 @@ def frame_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgres
     return table
 
 
-def left_out(data: Prepared, table: pd.DataFrame) -> str:
-    """Return why `frame_traits` left columns out, or ""."""
+def why_left_out(data: Prepared, table: pd.DataFrame) -> str:
+    """Return a sentence on why `frame_traits` left columns out of `table`, "" where it left out none."""
     if data.kind:
         return "These frames are read at native size: traits of overlay, original size and file are not looked at."
     if "bytes" not in table:
@@ -131,10 +139,10 @@ def picture_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
 
 
 def overlay_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
-    """Return area and place of what `overlay.find_overlay` finds in one stored frame, as shares of it.
+    """Return area and position of the overlay that `overlay.find_overlay` detects in one stored frame, as shares of the frame.
 
-    A black box stands free, or in a corner of the frame (`corner_boxes`), where the finder takes it for border. It is looked for
-    in frames without a dark border, too.
+    A black box lies inside the field of view, or in a corner of the frame, where `find_overlay` takes it for border and
+    `corner_boxes` tells it apart. Frames without a dark border may have one, too.
 
     Parameters
     ----------
@@ -160,7 +168,7 @@ def overlay_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
 
 
 def corner_boxes(border: Mask) -> Mask:
-    """Find the black rectangles in the corners of a frame, (S, S) bool, within its border.
+    """Return the black rectangles in the corners of a frame, (S, S) bool, within its border (S, S).
 
     The corners of an octagonal or round field of view are dark, too, but they narrow row by row; a box keeps its width and then
     ends at once. A strip along a whole edge is no box.
@@ -178,14 +186,14 @@ def _corner_box(border: Mask) -> tuple[int, int]:
     side = len(border)
     slack = max(2, side // 48)  # how far the resizing blurs the box's edge
     dark = border.copy()
-    dark[: 2 * slack] = dark[:, : 2 * slack] = True  # it may stand a little away from the frame's edge
+    dark[: 2 * slack] = dark[:, : 2 * slack] = True  # a box may begin a little inside the frame's edge
     runs = np.where(dark.all(axis=1), side, dark.argmin(axis=1))  # (S,) how far each row is dark from the left
     heights = np.arange(1, side - slack)
     widths = np.minimum.accumulate(runs)[heights - 1]
     ends = runs[heights + slack] < widths / 2
     near = (runs <= widths[:, None] + slack) & (np.arange(side) < heights[:, None])  # (heights, S)
     small, large = np.minimum(heights, widths), np.maximum(heights, widths)
-    fits = ends & (near.sum(axis=1) >= heights / 2) & (small > 4 * slack) & (large < WIDEST * side)
+    fits = ends & (near.sum(axis=1) >= heights / 2) & (small > 4 * slack) & (large < MAX_BOX * side)
     best = int(np.argmax(np.where(fits, heights * widths, 0)))
     return (int(heights[best]), int(widths[best])) if fits.any() else (0, 0)
 
@@ -203,10 +211,15 @@ def jpeg_quality(table: NDArray[np.integer]) -> int:
 
 
 def mean_distance(data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how far each frame is from the mean of the normal training frames: root mean square over valid pixels, (N,).
+    """Return the distance of each frame from the mean normal training frame: root mean square over valid pixels, (N,).
 
-    The mean of a pixel is that of the frames where it is valid; pixels that are valid in no training frame do not count. NaN for
-    a frame without pixels to compare, and for all where there are no training frames.
+    The mean of a pixel is over the frames where it is valid; pixels that are valid in no training frame do not count. NaN for a
+    frame without pixels to compare, and for all frames where there are no training frames.
+
+    Parameters
+    ----------
+    data : the data set
+    rows : (N,) rows of its index
     """
     train = data.rows("train")
     train = train[(data.index["label"] == "normal").to_numpy()[train]]
@@ -237,12 +250,12 @@ def _files(data: Prepared, rows: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _file_traits(path: Path | None, sha: str) -> tuple[float, float, float]:
-    gone = (np.nan, np.nan, np.nan)
+    unknown = (np.nan, np.nan, np.nan)
     if path is None:
-        return gone
+        return unknown
     try:
         if digest(path) != sha:
-            return gone
+            return unknown
         with warnings.catch_warnings():  # of a large frame, which was read before
             warnings.simplefilter("ignore")
             with cast(JpegImageFile, PIL.Image.open(path, formats=["JPEG"])) as picture:  # reads the header alone
@@ -250,7 +263,7 @@ def _file_traits(path: Path | None, sha: str) -> tuple[float, float, float]:
     except PIL.UnidentifiedImageError:
         return 0.0, np.nan, float(path.stat().st_size)
     except (ImageError, OSError, KeyError):
-        return gone
+        return unknown
     return 1.0, quality, float(path.stat().st_size)
 
 

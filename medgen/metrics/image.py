@@ -1,4 +1,8 @@
-"""How close a reconstruction comes to its frame."""
+"""Image quality: how close a reconstruction comes to its frame, as PSNR, SSIM and MS-SSIM.
+
+Batches of frames and reconstructions come in, one value a frame goes out. Masked pixels (burned-in overlay, border) can be kept
+out of PSNR and SSIM.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ from torch import Tensor
 from medgen.errors import MedgenError
 from medgen.losses import SSIM_WINDOW, ssim_map
 
-PSNR_CEILING = 100.0  # dB; equal frames would be infinite, and one infinity spoils a mean
+PSNR_CEILING = 100.0  # dB; equal frames would be infinite, and so would every mean with one of them
 MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest scale first
 
 
 def blank(image: Tensor, valid: Tensor) -> Tensor:
     """Return the image with its invalid pixels black.
 
-    Applied to a frame and to its reconstruction, it keeps burned-in overlay out of a comparison of whole crops.
+    Applied to both a frame and its reconstruction, it keeps burned-in overlay out of a comparison of whole crops.
 
     Parameters
     ----------
@@ -54,8 +58,8 @@ def psnr(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> 
 def ssim(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> Tensor:
     """Return the mean structural similarity of each frame (Wang et al. 2004; Gaussian window 11 x 11, sigma 1.5).
 
-    As in Wang et al. and scikit-image, the mean is over channels and over the pixels whose whole window lies in the frame, so
-    without the outermost 5. What is drawn outside `valid` does not count: it is made black in both, and is no part of the mean.
+    The mean is over channels and over the pixels whose whole window lies in the frame, so without the outermost 5; Wang et al.
+    and scikit-image do the same. Pixels outside `valid` are black in both images and are no part of the mean.
 
     Parameters
     ----------
@@ -82,12 +86,16 @@ def ssim(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> 
 
 
 def psnr_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
-    """Return the PSNR of whole crops in dB, (B,), with what lies outside `valid` black in both.
+    """Return the PSNR of whole crops, with pixels outside `valid` black in both.
 
     Parameters
     ----------
     image, reconstruction : (B, C, S, S) in [0, 1]
     valid : (B, 1, S, S) bool
+
+    Returns
+    -------
+    (B,) float32 dB, at most `PSNR_CEILING` (equal frames).
 
     Raises
     ------
@@ -97,12 +105,16 @@ def psnr_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
 
 
 def ssim_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
-    """Return the SSIM of whole crops, (B,) in [-1, 1], with what lies outside `valid` black in both.
+    """Return the SSIM of whole crops, with pixels outside `valid` black in both.
 
     Parameters
     ----------
     image, reconstruction : (B, C, S, S) in [0, 1], S at least 11
     valid : (B, 1, S, S) bool
+
+    Returns
+    -------
+    (B,) float32 in [-1, 1].
 
     Raises
     ------
@@ -117,7 +129,8 @@ def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
     Parameters
     ----------
     image, reconstruction : (B, C, S, S) in [0, 1]
-    scales : 1 to 5; the published five need S of at least 176, three need 44. With fewer the exponents are scaled to the same sum
+    scales : 1 to 5; the published five need S of at least 176, three need 44. With fewer than five the exponents
+        (`MS_SSIM_BETAS`) are scaled up to the same sum
 
     Returns
     -------
@@ -127,25 +140,25 @@ def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
     ------
     MedgenError : if the shapes differ or the frames are too small for so many scales.
     """
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # it imports pyplot
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # slow: it imports pyplot
 
     _check(image, reconstruction, None)
     if not 1 <= scales <= len(MS_SSIM_BETAS):
         raise MedgenError(f"MS-SSIM got {scales} scales; expected 1 to {len(MS_SSIM_BETAS)}")
-    smallest = SSIM_WINDOW * max(2 ** (scales - 1), (scales - 1) ** 2)  # the pyramid's top holds a window; torchmetrics asks more
+    smallest = SSIM_WINDOW * max(2 ** (scales - 1), (scales - 1) ** 2)  # a window fits the coarsest scale; torchmetrics asks more
     if min(image.shape[-2:]) < smallest:
         raise MedgenError(
             f"MS-SSIM with {scales} scales needs {smallest} x {smallest} pixels, got {_size(image)}; take fewer scales"
         )
     betas = MS_SSIM_BETAS[:scales]
-    share = sum(MS_SSIM_BETAS) / sum(betas)
+    factor = sum(MS_SSIM_BETAS) / sum(betas)
     return multiscale_structural_similarity_index_measure(
         reconstruction.float(),
         image.float(),
         kernel_size=SSIM_WINDOW,
         reduction="none",
         data_range=1.0,
-        betas=tuple(beta * share for beta in betas),
+        betas=tuple(beta * factor for beta in betas),
     ).reshape(len(image))
 
 

@@ -1,4 +1,6 @@
-"""The Gaussian that features are summed up as, and the Fréchet distance of two of them.
+"""Mean and covariance of image features, and the Fréchet distance between two sets of them (FID is one).
+
+Batches of features (N, F) come in; a Gaussian fitted to all of them, and one distance for a pair of Gaussians, go out.
 
 Heusel et al. 2017, https://arxiv.org/abs/1706.08500; Dowson and Landau 1982, The Fréchet distance between multivariate normal
 distributions.
@@ -13,19 +15,20 @@ from torch import Tensor
 
 from medgen.errors import MedgenError
 
-BLOCK = 1024  # rows that are worked on at once
+BLOCK = 1024  # rows that are folded in at once, at least
 
 
 class Moments:
     """Mean and covariance of features that arrive in batches; memory does not grow with their number.
 
-    Rows wait until they are as many as features (at least `BLOCK`), and are then folded in (Chan, Golub and LeVeque 1983): large
-    products are faster than many small ones, and of fewer rows than features the covariance has a root without eigenvalues.
+    Rows wait until there are as many as features (at least `BLOCK`) and are then folded in (Chan, Golub and LeVeque 1983): one
+    large matrix product is faster than many small ones. Of fewer rows than features, the rows themselves, centred, are a root of
+    the covariance, and no eigenvalues are needed.
 
     Attributes
     ----------
-    count : rows so far
-    width : features; 0 before the first batch
+    count : number of rows so far
+    width : number of features F; 0 before the first batch
     """
 
     def __init__(self) -> None:
@@ -62,29 +65,34 @@ class Moments:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """(F,)"""
+        """Mean of the rows, (F,) float64; at least one row is needed."""
         waiting = sum((block.sum(0) for block in self._waiting), np.zeros(self.width))
         return (waiting + self._folded * self._mean if self._folded else waiting) / self.count
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """(F, F), unbiased: the scatter over N - 1; at least two rows are needed."""
-        self._need_two()
+        """Unbiased covariance (divisor N - 1), (F, F) float64; MedgenError if there are fewer than two rows."""
+        self._check_count()
         self._fold()
         return self._scatter / (self.count - 1)
 
     def root(self) -> NDArray[np.floating]:
-        """Return A (F, r) with A Aᵀ the covariance, and r no more than F or the number of rows."""
-        self._need_two()
+        """Return A (F, r) with A Aᵀ the covariance, r at most F and at most the number of rows.
+
+        Raises
+        ------
+        MedgenError : if there are fewer than two rows.
+        """
+        self._check_count()
         if not self._folded and self.count <= self.width:
             return (np.concatenate(self._waiting) - self.mean).T / (self.count - 1) ** 0.5  # (F, N)
         covariance = self.covariance
         try:
             return np.linalg.cholesky(covariance)  # (F, F), ten times as fast as eigenvalues
-        except np.linalg.LinAlgError:  # it is singular
+        except np.linalg.LinAlgError:  # the covariance is singular
             values, vectors = np.linalg.eigh(covariance)
-            kept = _above_rounding(values)
-            return vectors[:, kept] * np.sqrt(values[kept])  # (F, r)
+            positive = _above_rounding(values)
+            return vectors[:, positive] * np.sqrt(values[positive])  # (F, r)
 
     def _fold(self) -> None:
         if not self._waiting:
@@ -100,7 +108,7 @@ class Moments:
             mean = self._mean + shift * (len(rows) / self.count)
         self._folded, self._mean, self._scatter = self.count, mean, scatter
 
-    def _need_two(self) -> None:
+    def _check_count(self) -> None:
         if self.count < 2:
             raise MedgenError(f"a covariance needs at least 2 samples, got {self.count}")
 
@@ -108,12 +116,17 @@ class Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """Return the squared Fréchet distance of the two Gaussians with these moments (Dowson and Landau 1982).
 
-    It is |m - n|² + trace(S + T - 2 (S T)^½). With S = A Aᵀ, the last trace is the sum of the roots of the eigenvalues of Aᵀ T A:
-    a symmetric matrix, so that nothing becomes complex, and with fewer rows than features no larger than the rows are many.
+    With means m, n and covariances S, T it is |m - n|² + trace(S + T - 2 (S T)^½). With S = A Aᵀ, the trace of (S T)^½ is the sum
+    of the square roots of the eigenvalues of Aᵀ T A. That matrix is symmetric, so no root is complex, and with fewer rows than
+    features it is no larger than the number of rows.
 
     Parameters
     ----------
     a, b : at least 2 rows each, of one width
+
+    Returns
+    -------
+    At least 0, in the squared unit of the features.
 
     Raises
     ------
@@ -121,16 +134,17 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     """
     if a.width != b.width:
         raise MedgenError(f"features are {a.width} and {b.width} wide; a distance needs one extractor for both")
-    few, many = (a, b) if a.count <= b.count else (b, a)
-    root = few.root()  # (F, r)
-    covariance = many.covariance  # (F, F)
-    shared = np.linalg.eigvalsh(root.T @ covariance @ root)  # (r,)
-    spread = np.square(root).sum() + covariance.trace() - 2 * np.sqrt(shared[_above_rounding(shared)]).sum()
-    return max(0.0, float(np.square(a.mean - b.mean).sum() + spread))
+    smaller, larger = (a, b) if a.count <= b.count else (b, a)
+    root = smaller.root()  # (F, r)
+    covariance = larger.covariance  # (F, F)
+    eigenvalues = np.linalg.eigvalsh(root.T @ covariance @ root)  # (r,)
+    cross = np.sqrt(eigenvalues[_above_rounding(eigenvalues)]).sum()
+    trace = np.square(root).sum() + covariance.trace() - 2 * cross
+    return max(0.0, float(np.square(a.mean - b.mean).sum() + trace))
 
 
 def _above_rounding(values: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Tell which eigenvalues, in rising order, are more than rounding, whose roots would not be small."""
+    """Tell which eigenvalues (in rising order) are larger than rounding errors; the root of a rounding error is not small."""
     return values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
 
 

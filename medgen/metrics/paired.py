@@ -1,7 +1,9 @@
-"""Whether one detector tells abnormal frames from normal ones better than another, on the same frames.
+"""Paired tests: whether one detector tells abnormal frames from normal ones better than another, on the same frames.
 
-Frames that are hard for one detector tend to be hard for the other; a paired comparison makes use of it, and two intervals that
-overlap do not tell that there is no difference. DeLong's test takes each frame as evidence of its own. Frames of one patient or
+Labels and the scores of two or more detectors come in; differences with intervals and p-values go out.
+
+Frames that are hard for one detector tend to be hard for the other. A paired comparison makes use of that, so it can show a
+difference where the intervals of the two detectors overlap. DeLong's test takes frames as independent. Frames of one patient or
 video are not: for them the bootstrap over groups is the one to trust.
 """
 
@@ -22,7 +24,7 @@ from medgen.metrics.intervals import Floats, check_level, percentiles
 
 
 class Difference(NamedTuple):
-    """First detector's statistic minus the second's, its standard error, interval, and two-sided p-value of there being none."""
+    """First detector's statistic minus the second's: standard error, interval, two-sided p-value (null: no difference)."""
 
     value: float
     error: float
@@ -63,8 +65,8 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike, level: float 
 
     Returns
     -------
-    Difference; value in [-1, 1]. p is 1 where no frame tells the two apart. All but the value is NaN where a class has fewer than
-    two frames, or where the difference has no spread to judge it by (one detector always right, the other always wrong).
+    Difference; value in [-1, 1]. p is 1 where the two rank all frames alike. All but the value is NaN where a class has fewer
+    than two frames, or where the difference has no variance (one detector always right, the other always wrong).
 
     Raises
     ------
@@ -100,10 +102,10 @@ def paired_bootstrap(
 
     Parameters
     ----------
-    statistic : such as `auroc`
+    statistic : function of labels and scores, such as `auroc`
     labels : (N,) int, 0 normal, 1 abnormal
     first, second : (N,) scores (decisions, for a statistic of decisions) of the same frames
-    groups : (N,), equal for frames that belong together (patient, video)
+    groups : (N,) names, equal for frames that belong together (patient, video)
     n_bootstrap : number of resamples, at least 1
     level : coverage that the interval aims at, in (0, 1)
     seed : of the draws
@@ -111,8 +113,9 @@ def paired_bootstrap(
     Returns
     -------
     Difference; error is the standard deviation over the draws, low and high are their percentiles, and p is twice the smaller
-    share of draws on one side of 0, with 0 itself and one draw more counted. So it is never under 2 / (n_bootstrap + 1): many
-    pairs need more draws. All but the value is NaN where a class comes from fewer than two groups.
+    share of draws on one side of 0, where draws at 0 count on both sides and one more draw is added. So p is never under
+    2 / (n_bootstrap + 1), and a comparison of many pairs needs more draws. All but the value is NaN where a class comes from
+    fewer than two groups.
 
     Raises
     ------
@@ -120,11 +123,11 @@ def paired_bootstrap(
     """
     values = [float(statistic(labels, scores)) for scores in (first, second)]
     drawn = [replicates(statistic, labels, scores, groups, n_bootstrap, seed) for scores in (first, second)]
-    return _drawn(values[0] - values[1], drawn[0] - drawn[1], level)
+    return _from_draws(values[0] - values[1], drawn[0] - drawn[1], level)
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Return p-values adjusted for their number (Holm 1979), so that the chance of any false finding stays under the level.
+    """Return p-values adjusted for their number (Holm 1979), so that the chance of any false positive stays under the level.
 
     Parameters
     ----------
@@ -132,7 +135,7 @@ def holm(p: ArrayLike) -> Floats:
 
     Returns
     -------
-    (M,), none below the one given.
+    (M,), each at least the p-value it adjusts.
     """
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # (M',), NaN sort last
@@ -150,14 +153,14 @@ def compare_pairs(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Pair]:
-    """Compare each detector with each other one, in the order given, with p-values adjusted over all pairs.
+    """Compare every pair of detectors, in the order of `scores`, with p-values adjusted over all pairs.
 
     Parameters
     ----------
     labels : (N,) int, 0 normal, 1 abnormal
-    scores : of each detector by its name, (N,), on the same frames
-    groups : (N,), equal for frames that belong together (patient, video)
-    statistic : such as `auroc`
+    scores : detector name -> (N,) scores of the same frames, higher is more anomalous
+    groups : (N,) names, equal for frames that belong together (patient, video)
+    statistic : function of labels and scores, such as `auroc`
     n_bootstrap : number of resamples, at least 1
     level : coverage that the intervals aim at, in (0, 1)
     seed : of the draws
@@ -176,25 +179,34 @@ def compare_pairs(
     values = {name: float(statistic(labels, values)) for name, values in scores.items()}
     drawn = {name: replicates(statistic, labels, values, groups, n_bootstrap, seed) for name, values in scores.items()}
     tested = combinations(scores, 2) if statistic is auroc else ()
-    return pair_up(values, drawn, level, {(a, b): delong(labels, scores[a], scores[b], level) for a, b in tested})
+    return compare_draws(values, drawn, level, {(a, b): delong(labels, scores[a], scores[b], level) for a, b in tested})
 
 
-def pair_up(
+def compare_draws(
     values: Mapping[str, float],
     drawn: Mapping[str, Floats],
     level: float = 0.95,
     tests: Mapping[tuple[str, str], Difference] = MappingProxyType({}),
 ) -> list[Pair]:
-    """Return `compare_pairs` from a statistic of each detector and its values in the same draws, (D,) each.
+    """Compare every pair of detectors from bootstrap draws that were made before.
 
-    `tests` are the pairs by DeLong's test; their fields are NaN where there are none.
+    Parameters
+    ----------
+    values : detector name -> its statistic
+    drawn : detector name -> (D,) its statistic in each draw; draw d has the same groups for all detectors
+    level : coverage that the intervals aim at, in (0, 1)
+    tests : pair of names -> its result by DeLong's test; the fields of pairs that are not in it are NaN
+
+    Returns
+    -------
+    One row per pair, with p-values adjusted over all pairs.
     """
-    none = Difference(*[np.nan] * 5)
+    missing = Difference(*[np.nan] * 5)
     pairs = list(combinations(values, 2))
-    bootstraps = [_drawn(values[a] - values[b], drawn[a] - drawn[b], level) for a, b in pairs]
-    others = [tests.get(pair, none) for pair in pairs]
-    adjusted = [holm([difference.p for difference in tested]) for tested in (bootstraps, others)]
-    rows = zip(pairs, bootstraps, adjusted[0].tolist(), others, adjusted[1].tolist(), strict=True)
+    bootstraps = [_from_draws(values[a] - values[b], drawn[a] - drawn[b], level) for a, b in pairs]
+    delong_tests = [tests.get(pair, missing) for pair in pairs]
+    adjusted = [holm([difference.p for difference in tested]) for tested in (bootstraps, delong_tests)]
+    rows = zip(pairs, bootstraps, adjusted[0].tolist(), delong_tests, adjusted[1].tolist(), strict=True)
     return [Pair(*pair, *difference, p_holm, *test[1:], delong_holm) for pair, difference, p_holm, test, delong_holm in rows]
 
 
@@ -208,8 +220,8 @@ def _components(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     return above, below
 
 
-def _drawn(value: float, differences: Floats, level: float) -> Difference:
-    """Return the difference with what its draws (D,) tell of it."""
+def _from_draws(value: float, differences: Floats, level: float) -> Difference:
+    """Return the difference with the error, interval and p-value that its draws (D,) give."""
     low, high = percentiles(differences, level)
     defined = differences[~np.isnan(differences)]
     if not defined.size:

@@ -1,4 +1,8 @@
-"""How well score maps find the annotated pixels, streamed so that memory does not grow with the number of frames."""
+"""Pixel-level detection: how well score maps find the annotated pixels, as AUROC, average precision, AUPRO and Dice.
+
+Score maps, annotation masks and valid masks come in batch by batch; the figures over all of them go out. Histograms stand for the
+pixels, so that memory does not grow with the number of frames.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +15,39 @@ from scipy.special import digamma
 
 from medgen.errors import MedgenError
 
-PIXELS = 2**20  # pixels worked on at once
-TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])  # neighbours in (B, S, S): all 8, in one frame
+BLOCK = 2**20  # pixels that are counted at once
+NEIGHBOURS = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])  # in (B, S, S): all 8 within a frame
 Floats = NDArray[np.float64]
 
 
 class PixelHistogram:
     """Pixel AUROC, average precision, AUPRO and Dice of any number of maps, from histograms of fixed size.
 
-    A bin holds the float32 scores that share their first `bits` bits: sign, exponent and leading digits. So no range need be
-    known beforehand, and the results are exactly those of scores cut to bits - 9 binary digits behind the leading one, by default
-    to one part in 32,768. `errors` bounds how far each is from that of the uncut scores: less than 1e-4 with 24 bits, if the
-    scores of either class spread evenly over a factor of two or more; each bit less doubles it. The three histograms have 384 MB,
-    but only the parts of them that hold scores are ever given memory.
+    A bin holds the float32 scores that share their first `bits` bits: sign, exponent and leading digits. So the range of scores
+    need not be known beforehand, and the results are exactly those of scores cut to bits - 9 binary digits behind the leading
+    one, by default to one part in 32,768. `errors` bounds how far each is from that of the uncut scores: less than 1e-4 with 24
+    bits, if the scores of either class spread evenly over a factor of two or more; each bit less doubles it. The three histograms
+    have 384 MB of address space, but the system gives memory only to the parts that hold scores.
+
+    A pixel is called abnormal (positive) if its score > threshold.
 
     AUPRO is the area under the per-region overlap up to a false positive rate, divided by that rate (Bergmann et al. 2021, The
-    MVTec Anomaly Detection Dataset); the overlap is the mean over annotated regions of the share of their pixels that is found.
-    Regions are 8-connected, as in the authors' code, and found before invalid pixels are left out; a region without a valid pixel
-    does not count.
+    MVTec Anomaly Detection Dataset). The overlap is the share of a region's pixels that is positive, averaged over all annotated
+    regions. Regions are 8-connected, as in the authors' code, and are formed before invalid pixels are left out; a region without
+    a valid pixel does not count.
 
-    Dice is twice the found pixels of findings, divided by the found pixels and the pixels of findings together; a pixel is found
-    if its score > threshold. No histogram is needed for it, so it has no error.
+    Dice is twice the true positives, divided by the positives and the annotated pixels together. It needs no histogram, so it has
+    no error.
 
     Parameters
     ----------
     limits : the largest false positive rate of each AUPRO, in (0, 1]
-    threshold : of the maps, for Dice; None for no Dice. Labels must not have chosen it
-    bits : 10 to 24
+    threshold : score above which a pixel is positive, for Dice; None for no Dice. It must not have been chosen by labels
+    bits : leading bits of a score that tell its bin, 10 to 24
+
+    Raises
+    ------
+    MedgenError : if a limit or the bits are out of range.
     """
 
     def __init__(self, limits: tuple[float, ...] = (0.3, 0.05), threshold: float | None = None, bits: int = 24) -> None:
@@ -48,11 +58,11 @@ class PixelHistogram:
         self.normal = np.zeros(2**bits, dtype=np.int64)  # valid pixels without finding
         self.abnormal = np.zeros(2**bits, dtype=np.int64)  # valid pixels of a finding
         self.overlap = np.zeros(2**bits)  # the same, each weighted by 1 / valid pixels of its region
-        self._both = self._either = 0  # pixels that are found and of a finding; sum of the pixels found and those of findings
-        self._dice, self._annotated = 0.0, 0  # sum over the frames with a valid pixel of a finding, and how many they are
+        self._hits = self._total = 0  # true positives; positives plus annotated pixels
+        self._dice, self._annotated = 0.0, 0  # sum of Dice over frames with a valid annotated pixel, and their number
 
     def update(self, maps: ArrayLike, masks: ArrayLike, valid: ArrayLike) -> None:
-        """Count the pixels of some frames; a normal frame has an empty mask.
+        """Count the pixels of a batch; a normal frame has an empty mask.
 
         Parameters
         ----------
@@ -69,13 +79,13 @@ class PixelHistogram:
             raise MedgenError(
                 f"maps {scores.shape}, masks {truth.shape} and valid {inside.shape} differ; expected (B, S, S) each"
             )
-        step = max(1, PIXELS // max(1, scores[:1].size))
+        step = max(1, BLOCK // max(1, scores[:1].size))
         for start in range(0, len(scores), step):
             part = slice(start, start + step)
             self._count(scores[part].astype(np.float32), truth[part].astype(bool), inside[part].astype(bool))
 
     def compute(self) -> dict[str, float]:
-        """Return the figures, in [0, 1]; NaN while a kind of pixel is missing.
+        """Return the figures, in [0, 1]; NaN while there are no normal, or no annotated, pixels.
 
         Returns
         -------
@@ -83,29 +93,29 @@ class PixelHistogram:
         dice : mean over the frames with a valid pixel of a finding; only with a threshold
         dice_pooled : of the pixels of all frames together, normal ones included; only with a threshold
         error_bound : the largest of `errors`
-        frames : how many there were
+        frames : number of frames
         """
         curves = self._curves()
         figures = {
-            "auroc": _area(curves.false, curves.true, 1),
+            "auroc": _area(curves.false_positives, curves.true_positives, 1),
             "average_precision": _average_precision(curves),
-            **{f"aupro_{limit:g}": _area(curves.false, curves.overlap, limit) for limit in self.limits},
+            **{f"aupro_{limit:g}": _area(curves.false_positives, curves.overlap, limit) for limit in self.limits},
         }
         if self.threshold is not None:
             figures["dice"] = self._dice / self._annotated if self._annotated else float("nan")
-            figures["dice_pooled"] = 2 * self._both / self._either if self._annotated else float("nan")
+            figures["dice_pooled"] = 2 * self._hits / self._total if self._annotated else float("nan")
         return figures | {"error_bound": max(_errors(curves, self.limits).values()), "frames": self.frames}
 
     def errors(self) -> dict[str, float]:
         """Return the most by which each figure from a histogram can differ from that of the uncut scores.
 
         Nothing is assumed of the order of the scores in a bin, nor of ties between them; so where truly equal scores fill a bin,
-        the bound is larger than the error. NaN while a kind of pixel is missing.
+        the bound is larger than the error. NaN while there are no normal, or no annotated, pixels.
         """
         return _errors(self._curves(), self.limits)
 
     def _curves(self) -> PixelCurves:
-        """Return what lies at or above each bin in use, from the highest score down; nothing first."""
+        """Return the counts at or above each bin in use, from the highest score down."""
         used = np.flatnonzero((self.normal > 0) | (self.abnormal > 0))[::-1]  # (K,)
         return PixelCurves(*(np.append(0.0, np.cumsum(counts[used])) for counts in (self.normal, self.abnormal, self.overlap)))
 
@@ -115,25 +125,25 @@ class PixelHistogram:
         bins = self._bins(scores)
         np.add.at(self.normal, bins[inside & ~truth], 1)  # touches no memory but theirs, as bincount would
         self.frames += len(scores)
-        marked = truth.any((1, 2))  # the other frames have no region
-        regions, _ = ndimage.label(truth[marked], structure=TOUCHING)  # (B', S, S), 0 outside the findings
-        sizes = np.bincount(regions[inside[marked]])
-        hit = truth & inside
-        np.add.at(self.abnormal, bins[hit], 1)
-        np.add.at(self.overlap, bins[hit], 1 / sizes[regions[hit[marked]]])
+        annotated = truth.any((1, 2))  # (B,); the other frames have no region
+        regions, _ = ndimage.label(truth[annotated], structure=NEIGHBOURS)  # (B', S, S), 0 outside the regions
+        sizes = np.bincount(regions[inside[annotated]])
+        abnormal = truth & inside
+        np.add.at(self.abnormal, bins[abnormal], 1)
+        np.add.at(self.overlap, bins[abnormal], 1 / sizes[regions[abnormal[annotated]]])
         self.regions += int((sizes[1:] > 0).sum())
         if self.threshold is not None:
-            self._decide((scores > np.float32(self.threshold)) & inside, hit)
+            self._count_dice((scores > np.float32(self.threshold)) & inside, abnormal)
 
-    def _decide(self, marked: NDArray[np.bool_], hit: NDArray[np.bool_]) -> None:
-        """Count the pixels for Dice: marked by the map (B, S, S) and of a finding (B, S, S)."""
-        both = (marked & hit).sum((1, 2))  # (B,)
-        findings = hit.sum((1, 2))  # (B,)
-        either = marked.sum((1, 2)) + findings  # (B,)
-        self._both += int(both.sum())
-        self._either += int(either.sum())
-        self._dice += float((2 * both[findings > 0] / either[findings > 0]).sum())
-        self._annotated += int((findings > 0).sum())
+    def _count_dice(self, positive: NDArray[np.bool_], abnormal: NDArray[np.bool_]) -> None:
+        """Count the pixels for Dice: those above the threshold (B, S, S) and the annotated ones (B, S, S)."""
+        hits = (positive & abnormal).sum((1, 2))  # (B,)
+        annotated = abnormal.sum((1, 2))  # (B,)
+        total = positive.sum((1, 2)) + annotated  # (B,)
+        self._hits += int(hits.sum())
+        self._total += int(total.sum())
+        self._dice += float((2 * hits[annotated > 0] / total[annotated > 0]).sum())
+        self._annotated += int((annotated > 0).sum())
 
     def _bins(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the first bits of each score, as an integer that rises with the score."""
@@ -143,10 +153,17 @@ class PixelHistogram:
 
 
 class PixelCurves(NamedTuple):
-    """Normal pixels, abnormal pixels and summed shares of regions at or above each score, falling; 0 first; (K + 1,) each."""
+    """Counts at or above each of K falling scores, with 0 before the first: (K + 1,) each.
 
-    false: Floats
-    true: Floats
+    Attributes
+    ----------
+    false_positives : normal pixels
+    true_positives : annotated pixels
+    overlap : sum over regions of the share of their pixels
+    """
+
+    false_positives: Floats
+    true_positives: Floats
     overlap: Floats
 
 
@@ -164,7 +181,7 @@ def _area(false: Floats, overlap: Floats, limit: float) -> float:
 
 
 def _area_error(false: Floats, overlap: Floats, limit: float) -> float:
-    """Return how far from `_area` the steps before and after each bin's chord can lie: any order in the bins lies between."""
+    """Return how far `_area` can be off: the curve of any order within the bins lies between the two step functions."""
     x, y = _rates(false), _rates(overlap)
     width = np.diff(np.minimum(x, limit))  # (K,)
     area, lowest, highest = _area(false, overlap, limit), (width * y[:-1]).sum() / limit, (width * y[1:]).sum() / limit
@@ -188,9 +205,9 @@ def _average_precision_error(curves: PixelCurves) -> float:
     value = _average_precision(curves)
     if np.isnan(value):
         return value
-    hits = np.diff(curves.true) > 0  # (K,)
-    before, after = curves.true[:-1][hits], curves.true[1:][hits]
-    passed, false = curves.false[:-1][hits], curves.false[1:][hits]
+    hits = np.diff(curves.true_positives) > 0  # (K,)
+    before, after = curves.true_positives[:-1][hits], curves.true_positives[1:][hits]
+    passed, false = curves.false_positives[:-1][hits], curves.false_positives[1:][hits]
     highest = ((after - before) * after / (after + passed)).sum() / after[-1]
     lowest = (after - before - false * (digamma(after + false + 1) - digamma(before + false + 1))).sum() / after[-1]
     return float(max(highest - value, value - lowest))
@@ -198,7 +215,7 @@ def _average_precision_error(curves: PixelCurves) -> float:
 
 def _errors(curves: PixelCurves, limits: tuple[float, ...]) -> dict[str, float]:
     return {
-        "auroc": _area_error(curves.false, curves.true, 1),
+        "auroc": _area_error(curves.false_positives, curves.true_positives, 1),
         "average_precision": _average_precision_error(curves),
-        **{f"aupro_{limit:g}": _area_error(curves.false, curves.overlap, limit) for limit in limits},
+        **{f"aupro_{limit:g}": _area_error(curves.false_positives, curves.overlap, limit) for limit in limits},
     }

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from medgen.data.common_mask import with_common
+from medgen.data.common_mask import with_common_mask
 from medgen.data.dataset import DataSettings
 from medgen.data.native.addresses import is_address, open_dataset
-from medgen.data.native.archives import EVERY
+from medgen.data.native.archives import ALL_FINDINGS
 from medgen.data.prepared import Prepared
 from medgen.errors import DataError, RunError
 from medgen.runs.run import Run
@@ -44,7 +44,7 @@ def open_for(run: Run, dataset: str | Path) -> Prepared:
     settings = _settings_for(trained_with, dataset).model_copy(update={"pool_share": 0.0})
     data = _with_common_mask(run, open_dataset(dataset, settings))
     is_second = data.digest == run.origin.other_digest  # the second domain is read as the training read it
-    if data.kind and not is_second and trained_with.normal and {*trained_with.normal} <= {*data.index["finding"], EVERY}:
+    if data.kind and not is_second and trained_with.normal and {*trained_with.normal} <= {*data.index["finding"], ALL_FINDINGS}:
         settings = settings.model_copy(update={"normal": trained_with.normal})  # others keep their source's labels
         data = _with_common_mask(run, open_dataset(dataset, settings))
     check_fits(run, data)
@@ -70,13 +70,13 @@ def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
             f"frames of '{data.address}' are {data.size} x {data.size} x {data.channels}, of data.other '{second.address}' "
             f"{second.size} x {second.size} x {second.channels}; set data.channels, data.pad_to or data.resize_to"
         )
-    return with_common(second, np.asarray(data.valid[0])) if settings.data.overlay == "common" else second
+    return with_common_mask(second, np.asarray(data.valid[0])) if settings.data.overlay == "common" else second
 
 
 def _with_common_mask(run: Run, data: Prepared) -> Prepared:
     """Return the data set as the run looks at it: with the mask that all frames of its training shared, if there was one."""
     mask = run.common_mask()
-    return data if mask is None or mask.shape != data.valid.shape[1:] else with_common(data, mask)
+    return data if mask is None or mask.shape != data.valid.shape[1:] else with_common_mask(data, mask)
 
 
 def _settings_for(settings: DataSettings, dataset: str | Path) -> DataSettings:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from medgen import registry
 from medgen.config import Settings, merged, override, read_toml
-from medgen.data.augment import STILL, AugmentSettings
+from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
 from medgen.engine.fit import TrainSettings
@@ -91,7 +91,7 @@ def fill_defaults(settings: RunSettings, data: Prepared, second: Prepared | None
             data, settings.data, settings.train.seed, requirements=DataRequirements(abnormal=requirements.abnormal)
         ).rows
         model = model.model_copy(update=_classes(data.index.iloc[rows], model))
-    augment = settings.data.augment or (STILL if data.kind or requirements.single_pass else AugmentSettings())
+    augment = settings.data.augment or (NO_AUGMENTATION if data.kind or requirements.single_pass else AugmentSettings())
     train = settings.train.model_copy(update={"epochs": 1}) if requirements.single_pass else settings.train
     chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})
     return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen, "train": train})

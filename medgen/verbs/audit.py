@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.shortcut_features import frame_traits, left_out, mean_distance
+from medgen.data.shortcut_features import frame_traits, mean_distance, why_left_out
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
@@ -93,7 +93,7 @@ def audit_frames(
     table = cached_traits(data, rows, on_progress)
     frames = data.index.iloc[rows].reset_index(drop=True)
     metrics = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
-    metrics["left_out"], metrics["looked"] = left_out(data, table), not data.kind
+    metrics["left_out"], metrics["looked"] = why_left_out(data, table), not data.kind
     return metrics
 
 

@@ -15,9 +15,9 @@ from medgen.data.images import read_images
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.writers.export import (
     RESEARCH,
-    Kind,
+    MapFormat,
     Scale,
-    kind_of,
+    format_of,
     read_header,
     save_dicom,
     save_nifti,
@@ -185,7 +185,7 @@ def _normal_level(run: Run, share: float | None, smooth: float, device: Device, 
     return float(np.percentile(pooled, share)), f"{share:g} % of the pixels of {len(rows)} normal validation frames lie below"
 
 
-def _kinds(originals: list[Original], form: Format) -> dict[Path | None, Kind]:
+def _kinds(originals: list[Original], form: Format) -> dict[Path | None, MapFormat]:
     """Return the format in which the maps of each file are written, where it is not PNG.
 
     Raises
@@ -194,7 +194,7 @@ def _kinds(originals: list[Original], form: Format) -> dict[Path | None, Kind]:
     """
     if form == "png":
         return {}
-    kinds: dict[Path | None, Kind] = {file: kind_of(file) for file in {original.file for original in originals} if file}
+    kinds: dict[Path | None, MapFormat] = {file: format_of(file) for file in {original.file for original in originals} if file}
     for original in originals:
         if form != "auto" and kinds.get(original.file) != form:
             what = f"is no {NAMES[form]} file" if original.file else "has no original file"
@@ -202,7 +202,7 @@ def _kinds(originals: list[Original], form: Format) -> dict[Path | None, Kind]:
     return kinds
 
 
-def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: Kind, on_progress: OnProgress) -> list[_Numbered]:
+def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: MapFormat, on_progress: OnProgress) -> list[_Numbered]:
     """Write the maps of the frames of one file; return those whose original cannot be had."""
     unread = {original.number: (index, original) for index, original in numbered}
     header = read_header(file) if kind == "dicom" else None

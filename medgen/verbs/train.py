@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from medgen import registry
-from medgen.data.common_mask import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common_mask
 from medgen.data.dataset import FixedBatches, TrainingBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
@@ -44,7 +44,7 @@ def open_inputs(dataset: Path | str, settings: RunSettings) -> TrainingInputs:
     """
     data = open_dataset(dataset, settings.data)
     if settings.data.overlay == "common":
-        data = with_common(data, common_mask(data))
+        data = with_common_mask(data, common_mask(data))
     second = open_second(settings, data)
     settings = fill_defaults(settings, data, second)
     return TrainingInputs(data, second, settings, _batches(settings, data, second))

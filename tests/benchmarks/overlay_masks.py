@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medgen.data.common_mask import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common_mask
 from medgen.data.prepared import open_prepared
 from medgen.data.shortcut_features import overlay_traits
 from medgen.metrics.detection import auroc
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     data = open_prepared(folder)
     mask, rows = common_mask(data), data.rows("test")
     labels = (data.index["label"].iloc[rows] == "abnormal").to_numpy().astype(int)
-    shown = with_common(data, mask)
+    shown = with_common_mask(data, mask)
     whole = np.ones_like(mask)
     views = {
         "keep": [(frame, whole) for frame in data.frames[rows]],

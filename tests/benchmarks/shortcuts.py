@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.common_mask import common_mask, with_common
+from medgen.data.common_mask import common_mask, with_common_mask
 from medgen.data.dataset import FixedBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
@@ -61,7 +61,7 @@ def _scores(run: Run, data: Prepared, rows: NDArray[np.int64], way: Any) -> NDAr
     settings = run.settings.model_copy(update={"data": run.settings.data.model_copy(update={"overlay": way})})
     if way == "common":
         mask = run.common_mask()
-        data = with_common(data, common_mask(data) if mask is None else mask)
+        data = with_common_mask(data, common_mask(data) if mask is None else mask)
     scored = score_batches(
         run.trained_model(),
         FixedBatches(data, rows, settings.data),

@@ -1,4 +1,6 @@
-"""An address -> an opened data set: a prepared one, or an archive or folders read as they are, at native size.
+"""Open the data set at an address: a prepared one, or an archive or folders read as they are, at native size.
+
+The address, as a user types it, comes in; a `Prepared` goes out, so that all after this treats every kind of source alike.
 
 ``PATH`` is a prepared data set. ``mnist:PATH``, ``dsprites:PATH``, ``medmnist:PATH``, ``folder:PATH``, ``pairs:PATH`` and
 ``unpaired:PATH`` need no preparing: their frames are square, of one size, and all of a frame is valid. Nothing is cut, no overlay
@@ -20,7 +22,7 @@ from pydantic import Field
 
 from medgen.config import Settings
 from medgen.data.field.overlay import reduce_truth, reduce_valid
-from medgen.data.native.archives import EVERY, Archive, read_dsprites, read_medmnist, read_mnist
+from medgen.data.native.archives import ALL_FINDINGS, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
 from medgen.data.native.resized import ResizedFrames, ResizedMasks
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
@@ -31,7 +33,10 @@ from medgen.files import short_digest
 
 
 class ReadSettings(Settings):
-    """How the frames at an address are read. Prepared ones may be made smaller, else what fits them is for native size alone."""
+    """How the frames at an address are read.
+
+    A prepared data set takes `resize_to`, to a smaller side, and `pool_share` with `split_seed`; the rest is fixed in it.
+    """
 
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
     split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
@@ -48,20 +53,22 @@ def open_dataset(address: str | Path, reading: ReadSettings | None = None) -> Pr
     Splits stay as the source has them. Frames that it names none for are divided: what is not normal goes to test, of the normal
     ones 5 % to val and 5 % to test. Where there is no val then, it is 5 % of the training frames, at least one. No group is ever
     divided. Frames of train and val that are not normal are put into split "unused", as is what `pool_share` holds out of the
-    test frames: models learn from normal frames alone, but for those that are told of a second domain.
+    test frames: models learn from normal frames alone, except those that train with a second domain.
 
     Parameters
     ----------
     address : folder of a prepared data set, or KIND:PATH, KIND one of `KINDS`
-    reading : without `normal`, all is left to the source: MNIST and dSprites are all normal, of a folder its names say it
+    reading : how to read it. Without `normal` the source decides: MNIST and dSprites are all normal, a folder says it by names
 
     Returns
     -------
-    Prepared, whose digest is one of the settings, of name and size of every file, and of all findings, labels, splits and groups
+    Prepared. Of one read at native size the digest covers the settings, name and size of every file, and all findings, labels,
+    splits and groups.
 
     Raises
     ------
-    DataError, ConfigError : if there is nothing to read at the address, its frames do not fit, or a name is unknown.
+    DataError : if there is nothing to read at the address, its frames do not fit, or the kind or a finding is unknown.
+    ConfigError : if the frames are of a size that no data set may have.
     """
     reading = reading or ReadSettings()
     kind, path = _parse(str(address))
@@ -81,11 +88,11 @@ def _open_prepared(path: Path, reading: ReadSettings) -> Prepared:
     data, side = open_prepared(path), reading.resize_to
     if side > data.size:
         raise DataError(f"frames of '{path}' are {data.size} x {data.size}; for {side} prepare them anew with --size {side}")
-    return _shrunk(data, side) if 0 < side < data.size else data
+    return _resized(data, side) if 0 < side < data.size else data
 
 
-def _shrunk(data: Prepared, side: int) -> Prepared:
-    """Return a prepared data set made smaller; what is valid and annotated follows the rules by which it was prepared."""
+def _resized(data: Prepared, side: int) -> Prepared:
+    """Return a prepared data set made smaller; its flags are reduced by the same rules as when it was prepared."""
     return replace(
         data,
         settings=PrepareSettings.parse({**data.settings.model_dump(), "size": side}, "data.resize_to"),
@@ -103,7 +110,7 @@ def _open_archive(kind: str, path: Path, address: str | Path, reading: ReadSetti
     frames, others = archive.frames, archive.others
     if others is not None and reading.direction == "BtoA":
         frames, others = others, frames
-    frames, others = _fitted(frames, reading), None if others is None else _fitted(others, reading)
+    frames, others = _as_set(frames, reading), None if others is None else _as_set(others, reading)
     if others is not None and others.shape != frames.shape:
         raise DataError(f"'{path}': inputs are {frames.shape[1:]}, what belongs to them {others.shape[1:]}; set data.channels=3")
     count, size, _, channels = frames.shape
@@ -118,19 +125,20 @@ def _open_archive(kind: str, path: Path, address: str | Path, reading: ReadSetti
     return Prepared(path, settings, str(address), digest, index, frames, valid, None, kind, others, archive.refused)
 
 
-def _fitted(frames: Frames, reading: ReadSettings) -> Frames:
-    wanted = (reading.resize_to, reading.pad_to, reading.channels)
-    return ResizedFrames(frames, *wanted) if any(wanted) else frames
+def _as_set(frames: Frames, reading: ReadSettings) -> Frames:
+    """Return the frames in the size and with the channels that are set; as they are where nothing is set."""
+    changes = (reading.resize_to, reading.pad_to, reading.channels)
+    return ResizedFrames(frames, *changes) if any(changes) else frames
 
 
-def is_address(given: str | Path) -> bool:
-    """Tell whether `given` names an archive or a folder to be read at native size, and not a prepared data set.
+def is_address(address: str | Path) -> bool:
+    """Tell whether an address is of the form KIND:PATH, to be read at native size; else it is the path of a prepared data set.
 
     Raises
     ------
-    DataError : if it looks like one but its kind is unknown.
+    DataError : if it has a kind that is unknown, or no path behind it.
     """
-    return bool(_parse(str(given))[0])
+    return bool(_parse(str(address))[0])
 
 
 def _parse(address: str) -> tuple[str, Path]:
@@ -146,14 +154,14 @@ def _parse(address: str) -> tuple[str, Path]:
 
 
 def _labels(archive: Archive, normal: Sequence[str], address: str | Path) -> NDArray[np.object_]:
-    """Return the label of each frame: what the user calls normal, else what the source does."""
+    """Return the label of each frame (N,): by the findings that the user calls normal, else as the source says."""
     finding, stated = archive.table["finding"], archive.table["label"]
-    known = {*finding, EVERY} - {""}
+    known = {*finding, ALL_FINDINGS} - {""}
     for name in normal:
         if name not in known:
             raise DataError(f"'{address}' has no finding '{name}' that could be normal; {did_you_mean(name, known)}")
     names = tuple(normal) or archive.normal
-    if EVERY in names:
+    if ALL_FINDINGS in names:
         return np.full(len(finding), "normal", dtype=object)
     abnormal = (finding != "") & bool(names)
     return np.where(finding.isin(names), "normal", np.where(abnormal, "abnormal", stated))
@@ -167,7 +175,7 @@ def _index(table: pd.DataFrame, size: int) -> pd.DataFrame:
 
 
 def _digest(kind: str, settings: PrepareSettings, archive: Archive, index: pd.DataFrame, direction: str) -> str:
-    """Return what changes with the settings, a file's name or size, or any finding, label, split or group."""
+    """Return a digest of the settings, the files' names and sizes, and all findings, labels, splits and groups."""
     turned = direction if archive.others is not None and direction != "AtoB" else ""
     columns = ["\n".join(index[column]) for column in ("path", "finding", "label", "split", "group")]
     return short_digest(f"{kind} {settings.digest()} {archive.files}{turned}", *columns)

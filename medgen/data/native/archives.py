@@ -1,7 +1,10 @@
-"""Archives of small square frames, read as they are published: MNIST idx files, dSprites and MedMNIST npz files.
+"""Read published archives of small square frames: MNIST idx files, dSprites and MedMNIST npz files.
 
-Frames that lie uncompressed on disk are memory-mapped. What is compressed is unpacked once, when the archive is opened, and lies
-in memory from then on: 55 MB for MNIST, 3 GB for the published dSprites, up to 16 GB for the largest MedMNIST set at 224 px.
+A file or folder comes in, an `Archive` goes out: frames, and a table of what the source says of them. `addresses` decides which
+frames are normal and which are for training.
+
+Uncompressed frames are memory-mapped. Compressed ones are unpacked once, when the archive is opened, and stay in memory: 55 MB
+for MNIST, 3 GB for the published dSprites, up to 16 GB for the largest MedMNIST set at 224 px.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from medgen.data.prepared import Frames
 from medgen.errors import DataError
 
 T = TypeVar("T", bound=np.generic)
-EVERY = "*"  # stands for every finding
+ALL_FINDINGS = "*"  # as a name in `Archive.normal`: all findings are normal
 MNIST_FOLDERS = (".", "MNIST/raw", "raw")  # as they are published, and as torchvision unpacks them
 MNIST_SPLITS = MappingProxyType({"train": "train", "test": "t10k"})
 UBYTE = 8  # type code of unsigned bytes in an idx file
@@ -38,15 +41,15 @@ https://doi.org/10.1038/s41597-022-01721-8). Of the others the user has to say w
 
 @dataclass(frozen=True)
 class Archive:
-    """What a source holds, before anybody has said what of it is normal and what is for training.
+    """Frames of a source and what it says of them, before labels and splits are settled.
 
     Attributes
     ----------
     frames : (N, S, S, C) uint8
-    table : one row a frame: path (a name that could be a file's), finding, label, split, group; "" where nothing is said
+    table : one row a frame: path (a name that could be a file's), finding, label, split, group; "" where the source says nothing
     files : name and size in bytes of every file that was read
-    normal : the findings that are normal, `EVERY` for all; () where the column label says it
-    others : the frame that belongs to each, (N, S, S, C) uint8; None where there are no pairs
+    normal : the findings that are normal, or `ALL_FINDINGS`; () where the column label alone decides
+    others : (N, S, S, C) uint8, the other frame of each pair; None where there are no pairs
     refused : file and reason of every file that was left out
     """
 
@@ -58,8 +61,8 @@ class Archive:
     refused: tuple[tuple[str, str], ...] = ()
 
 
-class Lazy(ABC, Generic[T]):
-    """Rows that are read when they are asked for, with any index that an array takes along its first axis.
+class LazyRows(ABC, Generic[T]):
+    """Rows that are read only when they are indexed; the index is any that an array takes along its first axis.
 
     Parameters
     ----------
@@ -74,16 +77,16 @@ class Lazy(ABC, Generic[T]):
         return self.shape[0]
 
     def __getitem__(self, rows: Any, /) -> NDArray[T]:
-        picked = self._rows[rows]
-        return self._read(np.ravel(picked)).reshape(*np.shape(picked), *self.shape[1:])
+        numbers = self._rows[rows]
+        return self._read(np.ravel(numbers)).reshape(*np.shape(numbers), *self.shape[1:])
 
     @abstractmethod
     def _read(self, rows: NDArray[np.int64]) -> NDArray[T]:
-        """Return what is in rows (n,), each in [0, N), as (n, S, S, C) or (n, S, S)."""
+        """Return the rows of these numbers (n,), each in [0, N), as (n, S, S, C) or (n, S, S)."""
 
 
-class Stacked(Lazy[np.uint8]):
-    """Arrays one behind the other, without a copy of them.
+class StackedFrames(LazyRows[np.uint8]):
+    """The frames of several arrays, one array after the other, without a copy of them.
 
     Parameters
     ----------
@@ -99,16 +102,24 @@ class Stacked(Lazy[np.uint8]):
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         frames = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
-        where = np.searchsorted(self._stops, rows, side="right")  # (n,) the part of each row
+        part_index = np.searchsorted(self._stops, rows, side="right")  # (n,)
         for k, (part, stop) in enumerate(zip(self._parts, self._stops, strict=True)):
-            mine = where == k
-            frames[mine] = part[rows[mine] - stop + len(part)].reshape(-1, *self.shape[1:])  # (n, S, S) -> (n, S, S, 1)
+            in_part = part_index == k
+            frames[in_part] = part[rows[in_part] - stop + len(part)].reshape(-1, *self.shape[1:])  # (n, S, S) -> (n, S, S, 1)
         frames *= self._factor
         return frames
 
 
 def read_mnist(folder: Path) -> Archive:
     """Open the four idx files of MNIST, or of a set made like it. Every digit is normal: none is a disease.
+
+    Parameters
+    ----------
+    folder : holds the files, gzipped or not, itself or in one of `MNIST_FOLDERS`
+
+    Returns
+    -------
+    Archive of (N, S, S, 1) frames, 0 to 255, S = 28 for MNIST; a finding is a digit, the splits are train and test.
 
     Raises
     ------
@@ -125,13 +136,13 @@ def read_mnist(folder: Path) -> Archive:
         parts.append(frames)
         findings.append(digits)
         files += [(file.name, file.stat().st_size) for file in (images, labels)]
-    return Archive(Stacked(parts), _table(tuple(MNIST_SPLITS), findings), files, (EVERY,))
+    return Archive(StackedFrames(parts), _table(tuple(MNIST_SPLITS), findings), files, (ALL_FINDINGS,))
 
 
-def _idx_file(folder: Path, split: str, what: str, axes: int) -> Path:
-    """Return the first file that is there: uncompressed ones first, as they need no unpacking."""
-    names = [f"{split}-{what}{mark}idx{axes}-ubyte{suffix}" for suffix in ("", ".gz") for mark in "-."]
-    for path in (folder / below / name for below in MNIST_FOLDERS for name in names):
+def _idx_file(folder: Path, split: str, content: str, axes: int) -> Path:
+    """Return the first of the possible files that exists: uncompressed ones first, as they need no unpacking."""
+    names = [f"{split}-{content}{mark}idx{axes}-ubyte{suffix}" for suffix in ("", ".gz") for mark in "-."]
+    for path in (folder / subfolder / name for subfolder in MNIST_FOLDERS for name in names):
         if path.is_file():
             return path
     raise DataError(
@@ -145,33 +156,38 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    axes : how many it must have
+    path : the file
+    axes : number of axes that it must have
+
+    Returns
+    -------
+    uint8 of the shape that the header states.
 
     Raises
     ------
-    DataError : if it is none, of another type or number of axes, or has not the bytes that its header promises.
+    DataError : if it is no idx file, has another type or number of axes, or not the bytes that its header promises.
     """
     offset = 4 + 4 * axes
     try:
         with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            head = file.read(offset)
-            if len(head) < offset or head[:4] != bytes((0, 0, UBYTE, axes)):
+            gzipped = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if gzipped else path.open("rb") as file:
+            header = file.read(offset)
+            if len(header) < offset or header[:4] != bytes((0, 0, UBYTE, axes)):
                 raise DataError(
-                    f"'{path}' begins with {head[:4].hex(' ') or 'nothing'}; expected 00 00 08 0{axes}, an idx file of unsigned "
-                    f"bytes with {axes} axes: fetch it again"
+                    f"'{path}' begins with {header[:4].hex(' ') or 'nothing'}; expected 00 00 08 0{axes}, an idx file of "
+                    f"unsigned bytes with {axes} axes: fetch it again"
                 )
-            shape = struct.unpack(f">{axes}I", head[4:])
-            wanted = math.prod(shape)
-            data = file.read(wanted + 1) if packed else b""  # a byte more than there should be
+            shape = struct.unpack(f">{axes}I", header[4:])
+            promised = math.prod(shape)
+            data = file.read(promised + 1) if gzipped else b""  # a byte more than there should be
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read '{path}': {error}; fetch it again") from None
-    available = len(data) if packed else path.stat().st_size - offset
-    if available != wanted or not wanted:
-        amount = f"more than {wanted}" if available > wanted else available
-        raise DataError(f"'{path}' holds {amount} bytes of data, its header says {wanted}: fetch it again")
-    if packed:
+    available = len(data) if gzipped else path.stat().st_size - offset
+    if available != promised or not promised:
+        amount = f"more than {promised}" if available > promised else available
+        raise DataError(f"'{path}' holds {amount} bytes of data, its header says {promised}: fetch it again")
+    if gzipped:
         return np.frombuffer(data, dtype=np.uint8).reshape(shape)
     return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape)
 
@@ -179,7 +195,13 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 def read_dsprites(path: Path) -> Archive:
     """Open a dSprites npz (https://github.com/google-deepmind/dsprites-dataset): its 0 and 1 become 0 and 255 on reading.
 
-    A finding is a shape; every shape is normal.
+    Parameters
+    ----------
+    path : the npz file
+
+    Returns
+    -------
+    Archive of (N, 64, 64, 1) frames; a finding is a shape, every shape is normal, and there are no splits.
 
     Raises
     ------
@@ -192,18 +214,27 @@ def read_dsprites(path: Path) -> Archive:
     if frames.ndim != 3 or frames.max() > 1:
         raise DataError(f"'{path}': imgs {frames.shape} reach {frames.max()}; expected (N, S, S) of 0 and 1")
     table = _table(("",), [SHAPES[latents[:, 1]]])
-    return Archive(Stacked([frames], factor=255), table, [(path.name, path.stat().st_size)], (EVERY,))
+    return Archive(StackedFrames([frames], factor=255), table, [(path.name, path.stat().st_size)], (ALL_FINDINGS,))
 
 
 def read_medmnist(path: Path) -> Archive:
-    """Open a 2D MedMNIST npz (https://medmnist.com). A finding is the number of a class; what is normal, `MEDMNIST_NORMAL` says.
+    """Open a 2D MedMNIST npz (https://medmnist.com).
+
+    Parameters
+    ----------
+    path : the npz file; its name says which set it is, such as pneumoniamnist_64.npz
+
+    Returns
+    -------
+    Archive of (N, S, S, C) frames, 0 to 255, with the splits of the authors. A finding is the number of a class; the normal one
+    comes from `MEDMNIST_NORMAL`, and is left open for sets that are not in it.
 
     Raises
     ------
     DataError : if it is damaged, three-dimensional, or gives a frame several labels.
     """
     splits = ("train", "val", "test")
-    arrays = _npz(path, *(f"{split}_{what}" for split in splits for what in ("images", "labels")))
+    arrays = _npz(path, *(f"{split}_{content}" for split in splits for content in ("images", "labels")))
     parts: list[NDArray[np.uint8]] = []
     findings = []
     for split, frames, labels in zip(splits, arrays[::2], arrays[1::2], strict=True):
@@ -215,13 +246,13 @@ def read_medmnist(path: Path) -> Archive:
             )
         parts.append(frames)
         findings.append(labels.ravel())  # (n, 1) -> (n,)
-    stated = MEDMNIST_NORMAL.get(path.stem.lower().partition("_")[0])  # pneumoniamnist_64.npz too
+    normal = MEDMNIST_NORMAL.get(path.stem.lower().partition("_")[0])  # pneumoniamnist_64.npz too
     files = [(path.name, path.stat().st_size)]
-    return Archive(Stacked(parts), _table(splits, findings), files, (stated,) if stated else ())
+    return Archive(StackedFrames(parts), _table(splits, findings), files, (normal,) if normal else ())
 
 
 def _npz(path: Path, *names: str) -> list[NDArray[Any]]:
-    """Read arrays of an npz file, and nothing else in it."""
+    """Read the named arrays of an npz file and no others."""
     if path.is_dir():
         inside = sorted(path.glob("*.npz"))
         raise DataError(f"'{path}' is a folder; expected an .npz file" + (f"; did you mean '{inside[0]}'?" if inside else ""))
@@ -241,7 +272,7 @@ def _npz(path: Path, *names: str) -> list[NDArray[Any]]:
 
 
 def _check_frames(path: Path, frames: NDArray[Any], others: Sequence[NDArray[np.uint8]]) -> None:
-    """Refuse what are no square uint8 frames with 1 or 3 channels, or are not like the others."""
+    """Raise DataError unless the frames are square uint8 with 1 or 3 channels, and of the size of the others."""
     if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[1] != frames.shape[2] or not len(frames):
         raise DataError(f"'{path}' holds frames {frames.shape} of {frames.dtype}; expected (N, S, S) or (N, S, S, 3) of uint8")
     if frames.ndim == 4 and frames.shape[3] not in (1, 3):
@@ -251,7 +282,7 @@ def _check_frames(path: Path, frames: NDArray[Any], others: Sequence[NDArray[np.
 
 
 def _table(splits: Sequence[str], findings: Sequence[NDArray[Any]]) -> pd.DataFrame:
-    """Return the table of an archive: frames are numbered in each split, or in all where there are none."""
+    """Return the table of an archive, one row a frame; frames are numbered within their split."""
     numbered = [
         (split, k, str(name)) for split, names in zip(splits, findings, strict=True) for k, name in enumerate(names.tolist())
     ]

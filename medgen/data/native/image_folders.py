@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from medgen.data.class_names import SPLITS, split_of
 from medgen.data.images import read_image, stem_of
-from medgen.data.native.archives import EVERY, Archive, Lazy
+from medgen.data.native.archives import ALL_FINDINGS, Archive, LazyRows
 from medgen.data.pixel_format import to_uint8
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
@@ -23,7 +23,7 @@ CACHED_BYTES = 1_000_000_000  # bytes: frames of a folder that are smaller toget
 DOMAIN = re.compile(rf"({'|'.join(SPLITS)}|)[_-]?([ab])", re.IGNORECASE)  # a folder of one of two domains: A, trainB, test_a
 
 
-class ImageFiles(Lazy[np.uint8]):
+class ImageFiles(LazyRows[np.uint8]):
     """Images of one size, one file each: decoded when they are asked for, and kept where all of them are small enough together.
 
     Grey frames among colour ones are repeated to three channels.
@@ -85,7 +85,7 @@ class ImageFiles(Lazy[np.uint8]):
         return DataError(f"'{self._entries[row].file}' {reason}; {remedy}")
 
 
-class PairHalf(Lazy[np.uint8]):
+class PairHalf(LazyRows[np.uint8]):
     """One of the frames that lie beside each other in each file.
 
     Parameters
@@ -133,7 +133,7 @@ def read_pairs(source: Path) -> Archive:
     domains = _domains(entries)
     if not domains["A"] and not domains["B"]:
         files = ImageFiles(source, entries, beside=2)
-        return Archive(PairHalf(files, 0), _table(entries), _sizes(entries), (EVERY,), PairHalf(files, 1))
+        return Archive(PairHalf(files, 0), _table(entries), _sizes(entries), (ALL_FINDINGS,), PairHalf(files, 1))
     keys = [key for key in domains["A"] if key in domains["B"]]
     both = domains["A"].keys() & domains["B"].keys()
     unmatched = [(entry.file, "has no partner") for kind in "AB" for key, entry in domains[kind].items() if key not in both]
@@ -144,7 +144,7 @@ def read_pairs(source: Path) -> Archive:
         ImageFiles(source, inputs),
         _table(inputs),
         _sizes(inputs + truths),
-        (EVERY,),
+        (ALL_FINDINGS,),
         ImageFiles(source, truths),
         tuple(unmatched),
     )

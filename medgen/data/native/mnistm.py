@@ -1,8 +1,10 @@
-"""MNIST-M: the digits of MNIST over patches of colour photographs, the target domain of many papers on domain adaptation.
+"""Make MNIST-M: the digits of MNIST over patches of colour photographs, the target domain of many papers on domain adaptation.
+
+The folder of MNIST and one of photographs come in, a prepared data set goes out.
 
 Source: Ganin and Lempitsky 2015, "Unsupervised Domain Adaptation by Backpropagation", https://arxiv.org/abs/1409.7495,
 section 4.1: in each channel a pixel is the absolute difference of digit and patch, and the patch is cut at random from a
-photograph of BSDS500. Which patch a digit of theirs has, the authors do not say: this is a set made as theirs, and no copy of it.
+photograph of BSDS500. The authors do not say which patch each digit has, so this is a set made by their recipe, not a copy.
 """
 
 from __future__ import annotations
@@ -33,16 +35,21 @@ def make_mnist_m(
 ) -> Prepared:
     """Write MNIST-M to `out` as a prepared data set, and open it.
 
-    Row k is digit k of ``mnist:MNIST``, with its finding, its split and its name. All splits share the photographs, though hardly
-    ever a patch: a folder of the training photographs of BSDS500 alone is enough.
+    Row k is digit k of ``mnist:MNIST``, with its finding, its split and its name. All splits draw from the same photographs,
+    though hardly ever the same patch: the training photographs of BSDS500 alone are enough.
 
     Parameters
     ----------
     mnist : folder with the four idx files
     bsds : folder with photographs, JPEG or PNG, in it or below
     out : folder to write; one that holds this very data set already is opened as it is
-    size : side to which the blended frames are resized, 28 for as they are
-    seed : of the patches
+    size : side in pixels to which the blended frames are resized; 28 leaves them as they are
+    seed : of the random choice of patches
+    on_progress : called after every block of digits
+
+    Returns
+    -------
+    The prepared data set, frames (N, size, size, 3).
 
     Raises
     ------
@@ -58,8 +65,8 @@ def make_mnist_m(
     sizes = [(path.relative_to(bsds).as_posix(), path.stat().st_size) for path in paths]
     key = short_digest(f"mnist-m {digits.digest} {size} {seed}", repr(sizes))
     if is_prepared(out):
-        if (made := open_prepared(out)).digest == key:
-            return made
+        if (existing := open_prepared(out)).digest == key:
+            return existing
         raise DataError(f"'{out}' holds a data set of other digits, photographs, size or seed; choose another --out")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out")
@@ -101,11 +108,11 @@ def _read(path: Path, side: int) -> NDArray[np.uint8]:
 def _blend(
     digits: Frames, photographs: Sequence[NDArray[np.uint8]], seed: int, frames: NDArray[np.uint8], on_progress: OnProgress
 ) -> None:
-    """Fill `frames` (N, s, s, 3) with digits (N, S, S, 1) over patches: any photograph, and any place in it."""
+    """Fill `frames` (N, s, s, 3) with digits (N, S, S, 1) over patches: both photograph and position are drawn at random."""
     generator, (count, side) = np.random.default_rng(seed), digits.shape[:2]
     chosen = generator.integers(len(photographs), size=count)  # (N,)
-    rooms = np.array([photograph.shape[:2] for photograph in photographs])[chosen] - side + 1  # (N, 2) places down and across
-    corners = generator.integers(rooms)  # (N, 2)
+    positions = np.array([photograph.shape[:2] for photograph in photographs])[chosen] - side + 1  # (N, 2) down, across
+    corners = generator.integers(positions)  # (N, 2)
     for start in range(0, count, CHUNK):
         stop = min(start + CHUNK, count)
         patches = np.stack(
@@ -120,7 +127,7 @@ def _blend(
 
 
 def _describe(out: Path, digits: Prepared, size: int, about: Mapping[str, object]) -> None:
-    """Write the tables and, last, the settings: those of the digits, in colour."""
+    """Write the tables, then the settings: those of the digits, but in colour. The settings come last: they mark it as whole."""
     for name, table in (("leaks", digits.leaks()), ("rejected", digits.rejected()), ("index", digits.index)):
         write_csv(out / f"{name}.csv", table)
     settings = {**digits.settings.model_dump(mode="json"), "channels": 3, "size": size}

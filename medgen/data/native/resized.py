@@ -1,4 +1,8 @@
-"""Frames brought to another size or number of channels when they are read."""
+"""Frames and masks that are brought to another size or number of channels when they are read.
+
+An array of rows comes in, and one of the new shape goes out. Nothing is computed before a row is indexed, so that a data set
+larger than memory can be resized.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,18 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import resize
 from medgen.data.field.overlay import Mask
-from medgen.data.native.archives import Lazy
+from medgen.data.native.archives import LazyRows
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Flags, Frames
 from medgen.errors import DataError
 
 
-class ResizedFrames(Lazy[np.uint8]):
-    """Frames resized, then filled up with black on all sides alike, then with other channels.
+class ResizedFrames(LazyRows[np.uint8]):
+    """Frames that are resized, then given a black border of even width, then other channels.
 
     Parameters
     ----------
-    frames : (N, S, S, C)
+    frames : (N, S, S, C) uint8
     resize_to : side after resizing, by the mean over areas where it becomes smaller; 0 leaves it
     pad_to : side with the black border; 0 for none
     channels : 3 repeats grey, 1 takes the luminance (ITU-R BT.601); 0 leaves them
@@ -52,14 +56,14 @@ class ResizedFrames(Lazy[np.uint8]):
         return with_channels(frames, self.shape[3])
 
 
-class ResizedMasks(Lazy[np.bool_]):
-    """Flags of frames that are made smaller when they are read.
+class ResizedMasks(LazyRows[np.bool_]):
+    """Valid masks or finding masks that are made smaller when they are read.
 
     Parameters
     ----------
-    flags : (N, S, S)
+    flags : (N, S, S) bool
     resize_to : side after resizing, not above S
-    reduce : makes (S, S) flags smaller; `reduce_valid` or `reduce_truth`
+    reduce : makes one mask (S, S) smaller: `reduce_valid` or `reduce_truth`
     """
 
     def __init__(self, flags: Flags, resize_to: int, reduce: Callable[[Mask, int], Mask]) -> None:

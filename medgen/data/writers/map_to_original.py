@@ -1,6 +1,7 @@
-"""The frame as the camera made it: where it is, the way back to it from a crop, outlines, and heat laid over it.
+"""Carry score maps from crops back to the original frames, and draw them there: colours and outlines.
 
-A map on the original frame is (H, W) float32 and NaN where there is no score: outside the crop, and where that shows no tissue.
+Models see square crops, but readers of a result want it on the frame as the camera made it. A map (S, S) on the crop comes in; a
+map (H, W) on the original frame goes out, float32 and NaN where there is no score: outside the crop and on invalid pixels.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ class Original(NamedTuple):
 
     Attributes
     ----------
-    row, path : as in the index of the data set
-    name : the path without the ``#k`` of a file with several frames
-    file : the raw file; None where it is gone, or the data set never had any
+    row : its row in the index of the data set
+    path : its path in the index of the data set
+    name : that path without the ``#k`` of a file with several frames
+    file : the raw file; None where it is gone or the data set has none
     number : which frame of the file it is, from 0
     """
 
@@ -41,13 +43,23 @@ class Original(NamedTuple):
 
 
 def find_originals(data: Prepared, rows: NDArray[np.int64]) -> list[Original]:
-    """Find the raw file of each row: of a prepared data set, or of a folder that is read as it is."""
+    """Find the raw file of each row: of a prepared data set, or of a folder that is read as it is.
+
+    Parameters
+    ----------
+    data : the data set
+    rows : (N,) rows of its index
+
+    Returns
+    -------
+    One entry for each row, in their order. Files that are no longer at the data set's source are None; that is no error.
+    """
     source = {"": Path(data.source), "folder": data.folder}.get(data.kind)
     files: dict[str, Path] = {}
     if source is not None:
         try:
             files = {entry.file: entry.path for entry in read_source(source) if entry.path.is_file()}
-        except DataError:  # it is gone, or something else by now
+        except DataError:  # the source is gone or no longer a data source
             files = {}
     originals = []
     for row, path in zip(rows.tolist(), data.index["path"].iloc[rows], strict=True):
@@ -59,7 +71,7 @@ def find_originals(data: Prepared, rows: NDArray[np.int64]) -> list[Original]:
 
 
 def smoothed(scores: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Return a map (S, S) averaged under a Gaussian of `sigma` pixels, 0 for none; NaN (not valid) lends nothing and stays."""
+    """Return a map (S, S) smoothed by a Gaussian of `sigma` pixels, 0 for none; NaN pixels do not contribute and stay NaN."""
     if not sigma:
         return scores
     valid = ~np.isnan(scores)
@@ -79,7 +91,8 @@ def to_original(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -
     Returns
     -------
     (H, W) float32. Scores are interpolated linearly (averaged where the crop was larger than its box) from valid pixels alone, so
-    that none is higher or lower than all of the crop's. Which pixels are valid is taken from the nearest one; all others are NaN.
+    that all lie between the lowest and the highest of the crop. A pixel is valid where the nearest one of the crop is; all others
+    are NaN.
     """
     size, valid = (box.width, box.height), ~np.isnan(scores)
     mode = cv2.INTER_AREA if box.width < scores.shape[1] else cv2.INTER_LINEAR
@@ -92,7 +105,7 @@ def to_original(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -
 
 
 def outlines(scores: NDArray[np.float32], level: float) -> Outlines:
-    """Return the outlines of all regions of a map (H, W) above `level`, holes too: each (N, 1, 2) int32 of x and y."""
+    """Return the outlines, holes included, of all regions of a map (H, W) above `level`: each (N, 1, 2) int32 of x and y."""
     above = np.nan_to_num(scores, nan=-np.inf) > level
     return cv2.findContours(above.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
 
@@ -100,13 +113,17 @@ def outlines(scores: NDArray[np.float32], level: float) -> Outlines:
 def overlay(
     frame: NDArray[np.uint8], strength: NDArray[np.float32], colours: NDArray[np.uint8], lines: Outlines = ()
 ) -> NDArray[np.uint8]:
-    """Lay colours over a frame, and lines of white in black over both.
+    """Lay colours over a frame, and white lines with a black rim over both.
 
     Parameters
     ----------
     frame, colours : (H, W, 3) uint8
     strength : (H, W), share of the colour from 0 to 1; NaN where the frame is to stay untouched, by lines too
-    lines : as `outlines` returns them
+    lines : outlines to draw, each (N, 1, 2) int32 of x and y
+
+    Returns
+    -------
+    (H, W, 3) uint8.
     """
     share = np.nan_to_num(strength)[..., None]  # (H, W) -> (H, W, 1)
     mixed = np.rint(frame * (1 - share) + colours * share).astype(np.uint8)

@@ -14,7 +14,7 @@ from medgen.files import json_values
 from medgen.metrics.curves import ALARMS, RECALLS, Curves, measure, measure_draws
 from medgen.metrics.detection import replicates
 from medgen.metrics.intervals import Floats, Interval, percentiles
-from medgen.metrics.paired import pair_up
+from medgen.metrics.paired import compare_draws
 from medgen.metrics.units import statistical_units
 from medgen.report.evaluate import LEVEL
 from medgen.report.markup import distinct
@@ -240,7 +240,7 @@ def _pairs(detected: Mapping[str, Detected], sure: bool) -> list[PairMetrics]:
     for column in tested():
         values = {name: entry.values[column.key] for name, entry in detected.items()}
         drawn = {name: entry.drawn[column.key] for name, entry in detected.items()}
-        for pair in pair_up(values, drawn, LEVEL):
+        for pair in compare_draws(values, drawn, LEVEL):
             pairs.append(
                 {
                     "measure": column.column,
