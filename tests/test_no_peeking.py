@@ -19,6 +19,7 @@ import pytest
 import torch
 from commands import succeed
 from sources import frame
+from tiny import NARROW
 from writers import save
 
 import medgen
@@ -27,24 +28,6 @@ from medgen.data.prepared import open_prepared, read_table
 from medgen.files import write_csv
 
 SPLITS = ["train"] * 8 + ["unused"] * 8 + ["val"] * 16 + ["test"] * 12
-NARROW = {  # a backend that is not here is trained as it comes
-    "controlvae": ["model.hidden=16"],
-    "cvae": ["model.widths=[8]", "model.latents=4"],
-    "cyclegan": ["model.generator_width=4", "model.critic_width=4", "model.pool_size=4"],
-    "dfm": ["model.sides=[64]"],
-    "featvae": ["model.width=8", "model.features.side=64"],
-    "gan": ["model.width=4", "model.hidden=16"],
-    "padim": ["model.features.side=64", "model.width=8"],
-    "patchcore": ["model.features.side=64", "model.bank=50"],
-    "pix2pix": ["model.width=4", "model.critic_width=4"],
-    "pixelda": ["model.width=4", "model.blocks=1", "model.discriminator_width=4"],
-    "ssgan": ["model.generator_width=4", "model.critic_width=4"],
-    "stylegan": ["model.net.width=8", "model.net.latent=8", "model.net.capacity=64"],
-    "vae": ["model.widths=[8]", "model.latents=4"],
-    "vqvae": ["model.prior.width=8", "model.prior.layers=1"],
-    "vqvae2": ["model.widths=[8]", "model.residual_blocks=0", "model.prior.width=8", "model.prior.layers=1"],
-    "wgan": ["model.width=4", "model.hidden=16"],
-}
 FUSED = ["scoring.flips=true", 'scoring.fuse=["*"]']  # a score that is made of the components alone
 SETTINGS = ["train.epochs=2", "train.panel_epochs=0", "data.batch_size=4", "false_alarm_rate=0.2"]
 

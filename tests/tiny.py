@@ -16,6 +16,24 @@ from medgen.engine.fit import Fit, TrainSettings
 from medgen.types import Batch
 
 SIZE = 32
+NARROW = {  # settings that make a run quick; a backend that is not here is as it comes
+    "controlvae": ["model.hidden=16"],
+    "cvae": ["model.widths=[8]", "model.latents=4"],
+    "cyclegan": ["model.generator_width=4", "model.critic_width=4", "model.pool_size=4"],
+    "dfm": ["model.sides=[64]"],
+    "featvae": ["model.width=8", "model.features.side=64"],
+    "gan": ["model.width=4", "model.hidden=16"],
+    "padim": ["model.features.side=64", "model.width=8"],
+    "patchcore": ["model.features.side=64", "model.bank=50"],
+    "pix2pix": ["model.width=4", "model.critic_width=4"],
+    "pixelda": ["model.width=4", "model.blocks=1", "model.discriminator_width=4"],
+    "ssgan": ["model.generator_width=4", "model.critic_width=4"],
+    "stylegan": ["model.net.width=8", "model.net.latent=8", "model.net.capacity=64"],
+    "vae": ["model.widths=[8]", "model.latents=4"],
+    "vqvae": ["model.prior.width=8", "model.prior.layers=1"],
+    "vqvae2": ["model.widths=[8]", "model.residual_blocks=0", "model.prior.width=8", "model.prior.layers=1"],
+    "wgan": ["model.width=4", "model.hidden=16"],
+}
 
 
 def tiny(name: str, **settings: object) -> Backend:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from medgen import api
+from medgen.contract.capabilities import OnePassFit
+from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
@@ -28,11 +31,20 @@ def make_frames(root: Path) -> Path:
     return root
 
 
-def make_run(frames: Path, folder: Path) -> Run:
-    """Make a run that was never trained: its weights are those of its seed, the same on every machine."""
+SMALL = ("model.latents=2", "model.widths=[8]", "data.batch_size=8")
+
+
+def make_run(frames: Path, folder: Path, backend: str = "vae", settings: Sequence[str] = SMALL) -> Run:
+    """Make a run that was never trained: its weights are those of its seed, the same on every machine.
+
+    Only a backend that fits in one pass has made that pass.
+    """
     data = open_dataset(f"folder:{frames}")
-    settings = fill_defaults(api.recipe("vae", None, ("model.latents=2", "model.widths=[8]", "data.batch_size=8")), data)
-    run = create_run(folder, settings, data, "")
-    checkpoint.save(folder / WEIGHTS, run.new_model().state_dict(), {})
+    run = create_run(folder, fill_defaults(api.recipe(backend, None, settings), data), data, "")
+    model = run.new_model()
+    if isinstance(model, OnePassFit):
+        list(model.turns(make_batch(data, data.rows("train")), 0.0))
+        model.finalise_fit()
+    checkpoint.save(folder / WEIGHTS, model.state_dict(), {})
     calibrate(run, data, make_fabric("cpu", "float32"))
     return run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from medgen.errors import RunError
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabric:
@@ -45,9 +46,9 @@ def precision_name(fabric: Fabric) -> str:
     return "bfloat16" if "bf16" in str(fabric._precision.precision) else "float32"
 
 
-def move_model(model: nn.Module, device: torch.device) -> nn.Module:
+def move_model(model: Model, device: torch.device) -> Model:
     """Move a model to a device, with its convolutions laid out channels last, which is faster; return it."""
-    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def seed_all(seed: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Classifies, Reconstructs
 from medgen.engine.device import move_model
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score_components import (
     COMPONENTS,
     NOTHING_ADDED,
@@ -126,7 +128,8 @@ def score_batches(
 ) -> Iterator[Scored]:
     """Yield the scores of each batch and what else the backend makes of it: reconstruction, classes.
 
-    Always in float32, so that a score does not depend on the hardware's favourite precision.
+    Always in float32, so that a score does not depend on the hardware's favourite precision, and in one shape, so that a frame
+    has the same bits whatever goes along with it.
 
     Parameters
     ----------
@@ -148,18 +151,35 @@ def score_batches(
     total = len(batches)
     for done, batch in enumerate(batches, start=1):
         with torch.inference_mode():
-            moved = batch.to(fabric.device)
-            scores = scorer(moved)
-            reconstruction: Tensor | None = None
-            probabilities: Mapping[str, Tensor] = {}
-            if isinstance(model, Reconstructs) and not scores_alone:
-                reconstruction = scorer.frames(moved).reconstruction.cpu()
-            if isinstance(model, Classifies) and not scores_alone:
-                probabilities = model.classify(moved)
-            local = Scores(
-                scores.score.float().cpu(),
-                None if scores.map is None else scores.map.float().cpu(),
-                {name: values.float().cpu() for name, values in scores.components.items()},
-            )
-        yield Scored(batch, local, reconstruction, {name: of.argmax(1).cpu() for name, of in probabilities.items()})
+            look = partial(_look, scorer, scores_alone)
+            score, anomaly_map, components, reconstruction, classes = in_fixed_shape(look, batch.to(fabric.device))
+        yield Scored(batch, Scores(score, anomaly_map, components), reconstruction, classes)
         on_progress(Progress(task, done, total))
+
+
+class _Seen(NamedTuple):
+    """What is computed of frames, on the CPU: the fields of `Scores`, and those of `Scored` beside them."""
+
+    score: Tensor
+    map: Tensor | None
+    components: Mapping[str, Tensor]
+    reconstruction: Tensor | None
+    classes: Mapping[str, Tensor]
+
+
+def _look(scorer: Scorer, scores_alone: bool, batch: Batch) -> _Seen:
+    """Return what is computed of frames that are on the model's device."""
+    model, scores = scorer.model, scorer(batch)
+    reconstruction: Tensor | None = None
+    probabilities: Mapping[str, Tensor] = {}
+    if isinstance(model, Reconstructs) and not scores_alone:
+        reconstruction = scorer.frames(batch).reconstruction.cpu()
+    if isinstance(model, Classifies) and not scores_alone:
+        probabilities = model.classify(batch)
+    return _Seen(
+        scores.score.float().cpu(),
+        None if scores.map is None else scores.map.float().cpu(),
+        {name: values.float().cpu() for name, values in scores.components.items()},
+        reconstruction,
+        {name: of.argmax(1).cpu() for name, of in probabilities.items()},
+    )

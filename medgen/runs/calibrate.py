@@ -21,6 +21,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine import checkpoint
 from medgen.engine.device import Device, make_fabric
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, Scorer, score_batches
 from medgen.errors import ConfigError, MedgenError, RunError, did_you_mean
 from medgen.files import write_json
@@ -111,7 +112,7 @@ def _fit_normal_reference(run: Run, data: Prepared, model: Backend, fabric: Fabr
     scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
     pooled_batches: list[dict[str, list[Tensor]]] = []
     for done, batch in enumerate(batches, start=1):
-        pooled = scorer.pooled(batch.to(fabric.device))
+        pooled = in_fixed_shape(scorer.pooled, batch.to(fabric.device))
         pooled_batches.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))
     tensors: dict[str, Tensor] = {}

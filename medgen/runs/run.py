@@ -21,6 +21,7 @@ from typing import TypedDict, cast
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,7 +31,7 @@ from medgen.contract.backend import Backend
 from medgen.data.images import read_image
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.checkpoint import load, load_weights
-from medgen.engine.device import seed_all
+from medgen.engine.device import move_model, seed_all
 from medgen.engine.fit import STATE, WEIGHTS
 from medgen.engine.score_components import NOTHING_ADDED
 from medgen.errors import RunError
@@ -115,7 +116,7 @@ class Run:
         """
         model = self.new_model()
         load_weights(model, self.folder / WEIGHTS)
-        return model
+        return move_model(model, torch.device("cpu"))  # as it is scored with: the layout of weights decides the last bits
 
     def require_weights(self) -> None:
         """Refuse a run that cannot score yet.

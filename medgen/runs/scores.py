@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from medgen.contract.capabilities import Conditional
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, read_table
 from medgen.engine.device import Device, make_fabric
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
@@ -154,11 +155,17 @@ def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
     if drawn is not None:
         target = paired_target(model, batch)
         image = (batch.image if target is None else target) * batch.valid
-        columns = {key: measure(image, drawn, batch.valid) for key, measure in statistics_of("quality").items()}
+        columns = in_fixed_shape(_quality, replace(batch, image=image, other=drawn))
     table = pd.concat([component_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
     names = np.array(getattr(model, "classes", ()), dtype=object)
     predicted = {f"class_{name.replace(' ', '_')}": names[indices.numpy()] for name, indices in classes.items()}
     return table.assign(**predicted)
+
+
+def _quality(drawn: Batch) -> dict[str, Tensor]:
+    """Return each measure of quality (B,) of frames whose reconstructions stand beside them as their others."""
+    assert drawn.other is not None
+    return {key: measure(drawn.image, drawn.other, drawn.valid) for key, measure in statistics_of("quality").items()}
 
 
 def paired_target(model: Backend, batch: Batch) -> Tensor | None:

@@ -17,6 +17,7 @@ from medgen.contract.capabilities import Decodes, Embeds, Redraws
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine.device import Device, make_fabric
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import BackendError, DataError, did_you_mean
 from medgen.files import write_bytes
 from medgen.metrics.detection import auroc
@@ -118,7 +119,7 @@ def _embed(
     """Return the latents (N, Z) of the frames in `rows`."""
     batches, latents = FixedBatches(data, rows, run.settings.data), []
     for done, batch in enumerate(batches, 1):
-        latents.append(model.embed(batch.to(device)).float())
+        latents.append(in_fixed_shape(model.embed, batch.to(device)).float())
         on_progress(Progress("embed", done, len(batches)))
     return torch.cat(latents)
 
@@ -126,8 +127,8 @@ def _embed(
 def _redraw(model: Backend, latents: Tensor) -> Tensor:
     """Return the frames (N, C, S, S) in [0, 1] of latents (N, Z) that the model embedded."""
     if isinstance(model, Redraws):
-        return model.redraw(latents)
+        return in_fixed_shape(model.redraw, latents)
     if isinstance(model, Decodes):
-        return model.decode(latents)
+        return in_fixed_shape(model.decode, latents)
     able = [name for name in registry.names() if hasattr(registry.load(name), "redraw") or hasattr(registry.load(name), "decode")]
     raise BackendError(f"this backend cannot draw what it embeds; these can: {', '.join(able)}")

@@ -23,6 +23,7 @@ from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.prepared import is_prepared
 from medgen.data.sources import read_source
 from medgen.engine.device import Device, make_fabric
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes
 from medgen.runs.datasets import open_for
@@ -110,7 +111,7 @@ def _data_set(
     rows = chosen_rows(data, input_path, split)
     batches = FixedBatches(data, rows, run.settings.data)
     for done, batch in enumerate(batches, start=1):
-        for row, pixels in zip(batch.index.tolist(), to_pixels(translator.batch(batch)), strict=True):
+        for row, pixels in zip(batch.index.tolist(), to_pixels(in_fixed_shape(translator.batch, batch)), strict=True):
             write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
         on_progress(Progress("translate", done, len(batches)))
     return len(rows)

@@ -11,6 +11,7 @@ import torch
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.report.run_report_data import Panel
 from medgen.report.study.comparison import FrameView
 from medgen.runs.run import Run
@@ -52,7 +53,7 @@ def frame_views(run: Run, model: Backend, scored: ScoreTable, score_rows: Sequen
         block = score_rows[start : start + BLOCK]
         rows = scored.rows[list(block)]
         batch = make_batch(data, rows, run.settings.data.overlay)
-        drawn = to_pixels(model.reconstruct(batch)) if isinstance(model, Reconstructs) else None
+        drawn = to_pixels(in_fixed_shape(model.reconstruct, batch)) if isinstance(model, Reconstructs) else None
         originals = data.frames[rows]
         for k, (score_row, row) in enumerate(zip(block, rows, strict=True)):
             views.append(
