@@ -45,11 +45,15 @@ class Image:
     pixels : (H, W, C), C 1 or 3; uint8 in [0, 255] or float32 in [0, 1]
     spacing : (row, column) in mm where the format carries it, else None
     source : the path, with ``#k`` behind it for frame or slice k of a file that holds several
+    number : which frame of its file it is, from 0
+    seconds : since the first frame of a video; None where there is no time
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
     spacing: tuple[float, float] | None
     source: str
+    number: int = 0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

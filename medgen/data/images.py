@@ -19,7 +19,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from importlib import import_module
 from io import BufferedReader
-from itertools import islice
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from typing import Protocol, cast
 from medgen.data import readers
 from medgen.data.intensity import AUTO, Intensity, picture
 from medgen.data.pixel_format import FileFrames, StoredFrame
+from medgen.data.sampling import Sampling
 from medgen.errors import ImageError
 from medgen.types import Image
 
@@ -125,20 +126,21 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO) -> Image
     """
     if frame < 0:
         raise ImageError(f"frame {frame} was asked for; frames count from 0")
-    with closing(read_images(path, intensity)) as images:
-        image = next(islice(images, frame, None), None)
+    with closing(read_images(path, intensity, Sampling(numbers=(frame,)))) as images:
+        image = next((image for image in images if image.number == frame), None)
     if image is None:
         raise ImageError(f"has no frame {frame}, which was asked for; frames count from 0")
     return image
 
 
-def read_images(path: Path, intensity: Intensity = AUTO) -> Generator[Image, None, None]:
-    """Read every frame of a multi-frame DICOM, page of a TIFF, slice of a NIfTI volume or item of an array, in order.
+def read_images(path: Path, intensity: Intensity = AUTO, sampling: Sampling | None = None) -> Generator[Image, None, None]:
+    """Read every frame of a multi-frame DICOM, page of a TIFF, slice of a NIfTI volume, item of an array or frame of a video.
 
     Parameters
     ----------
     path : the file
     intensity : which values are black and white
+    sampling : which frames of a video are read; None reads all. Of other files all are read.
 
     Yields
     ------
@@ -150,18 +152,25 @@ def read_images(path: Path, intensity: Intensity = AUTO) -> Generator[Image, Non
         more than 100 megapixels (from the header, before decoding), infinite pixels, a segmentation, ... A file that is damaged
         far behind its start may yield good frames first.
     """
-    with opened(path) as file:
+    with opened(path, sampling) as file:
         if file.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
-        for k, frame in enumerate(file.frames):
+        for frame in file.frames:
             with _failures_explained(path), _quiet:
                 pixels = picture(frame, intensity)
-            yield Image(pixels, frame.spacing, f"{path}#{k}" if file.total > 1 else str(path))
+            number = frame.number or 0
+            source = f"{path}#{number}" if file.total > 1 or frame.seconds is not None else str(path)
+            yield Image(pixels, frame.spacing, source, number, frame.seconds)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[FileFrames]:
-    """Open a file by the reader that recognises it; it is closed at the end of the block.
+def opened(path: Path, sampling: Sampling | None = None) -> Iterator[FileFrames]:
+    """Open a file by the reader that recognises it; it is closed at the end of the block. Its frames know their numbers.
+
+    Parameters
+    ----------
+    path : the file
+    sampling : which frames of a video are read; None reads all. Of other files all are read.
 
     Raises
     ------
@@ -170,26 +179,33 @@ def opened(path: Path) -> Iterator[FileFrames]:
     with ExitStack() as stack:
         with _failures_explained(path), _quiet:
             content = _open_frames(stack.enter_context(path.open("rb")), path)
+            if sampling and content.sampled:
+                content = content.sampled(sampling)
         yield content._replace(frames=_explained(content.frames, path))
 
 
 def _explained(frames: Iterator[StoredFrame], path: Path) -> Iterator[StoredFrame]:
-    while True:
+    for number in count():
         with _failures_explained(path), _quiet:
             frame = next(frames, None)
         if frame is None:
             return
-        yield frame
+        yield frame if frame.number is not None else frame._replace(number=number)
 
 
-def count_frames(path: Path) -> int:
+def count_frames(path: Path, sampling: Sampling | None = None) -> int:
     """Return how many frames `read_images` yields of a file, from its header.
+
+    Parameters
+    ----------
+    path : the file
+    sampling : which frames of a video are read; None reads all
 
     Raises
     ------
     ImageError : with the reason, which does not name the path, if the header cannot be read.
     """
-    with opened(path) as file:
+    with opened(path, sampling) as file:
         return file.total
 
 

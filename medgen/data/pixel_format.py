@@ -6,13 +6,14 @@ A reader hands over `StoredFrame`: what the file holds, in the file's own unit. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.data.sampling import Sampling
 from medgen.errors import ImageError
 
 MAX_PIXELS = 100_000_000  # of one frame; a header that asks for more is refused before anything is decoded
@@ -39,6 +40,8 @@ class StoredFrame(NamedTuple):
     labels : (H, W), what each pixel is called where the frame is a mask and that is not its value: the index in a palette
     lossy : whether values near edges are guesses of a compression (JPEG)
     spacing : (row, column) in mm; None where the format has none
+    number : which frame of its file it is, from 0; None for the next one
+    seconds : since the first frame of a video; None where there is no time
     """
 
     values: Raw
@@ -49,6 +52,8 @@ class StoredFrame(NamedTuple):
     labels: Raw | None = None
     lossy: bool = False
     spacing: Spacing = None
+    number: int | None = None
+    seconds: float | None = None
 
 
 class FileFrames(NamedTuple):
@@ -64,6 +69,7 @@ class FileFrames(NamedTuple):
     refers_to : for each frame of a segmentation the instance and frame number (from 0; None for the whole file) that it marks;
         None for a picture. A segmentation is a mask and is never read as a picture.
     orientation : letters of the directions in which the axes of a volume run, "LPS", or ""
+    sampled : of a video: how to read some of its frames alone, in place of all of them; None where all are read
     """
 
     total: int
@@ -72,6 +78,7 @@ class FileFrames(NamedTuple):
     instance: str = ""
     refers_to: Sequence[tuple[str, int | None]] | None = None
     orientation: str = ""
+    sampled: Callable[[Sampling], FileFrames] | None = None
 
 
 def check_size(height: int, width: int) -> None:

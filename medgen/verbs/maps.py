@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medgen.data.dataset import FixedBatches
 from medgen.data.images import read_images
+from medgen.data.sampling import Sampling
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.writers.export import (
     RESEARCH,
@@ -208,7 +209,8 @@ def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: MapFor
     header = read_header(file) if kind == "dicom" else None
     planes: dict[int, NDArray[np.float32]] = {}
     try:
-        for number, image in enumerate(read_images(file)):
+        for image in read_images(file, sampling=Sampling(numbers=tuple(unread))):
+            number = image.number
             if number in unread:
                 index, original = unread[number]
                 pixels = to_uint8(image.pixels)

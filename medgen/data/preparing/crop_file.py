@@ -15,6 +15,7 @@ from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import keyed_digest
+from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
 from medgen.data.truth import read_mask
 from medgen.errors import ImageError
@@ -47,7 +48,7 @@ def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> list[
     sha = digest(entry.path) if entry.path.is_file() else ""
     cropped = []
     related = relations(entry, key)
-    for image in read_images(entry.path):
+    for image in read_images(entry.path, sampling=Sampling()):
         cut_out, field = crop(
             replace(image, pixels=with_channels(image.pixels, settings.channels)), settings.size, settings.square
         )

@@ -20,6 +20,7 @@ from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, ne
 from medgen.data.preparing.groups import count_groups, find_groups, group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
+from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, read_source
 from medgen.data.truth import read_mask
@@ -121,8 +122,8 @@ def inspect_source(
 def _look(entry: SourceFile, key: bytes) -> _Look:
     try:
         sha = digest(entry.path)
-        sizes, middle, related = [], count_frames(entry.path) // 2, relations(entry, key)
-        for number, image in enumerate(read_images(entry.path)):
+    related = relations(entry, key)
+    for image in read_images(entry.path, sampling=Sampling()):
             height, width, channels = image.pixels.shape
             sizes.append((width, height, channels))
             if number == middle:

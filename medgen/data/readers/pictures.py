@@ -31,7 +31,8 @@ GREY_MODES, ALPHA_MODES = ("1", "L"), ("LA", "La", "PA", "RGBA", "RGBa")
 
 def recognises(head: bytes, suffix: str) -> bool:
     """Tell a picture by its first bytes."""
-    return head[:2] in MAGIC or int.from_bytes(head[:4], "little") in DIB_HEADERS
+    is_video = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    return (head[:2] in MAGIC and not is_video) or int.from_bytes(head[:4], "little") in DIB_HEADERS
 
 
 def open_frames(file: BufferedReader) -> FileFrames:
