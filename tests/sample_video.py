@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -27,14 +28,8 @@ def write_header(path: Path, height: int, width: int) -> None:
     write_video(path, np.zeros((1, 16, 48, 3), np.uint8), "rawvideo", "bgr24", container="avi")
     content = path.read_bytes()
     for size in ("<II", "<Ii"):  # as both headers have it, and with the picture upside down
-        content = content.replace(_packed(size, 48, 16 if size == "<II" else -16), _packed("<II", width, height))
+        content = content.replace(struct.pack(size, 48, 16 if size == "<II" else -16), struct.pack("<II", width, height))
     path.write_bytes(content)
-
-
-def _packed(form: str, *numbers: int) -> bytes:
-    import struct
-
-    return struct.pack(form, *numbers)
 
 
 def write_video(
@@ -80,3 +75,16 @@ def write_video(
             frame.pts, frame.time_base = times[k] if times else k, Fraction(1, rate)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+
+
+def numbered(count: int = 60) -> list[NDArray[np.uint8]]:
+    """Frames that show their number, in bits of 16 x 16 pixels, white or black, above noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (count, 16, 128, 3), dtype=np.uint8)
+    bits = np.array([[[255 * ((k >> bit) & 1) for bit in range(8)]] for k in range(count)], dtype=np.uint8)
+    upper = bits.repeat(16, 1).repeat(16, 2)[..., None].repeat(3, 3)
+    return list(np.concatenate([upper, noise], 1))
+
+
+def number_of(pixels: NDArray[Any]) -> int:
+    """Return the number that a frame of `numbered` shows."""
+    return sum(int(pixels[4:12, 16 * bit + 4 : 16 * bit + 12].mean() > 127) << bit for bit in range(8))

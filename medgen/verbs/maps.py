@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from medgen.data.dataset import FixedBatches
 from medgen.data.images import read_images
-from medgen.data.sampling import Sampling
 from medgen.data.pixel_format import to_uint8, with_channels
+from medgen.data.sampling import Sampling
 from medgen.data.writers.export import (
     RESEARCH,
     MapFormat,

@@ -1,7 +1,7 @@
 """The coded pictures of a video in their order, their times, and the decoding of some of them, through PyAV (FFmpeg).
 
-The packets of a container are listed without decoding them: their times are the times of the frames, and a frame depends on packets
-from a key frame on alone. So of a long video only those packets are decoded that the wanted frames need.
+The packets of a container are listed without decoding them: their times are the times of the frames, and a frame depends only on
+packets from a key frame on. So of a long video only those packets are decoded that the wanted frames need.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from medgen.data.pixel_format import MAX_PIXELS, check_size
 from medgen.errors import ImageError
@@ -75,9 +75,9 @@ def survey(file: IO[bytes], kind: str, rate: float | None = None) -> Video:
     ------
     ImageError : if PyAV is not installed, there is no video inside, it is too large, or its codec is not known.
     """
-    from av import FFmpegError
-
     with _opened(file, kind) as (container, stream):
+        from av import FFmpegError
+
         check_size(stream.codec_context.height, stream.codec_context.width)
         listed, hidden, damage = [], 0, ""
         try:
@@ -96,7 +96,8 @@ def survey(file: IO[bytes], kind: str, rate: float | None = None) -> Video:
         order = sorted(range(len(listed)), key=stamps.__getitem__) if timed else list(range(len(listed)))
         unit = float(stream.time_base or 1)
         seconds = [(stamps[place] - stamps[order[0]]) * unit for place in order] if timed else [k * every for k in order]
-        damage = damage or _missing(container, stream, hidden + len(listed), seconds[-1] + every if timed else None)
+        ends = (seconds[-1] + every, max(stamps) * unit + every) if timed else None  # since the first frame, and since 0
+        damage = damage or _missing(container, stream, hidden + len(listed), ends)
         starts = [place for place, packet in enumerate(listed) if packet.key]
         # an AVI numbers its packets in the order of the file, in which frames that are shown earlier may come later
         known = timed and (kind != "avi" or len(starts) == len(listed))
@@ -222,7 +223,7 @@ def _opened(file: IO[bytes], kind: str) -> Iterator[tuple[InputContainer, VideoS
             raise ImageError("holds sound alone, and no video" if container.streams.audio else "holds no video")
         if stream.codec_context is None:
             raise ImageError("its codec is not known to FFmpeg")
-        yield container, stream
+        yield container, cast("VideoStream", stream)
 
 
 def _aspect(stream: VideoStream) -> float:
@@ -230,7 +231,7 @@ def _aspect(stream: VideoStream) -> float:
     return stated if 1 / STRETCHED <= stated <= STRETCHED else 1.0
 
 
-def _missing(container: InputContainer, stream: VideoStream, packets: int, end: float | None) -> str:
+def _missing(container: InputContainer, stream: VideoStream, packets: int, ends: tuple[float, float] | None) -> str:
     """Return what the header promises and the file lacks: frames, or, where it does not count them, seconds."""
     if stream.frames > packets:
         return f"truncated: the header says {stream.frames} frames, {packets} are there"
@@ -239,8 +240,8 @@ def _missing(container: InputContainer, stream: VideoStream, packets: int, end: 
         length = float(stream.duration * stream.time_base)
     if length is None and container.duration is not None and len(container.streams) == 1:
         length = container.duration / 1e6
-    if end is not None and length is not None and length > end + LOST:
-        return f"truncated: the header says {length:.2f} seconds, {end:.2f} are there"
+    if ends is not None and length is not None and length > max(ends) + LOST:
+        return f"truncated: the header says {length:.2f} seconds, {ends[0]:.2f} are there"
     return ""
 
 

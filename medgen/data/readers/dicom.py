@@ -17,6 +17,7 @@ from medgen.data.pixel_format import FileFrames, Raw, Spacing, StoredFrame, chec
 from medgen.data.readers._dicom_grey import grey, look_up
 from medgen.data.readers._dicom_pixels import KEYWORDS, check_coding, decoded, is_lossy, is_video, stored_range
 from medgen.data.readers._dicom_segments import is_segmentation, marks, reference
+from medgen.data.readers._dicom_video import encapsulated_video
 from medgen.errors import ImageError
 
 if TYPE_CHECKING:  # pydicom takes a while to import, and few need it
@@ -71,11 +72,13 @@ def open_frames(file: BufferedReader) -> FileFrames:
 
     Raises
     ------
-    ImageError : if there are no pixel data, it is no picture (a dose, a report) or a video, the frame is too large, or the
+    ImageError : if there are no pixel data, it is no picture (a dose, a report), the frame is too large, or the
         compression or colour space is not supported.
     """
     ds = _open(file)
     _check_kind(ds)
+    if is_video(ds.file_meta.TransferSyntaxUID):
+        return encapsulated_video(ds)._replace(identity=_identity(ds), instance=str(ds.get("SOPInstanceUID", "")))
     check_size(int(ds.get("Rows") or 0), int(ds.get("Columns") or 0))
     check_coding(ds)
     space = str(ds.get("PhotometricInterpretation", ""))
@@ -111,9 +114,6 @@ def _open(file: BufferedReader) -> Dataset:
 
 def _check_kind(ds: Dataset) -> None:
     """Refuse by its name what is no picture."""
-    syntax = ds.file_meta.TransferSyntaxUID
-    if is_video(syntax):
-        raise ImageError(f"is a video in DICOM ({' '.join(syntax.name.split())}), which is not supported")
     modality = str(ds.get("Modality", ""))
     if modality in NO_PICTURES:
         raise ImageError(f"is {NO_PICTURES[modality]} ({modality}) and no picture")

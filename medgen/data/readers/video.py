@@ -1,8 +1,8 @@
 """Videos to frames: MP4, MOV, AVI, MPEG, Matroska, WebM, WMV and others, through PyAV (extra ``video``).
 
-A frame is what a player shows: upright as the container says, with square pixels, RGB by the matrix and the range of the stream. Of
-interlaced frames, which hold two moments, the first field is taken. The container says how many frames there are and when each is
-shown; `FileFrames.sampled` reads some of them without decoding what they do not need.
+A frame is what a player shows: upright as the container says, with square pixels, RGB by the matrix and the range of the stream.
+Of interlaced frames, which hold two moments, the first field is taken. The container says how many frames there are and when each
+is shown; `FileFrames.sampled` reads some of them without decoding what they do not need.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ class Display:
             dst_color_range=ColorRange.JPEG,
             threads=1,
         ).to_ndarray()
-        return np.ascontiguousarray(turned(pixels, frame.side_data.get("DISPLAYMATRIX")))
+        matrix = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
+        return np.ascontiguousarray(turned(cast(NDArray[np.uint8], pixels), matrix))
 
     def _first_field(self, frame: VideoFrame) -> VideoFrame:
         """Return every other line of a frame; its colours are divided between the two moments in the same way."""
@@ -162,7 +163,7 @@ def turned(pixels: NDArray[np.uint8], matrix: Buffer | None) -> NDArray[np.uint8
     Parameters
     ----------
     pixels : (H, W, 3)
-    matrix : 9 int32 a, b, u, c, d, v, x, y, w: a pixel at (column p, row q) is shown at (a p + c q, b p + d q); None turns nothing
+    matrix : 9 int32 a, b, u, c, d, v, x, y, w: a pixel at (column p, row q) is shown at (a p + c q, b p + d q); or None
     """
     if matrix is None:
         return pixels
