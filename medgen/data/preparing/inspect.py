@@ -122,8 +122,8 @@ def inspect_source(
 def _look(entry: SourceFile, key: bytes) -> _Look:
     try:
         sha = digest(entry.path)
-    related = relations(entry, key)
-    for image in read_images(entry.path, sampling=Sampling()):
+        sizes, middle, related = [], count_frames(entry.path, Sampling()) // 2, relations(entry, key)
+        for number, image in enumerate(read_images(entry.path, sampling=Sampling())):
             height, width, channels = image.pixels.shape
             sizes.append((width, height, channels))
             if number == middle:
