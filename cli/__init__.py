@@ -1,1 +1,1 @@
-"""The command line: parse, one call, echo."""
+"""The command line: each command parses its options, calls one function of `medgen.api` and prints the result."""

@@ -1,6 +1,6 @@
-"""The `medgen` command: a group that finds its commands in a folder, and answers every error with one line.
+"""The `medgen` command: arguments come in, the command that they name runs, and any error becomes one line and an exit code.
 
-A command is a file of `commands`, loaded when it is asked for; nothing here imports torch before a command runs.
+A command is a file in `commands` and is imported only when it is used, so that `medgen --help` does not wait for torch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from . import commands
 
 
 class Group(click.Group):
-    """Finds commands by their files, and answers a misspelt one with the nearest, and every known error with one line."""
+    """Finds commands by their files, suggests the nearest name for a misspelt one, and prints an error as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(commands.__path__))
@@ -51,7 +51,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for name in ("fabric", "pytorch"):  # they announce the precision
+        for name in ("fabric", "pytorch"):  # lightning would announce the precision on every call
             logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
         debug = ctx.params.get("debug", False)
         try:

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, as decorators, and the rules for options that exclude each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 PATH = click.Path(path_type=Path)
 MNIST_M = "mnist-m"
-OF_MNIST_M = {"source", "out", "mnist", "bsds", "size", "seed"}
+MNIST_M_OPTIONS = {"source", "out", "mnist", "bsds", "size", "seed"}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 device_option = click.option(
@@ -34,12 +34,12 @@ split_option = click.option(
 
 
 def input_options(command: Command) -> Command:
-    """Add what commands that read frames with a run have in common."""
+    """Add the options of commands that apply a run to frames: device, label and split."""
     return split_option(label_option(device_option(command)))
 
 
 def dataset_options(command: Command) -> Command:
-    """Add the settings of a prepared data set; what is not given keeps its default."""
+    """Add the settings of a prepared data set as options."""
     options = [
         click.option("--size", type=click.IntRange(16, 1024), help="Side of a crop in pixels.  [default: 96]"),
         click.option("--channels", type=click.Choice(["1", "3"]), callback=_integer, help="Grey or colour.  [default: 3]"),
@@ -58,7 +58,14 @@ def dataset_options(command: Command) -> Command:
 
 
 def mnist_m_wanted(source: Path, mnist: Path | None, bsds: Path | None) -> bool:
-    """Tell whether `prepare` is to make MNIST-M; a folder of that name without --mnist and --bsds is one like any other.
+    """Tell whether `prepare` is to make MNIST-M.
+
+    A folder that is called mnist-m is an ordinary source unless --mnist or --bsds is used.
+
+    Parameters
+    ----------
+    source : argument SOURCE
+    mnist, bsds : options of the same names, None if not used
 
     Raises
     ------
@@ -71,7 +78,7 @@ def mnist_m_wanted(source: Path, mnist: Path | None, bsds: Path | None) -> bool:
     if not mnist or not bsds:
         raise click.UsageError(f"{MNIST_M} is made of two folders: give --mnist and --bsds")
     context = click.get_current_context()
-    for name in set(context.params) - OF_MNIST_M:
+    for name in set(context.params) - MNIST_M_OPTIONS:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{MNIST_M} has no --{name.replace('_', '-')}; it takes --mnist, --bsds, --size and --seed")
     return True

@@ -1,4 +1,7 @@
-"""Draw progress: a rich bar on a terminal, plain lines elsewhere; and turn Ctrl-C or SIGTERM into a polite stop."""
+"""Show progress on stderr, and turn Ctrl-C or SIGTERM into a stop after the current step.
+
+`Progress` events of `medgen.api` come in; on a terminal a bar goes out, elsewhere a line now and then.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,21 @@ from medgen.types import Progress
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-PLAIN_SECONDS = 15.0  # between two plain lines of one task
-USUAL: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+LINE_SECONDS = 15.0  # between two lines of one task, where there is no terminal
+DEFAULT_HANDLERS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 class Display:
-    """A progress callback; `stop` tells a training whether Ctrl-C was pressed, or a scheduler has sent SIGTERM.
+    """A progress callback that can also be asked whether to stop.
 
-    A second signal ends at once.
+    `stop` is True once Ctrl-C was pressed or a scheduler sent SIGTERM; a second signal ends the process at once.
     """
 
     def __init__(self) -> None:
         self.interactive = sys.stderr.isatty()
         self.stopped = False
         self.printed: dict[str, float] = {}
-        self.started: dict[str, tuple[float, int]] = {}  # when, and how much was done by then
+        self.started: dict[str, tuple[float, int]] = {}  # of each task: time of its first event, and how much was done then
 
     def __enter__(self) -> Self:
         if self.interactive:
@@ -78,31 +81,31 @@ class Display:
 
     def _line(self, progress: Progress, values: str) -> None:
         now = time.monotonic()
-        began, before = self.started.setdefault(progress.task, (now, progress.done))
+        began, done_before = self.started.setdefault(progress.task, (now, progress.done))
         last = progress.done >= progress.total
-        if progress.message or (not last and now - self.printed.get(progress.task, -PLAIN_SECONDS) < PLAIN_SECONDS):
+        if progress.message or (not last and now - self.printed.get(progress.task, -LINE_SECONDS) < LINE_SECONDS):
             return
         self.printed[progress.task] = now
-        done = progress.done - before  # a resumed task begins in the middle
-        ahead = f"  {_clock((now - began) * (progress.total - progress.done) / done)} left" if done and not last else ""
-        click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{ahead}".rstrip(), err=True)
-        if last:  # it may begin again
+        done = progress.done - done_before  # a resumed task begins in the middle
+        left = f"  {_clock((now - began) * (progress.total - progress.done) / done)} left" if done and not last else ""
+        click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{left}".rstrip(), err=True)
+        if last:  # a task of the same name may begin again
             self.started.pop(progress.task)
             self.printed.pop(progress.task)
 
     def stop(self) -> bool:
-        """Tell whether a signal to stop has come; the first call begins to listen."""
+        """Tell whether a signal to stop has come; signals are handled from the first call on."""
         if not self.stopped:
-            for number, usual in USUAL.items():  # SIGINT is ignored in the background of a shell, and stays so
-                if signal.getsignal(number) is usual:
+            for number, default in DEFAULT_HANDLERS.items():
+                if signal.getsignal(number) is default:  # a shell ignores SIGINT for jobs in its background: leave that
                     signal.signal(number, self._interrupt)
         return self.stopped
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
-        signal.signal(number, USUAL[number])
-        again = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        self._say(f"stopping after this step; {again} again to end at once")
+        signal.signal(number, DEFAULT_HANDLERS[number])
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        self._say(f"stopping after this step; {name} again to end at once")
 
     @staticmethod
     def command() -> str:

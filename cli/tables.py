@@ -1,4 +1,4 @@
-"""Short plain-text tables of results."""
+"""Plain-text tables that commands print: results of `medgen.api`, or the files that it wrote, come in; text goes out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def align(rows: list[tuple[str, ...]]) -> str:
+    """Return rows of cells as text, columns aligned at the left."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
@@ -29,26 +30,27 @@ def metrics_table(path: Path) -> str:
 
 
 def _metrics(metrics: RunMetrics) -> str:
-    """Return every measure that a run has, one a row."""
+    """Return a table of all measures of a run, one a row."""
     from medgen.report.measures import measured_values
 
     rows: list[tuple[str, ...]] = [("measure", "value", "95 % interval")]
-    for found in measured_values(metrics):
-        title = found.measure.title + (f", {found.of}" if found.of else "") + (" (dB)" if found.measure.unit == "dB" else "")
-        deviation = f" +- {number(found.std)}" if found.std is not None else ""
-        interval = f"{number(found.low)} to {number(found.high)}" if found.low is not None or found.high is not None else ""
-        rows.append((title, number(found.value) + deviation, interval))
+    for entry in measured_values(metrics):
+        title = entry.measure.title + (f", {entry.of}" if entry.of else "") + (" (dB)" if entry.measure.unit == "dB" else "")
+        deviation = f" +- {number(entry.std)}" if entry.std is not None else ""
+        interval = f"{number(entry.low)} to {number(entry.high)}" if entry.low is not None or entry.high is not None else ""
+        rows.append((title, number(entry.value) + deviation, interval))
     return align(rows)
 
 
 def number(value: float | None) -> str:
+    """Return a number with three decimals, "-" for None."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def score_table(table: pd.DataFrame, most: int = 10) -> str:
-    """Return the most anomalous frames."""
-    shown = [name for name in ("path", "label", "score", "quantile", "abnormal") if name in table]
-    top = table.sort_values("score", ascending=False).head(most)[shown]
+    """Return the most anomalous frames of a table of scores, at most `most`."""
+    columns = [name for name in ("path", "label", "score", "quantile", "abnormal") if name in table]
+    top = table.sort_values("score", ascending=False).head(most)[columns]
     head = f"the {len(top)} most anomalous of {len(table)} frames"
     if "abnormal" in table:
         head += f"; {int(table['abnormal'].sum())} are above the threshold"
@@ -56,7 +58,7 @@ def score_table(table: pd.DataFrame, most: int = 10) -> str:
 
 
 def ranking_table(folder: Path) -> str:
-    """Return how many frames of a ranking are flagged, and what its threshold promises."""
+    """Return a sentence on how many frames of a ranking are flagged, and the false-alarm rate that its threshold guarantees."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     flagged, threshold = metrics["flagged"], metrics["threshold"]
     if not flagged:
@@ -68,7 +70,7 @@ def ranking_table(folder: Path) -> str:
 
 
 def prepared_table(data: Prepared) -> str:
-    """Return how many frames of each finding went to each split."""
+    """Return a table of the frames of each finding in each split, then warnings and the folder."""
     from medgen.data.preparing.groups import findings_of_few_groups
 
     originals = data.index[data.index["copy"] == 0]
@@ -98,29 +100,31 @@ def _read_and_left(read: int, rejected: pd.DataFrame, ignored: pd.DataFrame) -> 
     return f"files: {read} read, {len(rejected)} rejected, {len(ignored)} ignored{f' ({listed})' if listed else ''}"
 
 
-def inspection_tables(found: Inspection) -> str:
-    """Return what an inspection found."""
+def inspection_tables(inspection: Inspection) -> str:
+    """Return classes, sizes, unreadable files, duplicates and warnings of an inspection."""
     from medgen.data.preparing.groups import KINDS
 
-    common = found.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
-    parts = [f"layout: {found.layout}", found.classes.to_string(index=False), common.to_string(index=False)]
-    if more := len(found.sizes) - len(common):
+    common = inspection.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
+    parts = [f"layout: {inspection.layout}", inspection.classes.to_string(index=False), common.to_string(index=False)]
+    if more := len(inspection.sizes) - len(common):
         parts.append(f"and {more} rarer sizes; --out writes them all")
-    grouped = found.groups.assign(kind=found.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})
+    grouped = inspection.groups.assign(kind=inspection.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})
     parts.append(grouped.to_string(index=False))
-    rejected, ignored = (found.rejected[found.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored"))
+    rejected, ignored = (
+        inspection.rejected[inspection.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored")
+    )
     if len(rejected):
         parts.append(f"{len(rejected)} files could not be read:\n{rejected.head(10).to_string(index=False)}")
-    exact = int((found.duplicates["kind"] == "exact").sum())
-    across = int(found.duplicates["across_splits"].sum())
-    parts.append(f"{exact} exact and {len(found.duplicates) - exact} near duplicates, {across} across splits")
-    parts += [f"warning: {warning}" for warning in found.warnings]
-    parts.append(_read_and_left(found.read, rejected, ignored))
+    exact = int((inspection.duplicates["kind"] == "exact").sum())
+    across = int(inspection.duplicates["across_splits"].sum())
+    parts.append(f"{exact} exact and {len(inspection.duplicates) - exact} near duplicates, {across} across splits")
+    parts += [f"warning: {warning}" for warning in inspection.warnings]
+    parts.append(_read_and_left(inspection.read, rejected, ignored))
     return "\n\n".join(parts)
 
 
 def distance_table(distance: Mapping[str, Any]) -> str:
-    """Return what `fid` measured."""
+    """Return a table of the distances that `fid` measured, and of how many frames."""
     from medgen.report.measures import measures_of
 
     name = distance["extractor"]

@@ -59,7 +59,7 @@ def test_two_latents_are_the_axes() -> None:
 
 def test_more_latents_are_projected_as_scikit_learn_does() -> None:
     latents = points(300, 6)
-    flat, names = latent._flat(latents)
+    flat, names = latent._project(latents)
     expected = PCA(2).fit(latents)
     np.testing.assert_allclose(np.abs(flat - flat.mean(axis=0)), np.abs(expected.transform(latents)), atol=1e-9)
     shares = [

@@ -89,7 +89,7 @@ def test_frames_of_a_group_share_their_tone_more_than_frames_of_others():
     tones = {}
     for key in [FrameKey(0, 0, k) for k in range(96)]:
         frame, _ = render(MANY, key)
-        tissue = frame[~overlay_of(MANY, key).hides()].astype(float)  # (pixels, 3)
+        tissue = frame[~overlay_of(MANY, key).hidden()].astype(float)  # (pixels, 3)
         tones.setdefault(key.group, []).append(tissue[:, 2].sum() / tissue.sum())
     within = np.mean([np.var(values) for values in tones.values()])
     assert np.var([np.mean(values) for values in tones.values()]) > 2 * within
@@ -128,7 +128,7 @@ def test_beyond_a_lesion_and_its_shadow_nothing_was_changed():
 
 def test_a_lesion_is_nowhere_hidden_by_border_text_or_box():
     for key in ABNORMAL:
-        assert not (render(MANY, key)[1] & overlay_of(MANY, key).hides()).any()
+        assert not (render(MANY, key)[1] & overlay_of(MANY, key).hidden()).any()
 
 
 def test_difficulty_lowers_the_contrast_and_the_size_of_lesions():
@@ -173,7 +173,7 @@ def test_borders_are_dark_and_of_several_shapes():
     for k in range(0, 200, 8):
         overlay = overlay_of(MANY, FrameKey(0, 0, k))
         frame, _ = render(MANY, FrameKey(0, 0, k))
-        assert frame[(overlay.field == 0) & (overlay.text == 0) & (overlay.hides())][:, 0].mean() < 20
+        assert frame[(overlay.field == 0) & (overlay.text == 0) & (overlay.hidden())][:, 0].mean() < 20
         corners.append(float((overlay.field[:40, -40:] > 0.5).mean()))
     assert min(corners) < 0.5 < 0.75 < max(corners)
 

@@ -1,1 +1,1 @@
-"""The commands, one a file: `NAME.py` has a click command `NAME`, and nothing else has to be told of it."""
+"""The commands, one a file: `NAME.py` defines the click command `NAME`, and `main` finds it there; there is no list to extend."""

@@ -1,4 +1,4 @@
-"""The command that looks for shortcuts in a data set."""
+"""`medgen audit`: from a data set to a table of how well trivial traits alone separate its labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..tables import align, number
 if TYPE_CHECKING:
     from medgen.engine.device import Device
 
-MOST = 10  # near-duplicates printed; --out writes all
+LIMIT = 10  # near-duplicates printed; --out writes all
 
 
 @click.command()
@@ -39,14 +39,14 @@ def audit(dataset: Path, runs: tuple[Path, ...], out: Path | None, device: Devic
 
 
 def audit_tables(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the result of an audit, part by part."""
+    """Yield the result of an audit as paragraphs: traits, models, warnings, duplicates."""
     frames = result["frames"]
     if result["reason"]:
         yield f"{result['reason']}; looked at: {', '.join(entry['title'] for entry in result['traits'])}"
     else:
         rows: list[tuple[str, ...]] = [("trait alone", "AUROC", "95 % interval", "more of it in", "frames")]
         for entry in (*result["traits"], result["baseline"]):
-            rows.append((entry["title"], *_area(entry["auroc"]), entry["more"] or "-", str(entry["normal"] + entry["abnormal"])))
+            rows.append((entry["title"], *_auroc(entry["auroc"]), entry["more"] or "-", str(entry["normal"] + entry["abnormal"])))
         yield f"{frames['normal']} normal and {frames['abnormal']} abnormal test frames\n{align(rows)}"
     for name, model in result["models"].items():
         yield _model(name, model)
@@ -58,16 +58,16 @@ def audit_tables(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _model(name: str, model: Mapping[str, Any]) -> str:
-    rows: list[tuple[str, ...]] = [("AUROC", "value", "95 % interval", "rests on"), ("all frames", *_area(model["auroc"]), "")]
+    rows: list[tuple[str, ...]] = [("AUROC", "value", "95 % interval", "rests on"), ("all frames", *_auroc(model["auroc"]), "")]
     if unique := model["without_duplicates"]:
         counts = f"{unique['normal']} normal, {unique['abnormal']} abnormal"
-        rows.append(("without near-duplicates", *_area(unique["auroc"]), counts))
+        rows.append(("without near-duplicates", *_auroc(unique["auroc"]), counts))
     for entry in model["strata"]:
         pairs = f"{100 * entry['pairs']:.0f} % of the pairs"
-        rows.append((f"within strata of {entry['title']}", *_area(entry["auroc"]), pairs))
+        rows.append((f"within strata of {entry['title']}", *_auroc(entry["auroc"]), pairs))
         if matched := entry["matched"]:
             counts = f"{matched['normal']} normal, {matched['abnormal']} abnormal"
-            rows.append((f"  frames {matched['where']}", *_area(matched["auroc"]), counts))
+            rows.append((f"  frames {matched['where']}", *_auroc(matched["auroc"]), counts))
     return f"{name}\n{align(rows)}"
 
 
@@ -77,10 +77,10 @@ def _duplicates(result: Mapping[str, Any]) -> str:
     pairs = result["duplicates"]
     lines = [f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of duplicates or near-duplicates across splits"]
     lines += [
-        f"  {pair['kind']}: {pair['path']} ({pair['split']}), {pair['other']} ({pair['other_split']})" for pair in pairs[:MOST]
+        f"  {pair['kind']}: {pair['path']} ({pair['split']}), {pair['other']} ({pair['other_split']})" for pair in pairs[:LIMIT]
     ]
-    return "\n".join([*lines, *([f"  and {len(pairs) - MOST} more; --out writes all"] if len(pairs) > MOST else [])])
+    return "\n".join([*lines, *([f"  and {len(pairs) - LIMIT} more; --out writes all"] if len(pairs) > LIMIT else [])])
 
 
-def _area(interval: Mapping[str, float | None]) -> tuple[str, str]:
+def _auroc(interval: Mapping[str, float | None]) -> tuple[str, str]:
     return number(interval["value"]), f"{number(interval['low'])} to {number(interval['high'])}"

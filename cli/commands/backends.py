@@ -1,4 +1,4 @@
-"""List the backends."""
+"""`medgen backends`: prints each backend with a line on what it is."""
 
 from __future__ import annotations
 

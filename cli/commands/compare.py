@@ -1,4 +1,4 @@
-"""The command that compares backends."""
+"""`medgen compare`: from a data set, a study file or finished runs to one page that compares the backends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from medgen.verbs.study.compare import Compared
     from medgen.verbs.study.settings import StudySettings
 
-TRAINED = ("backends", "budget", "seeds", "config", "assignments")  # options of a study that is said in the command
+STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # options that describe a study on the command line
 
 
 @click.command()
@@ -30,7 +30,7 @@ TRAINED = ("backends", "budget", "seeds", "config", "assignments")  # options of
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
 @device_option
-def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, **chosen: Any) -> None:
+def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, **study_options: Any) -> None:
     """Compare backends on the same frames: train them, or take finished runs, and write one page.
 
     \b
@@ -45,12 +45,12 @@ def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: D
     from medgen import api
 
     with Display() as display:
-        study = _study(inputs, dataset, chosen)
-        how: dict[str, Any] = {"device": device, "command": display.command(), "on_progress": display}
+        study = _study(inputs, dataset, study_options)
+        common: dict[str, Any] = {"device": device, "command": display.command(), "on_progress": display}
         if study is None:
-            compared: Compared | None = api.compare_runs(inputs, out, dataset=dataset, **how)
+            compared: Compared | None = api.compare_runs(inputs, out, dataset=dataset, **common)
         else:
-            compared = api.compare(study, out, stop=display.stop, **how)
+            compared = api.compare(study, out, stop=display.stop, **common)
     if compared is None:
         click.echo("stopped; the same command goes on", err=True)
         return
@@ -58,24 +58,24 @@ def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: D
     click.echo(f"report: {compared.page}")
 
 
-def _study(inputs: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any]) -> StudySettings | None:
-    """Return the study that is asked for; None where finished runs are.
+def _study(inputs: tuple[Path, ...], dataset: Path | None, study_options: dict[str, Any]) -> StudySettings | None:
+    """Return the study that the arguments describe; None if they are finished runs.
 
     Raises
     ------
-    click.UsageError : if it cannot be told what is meant.
+    click.UsageError : if arguments and options do not go together.
     """
     from medgen import api
 
     first = inputs[0]
-    if chosen["backends"] is not None:
+    if study_options["backends"] is not None:
         if len(inputs) > 1 or dataset:
             raise click.UsageError("--backends trains on one data set: `medgen compare DATASET --backends A,B --out STUDY`")
-        names = [name.strip() for name in chosen["backends"].split(",") if name.strip()]
-        options = {name: chosen[name] for name in TRAINED[1:] if chosen[name]}
+        names = [name.strip() for name in study_options["backends"].split(",") if name.strip()]
+        options = {name: study_options[name] for name in STUDY_OPTIONS[1:] if study_options[name]}
         return api.study_of(first, names, **options)
-    for name in TRAINED[1:]:
-        if chosen[name]:
+    for name in STUDY_OPTIONS[1:]:
+        if study_options[name]:
             option = "set" if name == "assignments" else name
             raise click.UsageError(
                 f"--{option} goes with --backends; a study file says it itself, and finished runs are finished"
@@ -94,7 +94,7 @@ def _study(inputs: tuple[Path, ...], dataset: Path | None, chosen: dict[str, Any
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """Return the AUROC of each entry, of several seeds that of each, and what failed."""
+    """Return a table of AUROC and training time of each run, and the reasons of runs that failed."""
     rows: list[tuple[str, ...]] = [("backend", "run", "AUROC", "95 % interval", "training")]
     for entry in comparison.entries:
         for run, cost in zip(entry.runs, entry.costs, strict=True):

@@ -1,4 +1,4 @@
-"""Everything once, on synthetic frames."""
+"""`medgen demo`: the whole chain once on synthetic frames, to a run and its report."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def demo(out: Path, epochs: int | None, difficulty: float, device: Device) -> No
     from ..tables import metrics_table
 
     with Display() as display:
-        made = api.demo(out, device=device, epochs=epochs, difficulty=difficulty, on_progress=display)
-    click.echo(metrics_table(made.metrics))
-    click.echo(f"report: {made.page}")
+        result = api.demo(out, device=device, epochs=epochs, difficulty=difficulty, on_progress=display)
+    click.echo(metrics_table(result.metrics))
+    click.echo(f"report: {result.page}")

@@ -1,4 +1,4 @@
-"""Move frames from one finding towards another."""
+"""`medgen edit`: from a run and two findings to a picture of frames moved from one finding towards the other."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def edit(run: Path, source: Path, finding: str, target: str, out: Path, count: i
     from medgen import api
 
     with Display() as display:
-        made = api.edit(
+        result = api.edit(
             run, source, out, source=finding, target=target, n=count, with_test=with_test, device=device, on_progress=display
         )
     click.echo(
-        f"direction learned from {made.learned_from} frames; AUROC {made.auroc:.3f} between the findings on as many others"
+        f"direction learned from {result.learned_from} frames; AUROC {result.auroc:.3f} between the findings on as many others"
     )
-    click.echo(f"picture: {made.picture}")
+    click.echo(f"picture: {result.picture}")

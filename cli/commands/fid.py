@@ -1,4 +1,4 @@
-"""Measure how real the samples of a run are."""
+"""`medgen fid`: from a run to the distances between its samples and real frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look at raw frames before anything is done with them."""
+"""`medgen inspect`: from raw frames to tables of their classes, sizes, unreadable files and duplicates."""
 
 from __future__ import annotations
 

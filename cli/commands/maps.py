@@ -1,4 +1,4 @@
-"""The command that writes maps on the original frames."""
+"""`medgen maps`: from a run and frames to its score maps on the original frames."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     from medgen import api
 
     with Display() as display:
-        made = api.maps(run, source, out, on_progress=display, **chosen)
-    click.echo(f"{made.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}")
-    if made.at_crop:
-        click.echo(f"{made.at_crop} have the side of the crop, as their original frames are not there")
-    click.echo(f"contours at {made.level:.4g} ({made.level_is}), colours up to {made.high:.4g}")
+        result = api.maps(run, source, out, on_progress=display, **chosen)
+    click.echo(f"{result.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}")
+    if result.at_crop:
+        click.echo(f"{result.at_crop} have the side of the crop, as their original frames are not there")
+    click.echo(f"contours at {result.level:.4g} ({result.level_is}), colours up to {result.high:.4g}")

@@ -1,4 +1,4 @@
-"""Make a prepared data set of raw frames."""
+"""`medgen prepare`: from raw frames to a prepared data set."""
 
 from __future__ import annotations
 

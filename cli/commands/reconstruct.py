@@ -1,4 +1,4 @@
-"""Draw frames as a run would have them."""
+"""`medgen reconstruct`: from a run and frames to a picture of each reconstruction."""
 
 from __future__ import annotations
 

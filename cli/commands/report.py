@@ -1,4 +1,4 @@
-"""The command that writes pages: what a run does on test frames, or what it makes of new ones."""
+"""`medgen report`: from runs to a page of their results on test frames, or from new frames to a page that ranks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw new frames."""
+"""`medgen sample`: from a run to new frames that it draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score frames with a trained run."""
+"""`medgen score`: from a run and frames to a table of scores and decisions, with maps and pictures."""
 
 from __future__ import annotations
 

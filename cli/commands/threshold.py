@@ -1,4 +1,4 @@
-"""Move the threshold of a run."""
+"""`medgen threshold`: from a false-alarm rate to the threshold of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a backend, or go on with an interrupted training."""
+"""`medgen train`: from a backend and a data set to a run; also goes on with an interrupted one."""
 
 from __future__ import annotations
 

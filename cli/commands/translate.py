@@ -1,4 +1,4 @@
-"""Carry frames into another domain."""
+"""`medgen translate`: from a run and frames to the same frames in the other domain."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""A small synthetic endoscopy set with known lesions: for the demo, the tests and a first run.
+"""Write a small synthetic endoscopy set with known lesions: for the demo, the tests and a first run.
 
-Every frame is computed from a seed; nothing comes from a real frame. A frame is a look into a tube: haustral folds round a dark
+Settings come in; a folder of frames, lesion masks and a manifest goes out, which `medgen prepare` reads like any other source.
+
+Every frame is computed from a seed; nothing comes from a real frame. A frame is a view into a tube: haustral folds round a dark
 lumen, vessels, mucosal texture, mucus, bubbles, highlights, then the dark border, burned-in text and the box of the instrument.
-What must not give the label away is drawn without knowing the label: normal and abnormal test frames share their patients
-(colour cast, vessels, border), and frame k of either label carries the same border, text and box.
+So that nothing but the lesions gives the label away, all else is drawn without knowing the label: normal and abnormal test frames
+share their patients (colour cast, vessels, border), and frame k of either label carries the same border, text and box.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ SPLITS = ("train", "val", "test")
 FINDINGS = ("normal", "polyp")  # the finding of each of `LABELS`
 COLUMNS = ("file", "finding", "label", "split", "group", "mask")
 FRAMES_PER_PATIENT = 8
-_PATIENT, _OVERLAY, _SCENE, _LESION = range(4)  # named streams of random numbers
+_PATIENT, _OVERLAY, _SCENE, _LESION = range(4)  # independent streams of random numbers
 
 
 class PhantomSettings(Settings):
-    """What the set holds.
+    """Number, size, difficulty and seed of the frames of the set.
 
     Attributes
     ----------
@@ -53,7 +55,14 @@ class PhantomSettings(Settings):
 
 
 class FrameKey(NamedTuple):
-    """Which frame of the set: its indices in `SPLITS` and `LABELS`, and its number among the frames that share both."""
+    """Which frame of the set it is.
+
+    Attributes
+    ----------
+    split : index in `SPLITS`
+    label : index in `LABELS`
+    k : number among the frames of this split and label, from 0
+    """
 
     split: int
     label: int
@@ -61,7 +70,7 @@ class FrameKey(NamedTuple):
 
     @property
     def group(self) -> str:
-        """The simulated patient, who is in one split alone."""
+        """Name of the simulated patient; no patient is in two splits."""
         return f"{SPLITS[self.split]}-{self.k // FRAMES_PER_PATIENT:03d}"
 
 
@@ -76,7 +85,7 @@ def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress
 
     Parameters
     ----------
-    out : a folder, made where it is missing
+    out : the folder, which is created if it is missing
     settings : what to write; the same settings give the same bytes (with the same versions of numpy and OpenCV)
     on_progress : called after every frame
 
@@ -89,16 +98,16 @@ def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress
     DataError : if the folder holds anything but a phantom set.
     """
     settings = settings or PhantomSettings()
-    known = {*FINDINGS, "masks", "manifest.csv"}
-    if out.is_dir() and (foreign := sorted(path.name for path in out.iterdir() if path.name not in known)):
+    own_names = {*FINDINGS, "masks", "manifest.csv"}
+    if out.is_dir() and (foreign := sorted(path.name for path in out.iterdir() if path.name not in own_names)):
         raise DataError(f"'{out}' already holds other files ('{foreign[0]}'); name a new or empty folder for the phantom set")
     for name in (*FINDINGS, "masks"):
         (out / name).mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, ...]] = [COLUMNS]
-    todo = frame_keys(settings)
-    for key in todo:
+    keys = frame_keys(settings)
+    for key in keys:
         rows.append(_write(out, settings, key))
-        on_progress(Progress("phantom", len(rows) - 1, len(todo)))
+        on_progress(Progress("phantom", len(rows) - 1, len(keys)))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     (out / "manifest.csv").write_bytes(text.getvalue().encode())
@@ -117,13 +126,13 @@ def render(settings: PhantomSettings, key: FrameKey, lesions: bool = True) -> tu
     Returns
     -------
     frame : (H, W, 3) uint8 RGB
-    mask : (H, W) bool, the lesions: pixels that they change noticeably and that nothing hides
+    mask : (H, W) bool, pixels that lesions change noticeably and that no overlay hides
     """
     patient = _patient(settings, key)
     overlay = overlay_of(settings, key)
     scene = _stream(settings, _SCENE, *key)
     rgb = draw_tissue(scene, settings.height, settings.width, patient.tone, patient.vessels)
-    hidden, mask = overlay.hides(), np.zeros((settings.height, settings.width), bool)
+    hidden, mask = overlay.hidden(), np.zeros((settings.height, settings.width), bool)
     growth = _stream(settings, _LESION, *key)
     for _ in range(1 + (growth.random() < 0.3) if key.label and lesions else 0):
         mask |= draw_lesion(growth, rgb, hidden | mask, settings.difficulty)
@@ -132,7 +141,7 @@ def render(settings: PhantomSettings, key: FrameKey, lesions: bool = True) -> tu
 
 
 def overlay_of(settings: PhantomSettings, key: FrameKey) -> Overlay:
-    """Return the border, text and box of a frame; they do not depend on its label."""
+    """Return the border, text and box of a frame, which do not depend on its label."""
     rng = _stream(settings, _OVERLAY, key.split, key.k)
     return draw_overlay(rng, settings.height, settings.width, _patient(settings, key).border)
 
@@ -142,14 +151,14 @@ def _patient(settings: PhantomSettings, key: FrameKey) -> Patient:
 
 
 def _stream(settings: PhantomSettings, *key: int) -> np.random.Generator:
-    """Return the random numbers that the seed has for one purpose."""
+    """Return a random generator for one purpose, independent of all other purposes."""
     return np.random.default_rng([settings.seed, *key])
 
 
 def _write(out: Path, settings: PhantomSettings, key: FrameKey) -> tuple[str, ...]:
     """Write one frame, with its mask where it has lesions, and return its row of the manifest."""
-    before = (0, settings.train, settings.train + settings.val)[key.split] if key.label == 0 else 0
-    finding, number = FINDINGS[key.label], before + key.k + 1
+    offset = (0, settings.train, settings.train + settings.val)[key.split] if key.label == 0 else 0
+    finding, number = FINDINGS[key.label], offset + key.k + 1
     frame, mask = render(settings, key)
     files = {f"{finding}/{finding}-{number:04d}.jpg": cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]}
     if key.label:

@@ -1,4 +1,7 @@
-"""What a phantom frame shows of its instrument: the border, burned-in text and the box of the position indicator."""
+"""Draw what a phantom frame shows of its instrument: border, burned-in text, and the box of the position indicator.
+
+A random generator and the size of the frame come in, an `Overlay` goes out; `expose` lays it over drawn tissue.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from medgen.types import Box
 
 
 class Overlay(NamedTuple):
-    """What lies over the tissue.
+    """Border, text and box that lie over the tissue of one frame.
 
     Attributes
     ----------
     field : (H, W) float32 in [0, 1], 1 in the field of view
     text : (H, W) float32 in [0, 1], the burned-in glyphs
-    box : in the lower left, or None
-    colour : of the box, (3,) RGB in [0, 1]
+    box : box in the lower left corner, in pixels; None where there is none
+    colour : (3,) RGB in [0, 1] of the box
     """
 
     field: Plane
@@ -30,11 +33,11 @@ class Overlay(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The box in a word: none, black or green."""
+        """Kind of box: none, black or green."""
         return "none" if self.box is None else "green" if self.colour[1] > 0.2 else "black"
 
-    def hides(self) -> Flags:
-        """Return (H, W) bool, True where no tissue is seen."""
+    def hidden(self) -> Flags:
+        """Return (H, W) bool, True where the overlay hides the tissue."""
         hidden: Flags = (self.field < 0.5) | (self.text > 0.1)
         if self.box is not None:
             hidden[self.box.top : self.box.bottom, self.box.left : self.box.right] = True
@@ -42,7 +45,14 @@ class Overlay(NamedTuple):
 
 
 def draw_overlay(rng: np.random.Generator, height: int, width: int, border: float) -> Overlay:
-    """Draw border (as `Patient` has it), text and box."""
+    """Draw border, text and box.
+
+    Parameters
+    ----------
+    rng : source of randomness; it is moved on
+    height, width : of the frame, in pixels
+    border : in [0, 1], the shape of the border: octagonal below 0.6, round below 0.85, else rectangular
+    """
     field, text = _field(rng, height, width, border), np.zeros((height, width), np.uint8)
     size, line = height / 760, height / 26
     top = height * rng.uniform(0.05, 0.15)
@@ -75,7 +85,7 @@ def _field(rng: np.random.Generator, height: int, width: int, border: float) -> 
 
 
 def expose(rng: np.random.Generator, rgb: Plane, overlay: Overlay) -> NDArray[np.uint8]:
-    """Return the frame, (H, W, 3) uint8: focus, sensor noise, border, text and box."""
+    """Return the frame (H, W, 3) uint8 RGB: tissue (3, H, W) in [0, 1] with blur and sensor noise, under the overlay."""
     grain = 0.008 * rng.standard_normal(overlay.text.shape, np.float32)
     tissue = cv2.GaussianBlur(cv2.merge(list((rgb + grain) * overlay.field + 0.012)), (0, 0), rng.uniform(0.5, 1.1))  # (H, W, 3)
     frame = cv2.convertScaleAbs(np.maximum(tissue, cv2.merge([overlay.text] * 3)), alpha=255)

@@ -1,7 +1,9 @@
-"""What a phantom frame shows of its patient: tissue, lesions and highlights.
+"""Draw what a phantom frame shows of its patient: tissue, lesions and highlights.
 
-All are functions of a random generator and of the frame's size. Tissue is (3, H, W) float32 RGB in [0, 1]. Coordinates u (right)
-and v (down) have their origin in the middle of the frame and are 1 at its upper and lower edge.
+A random generator and the frame's size come in, pictures in floats go out; `frames` puts them together.
+
+Tissue is (3, H, W) float32 RGB in [0, 1]. Coordinates u (right) and v (down) have their origin in the middle of the frame; v is
+-1 at its upper and 1 at its lower edge, and u has the same scale.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 TONES = ((0.87, 0.48, 0.41), (0.90, 0.52, 0.29), (0.85, 0.55, 0.52), (0.76, 0.47, 0.40), (0.85, 0.60, 0.30))  # salmon to ochre
-RED = np.array((0.04, 0.34, 0.32), np.float32)[:, None, None]  # what a reddened lesion swallows
-PALE = np.array((0.97, 0.82, 0.72), np.float32)[:, None, None]  # what a pale one moves towards
-NOTICED = 4 / 255  # a pixel belongs to a lesion where the lesion changes some channel by at least this much
+RED = np.array((0.04, 0.34, 0.32), np.float32)[:, None, None]  # share of each channel that a reddened lesion absorbs
+PALE = np.array((0.97, 0.82, 0.72), np.float32)[:, None, None]  # colour that a pale lesion moves towards
+NOTICEABLE = 4 / 255  # a pixel belongs to a lesion where the lesion changes some channel by at least this much
 
 
 class Patient(NamedTuple):
@@ -28,8 +30,8 @@ class Patient(NamedTuple):
     Attributes
     ----------
     tone : (3,) RGB in [0, 1], the colour of the mucosa
-    vessels : in [0, 1], how plainly they show
-    border : in [0, 1], which border the instrument leaves: octagonal below 0.6, round below 0.85, else rectangular
+    vessels : in [0, 1], contrast of the vessels
+    border : in [0, 1], shape of the border that the instrument leaves: octagonal below 0.6, round below 0.85, else rectangular
     """
 
     tone: Plane
@@ -45,9 +47,16 @@ def draw_patient(rng: np.random.Generator) -> Patient:
 
 
 def draw_lesion(rng: np.random.Generator, rgb: Plane, hidden: Flags, difficulty: float) -> Flags:
-    """Grow one polyp-like lesion on `rgb` in place, where `hidden` (H, W) leaves room.
+    """Draw one polyp-like lesion on `rgb` in place, preferably where it can be seen.
 
     A dome lit from the lamp's side replaces the mucosa: paler or redder, with its own texture, highlight and shadow at its foot.
+
+    Parameters
+    ----------
+    rng : source of randomness; it is moved on
+    rgb : (3, H, W) float32 in [0, 1]; it is modified
+    hidden : (H, W) bool, True under overlay and earlier lesions
+    difficulty : in [0, 1]; 0 is a large lesion of strong contrast, 1 a small one in nearly the colour of the mucosa
 
     Returns
     -------
@@ -56,16 +65,16 @@ def draw_lesion(rng: np.random.Generator, rgb: Plane, hidden: Flags, difficulty:
     height, width = hidden.shape
     strength = 1 - 0.7 * difficulty
     radius = height / 2 * (0.38 - 0.22 * difficulty) * rng.uniform(0.85, 1.15)
-    x, y = _room(rng, rgb, hidden, radius)
+    x, y = _lesion_centre(rng, rgb, hidden, radius)
     left, top = max(0, int(x - 2 * radius)), max(0, int(y - 2 * radius))
-    part = (slice(None), slice(top, int(y + 2 * radius) + 1), slice(left, int(x + 2 * radius) + 1))
-    old = rgb[part].copy()  # (3, h, w)
+    window = (slice(None), slice(top, int(y + 2 * radius) + 1), slice(left, int(x + 2 * radius) + 1))
+    old = rgb[window].copy()  # (3, h, w)
     dx = (np.arange(old.shape[2], dtype=np.float32)[None] + left - x) / radius
     dy = (np.arange(old.shape[1], dtype=np.float32)[:, None] + top - y) / radius
     edge, rho = _outline(rng, dx, dy)
     lamp = np.array([width / 2 - x, height / 2 - y], np.float32) / height + rng.normal(0, 0.3, 2).astype(np.float32)
     lamp /= max(1.0, float(np.hypot(*lamp)))
-    shadow = step(1.5 - np.hypot(dx + 0.25 * lamp[0], dy + 0.25 * lamp[1]) / edge, 0.1, 0.6) * (rho > 1)
+    shadow = smoothstep(1.5 - np.hypot(dx + 0.25 * lamp[0], dy + 0.25 * lamp[1]) / edge, 0.1, 0.6) * (rho > 1)
     cover = np.clip((1 - rho) * radius / 2 + 0.5, 0, 1) * (1 - 0.4 * difficulty**2)
     dome = np.sqrt(np.clip(1 - rho**2, 0, 1))
     shade = 0.52 + 0.56 * dome + 0.22 * (dx * lamp[0] + dy * lamp[1])
@@ -75,17 +84,21 @@ def draw_lesion(rng: np.random.Generator, rgb: Plane, hidden: Flags, difficulty:
     tint = strength * rng.uniform(0.7, 1.2)
     ground += -tint * RED * ground if rng.random() < 0.5 else 0.45 * tint * (PALE - ground)
     new = old * (1 - 0.45 * strength * shadow) * (1 - cover) + cover * ground * (1 + (shade - 1) * strength)
-    for at in rng.normal(0, 0.14, (rng.integers(1, 5), 2)).astype(np.float32) + 0.25 * lamp:
-        spot = np.hypot((dx - at[0]) * rng.uniform(10, 26), (dy - at[1]) * rng.uniform(10, 26))
-        new += (1 - step(spot, 0.6, 1.2)) * (0.15 + 0.6 * strength)
-    rgb[part] = np.clip(new, 0, 1)
+    for centre in rng.normal(0, 0.14, (rng.integers(1, 5), 2)).astype(np.float32) + 0.25 * lamp:
+        spot = np.hypot((dx - centre[0]) * rng.uniform(10, 26), (dy - centre[1]) * rng.uniform(10, 26))
+        new += (1 - smoothstep(spot, 0.6, 1.2)) * (0.15 + 0.6 * strength)
+    rgb[window] = np.clip(new, 0, 1)
     lesion = np.zeros_like(hidden)
-    lesion[part[1:]] = (rho < 1) & (abs(rgb[part] - old).max(0) >= NOTICED)
+    lesion[window[1:]] = (rho < 1) & (abs(rgb[window] - old).max(0) >= NOTICEABLE)
     return lesion
 
 
 def _outline(rng: np.random.Generator, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
-    """Return a wavy oval in coordinates of its radius: the rim's distance in each pixel's direction, and the distance in rims."""
+    """Return a wavy oval, from offsets in units of its radius.
+
+    The first result is the distance of the rim in the direction of each pixel, the second the distance of the pixel as a share of
+    that: below 1 inside.
+    """
     turn, stretch, wave = rng.uniform(0, np.pi), rng.uniform(1, 1.2), rng.uniform(0, 2 * np.pi, 3).tolist()
     along, across = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
     angle = np.arctan2(across, along)
@@ -93,8 +106,8 @@ def _outline(rng: np.random.Generator, dx: Plane, dy: Plane) -> tuple[Plane, Pla
     return edge, np.hypot(along / stretch, across * stretch) / edge
 
 
-def _room(rng: np.random.Generator, rgb: Plane, hidden: Flags, radius: float) -> tuple[float, float]:
-    """Return where a lesion fits, (x, y) in pixels: the least hidden and best lit of a dozen random spots."""
+def _lesion_centre(rng: np.random.Generator, rgb: Plane, hidden: Flags, radius: float) -> tuple[float, float]:
+    """Return a centre for a lesion, (x, y) in pixels: the least hidden and best lit of a dozen random points."""
     height, width = hidden.shape
     side = (int(2 * radius) | 1,) * 2
     covered = cv2.blur(hidden.astype(np.float32), side, borderType=cv2.BORDER_REPLICATE)
@@ -107,11 +120,11 @@ def _room(rng: np.random.Generator, rgb: Plane, hidden: Flags, radius: float) ->
 
 
 def draw_highlights(rng: np.random.Generator, rgb: Plane, lesion: Flags) -> None:
-    """Add wet highlights and bubbles to `rgb` in place; `lesion` (H, W) has its own and stays as it is."""
+    """Add wet highlights and bubbles to `rgb` (3, H, W) in place, but not on `lesion` (H, W), which has its own."""
     height, width = lesion.shape
     fine = 0.9 * noise(rng, (height, width), int(rng.uniform(34, 70)), 2) + 0.9 * noise(rng, (height, width), 5)
     rare = rng.uniform(2.8, 3.55)
-    spots = step(fine + rgb[0], rare, rare + 0.35) * (rgb[0] > 0.3)
+    spots = smoothstep(fine + rgb[0], rare, rare + 0.35) * (rgb[0] > 0.3)
     bubbles = np.zeros((height, width), np.uint8)
     if rng.random() < 0.3:
         middle, count = rng.uniform(0.15, 0.85, 2) * (width, height), int(rng.integers(3, 25))
@@ -124,7 +137,15 @@ def draw_highlights(rng: np.random.Generator, rgb: Plane, lesion: Flags) -> None
 
 
 def draw_tissue(rng: np.random.Generator, height: int, width: int, tone: Plane, vessels: float) -> Plane:
-    """Return tissue without lesions; `tone` and `vessels` are as in `Patient`."""
+    """Return tissue without lesions, (3, H, W) in [0, 1].
+
+    Parameters
+    ----------
+    rng : source of randomness; it is moved on
+    height, width : of the frame, in pixels
+    tone : (3,) RGB in [0, 1], the colour of the mucosa
+    vessels : in [0, 1], contrast of the vessels
+    """
     light = _tube(rng, height, width) * rng.uniform(0.85, 1.25)  # exposure
     light *= 1 + 0.025 * noise(rng, (height, width), 12, 4)
     red = 0.05 * noise(rng, (height, width), 4, 2) + _patches(rng, height, width, 0.22)
@@ -134,13 +155,14 @@ def draw_tissue(rng: np.random.Generator, height: int, width: int, tone: Plane, 
     level_index = (np.clip(light, 0, 1.49) * 1024).astype(np.int32)
     rgb = np.empty((3, height, width), np.float32)
     for c, (own, bleeds, stains) in enumerate(zip(tone, (0.25, 1.0, 0.85), (0.05, 0.12, 0.75), strict=True)):
-        curve = own * level ** (1 + 0.5 * (tone.max() - own)) + (1 - own) * 0.55 * step(level, 1.1, 2.0)  # red shade, pale glare
+        glare = (1 - own) * 0.55 * smoothstep(level, 1.1, 2.0)
+        curve = own * level ** (1 + 0.5 * (tone.max() - own)) + glare  # red shade, pale glare
         rgb[c] = np.clip(curve[level_index] * (1 - bleeds * red) * (1 - stains * yellow), 0, 1)
     return rgb
 
 
 def _tube(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Return the light (H, W) that comes back from a tube with folds: 0 dark, about 0.75 a near wall, above 1 glare."""
+    """Return the light (H, W) that a tube with folds reflects: 0 dark, about 0.75 a near wall, above 1 glare."""
     u, v = axes(height, width, 2)
     offset, heading = (rng.uniform(0, 0.3) if rng.random() < 0.8 else rng.uniform(0.7, 1.0)), rng.uniform(0, 2 * np.pi)
     du, dv = u - offset * math.cos(heading), v - offset * math.sin(heading)
@@ -154,9 +176,9 @@ def _tube(rng: np.random.Generator, height: int, width: int) -> Plane:
     part = depth - ring  # 0 at the lip of a fold, 1 in the shade of the next one
     phase = rng.uniform(0, 2 * np.pi, 64).astype(np.float32)
     strength = 0.55 + 0.45 * np.cos(angle + phase[ring.astype(np.int32) % 64])
-    fold = step(part, 0, 0.12) * ((1 - part) ** 1.6 + 0.35 * np.exp(-12 * part)) - 0.42
+    fold = smoothstep(part, 0, 0.12) * ((1 - part) ** 1.6 + 0.35 * np.exp(-12 * part)) - 0.42
     dark = rng.uniform(0.2, 0.45)
-    near = (dark + (1 - dark) * step(radius, 0.2 * lumen, 2.4 * lumen)) * (0.46 + 0.24 * np.minimum(radius, 1.5))
+    near = (dark + (1 - dark) * smoothstep(radius, 0.2 * lumen, 2.4 * lumen)) * (0.46 + 0.24 * np.minimum(radius, 1.5))
     light = near * (1 + rng.uniform(0.15, 0.45) * strength * fold)
     lamp = rng.uniform(-0.5, 0.5, 2).tolist()
     light *= 1.12 - rng.uniform(0.1, 0.3) * ((u - lamp[0]) ** 2 + (v - lamp[1]) ** 2)
@@ -170,7 +192,7 @@ def _patches(rng: np.random.Generator, height: int, width: int, most: float) -> 
     for _ in range(rng.choice(3, p=[0.5, 0.35, 0.15])):
         centre, size = rng.uniform(-0.9, 0.9, 2).tolist(), rng.uniform(0.15, 0.4, 2).tolist()
         hill = np.hypot((u - centre[0]) / size[0], (v - centre[1]) / size[1]) + 0.35 * noise(rng, total.shape, 8, 3)
-        total = np.maximum(total, rng.uniform(0.4, 1) * most * (1 - step(hill, 0.5, 1.1)))
+        total = np.maximum(total, rng.uniform(0.4, 1) * most * (1 - smoothstep(hill, 0.5, 1.1)))
     return _enlarge(total, height, width)
 
 
@@ -197,7 +219,15 @@ def axes(height: int, width: int, stride: int = 1) -> tuple[Plane, Plane]:
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...], cells: int, octaves: int = 1) -> Plane:
-    """Return smooth noise (H, W) with a deviation of 1 or so, `cells` cells per side and finer; an octave has 0.6 of the last."""
+    """Return smooth noise (H, W) with a standard deviation of about 1.
+
+    Parameters
+    ----------
+    rng : source of randomness; it is moved on
+    shape : (H, W)
+    cells : cells per side of the coarsest octave; each octave has twice as many as the one before
+    octaves : number of octaves; each has 0.6 of the amplitude of the one before
+    """
     height, width = shape
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -207,7 +237,7 @@ def noise(rng: np.random.Generator, shape: tuple[int, ...], cells: int, octaves:
     return total
 
 
-def step(value: Plane, low: float, high: float) -> Plane:
+def smoothstep(value: Plane, low: float, high: float) -> Plane:
     """Rise smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
