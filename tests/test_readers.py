@@ -1,8 +1,9 @@
 """Every file in `medgen.data.readers` keeps the contract of `medgen.data.images.Reader`.
 
 ``sample_NAME.py`` beside this file makes the files with which ``readers/NAME.py`` is tested: `SUFFIX`;
-`write_frames(path, frames)` with frames (N, H, W, 3) uint8; `write_header(path, height, width)` of a frame whose pixels are
-missing; and `write_corner(path, value)`, unless the format holds integers alone: a frame [[value, 1], [0, 0.5]].
+`write_frames(path, frames)` with frames (N, H, W, 3) uint8, or (N, H, W, 1) where `COLOURLESS` says so; `write_header(path,
+height, width)` of a frame whose pixels are missing; and `write_corner(path, value)`, unless the format holds integers alone: a
+frame [[value, 1], [0, 0.5]].
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from writers import DRAW
 
 from medgen.data.images import HEAD, all_readers, count_frames, is_image, read_image, read_images
 from medgen.data.pixel_format import MAX_PIXELS
+from medgen.data.readers import _volume
 from medgen.errors import ImageError
 
 FRAMES = DRAW.integers(0, 256, (3, 22, 34, 3), dtype=np.uint8)
@@ -35,10 +38,16 @@ def samples(name: str) -> ModuleType:
 
 
 @pytest.fixture
-def path(samples: ModuleType, tmp_path: Path) -> Path:
+def frames(samples: ModuleType) -> NDArray[np.uint8]:
+    """The three frames of `path`, (3, 22, 34, C)."""
+    return FRAMES[..., :1] if getattr(samples, "COLOURLESS", False) else FRAMES
+
+
+@pytest.fixture
+def path(samples: ModuleType, tmp_path: Path, frames: NDArray[np.uint8]) -> Path:
     """A good file of three frames."""
     path = tmp_path / f"good{samples.SUFFIX}"
-    samples.write_frames(path, FRAMES)
+    samples.write_frames(path, frames)
     return path
 
 
@@ -61,8 +70,8 @@ def test_a_file_is_meant_as_an_image_by_its_suffix(path: Path) -> None:
     assert is_image(path)
 
 
-def test_frames_come_as_they_were_written(path: Path) -> None:
-    np.testing.assert_array_equal([image.pixels for image in read_images(path)], FRAMES)
+def test_frames_come_as_they_were_written(path: Path, frames: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal([image.pixels for image in read_images(path)], frames)
 
 
 def test_frames_are_counted(path: Path) -> None:
@@ -73,7 +82,8 @@ def test_counting_decodes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, n
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("a frame was decoded")
 
-    monkeypatch.setattr(f"medgen.data.readers.{name}.stored", refuse)
+    makes_frames = all_readers()[name] if hasattr(all_readers()[name], "stored") else _volume
+    monkeypatch.setattr(makes_frames, "stored", refuse)
     assert count_frames(path) == len(FRAMES)
 
 
@@ -90,8 +100,8 @@ def test_reading_twice_gives_the_same_bits(path: Path) -> None:
     assert first == second
 
 
-def test_a_single_frame_is_the_one_that_is_read_in_turn(path: Path) -> None:
-    np.testing.assert_array_equal(read_image(path, 1).pixels, FRAMES[1])
+def test_a_single_frame_is_the_one_that_is_read_in_turn(path: Path, frames: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(read_image(path, 1).pixels, frames[1])
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])

@@ -1,0 +1,65 @@
+"""MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr) to frames, through SimpleITK, which the extra ``itk`` installs."""
+
+from __future__ import annotations
+
+from io import BufferedReader
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medgen.data.pixel_format import FileFrames
+from medgen.data.readers import _volume
+from medgen.data.readers._volume import Voxels, check_volume
+from medgen.errors import ImageError
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+SUFFIXES = frozenset({".mha", ".mhd", ".nrrd", ".nhdr"})
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+
+
+def recognises(head: bytes, suffix: str) -> bool:
+    """Tell NRRD by its magic and MetaImage by its first key."""
+    return head.startswith(b"NRRD") or (suffix in (".mha", ".mhd") and b"=" in head[:80])
+
+
+def open_frames(file: BufferedReader) -> FileFrames:
+    """Read a picture or volume; the voxels of a .mhd or .nhdr lie in the file that it names.
+
+    Returns
+    -------
+    uint8 is rendered as it is, grey or RGB; all else keeps its values, and its whole range is that of the volume. Slice k is
+    index k of the third axis, turned upright (`_volume.slices`).
+
+    Raises
+    ------
+    ImageError : if SimpleITK is not installed; on more than three dimensions, pixels that are neither numbers nor RGB,
+        infinity, or more than `MAX_VOLUME` voxels.
+    """
+    try:
+        import SimpleITK
+    except ImportError:
+        raise ImageError("is read through SimpleITK, which is not installed (try: pip install medgen[itk])") from None
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(file.name)
+    reader.ReadImageInformation()
+    shape = check_volume(reader.GetSize(), "an image")
+    components, dimension = reader.GetNumberOfComponents(), reader.GetDimension()
+    if components not in (1, 3):
+        raise ImageError(f"pixels have {components} components; expected 1 (grey) or 3 (RGB)")
+    affine = np.eye(4)
+    direction = np.eye(3)
+    side = min(dimension, 3)
+    direction[:side, :side] = np.reshape(reader.GetDirection(), (dimension, dimension))[:side, :side]
+    spacing = [*reader.GetSpacing(), 1.0][:3]
+    affine[:3, :3] = LPS_TO_RAS @ direction * spacing
+    return _volume.slices(lambda: _voxels(reader, shape, components), affine, spacing[:2], shape[2])
+
+
+def _voxels(reader: SimpleITK.ImageFileReader, shape: tuple[int, int, int], components: int) -> Voxels:
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(reader.Execute())  # (Z, Y, X) or (Z, Y, X, 3)
+    array = array.reshape(*shape[::-1], *([components] if components > 1 else []))
+    return Voxels(array.transpose(2, 1, 0, *range(3, array.ndim)))
