@@ -17,6 +17,7 @@ from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
 from medgen.runs.calibrate import calibrate
+from medgen.runs.check_batches import check_batches
 from medgen.runs.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.resources import note_cost
@@ -47,7 +48,9 @@ def open_inputs(dataset: Path | str, settings: RunSettings) -> TrainingInputs:
         data = with_common_mask(data, common_mask(data))
     second = open_second(settings, data)
     settings = fill_defaults(settings, data, second)
-    return TrainingInputs(data, second, settings, _batches(settings, data, second))
+    batches = _batches(settings, data, second)
+    check_batches(settings, batches)
+    return TrainingInputs(data, second, settings, batches)
 
 
 def train(

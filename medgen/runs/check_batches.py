@@ -1,0 +1,63 @@
+"""Whether a backend can learn from batches as small as its training would have: asked before it is trained."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from medgen import registry
+from medgen.contract.backend import Backend, backend_name
+from medgen.data.dataset import TrainingBatches
+from medgen.errors import ConfigError
+from medgen.runs.settings import RunSettings
+from medgen.types import Batch
+
+
+def check_batches(settings: RunSettings, batches: TrainingBatches) -> None:
+    """Refuse, before a training, batches of a single frame for a backend that cannot learn from them.
+
+    All batches of a training are of one size: a rest of an epoch is left out.
+
+    Parameters
+    ----------
+    settings : of the run, with every default written out
+
+    Raises
+    ------
+    ConfigError : if the backend normalises over the batch; the message says what to set.
+    """
+    if min(settings.data.batch_size, len(batches.rows)) > 1:
+        return
+    model = registry.create(settings.backend, settings.model, batches.data.size, batches.data.channels)
+    try:
+        learn_from(model, next(batches.epoch(0)))
+    except ConfigError as error:
+        remedy = "set data.batch_size to 2 or more" if len(batches.rows) > 1 else "there is 1 training frame: add some"
+        raise ConfigError(f"{error}; {remedy}") from None
+
+
+def learn_from(model: Backend, batch: Batch) -> None:
+    """Take the turns of each stage on one batch, without a step of any weight.
+
+    Parameters
+    ----------
+    model : one that is thrown away: its statistics move
+
+    Raises
+    ------
+    ConfigError : if the backend normalises over one value, which has no spread.
+    """
+
+    def refuse_one_value(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0]
+        if layer.training and values.numel() == values.shape[1]:
+            raise ConfigError(f"{backend_name(model)} normalises over the batch and needs batches of two frames or more")
+
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            module.register_forward_pre_hook(refuse_one_value)
+    model.train()
+    start = 0.0
+    for stage in model.stages:
+        for _ in model.turns(batch, start):
+            pass
+        start = stage.until
