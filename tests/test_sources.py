@@ -57,7 +57,7 @@ def test_pathology_is_abnormal(tmp_path: Path, name: str) -> None:
     assert read_source(tree(tmp_path, f"{name}/a.jpg"))[0].label == "abnormal"
 
 
-@pytest.mark.parametrize("name", ["dyed-lifted-polyps", "dyed-resection-margins", "impacted-stool", "bbps-0-1", "angiectasia"])
+@pytest.mark.parametrize("name", ["dyed-lifted-polyps", "dyed-resection-margins", "impacted-stool", "bbps-0-1", "diverticulum"])
 def test_all_else_is_unknown_and_keeps_its_name(tmp_path: Path, name: str) -> None:
     (entry,) = read_source(tree(tmp_path, f"{name}/a.jpg"))
     assert (entry.finding, entry.label) == (name, "")
@@ -107,7 +107,7 @@ def test_mvtec_layout(tmp_path: Path) -> None:
 
 
 def test_an_unknown_class_in_test_is_not_abnormal_outside_mvtec(tmp_path: Path) -> None:
-    tree(tmp_path, "train/normal/a.png", "test/angiectasia/b.png")
+    tree(tmp_path, "train/normal/a.png", "test/diverticulum/b.png")
     assert read_source(tmp_path)[0].label == ""
 
 
@@ -156,7 +156,7 @@ def test_a_plain_folder_has_no_findings_and_no_labels(tmp_path: Path) -> None:
 
 
 def test_assume_labels_only_what_has_no_label(tmp_path: Path) -> None:
-    tree(tmp_path, "a.png", "polyps/b.png", "angiectasia/c.png")
+    tree(tmp_path, "a.png", "polyps/b.png", "diverticulum/c.png")
     assert [entry.label for entry in read_source(tmp_path, "normal")] == ["normal", "normal", "abnormal"]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,8 @@ class SourceFile:
         ``#k`` stands behind it.
     label : 'normal', 'abnormal' or '' (unknown)
     finding : the name of its class as the source writes it, or ''
-    split : 'train', 'val', 'test' or '' (not said)
+    split : 'train', 'val', 'test', 'unused' (what a published split puts among frames to learn from although it is not normal) or
+        '' (not said)
     group : what must not be divided between splits (a patient, a video), as the source states it, or ''
     masks : the files that mark the finding in it; what any of them marks is marked
     boxes : rectangles in pixels of the frame that mark the finding, too
@@ -53,6 +55,22 @@ class SourceFile:
     frame: int | None = None
     related: tuple[str, ...] = ()
     label_by_mask: bool = False
+
+
+@dataclass(slots=True)
+class Listing:
+    """What a layout finds in a source.
+
+    Attributes
+    ----------
+    entries : the images, in any order
+    notes : a sentence for each kind of thing that is there and was not read as an image or a mask, with its reason
+    ignored : how many files are neither images nor read as anything else, by suffix ("" for none)
+    """
+
+    entries: list[SourceFile]
+    notes: list[str] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
 
 
 def nearest(path: Path) -> str:

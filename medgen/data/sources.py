@@ -21,9 +21,11 @@ from typing import Protocol, cast
 
 from medgen.data import layouts
 from medgen.data.images import suffixes
-from medgen.data.source_file import SourceFile, nearest
+from medgen.data.source_file import Listing, SourceFile, nearest
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
+
+BY_NAME = "name:"  # how relations begin that a common stem of names says
 
 
 class Layout(Protocol):
@@ -41,8 +43,8 @@ class Layout(Protocol):
     def recognises(self, source: Path) -> bool:
         """Tell whether an existing file or folder is laid out in this way; quick, and without an exception."""
 
-    def read(self, source: Path) -> list[SourceFile]:
-        """Return the images of a source that was recognised, in any order.
+    def read(self, source: Path) -> Listing:
+        """Return the images of a source that was recognised, in any order, and what was left out.
 
         Raises
         ------
@@ -79,13 +81,24 @@ def layout_of(source: Path) -> Layout:
     raise DataError(f"'{source}' is not an image; expected a folder, a .csv, or one of {', '.join(suffixes())}")
 
 
-def read_source(source: Path, assume: str = "") -> list[SourceFile]:
-    """List the images of a folder, manifest or single file, sorted by `SourceFile.file`. No image is opened.
+def read_source(source: Path, assume: str = "", group_names: bool = True) -> list[SourceFile]:
+    """Return the images of a source alone, as `list_source` lists them.
+
+    Raises
+    ------
+    DataError : if there is nothing to read, or a manifest or the masks do not fit.
+    """
+    return list_source(source, assume, group_names).entries
+
+
+def list_source(source: Path, assume: str = "", group_names: bool = True) -> Listing:
+    """List the images of a folder, manifest or single file, sorted by `SourceFile.file`, and what is no image.
 
     Parameters
     ----------
     source : folder, .csv or image
     assume : label of the images whose label the source does not say
+    group_names : whether a common stem with a running number relates frames
 
     Raises
     ------
@@ -93,9 +106,19 @@ def read_source(source: Path, assume: str = "") -> list[SourceFile]:
     """
     if assume and assume not in LABELS:
         raise DataError(f"cannot assume the label '{assume}'; {did_you_mean(assume, LABELS)}")
-    entries = layout_of(source).read(source)
-    labelled = (entry if entry.label else replace(entry, label=assume) for entry in entries)
-    return sorted(labelled, key=lambda entry: entry.file)
+    listing = layout_of(source).read(source)
+    entries = [entry if entry.label or entry.label_by_mask else replace(entry, label=assume) for entry in listing.entries]
+    if not group_names:
+        entries = [
+            replace(entry, related=tuple(key for key in entry.related if not key.startswith(BY_NAME))) for entry in entries
+        ]
+    return replace(listing, entries=sorted(entries, key=_natural))
+
+
+def _natural(entry: SourceFile) -> tuple[str, int, str]:
+    """Order by file, frames of one file by their number."""
+    frame = -1 if entry.frame is None else entry.frame
+    return entry.file.partition("#")[0] if entry.frame is not None else entry.file, frame, entry.file
 
 
 def check_splits(entries: Sequence[SourceFile]) -> None:

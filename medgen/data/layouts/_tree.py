@@ -1,119 +1,151 @@
-"""A folder and all below it to its images, each with the mask that has its name: what the layouts of folders share.
+"""A folder and all below it to its images, each with the masks and boxes that have its name: what the layouts of folders share.
 
-The innermost folder is the finding; one that is called images or frames names none, and the folder around it does. Masks lie in a
-folder called masks or ground_truth beside the images' folders, directly or in folders of the same names, each with its image's
-name, ``_mask`` behind it or not. Hidden files and files that are no images (Thumbs.db, notes, tables) are left out. Links to
-folders are followed.
+The innermost folder whose name is known is the finding; what lies below it is a patient, a video or a series. One that is called
+images or frames names none, and the folder around it does. Hidden files are left out; files that are no images (Thumbs.db, notes,
+tables) are counted. Links to folders are followed. What might be masks in a folder of an unknown name is refused.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from medgen.data.class_names import MASKS, classes, finding_of, label_of, normalised_name, split_of
-from medgen.data.images import is_image, stem_of, suffixes
-from medgen.data.source_file import MANIFEST, MaskFile, SourceFile
-from medgen.errors import DataError
+import numpy as np
 
-Folders = tuple[str, ...]
+from medgen.data.class_names import (
+    FINDINGS,
+    SPLITS,
+    class_depth,
+    classes,
+    finding_of,
+    is_container,
+    is_patient,
+    label_of,
+    normalised_name,
+    split_of,
+)
+from medgen.data.images import is_image, read_image, stem_of, suffix_of
+from medgen.data.layouts._boxes import with_boxes
+from medgen.data.layouts._mask_names import image_keys, mask_keys
+from medgen.data.layouts._masks import divide, with_masks
+from medgen.data.layouts._related import with_relations
+from medgen.data.layouts._walk import Folders, files_below, folders_of, no_images
+from medgen.data.pixel_format import to_uint8
+from medgen.data.source_file import Listing, SourceFile
+from medgen.errors import DataError, ImageError
+
+SAMPLE = 20  # files of a folder whose names are looked for in others
+LOOKED_AT = 3  # images of a folder that are opened to tell whether they are black and white
+EDGE = 16  # levels that a lossy compression may move black and white by
 
 
-def read_tree(source: Path) -> list[SourceFile]:
-    """Return the images in a folder and below it, masks given to their images.
+def _keep_all(folders: Folders, name: str) -> bool:
+    return False
+
+
+def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all) -> Listing:
+    """Return the images in a folder and below it, masks and boxes given to their images.
+
+    Parameters
+    ----------
+    source : the folder
+    left_out : tells by the folders and the name of a file that it is known to be no picture, and none is missed: copies, drawings
 
     Raises
     ------
-    DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
+    DataError : if there is no image, the folder is a prepared data set or cannot be read, masks do not fit, or a folder may hold
+        masks and is not called so.
     """
-    if (source / "prepare.toml").is_file():
-        raise DataError(f"'{source}' is a prepared data set; expected a folder of images as they came from the camera")
-    files = list(walk(source))
-    if not files:
-        raise DataError(f"'{source}' is empty; expected images, a folder of images for each class, or a {MANIFEST}")
-    entries, masks = [], []
-    for path in filter(is_image, files):
-        folders = path.relative_to(source).parts[:-1]
-        if any(normalised_name(folder) in MASKS for folder in folders):
-            masks.append((path, folders))
-        else:
-            finding = finding_of(folders)
-            file = path.relative_to(source).as_posix()
-            entries.append(SourceFile(path, file, label_of(finding), finding, split_of(folders), ""))
-    if not entries:
-        only = f" but {len(masks)} masks" if masks else ""
-        count = f"{len(files)} file{'s' if len(files) > 1 else ''}"
-        raise DataError(f"'{source}' holds {count}, none of them an image{only}; expected {', '.join(suffixes())}")
-    return _with_masks(source, entries, masks) if masks else entries
+    files = files_below(source)
+    images = [path for path in files if is_image(path)]
+    others = [path for path in files if path not in set(images)]
+    kept = [path for path in images if not left_out(folders_of(path, source), path.name)]
+    pictures, masks = divide(source, kept)
+    if not pictures:
+        raise no_images(source, len(files), len(masks))
+    _refuse_doubtful(source, pictures)
+    common = _common_depth(source, pictures)
+    entries, notes = with_masks(source, [_entry(source, path, common) for path in pictures], masks)
+    entries, ignored, box_notes = with_boxes(source, with_relations(entries, common), others)
+    if count := len(images) - len(kept):
+        notes.append(f"{count} files are drawings or copies of the others, as the names of their folders say, and are left out")
+    return Listing(entries, [*notes, *box_notes], Counter(suffix_of(path) for path in ignored))
 
 
-def walk(source: Path) -> Iterator[Path]:
-    """Yield all files that are not hidden, below links too, each folder once."""
+def _entry(source: Path, path: Path, common: int | None) -> SourceFile:
+    folders = folders_of(path, source)
+    finding = finding_of(folders, common)
+    return SourceFile(path, path.relative_to(source).as_posix(), label_of(finding), finding, split_of(folders), "")
 
-    def refuse(error: OSError) -> None:
-        raise DataError(f"cannot read the folder '{error.filename}': {error.strerror}")
 
-    visited = set()
-    for folder, below, names in os.walk(source, followlinks=True, onerror=refuse):
-        real = os.path.realpath(folder)
-        if real in visited:  # a link that leads back up
-            below.clear()
+def _common_depth(source: Path, pictures: Sequence[Path]) -> int | None:
+    """Return how many folders lead to the classes that are known by name, where that is the same for all."""
+    depths = set()
+    for folders in {folders_of(path, source) for path in pictures}:
+        named = classes(folders)
+        depth = class_depth(named)
+        if depth and normalised_name(named[depth - 1]) in FINDINGS:
+            depths.add(depth)
+    return depths.pop() if len(depths) == 1 else None
+
+
+def _refuse_doubtful(source: Path, pictures: Sequence[Path]) -> None:
+    """Refuse a folder of an unknown name whose files have the names of those in another: they may be masks or drawings of these.
+
+    Beside a folder that is called images, any such folder is refused; elsewhere one whose frames are black and white.
+    """
+    folders: dict[Folders, list[Path]] = defaultdict(list)
+    for path in pictures:
+        folders[folders_of(path, source)].append(path)
+    having: dict[str, set[Folders]] = defaultdict(set)
+    for folder, paths in folders.items():
+        for path in paths:
+            for key in image_keys(stem_of(path)):
+                having[key].add(folder)
+    for folder, paths in folders.items():
+        if not folder or _says_what_it_is(folder):
             continue
-        visited.add(real)
-        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-
-
-def _with_masks(source: Path, entries: list[SourceFile], masks: list[tuple[Path, Folders]]) -> list[SourceFile]:
-    """Give each entry the mask that has its name.
-
-    Raises
-    ------
-    DataError : if a mask fits several images that may need it, an image several masks, or no mask any image.
-    """
-    index: dict[tuple[Folders, Folders, str], list[Path]] = defaultdict(list)  # folder of the mask folder, folders in it, name
-    for path, folders in masks:
-        depth = next(depth for depth, folder in enumerate(folders) if normalised_name(folder) in MASKS)
-        index[folders[:depth], folders[depth + 1 :], stem_of(path)].append(path)
-    matching = {entry.file: _mask_of(entry, index) for entry in entries}
-    if not any(matching.values()):
-        example = masks[0][0].relative_to(source).as_posix()
+        others = _namesakes(folder, paths, having)
+        beside = [other for other in others if other and other[:-1] == folder[:-1] and is_container(other[-1])]
+        if not others or not (beside or (_black_and_white(paths) and not _black_and_white(folders[others[0]]))):
+            continue
+        other = "/".join(beside[0] if beside else others[0]) or "."
         raise DataError(
-            f"'{source}' holds {len(masks)} masks, but none has the name of an image, for example '{example}'; "
-            "name each after its image, with or without _mask behind it"
+            f"'{source}': the folder '{'/'.join(folder)}' has files of the names of those in '{other}': it may hold masks or "
+            "drawings of these, and no frames of its own; call it masks, or move it out of the source"
         )
-    fits = Counter(mask for mask in matching.values() if mask)
-    # of images of one name in several classes, the normal ones need no mask
-    needs_mask = [entry for entry in entries if (mask := matching[entry.file]) and (fits[mask] == 1 or entry.label != "normal")]
-    taken: dict[Path | None, SourceFile] = {}
-    for entry in needs_mask:
-        other = taken.setdefault(matching[entry.file], entry)
-        if other is not entry:
-            raise DataError(
-                f"the mask '{matching[entry.file]}' fits both '{other.file}' and '{entry.file}'; "
-                f"put masks into a folder for each class, or name them in a {MANIFEST}"
-            )
-    owners = {entry.file for entry in taken.values()}
-    return [_masked(entry, matching[entry.file]) if entry.file in owners else entry for entry in entries]
 
 
-def _masked(entry: SourceFile, mask: Path | None) -> SourceFile:
-    return replace(entry, masks=(MaskFile(mask),), annotated=True) if mask else entry
+def _says_what_it_is(folders: Folders) -> bool:
+    last = normalised_name(folders[-1])
+    known = any(normalised_name(folder) in FINDINGS for folder in folders)
+    return known or is_container(last) or last in SPLITS or is_patient(last, below_class=len(folders) > 1)
 
 
-def _mask_of(entry: SourceFile, index: dict[tuple[Folders, Folders, str], list[Path]]) -> Path | None:
-    """Return the mask of one entry: the nearest mask folder first, and in it the most alike folder."""
-    folders = tuple(entry.file.split("/")[:-1])
-    for depth in range(len(folders), -1, -1):
-        below = folders[depth:]
-        named = tuple(classes(below))
-        for inner in (below, named, named[-1:], below[:1], ()):
-            for name in (stem_of(entry.path), f"{stem_of(entry.path)}_mask", f"{stem_of(entry.path)}-mask"):
-                if paths := index.get((folders[:depth], inner, name)):
-                    if len(paths) > 1:
-                        raise DataError(f"'{entry.file}' has two masks, '{paths[0]}' and '{paths[1]}'; keep one")
-                    return paths[0]
-    return None
+def _namesakes(folder: Folders, paths: Sequence[Path], having: Mapping[str, set[Folders]]) -> list[Folders]:
+    """Return the other folders in which half of the first files of a folder have a namesake, without _mask behind it."""
+    sample = paths[:SAMPLE]
+    counts = Counter(
+        other
+        for path in sample
+        for other in {other for key in mask_keys(stem_of(path)) for other in having.get(key, ())}
+        if other != folder
+    )
+    return [other for other, count in counts.items() if 2 * count >= len(sample)]
+
+
+def _black_and_white(paths: Sequence[Path]) -> bool:
+    """Tell whether the first images hold two levels and no other, but for what a lossy compression leaves of them."""
+    two = False
+    for path in paths[:LOOKED_AT]:
+        try:
+            pixels = to_uint8(read_image(path).pixels)
+        except ImageError:
+            return False
+        low, high = int(pixels.min()), int(pixels.max())
+        between = np.mean((pixels > low + EDGE) & (pixels < high - EDGE))
+        two |= high > low + 2 * EDGE
+        if between > 0.05:
+            return False
+    return two

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medgen.data.layouts._tree import read_tree
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import Listing
 
 ORDER = 40
 MEANING = "folders of classes"
@@ -19,7 +19,7 @@ def recognises(source: Path) -> bool:
     return source.is_dir()
 
 
-def read(source: Path) -> list[SourceFile]:
+def read(source: Path) -> Listing:
     """Return the images of all class folders.
 
     Raises

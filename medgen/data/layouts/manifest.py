@@ -8,18 +8,23 @@ from __future__ import annotations
 import csv
 import io
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from medgen.data.class_names import SPLITS, finding_of, label_of, split_of
-from medgen.data.source_file import MANIFEST, MaskFile, SourceFile, nearest
+from medgen.data.layouts._boxes import box_of
+from medgen.data.layouts._related import with_relations
+from medgen.data.source_file import MANIFEST, Listing, MaskFile, SourceFile, nearest
 from medgen.errors import DataError, did_you_mean
-from medgen.types import LABELS
+from medgen.types import LABELS, Box
 
 ORDER = 10
 MEANING = "a table of images"
-COLUMNS = ("file", "finding", "label", "split", "group", "mask")
+COLUMNS = ("file", "finding", "label", "split", "group", "mask", "boxes")
+FRAME = re.compile(r"(?P<file>.+)#(?P<frame>\d+)")  # volume.nii.gz#12
+NO_BOX = "none"  # a cell of boxes that says that there is no finding to mark
 
 
 def recognises(source: Path) -> bool:
@@ -27,15 +32,19 @@ def recognises(source: Path) -> bool:
     return (source / MANIFEST).is_file() if source.is_dir() else source.suffix.lower() == ".csv"
 
 
-def read(source: Path) -> list[SourceFile]:
+def read(source: Path) -> Listing:
     """Read a table of images, or that in a folder, one row a file, in the order of its rows.
 
-    The first line names the columns: `file`, and as many of `finding`, `label`, `split`, `group` and `mask` as there are. Other
-    columns (age, hospital, ...) are ignored, unless their name is nearly one of these. The separator may be a comma, semicolon
-    or tab. Files and masks are relative to the folder of the table and stay inside it. Where there is no column `finding`, the
-    folder of the file names it; where there is no column `label`, the finding says it; where there is no column `split`, the
-    folder does. A cell that is empty says unknown. An image that does not exist stays in, so that it is reported when it is
-    read; a mask that does not exist is an error.
+    The first line names the columns: `file`, and as many of `finding`, `label`, `split`, `group`, `mask` and `boxes` as there
+    are. Other columns (age, hospital, ...) are ignored, unless their name is nearly one of these. The separator may be a comma,
+    semicolon or tab. Files and masks are relative to the folder of the table and stay inside it. Where there is no column
+    `finding`, the folder of the file names it; where there is no column `label`, the finding says it; where there is no column
+    `split`, the folder does. A cell that is empty says unknown. An image that does not exist stays in, so that it is reported
+    when it is read; a mask that does not exist is an error.
+
+    ``volume.nii.gz#12`` is frame 12 of a file, counted from 0, as an image or as a mask. Several masks, and several boxes (left,
+    top, right and bottom in pixels; right and bottom exclusive), have ``;`` between them. A row with either is annotated, and so
+    is one whose boxes are ``none``.
 
     Raises
     ------
@@ -50,9 +59,16 @@ def read(source: Path) -> list[SourceFile]:
         if entry.file in entries:
             raise DataError(f"{where}: '{entry.file}' was already on line {lines[entry.file]}; keep one row for each file")
         entries[entry.file], lines[entry.file] = entry, line
+    for entry in entries.values():
+        whole = entry.file.rpartition("#")[0]
+        if entry.frame is not None and whole in entries:
+            raise DataError(
+                f"{path.name}, line {lines[entry.file]}: '{entry.file}' is a frame of '{whole}', which stands on line "
+                f"{lines[whole]} as a whole; keep the one or the other"
+            )
     if not entries:
         raise DataError(f"'{path}' names no files; expected one row for each image below the header")
-    return list(entries.values())
+    return Listing(with_relations(list(entries.values())))
 
 
 def read_column(path: Path, column: str) -> dict[str, str]:
@@ -106,15 +122,41 @@ def _check_columns(manifest: str, names: list[str]) -> None:
 
 def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
+    name, frame = _frame(folder, file)
     folders = file.split("/")[:-1]
     finding = row["finding"] if "finding" in row else finding_of(folders)
     label = _word(row["label"], dict(zip(LABELS, LABELS, strict=True)), "label", where) if "label" in row else label_of(finding)
     split = _word(row["split"], SPLITS, "split", where) if "split" in row else split_of(folders)
-    mask = folder / _inside(row["mask"], "mask", where) if row.get("mask") else None
-    if mask is not None and not mask.is_file():
-        raise DataError(f"{where}: the mask '{row['mask']}' does not exist{nearest(mask)}")
-    masks = (MaskFile(mask),) if mask else ()
-    return SourceFile(folder / file, file, label, finding, split, row.get("group", ""), masks, annotated=bool(masks))
+    masks = tuple(_mask(folder, cell.strip(), where) for cell in row.get("mask", "").split(";") if cell.strip())
+    marked = row.get("boxes", "")
+    boxes = tuple(_box(cell, where) for cell in marked.split(";") if cell.strip() and marked.lower() != NO_BOX)
+    annotated = bool(masks or marked)
+    return SourceFile(folder / name, file, label, finding, split, row.get("group", ""), masks, boxes, annotated, frame)
+
+
+def _frame(folder: Path, file: str) -> tuple[str, int | None]:
+    """Return a file and the frame of it that is meant; a file whose own name ends so is no frame of another."""
+    match = FRAME.fullmatch(file)
+    return (match["file"], int(match["frame"])) if match and not (folder / file).exists() else (file, None)
+
+
+def _mask(folder: Path, cell: str, where: str) -> MaskFile:
+    name, frame = _frame(folder, _inside(cell, "mask", where))
+    mask = folder / name
+    if not mask.is_file():
+        raise DataError(f"{where}: the mask '{cell}' does not exist{nearest(mask)}")
+    return MaskFile(mask, frame)
+
+
+def _box(cell: str, where: str) -> Box:
+    try:
+        left, top, right, bottom = map(float, cell.replace(",", " ").split())
+        box = box_of(left, top, right, bottom)
+    except ValueError:
+        box = None
+    if box is None:
+        raise DataError(f"{where}: the box '{cell.strip()}' is not left, top, right and bottom in pixels, as in '10 20 50 60'")
+    return box
 
 
 def _inside(cell: str, column: str, where: str) -> str:

@@ -1,6 +1,8 @@
-"""The layout of MVTec AD and anomalib: ``train/good`` beside ``test``, masks in ``ground_truth``.
+"""The layout of MVTec AD, MVTec LOCO, VisA as one class, and anomalib: ``train/good`` beside ``test``, masks in ``ground_truth``.
 
-What lies in test under a name that `class_names.FINDINGS` does not know is abnormal there: a scratch, a broken edge.
+What lies in test under a name that `class_names.FINDINGS` does not know is abnormal there: a scratch, a broken edge. LOCO has
+``validation/good`` besides, and several masks for an image in a folder of its name. The source may be one category or a folder of
+categories (bottle, cable, ...).
 """
 
 from __future__ import annotations
@@ -10,27 +12,37 @@ from pathlib import Path
 
 from medgen.data.class_names import FINDINGS, normalised_name
 from medgen.data.layouts._tree import read_tree
-from medgen.data.source_file import SourceFile
+from medgen.data.layouts._walk import roots
+from medgen.data.source_file import Listing, SourceFile
 
-ORDER = 20
-MEANING = "train/good and test, as in MVTec AD"
+ORDER = 25
+MEANING = "train/good and test, as in MVTec AD and LOCO"
+
+
+def _known(folder: Path) -> bool:
+    return (folder / "train" / "good").is_dir() and (folder / "test").is_dir()
 
 
 def recognises(source: Path) -> bool:
-    """Tell a folder that has both."""
-    return (source / "train" / "good").is_dir() and (source / "test").is_dir()
+    """Tell a folder that has both, or a folder of such folders."""
+    return bool(roots(source, _known, depth=1))
 
 
-def read(source: Path) -> list[SourceFile]:
-    """Return the images of train and test.
+def read(source: Path) -> Listing:
+    """Return the images of train, validation and test.
 
     Raises
     ------
     DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
     """
-    return [_labelled(entry) for entry in read_tree(source)]
+    listing = read_tree(source)
+    return replace(listing, entries=[_labelled(entry) for entry in listing.entries])
 
 
 def _labelled(entry: SourceFile) -> SourceFile:
-    known = not entry.finding or normalised_name(entry.finding) in FINDINGS
-    return entry if known or entry.split != "test" else replace(entry, label="abnormal")
+    """Return an entry without patients, whose finding is the folder of its defect."""
+    folders = entry.file.split("/")[:-1]
+    finding = folders[-1]
+    known = normalised_name(finding) in FINDINGS
+    label = "abnormal" if entry.split == "test" and not known else entry.label
+    return replace(entry, finding=finding, label=label)

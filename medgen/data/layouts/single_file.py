@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medgen.data.images import is_image
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import Listing, SourceFile
 
 ORDER = 50
 MEANING = "a single image"
@@ -16,6 +16,6 @@ def recognises(source: Path) -> bool:
     return source.is_file() and is_image(source)
 
 
-def read(source: Path) -> list[SourceFile]:
+def read(source: Path) -> Listing:
     """Return the image alone."""
-    return [SourceFile(source, source.name, "", "", "", "")]
+    return Listing([SourceFile(source, source.name, "", "", "", "")])

@@ -1,0 +1,77 @@
+"""What lies in a folder and below it, and the folders by which a data set is known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from medgen.data.images import suffixes
+from medgen.data.source_file import MANIFEST
+from medgen.errors import DataError
+
+Folders = tuple[str, ...]
+
+
+def files_below(source: Path) -> list[Path]:
+    """Return all files that are not hidden, below links too, each folder once.
+
+    Raises
+    ------
+    DataError : if there is none, the folder is a prepared data set or cannot be read.
+    """
+    if (source / "prepare.toml").is_file():
+        raise DataError(f"'{source}' is a prepared data set; expected a folder of images as they came from the camera")
+    files = list(_walk(source))
+    if not files:
+        raise DataError(f"'{source}' is empty; expected images, a folder of images for each class, or a {MANIFEST}")
+    return files
+
+
+def _walk(source: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise DataError(f"cannot read the folder '{error.filename}': {error.strerror}")
+
+    visited = set()
+    for folder, below, names in os.walk(source, followlinks=True, onerror=refuse):
+        real = os.path.realpath(folder)
+        if real in visited:  # a link that leads back up
+            below.clear()
+            continue
+        visited.add(real)
+        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def folders_of(path: Path, source: Path) -> Folders:
+    """Return the folders between a source and a file in it."""
+    return path.relative_to(source).parts[:-1]
+
+
+def roots(source: Path, known: Callable[[Path], bool], depth: int = 2) -> list[Path]:
+    """Return the folders by which a data set is known: the source itself, or those at most `depth` levels below it.
+
+    Folders that cannot be read, hidden ones and files are passed over, so that this never fails.
+    """
+    if not source.is_dir():
+        return []
+    if known(source):
+        return [source]
+    if depth == 0:
+        return []
+    return [root for child in children(source) for root in roots(child, known, depth - 1)]
+
+
+def children(folder: Path) -> list[Path]:
+    """Return the folders directly in a folder that are not hidden, sorted; none where it cannot be read."""
+    try:
+        return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith((".", "__MACOSX")))
+    except OSError:  # whoever reads the folder says what is wrong with it
+        return []
+
+
+def no_images(source: Path, files: int, masks: int) -> DataError:
+    """Return the error of a source that holds files, but no image."""
+    only = f" but {masks} mask{'s' if masks > 1 else ''}" if masks else ""
+    count = f"{files} file{'s' if files > 1 else ''}"
+    return DataError(f"'{source}' holds {count}, none of them an image{only}; expected {', '.join(suffixes())}")
