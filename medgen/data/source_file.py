@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -57,20 +57,18 @@ class SourceFile:
     label_by_mask: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What a layout finds in a source.
 
     Attributes
     ----------
     entries : the images, in any order
-    notes : a sentence for each kind of thing that is there and was not read as an image or a mask, with its reason
-    ignored : how many files are neither images nor read as anything else, by suffix ("" for none)
+    notes : a sentence for each kind of image or mask that was left out, and for each rule that was chosen among several
     """
 
     entries: list[SourceFile]
-    notes: list[str] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)
+    notes: Sequence[str] = ()
 
 
 def nearest(path: Path) -> str:

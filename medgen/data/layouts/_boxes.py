@@ -27,29 +27,22 @@ POLYGON = tuple(f"{axis}{k}" for k in range(1, 5) for axis in "xy")  # four corn
 SIZES = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("bbox_x", "bbox_y", "bbox_w", "bbox_h"))
 
 
-def with_boxes(
-    source: Path, entries: Sequence[SourceFile], files: Sequence[Path]
-) -> tuple[list[SourceFile], list[Path], list[str]]:
-    """Give the boxes that files of a tree hold to the images that have no mask.
+def with_boxes(entries: Sequence[SourceFile], files: Sequence[Path]) -> tuple[list[SourceFile], list[str]]:
+    """Give the boxes in the files of a source that are no images to the images that have no mask.
 
     Returns
     -------
-    The entries (one with a box and without a label is abnormal), the files that hold none, and a sentence for each kind of boxes
-    that were left out.
+    The entries, and a sentence for each kind of boxes that were left out.
     """
     found: Boxes = defaultdict(list)
-    rest, notes = [], []
     for path in files:
-        boxes = _read(path)
-        if boxes is None:
-            rest.append(path)
-        else:
-            for name, list_of in boxes.items():
-                found[name].extend(list_of)
-    if any(_is_yolo(path) for path in rest):
+        for name, list_of in _read(path).items():
+            found[name].extend(list_of)
+    notes = []
+    if any(map(_is_yolo, files)):
         notes.append("boxes in text files (YOLO) are shares of a frame's size and are not read; give them as CSV, COCO or VOC")
     if not found:
-        return list(entries), rest, notes
+        return list(entries), notes
     owners = _owners(entries)
     given: dict[str, list[Box]] = {}
     missed = 0
@@ -61,7 +54,7 @@ def with_boxes(
             given.setdefault(entry.file, []).extend(list_of)
     if missed:
         notes.append(f"boxes of {missed} of {len(found)} names belong to no image, or to several of one name, and are left out")
-    return [boxed(entry, given[entry.file]) if entry.file in given else entry for entry in entries], rest, notes
+    return [boxed(entry, given[entry.file]) if entry.file in given else entry for entry in entries], notes
 
 
 def boxed(entry: SourceFile, boxes: Iterable[Box]) -> SourceFile:
@@ -107,16 +100,16 @@ def _owners(entries: Sequence[SourceFile]) -> dict[str, SourceFile | None]:
     return owners
 
 
-def _read(path: Path) -> Boxes | None:
-    """Return the boxes in a file by the names of their images; None where it holds none."""
+def _read(path: Path) -> Boxes:
+    """Return the boxes in a file by the names of their images; none of a file that holds something else."""
     readers = {".json": _of_json, ".csv": _of_table, ".tsv": _of_table, ".xml": _of_xml}
     reader = readers.get(path.suffix.lower())
     try:
         if reader is None or path.stat().st_size > LARGEST:
-            return None
-        return reader(path) or None
+            return {}
+        return reader(path)
     except (DataError, OSError, KeyError, TypeError, ValueError, AttributeError, ET.ParseError):  # something else of that suffix
-        return None
+        return {}
 
 
 def _of_table(path: Path) -> Boxes:

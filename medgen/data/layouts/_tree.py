@@ -1,8 +1,8 @@
 """A folder and all below it to its images, each with the masks and boxes that have its name: what the layouts of folders share.
 
 The innermost folder whose name is known is the finding; what lies below it is a patient, a video or a series. One that is called
-images or frames names none, and the folder around it does. Hidden files are left out; files that are no images (Thumbs.db, notes,
-tables) are counted. Links to folders are followed. What might be masks in a folder of an unknown name is refused.
+images or frames names none, and the folder around it does. Hidden files and files that are no images (Thumbs.db, notes) are left
+out. Links to folders are followed. What might be masks in a folder of an unknown name is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from medgen.data.class_names import (
     normalised_name,
     split_of,
 )
-from medgen.data.images import is_image, read_image, stem_of, suffix_of
+from medgen.data.images import is_image, read_image, stem_of
 from medgen.data.layouts._boxes import with_boxes
 from medgen.data.layouts._mask_names import image_keys, mask_keys
 from medgen.data.layouts._masks import divide, with_masks
@@ -67,10 +67,10 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
     _refuse_doubtful(source, pictures)
     common = _common_depth(source, pictures)
     entries, notes = with_masks(source, [_entry(source, path, common) for path in pictures], masks)
-    entries, ignored, box_notes = with_boxes(source, with_relations(entries, common), others)
+    entries, box_notes = with_boxes(with_relations(entries, common), others)
     if count := len(images) - len(kept):
         notes.append(f"{count} files are drawings or copies of the others, as the names of their folders say, and are left out")
-    return Listing(entries, [*notes, *box_notes], Counter(suffix_of(path) for path in ignored))
+    return Listing(entries, [*notes, *box_notes])
 
 
 def _entry(source: Path, path: Path, common: int | None) -> SourceFile:

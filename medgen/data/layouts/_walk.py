@@ -14,7 +14,7 @@ Folders = tuple[str, ...]
 
 
 def files_below(source: Path) -> list[Path]:
-    """Return all files that are not hidden, below links too, each folder once.
+    """Return the files of a source, as `walk` finds them.
 
     Raises
     ------
@@ -22,13 +22,20 @@ def files_below(source: Path) -> list[Path]:
     """
     if (source / "prepare.toml").is_file():
         raise DataError(f"'{source}' is a prepared data set; expected a folder of images as they came from the camera")
-    files = list(_walk(source))
+    files = list(walk(source))
     if not files:
         raise DataError(f"'{source}' is empty; expected images, a folder of images for each class, or a {MANIFEST}")
     return files
 
 
-def _walk(source: Path) -> Iterator[Path]:
+def walk(source: Path) -> Iterator[Path]:
+    """Yield all files that are not hidden, below links too, each folder once.
+
+    Raises
+    ------
+    DataError : if a folder cannot be read.
+    """
+
     def refuse(error: OSError) -> None:
         raise DataError(f"cannot read the folder '{error.filename}': {error.strerror}")
 
