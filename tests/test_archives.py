@@ -153,13 +153,26 @@ def test_only_where_the_authors_say_it_a_class_is_normal(tmp_path: Path, name: s
     assert read_medmnist(medmnist(tmp_path / f"{name}.npz")).normal == normal
 
 
-def test_a_three_dimensional_set_is_refused(tmp_path: Path) -> None:
-    assert "volumes" in refusal(read_medmnist, medmnist(tmp_path / "organmnist3d.npz", (28, 28, 28)))
+def test_slices_of_a_volume_are_frames_and_one_group(tmp_path: Path) -> None:
+    archive = read_medmnist(medmnist(tmp_path / "adrenalmnist3d.npz", (28, 28, 28)))
+    with np.load(tmp_path / "adrenalmnist3d.npz") as stored:
+        assert np.array_equal(archive.frames[28 + 3][..., 0], stored["train_images"][1, 3])
+        assert np.array_equal(archive.frames[-1][..., 0], stored["test_images"][-1, -1])
+    assert archive.table["group"].value_counts().to_dict() == {f"volume {k}": 28 for k in range(18)}
+    assert archive.table["finding"][28] == "1" and archive.normal == ("0",)
 
 
-def test_a_set_with_several_labels_a_frame_is_refused(tmp_path: Path) -> None:
-    path = medmnist(tmp_path / "chestmnist.npz", train_labels=np.zeros((8, 14), np.uint8))
-    assert "train_labels are (8, 14)" in refusal(read_medmnist, path)
+def test_a_finding_of_a_set_with_several_labels_names_all_that_are_set(tmp_path: Path) -> None:
+    labels = np.zeros((8, 14), np.uint8)
+    labels[1, 4], labels[2, [1, 4]] = 1, 1
+    blank = {"val_labels": np.zeros((4, 14), np.uint8), "test_labels": np.zeros((6, 14), np.uint8)}
+    archive = read_medmnist(medmnist(tmp_path / "chestmnist.npz", train_labels=labels, **blank))
+    assert archive.table["finding"].tolist()[:4] == ["none", "4", "1+4", "none"] and archive.normal == ("none",)
+
+
+def test_labels_that_are_fewer_than_frames_are_refused(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "a.npz", train_labels=np.zeros((7, 1), np.uint8))
+    assert "train_labels are (7, 1) for 8 frames" in refusal(read_medmnist, path)
 
 
 def test_splits_of_different_size_are_refused(tmp_path: Path) -> None:

@@ -5,17 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from trees import tree
 
 from medgen.data.sources import all_layouts, layout_of, read_source
-
-
-def tree(root: Path, *files: str) -> Path:
-    for file in files:
-        path = root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
-
 
 GENERAL = ["manifest", "mvtec", "plain_folder", "class_folders", "single_file"]
 

@@ -1,4 +1,4 @@
-"""Data sets of endoscopy as their archives unpack: HyperKvasir, Kvasir, Kvasir-SEG, Kvasir-Capsule, CVC-ClinicDB, PolypGen, SUN."""
+"""Data sets of endoscopy as their archives unpack: the Kvasir family, CVC-ClinicDB, PolypGen, SUN and SUN-SEG."""
 
 from __future__ import annotations
 

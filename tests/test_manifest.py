@@ -9,6 +9,7 @@ import pytest
 from medgen.data.source_file import MaskFile, SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import DataError
+from medgen.types import Box
 
 
 def write(folder: Path, text: str, name: str = "manifest.csv") -> Path:
@@ -68,9 +69,61 @@ def test_rows_are_sorted_by_file(tmp_path: Path) -> None:
     assert [entry.file for entry in read(tmp_path, "file\nb.jpg\na.jpg\n")] == ["a.jpg", "b.jpg"]
 
 
+def test_a_row_may_be_a_frame_of_a_file_with_a_mask_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "seg.nii.gz").touch()
+    first, second, third = read(
+        tmp_path, "file,label,mask\nv.nii.gz#12,abnormal,seg.nii.gz#3\nv.nii.gz#2,normal,\nv.nii.gz#3,abnormal,seg.nii.gz\n"
+    )
+    assert (first.file, first.path, first.frame, first.masks) == ("v.nii.gz#2", tmp_path / "v.nii.gz", 2, ())
+    assert (second.frame, second.masks) == (3, (MaskFile(tmp_path / "seg.nii.gz"),))
+    assert (third.frame, third.label, third.masks) == (12, "abnormal", (MaskFile(tmp_path / "seg.nii.gz", 3),))
+
+
+def test_a_file_whose_own_name_ends_so_is_no_frame_of_another(tmp_path: Path) -> None:
+    (tmp_path / "a#1").touch()
+    (entry,) = read(tmp_path, "file\na#1\n")
+    assert (entry.path, entry.frame) == (tmp_path / "a#1", None)
+
+
+def test_a_row_may_have_several_masks(tmp_path: Path) -> None:
+    for name in ("m1.png", "m2.png"):
+        (tmp_path / name).touch()
+    (entry,) = read(tmp_path, "file,mask\na.jpg,m1.png; m2.png\n")
+    assert [mask.path.name for mask in entry.masks] == ["m1.png", "m2.png"] and entry.annotated
+
+
+@pytest.mark.parametrize(
+    ("cell", "boxes", "annotated"),
+    [
+        ("10 20 50 60", (Box(10, 20, 50, 60),), True),
+        ("10.5 20 50 59.2;1 2 3 4", (Box(10, 20, 50, 60), Box(1, 2, 3, 4)), True),
+        ('"10,20,50,60"', (Box(10, 20, 50, 60),), True),
+        ("none", (), True),
+        ("", (), False),
+    ],
+)
+def test_a_row_may_have_boxes(tmp_path: Path, cell: str, boxes: tuple[Box, ...], annotated: bool) -> None:
+    (entry,) = read(tmp_path, f"file,boxes\na.jpg,{cell}\n")
+    assert (entry.boxes, entry.annotated) == (boxes, annotated)
+
+
+def test_folders_and_names_of_a_manifest_say_what_belongs_together(tmp_path: Path) -> None:
+    entries = read(tmp_path, "file\nnormal/patient7/1.png\ncase1_01.png\ncase1_02.png\ncase2_01.png\n")
+    assert {entry.file: entry.related for entry in entries} == {
+        "normal/patient7/1.png": ("folder:normal/patient7",),
+        "case1_01.png": ("name:case1",),
+        "case1_02.png": ("name:case1",),
+        "case2_01.png": (),
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("file\nv.nii#1\nv.nii\n", "line 2: 'v.nii#1' is a frame of 'v.nii', which stands on line 3 as a whole"),
+        ("file,boxes\na.jpg,10 20 50\n", "line 2: the box '10 20 50' is not left, top, right and bottom in pixels"),
+        ("file,boxes\na.jpg,50 20 10 60\n", "line 2: the box '50 20 10 60' is not"),
+        ("file,boxes\na.jpg,a b c d\n", "line 2: the box 'a b c d' is not"),
         ("filename,label\na.jpg,normal\n", "manifest.csv: no column 'file'; did you mean 'filename'?"),
         ("file,lable\na.jpg,normal\n", "column 'lable': did you mean 'label'?"),
         ("file,group,group\na.jpg,1,2\n", "column 'group': it is there twice"),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from trees import refusal, tree
 
 from medgen.data.class_names import FINDINGS
 from medgen.data.source_file import MaskFile, SourceFile
@@ -13,24 +14,8 @@ from medgen.data.sources import check_splits, read_source
 from medgen.errors import DataError
 
 
-def tree(root: Path, *files: str) -> Path:
-    """Make empty files; no layout opens one."""
-    for file in files:
-        path = root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
-
-
 def facts(entries: list[SourceFile]) -> list[tuple[str, str, str, str]]:
     return [(entry.file, entry.finding, entry.label, entry.split) for entry in entries]
-
-
-def refusal(source: Path, assume: str = "") -> str:
-    with pytest.raises(DataError) as error:
-        read_source(source, assume)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 # a folder for each class

@@ -36,7 +36,7 @@ def read_by(name: str, source: Path) -> dict[str, SourceFile]:
 
 def listed_by(name: str, source: Path) -> Listing:
     """Return what a source holds, and check which layout understood it."""
-    assert getattr(layout_of(source), "__name__").rpartition(".")[2] == name
+    assert layout_of(source).__name__.rpartition(".")[2] == name
     return list_source(source)
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.layouts.medmnist import medmnist_findings, medmnist_normal
 from medgen.data.prepared import Frames
 from medgen.errors import DataError
 
@@ -34,9 +35,6 @@ MNIST_FOLDERS = (".", "MNIST/raw", "raw")  # as they are published, and as torch
 MNIST_SPLITS = MappingProxyType({"train": "train", "test": "t10k"})
 UBYTE = 8  # type code of unsigned bytes in an idx file
 SHAPES = np.array(["square", "ellipse", "heart"])
-MEDMNIST_NORMAL = MappingProxyType({"pneumoniamnist": "0", "breastmnist": "1", "octmnist": "3"})
-"""The class that the authors call normal ("normal, benign" in BreastMNIST), for the 2D sets that have one (Yang et al. 2023,
-https://doi.org/10.1038/s41597-022-01721-8). Of the others the user has to say what is normal."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +216,7 @@ def read_dsprites(path: Path) -> Archive:
 
 
 def read_medmnist(path: Path) -> Archive:
-    """Open a 2D MedMNIST npz (https://medmnist.com).
+    """Open a MedMNIST npz (https://medmnist.com): frames (N, S, S) or (N, S, S, 3), or volumes (N, D, S, S).
 
     Parameters
     ----------
@@ -226,29 +224,33 @@ def read_medmnist(path: Path) -> Archive:
 
     Returns
     -------
-    Archive of (N, S, S, C) frames, 0 to 255, with the splits of the authors. A finding is the number of a class; the normal one
-    comes from `MEDMNIST_NORMAL`, and is left open for sets that are not in it.
+    Archive of (N, S, S, C) frames, 0 to 255, with the splits of the authors; the slices of a volume are frames of its finding and
+    one group. Findings and what of them is normal are as `layouts.medmnist` says.
 
     Raises
     ------
-    DataError : if it is damaged, three-dimensional, or gives a frame several labels.
+    DataError : if it is damaged.
     """
     splits = ("train", "val", "test")
     arrays = _npz(path, *(f"{split}_{content}" for split in splits for content in ("images", "labels")))
     parts: list[NDArray[np.uint8]] = []
-    findings = []
+    findings, depths = [], []
     for split, frames, labels in zip(splits, arrays[::2], arrays[1::2], strict=True):
-        _check_frames(path, frames, parts)
-        if labels.shape not in ((len(frames), 1), (len(frames),)):
-            raise DataError(
-                f"'{path}': {split}_labels are {labels.shape} for {len(frames)} frames; expected one label for each: "
-                "sets with several cannot be read"
-            )
-        parts.append(frames)
-        findings.append(labels.ravel())  # (n, 1) -> (n,)
-    normal = MEDMNIST_NORMAL.get(path.stem.lower().partition("_")[0])  # pneumoniamnist_64.npz too
-    files = [(path.name, path.stat().st_size)]
-    return Archive(StackedFrames(parts), _table(splits, findings), files, (normal,) if normal else ())
+        depth = frames.shape[1] if frames.ndim == 4 and frames.shape[3] not in (1, 3) else 1
+        whole = frames if depth == 1 else frames.reshape(-1, *frames.shape[2:])  # (N, D, S, S) -> (N D, S, S)
+        _check_frames(path, whole, parts)
+        names = medmnist_findings(labels)
+        if len(names) != len(frames):
+            raise DataError(f"'{path}': {split}_labels are {labels.shape} for {len(frames)} frames; expected one row for each")
+        parts.append(whole)
+        findings.append(np.repeat(names, depth))
+        depths += [depth] * len(names)
+    table = _table(splits, findings)
+    if max(depths) > 1:
+        volumes = np.repeat(np.arange(len(depths)), depths)
+        table["group"] = [f"volume {number}" for number in volumes]
+    normal = medmnist_normal(path)
+    return Archive(StackedFrames(parts), table, [(path.name, path.stat().st_size)], (normal,) if normal else ())
 
 
 def _npz(path: Path, *names: str) -> list[NDArray[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from io import BufferedReader
+from itertools import chain
 from math import prod
 from typing import IO
 
@@ -17,6 +18,7 @@ SUFFIXES = frozenset({".npy", ".npz"})
 NPY = b"\x93NUMPY"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # one that holds something, and an empty one
 CHANNELS = (1, 3)
+MEDMNIST = ("train_images", "val_images", "test_images")  # arrays of an .npz that are read one behind the other
 IMAGE_NAMES = ("image", "images", "img", "imgs", "arr_0")  # the array of an .npz that holds several
 
 
@@ -28,8 +30,9 @@ def recognises(head: bytes, suffix: str) -> bool:
 def open_frames(file: BufferedReader) -> FileFrames:
     """Read a .npy array, or the only array of an .npz, or that of its arrays which is called image, images, img, imgs or arr_0.
 
-    Pickled objects are never loaded. (H, W) and (H, W, C) are one frame; (N, H, W, C) and (N, H, W) are N, read one at a time, so
-    that the file may be larger than memory. C is 1 or 3. `pixel_format.stored` says what the values mean.
+    Of a MedMNIST .npz the training, validation and test images are read one behind the other; its volumes (N, D, H, W) are N
+    times D frames. Pickled objects are never loaded. (H, W) and (H, W, C) are one frame; (N, H, W, C) and (N, H, W) are N, read
+    one at a time, so that the file may be larger than memory. C is 1 or 3. `pixel_format.stored` says what the values mean.
 
     Raises
     ------
@@ -46,6 +49,10 @@ def open_frames(file: BufferedReader) -> FileFrames:
 def _archived_frames(file: BufferedReader) -> FileFrames:
     archive = zipfile.ZipFile(file)
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    if set(MEDMNIST) <= set(names):
+        members = [archive.getinfo(f"{name}.npy") for name in MEDMNIST]
+        parts = [_array_frames(archive.open(member), member.file_size, volumes=True) for member in members]
+        return FileFrames(sum(part.total for part in parts), chain.from_iterable(part.frames for part in parts))
     chosen = names[:1] if len(names) == 1 else [name for name in IMAGE_NAMES if name in names]
     if len(chosen) != 1:
         listed = ", ".join(names[:5]) or "none"
@@ -54,14 +61,15 @@ def _archived_frames(file: BufferedReader) -> FileFrames:
     return _array_frames(archive.open(member), member.file_size)
 
 
-def _array_frames(file: IO[bytes], size: int) -> FileFrames:
-    """Read the array in `file`, of `size` bytes with its header."""
+def _array_frames(file: IO[bytes], size: int, volumes: bool = False) -> FileFrames:
+    """Read the array in `file`, of `size` bytes with its header; with `volumes`, (N, D, H, W) is N times D frames."""
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read_header(file)
     if dtype.hasobject:
         raise ImageError("holds Python objects (a pickle), which are never loaded; save the pixels as a plain array")
-    count, frame_shape = _layout(shape)
+    slices = volumes and len(shape) == 4 and shape[-1] not in CHANNELS
+    count, frame_shape = (shape[0] * shape[1], shape[2:]) if slices else _layout(shape)
     check_size(*frame_shape[:2])
     if count < 1:
         raise ImageError(f"has no frames: its shape is {joined(shape)}")
