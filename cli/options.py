@@ -33,6 +33,14 @@ split_option = click.option(
 )
 
 
+group_names_option = click.option(
+    "--group-names/--no-group-names",
+    default=True,
+    show_default=True,
+    help="Keep frames together whose names have a common stem and a running number.",
+)
+
+
 def input_options(command: Command) -> Command:
     """Add the options of commands that apply a run to frames: device, label and split."""
     return split_option(label_option(device_option(command)))
@@ -50,6 +58,7 @@ def dataset_options(command: Command) -> Command:
         click.option("--test-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.25]"),
         click.option("--seed", type=int, help="Of the splits and copies.  [default: 0]"),
         click.option("--drop-leaks", is_flag=True, help="Leave test frames out that given splits have in training, too."),
+        group_names_option,
         click.option("--assume", type=click.Choice(["normal"]), help="Label of frames that the source leaves unlabelled."),
     ]  # fmt: skip
     for option in reversed(options):

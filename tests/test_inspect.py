@@ -133,10 +133,10 @@ def test_equal_classes_raise_no_warning(tmp_path: Path) -> None:
 
 
 def test_missing_labels_are_warned_of(tmp_path: Path) -> None:
-    save(tmp_path / "angiectasia/a.png")
+    save(tmp_path / "diverticulum/a.png")
     assert "no frame is labelled normal" in warned(tmp_path)
     assert "no frame is labelled abnormal" in warned(tmp_path, "normal")
-    assert "1 frames have no label, neither normal nor abnormal (angiectasia 1)" in warned(tmp_path)
+    assert "1 frames have no label, neither normal nor abnormal (diverticulum 1)" in warned(tmp_path)
 
 
 def test_grey_and_colour_mixed_are_warned_of(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from medgen.data.layouts._mask_names import is_mask_folder
 from medgen.data.sources import list_source
 
 FOLDERS = [
-    "mask", "masks", "Masks", "MASK", "ground_truth", "Ground-Truth", "Ground Truth", "groundtruth", "gt", "GT", "label", "labels",
-    "labelsTr", "labelsTs", "annotation", "annotations", "segmentation", "segmentations", "Segmentation Masks", "seg", "mask_png",
-    "masks_C1", "masks_seq12", "lesion_masks", "binary_masks", "mask_images", "label_images", "1st_manual",
+    "mask", "masks", "Masks", "MASK", "ground_truth", "Ground-Truth", "Ground Truth", "groundtruth", "gt", "GT", "label",
+    "labels", "labelsTr", "labelsTs", "annotation", "annotations", "segmentation", "segmentations", "Segmentation Masks", "seg",
+    "mask_png", "masks_C1", "masks_seq12", "lesion_masks", "binary_masks", "mask_images", "label_images", "1st_manual",
     "ISIC2018_Task1_Training_GroundTruth",
 ]  # fmt: skip
 

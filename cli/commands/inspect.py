@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..options import PATH
+from ..options import PATH, group_names_option
 from ..progress import Display
 
 
@@ -17,14 +17,17 @@ from ..progress import Display
 @click.option("--limit", type=click.IntRange(1), default=12, show_default=True, help="Pictures with --steps.")
 @click.option("--size", type=click.IntRange(16), default=96, show_default=True, help="Side of the crop shown with --steps.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
-def inspect(source: Path, out: Path | None, steps: Path | None, limit: int, size: int, workers: int | None) -> None:
+@group_names_option
+def inspect(
+    source: Path, out: Path | None, steps: Path | None, limit: int, size: int, workers: int | None, group_names: bool
+) -> None:
     """Print what SOURCE holds: classes, sizes, unreadable files, duplicates."""
     from medgen import api
 
     from ..tables import inspection_tables
 
     with Display() as display:
-        inspection = api.inspect(source, workers=workers, on_progress=display)
+        inspection = api.inspect(source, workers=workers, group_names=group_names, on_progress=display)
         if out is not None:
             inspection.write(out)
         pictures = api.crop_steps(source, steps, size, limit, display) if steps is not None else 0

@@ -44,6 +44,7 @@ class PrepareSettings(Settings):
     test_share: float = Field(0.25, ge=0, lt=1)
     seed: int = 0
     drop_leaks: bool = False  # leave out of val and test what training has nearly seen, where the source gives the splits
+    group_names: bool = True  # keep frames together whose names have a common stem and a running number
     assume: Literal["", "normal"] = ""  # label of frames that the source leaves unlabelled
 
 

@@ -22,7 +22,7 @@ from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
-from medgen.data.sources import check_splits, layout_of, read_source
+from medgen.data.sources import check_splits, layout_of, list_source
 from medgen.data.truth import read_mask
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
@@ -81,7 +81,11 @@ class _Look:
 
 
 def inspect_source(
-    source: Path, on_progress: OnProgress = no_progress, assume: str = "", workers: int | None = None
+    source: Path,
+    on_progress: OnProgress = no_progress,
+    assume: str = "",
+    workers: int | None = None,
+    group_names: bool = True,
 ) -> Inspection:
     """Read every file of a source and its masks, and count.
 
@@ -90,6 +94,7 @@ def inspect_source(
     source : folder, .csv or image
     assume : label of the images whose label the source does not say
     workers : threads; None is one for each core. The result is the same for any.
+    group_names : whether a common stem with a running number keeps frames together
 
     Raises
     ------
@@ -101,7 +106,8 @@ def inspect_source(
     >>> int(inspection.classes["frames"].sum()), len(inspection.rejected)
     (56, 0)
     """
-    entries = read_source(source, assume)
+    listing = list_source(source, assume, group_names)
+    entries = listing.entries
     looks = []
     key = group_key(entry.file for entry in entries)
     for look in in_order(lambda entry: _look(entry, key), entries, workers):
@@ -113,6 +119,7 @@ def inspect_source(
     rejected = pd.concat([pd.DataFrame(failed, columns=unread.columns), unread], ignore_index=True)
     duplicates = _duplicates(good)
     warnings = [*_warn_of_files(looks), *_warn_of_labels(good), *_warn_of_duplicates(good, duplicates), *_warn_of_frames(good)]
+    warnings += listing.notes
     groups = _groups(good, duplicates)
     return Inspection(
         source, layout_of(source).MEANING, _classes(good), _sizes(good), groups, rejected, duplicates, len(good), warnings

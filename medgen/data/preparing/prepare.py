@@ -49,7 +49,7 @@ def prepare(
     (56, 32, 32, 3)
     """
     settings = settings or PrepareSettings()
-    entries = read_source(source, settings.assume)
+    entries = read_source(source, settings.assume, settings.group_names)
     check_splits(entries)
     key = _key(entries, settings)
     if is_prepared(out):
