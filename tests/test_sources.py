@@ -199,11 +199,11 @@ def test_an_empty_folder_says_what_is_expected(tmp_path: Path) -> None:
 
 def test_a_folder_of_texts_says_what_it_holds(tmp_path: Path) -> None:
     reason = refusal(tree(tmp_path, *(f"{k}.txt" for k in range(12))))
-    assert "holds 12 files, none of them an image; expected .bmp, .dcm" in reason
+    assert "holds 12 files, none of them an image; expected ." in reason and ".bmp, " in reason
 
 
 def test_a_text_as_source_says_what_is_expected(tmp_path: Path) -> None:
-    assert "is not an image; expected a folder, a .csv, or one of .bmp" in refusal(tree(tmp_path, "a.txt") / "a.txt")
+    assert "is not an image; expected a folder, a .csv, or one of ." in refusal(tree(tmp_path, "a.txt") / "a.txt")
 
 
 def test_a_prepared_data_set_is_not_a_source(tmp_path: Path) -> None:
