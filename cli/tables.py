@@ -39,7 +39,9 @@ def _metrics(metrics: RunMetrics) -> str:
         deviation = f" +- {number(entry.std)}" if entry.std is not None else ""
         interval = f"{number(entry.low)} to {number(entry.high)}" if entry.low is not None or entry.high is not None else ""
         rows.append((title, number(entry.value) + deviation, interval))
-    return align(rows)
+    by_label = metrics.get("unscored") or {}
+    unscored = by_label.get("normal", 0) + by_label.get("abnormal", 0) + by_label.get("unlabelled", 0)
+    return align(rows) + (f"\n{unscored} test frames without a score, for a person to look at" if unscored else "")
 
 
 def number(value: float | None) -> str:
@@ -50,28 +52,32 @@ def number(value: float | None) -> str:
 def score_table(table: pd.DataFrame, most: int = 10) -> str:
     """Return the most anomalous frames of a table of scores, at most `most`."""
     columns = [name for name in ("path", "label", "score", "quantile", "abnormal") if name in table]
-    top = table.sort_values("score", ascending=False).head(most)[columns]
-    head = f"the {len(top)} most anomalous of {len(table)} frames"
+    scored = table[table["status"] == "scored"]
+    top = scored.sort_values("score", ascending=False).head(most)[columns]
+    head = f"the {len(top)} most anomalous of {len(scored)} scored frames"
     if "abnormal" in table:
-        head += f"; {int(table['abnormal'].sum())} are above the threshold"
+        head += f"; {int(scored['abnormal'].sum())} are above the threshold"
+    if unscored := len(table) - len(scored):
+        head += f"; {unscored} without a score, for a person to look at"
     return f"{head}\n{top.to_string(index=False)}"
 
 
 def ranking_table(folder: Path) -> str:
     """Return a sentence on how many frames of a ranking are flagged, and the false-alarm rate that its threshold guarantees."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    flagged, threshold = metrics["flagged"], metrics["threshold"]
+    flagged, threshold, unscored = metrics["flagged"], metrics["threshold"], metrics["unscored"]["unlabelled"]
+    review = f"; {unscored} without a score, for a person to look at" if unscored else ""
     if not flagged:
-        return f"{metrics['frames']['unlabelled']} frames ranked; none is flagged, as there is no threshold"
+        return f"{metrics['frames']['unlabelled']} frames ranked; none is flagged, as there is no threshold{review}"
     promise = f"of normal frames like the {threshold['normals']} normal validation frames at most"
-    return (
-        f"{flagged['count']} of {flagged['of']} frames are flagged; {promise} {100 * threshold['false_alarm_rate']:g} % would be"
-    )
+    rate = f"{100 * threshold['false_alarm_rate']:g} %"
+    return f"{flagged['count']} of {flagged['of']} frames are flagged; {promise} {rate} would be{review}"
 
 
 def prepared_table(data: Prepared) -> str:
     """Return a table of the frames of each finding in each split, then warnings and the folder."""
     from medgen.data.preparing.groups import findings_of_few_groups
+    from medgen.data.scorable import left_out, scorable
 
     originals = data.index[data.index["copy"] == 0]
     counts = originals.assign(finding=originals["finding"].replace("", "-"), label=originals["label"].replace("", "unlabelled"))
@@ -85,6 +91,9 @@ def prepared_table(data: Prepared) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in divided.items())
         lines.append(f"warning: the source's splits divide what belongs together ({kinds}); see {data.folder / 'leaks.csv'}")
     lines += [f"warning: {sentence}" for sentence in findings_of_few_groups(originals)]
+    if blank := len(originals) - len(scorable(data, data.rows())):
+        which = left_out(blank, len(originals), "frames")
+        lines.append(f"warning: {which}: no score, no part in a training; index.csv keeps them")
     if not len(data.rows("train")):
         lines.append("warning: no normal training frames; if the unlabelled frames are all normal, prepare with --assume normal")
     lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))

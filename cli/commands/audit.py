@@ -52,6 +52,8 @@ def audit_tables(result: Mapping[str, Any]) -> Iterator[str]:
         yield _model(name, model)
     if lines := [*result["too_easy"], *result["warnings"]]:
         yield "\n".join(f"warning: {line}" for line in lines)
+    if unscored := result.get("unscored"):
+        yield f"left out: {unscored} test {'frame shows' if unscored == 1 else 'frames show'} too few valid pixels to be scored"
     if result["left_out"]:
         yield result["left_out"]
     yield _duplicates(result)

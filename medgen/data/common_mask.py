@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from medgen.data.field.overlay import channel_levels, highlights
 from medgen.data.native.archives import LazyRows
 from medgen.data.prepared import Flags, Frames, Prepared
+from medgen.data.scorable import scorable
 from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint
 
@@ -28,11 +29,13 @@ def common_mask(data: Prepared) -> NDArray[np.bool_]:
 
     Neither labels nor frames of other splits are used: new frames get the mask of the training.
 
+    Training frames that show next to nothing (`data/scorable.py`) have no say in it.
+
     Parameters
     ----------
     data : the data set
     """
-    rows = data.rows("train")
+    rows = scorable(data, data.rows("train"))
     valid_counts = np.zeros((data.size, data.size), np.int64)
     for start in range(0, len(rows), BLOCK):
         valid_counts += np.asarray(data.valid[rows[start : start + BLOCK]]).sum(axis=0)
@@ -52,7 +55,11 @@ def with_common_mask(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     """
     digest = short_digest(f"{data.digest} common ", np.ascontiguousarray(mask).tobytes())
     return replace(
-        data, frames=MaskedFrames(data.frames, data.valid, mask), valid=np.broadcast_to(mask, data.valid.shape), digest=digest
+        data,
+        frames=MaskedFrames(data.frames, data.valid, mask),
+        valid=np.broadcast_to(mask, data.valid.shape),
+        own_valid=data.valid,
+        digest=digest,
     )
 
 

@@ -20,6 +20,7 @@ from medgen.data.augment import NO_AUGMENTATION, AugmentSettings, Draws, apply, 
 from medgen.data.native.addresses import ReadSettings
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
+from medgen.data.scorable import left_out, scorable
 from medgen.errors import DataError
 from medgen.types import LABELS, Batch, DataRequirements
 
@@ -72,15 +73,17 @@ def _to_tensor(frames: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (B, S, S, C) -> (B, C, S, S)
 
 
-def second_domain(data: Prepared, second: Prepared | None) -> tuple[Prepared, NDArray[np.int64]]:
+def second_domain(data: Prepared, second: Prepared | None, overlay: Overlay = "mask") -> tuple[Prepared, NDArray[np.int64]]:
     """Return the data set and rows of the second domain: split "unused" of `data`, or `second` without its val and test frames.
 
-    Unlabelled frames of `second` cannot be tested on, so they belong to the second domain whatever their split.
+    Unlabelled frames of `second` cannot be tested on, so they belong to the second domain whatever their split. Frames that
+    show next to nothing (`data/scorable.py`) do not.
 
     Parameters
     ----------
     data : the data set that is trained on
     second : the data set of the second domain; None where `data` holds it
+    overlay : how the run treats a frame's overlay
 
     Returns
     -------
@@ -94,6 +97,7 @@ def second_domain(data: Prepared, second: Prepared | None) -> tuple[Prepared, ND
     rows = data.rows(UNUSED)
     if second is not None:
         rows = np.union1d(second.rows("train", UNUSED), np.flatnonzero(second.index["label"] == ""))
+    rows = scorable(second or data, rows, overlay)
     if not len(rows):
         raise DataError(
             f"'{(second or data).address}' has no frames of a second domain; name its data set with --set data.other=ADDRESS, "
@@ -107,6 +111,8 @@ NO_REQUIREMENTS = DataRequirements()
 
 class TrainingBatches:
     """The training frames, shuffled and augmented: epoch by epoch, from any step on.
+
+    Frames that show next to nothing (`data/scorable.py`) are left out: their loss would be a mean over no pixels.
 
     Parameters
     ----------
@@ -133,11 +139,16 @@ class TrainingBatches:
     ) -> None:
         self.data, self.settings, self.seed, self.classes, self.requirements = data, settings, seed, classes, requirements
         self.augment = settings.augment or NO_AUGMENTATION
-        self.rows = data.rows("train", *([UNUSED] if requirements.abnormal else []), originals=not settings.copies)
+        rows = data.rows("train", *([UNUSED] if requirements.abnormal else []), originals=not settings.copies)
+        self.rows = scorable(data, rows, settings.overlay)
+        self.left_out = len(rows) - len(self.rows)
         if requirements.other == "pair" and data.others is None:
             raise DataError(f"'{data.address}' has no pairs; give pairs:PATH, or have them made with --set model.pairing=erase")
         if requirements.other == "pool":
-            self.pool = second_domain(data, second)
+            self.pool = second_domain(data, second, settings.overlay)
+        if not len(self.rows) and self.left_out:
+            what = left_out(self.left_out, self.left_out, "training frames")
+            raise DataError(f"'{data.address}' has nothing to train on: {what}; prepare frames that show tissue")
         if not len(self.rows):
             remedy = 'say which findings are normal with --set \'data.normal=["NAME"]\', or "*" for all'
             if not data.kind:

@@ -8,7 +8,7 @@ A folder comes in, a `Prepared` goes out: the one form in which all of medgen se
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -83,6 +83,7 @@ class Prepared:
     kind : how it is read, a key of `native.addresses.KINDS`; "" for a prepared one
     others : (N, S, S, C) uint8, the other frame of each pair; None where there are no pairs
     refused : file and reason of each file that was left out, where the source is read as it is
+    own_valid : (N, S, S) bool, what each frame shows itself, where `valid` is a mask common to all of them; None where it is not
     """
 
     folder: Path
@@ -96,6 +97,7 @@ class Prepared:
     kind: str = ""
     others: Frames | None = None
     refused: tuple[tuple[str, str], ...] = ()
+    own_valid: Flags | None = None
 
     @property
     def address(self) -> str:
@@ -159,11 +161,16 @@ class Prepared:
         return chosen[LEAKS[:4]] if near else chosen
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV that medgen wrote, with every text column as text: a finding called "NA" stays one."""
+def read_table(path: Path, numbers: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV that medgen wrote, with every text column as text: a finding called "NA" stays one.
+
+    Parameters
+    ----------
+    numbers : columns in which an empty cell is a number that there is not, NaN
+    """
     texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other", "kind")
     types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
-    return pd.read_csv(path, keep_default_na=False, na_values={}, dtype=types)
+    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers}, dtype=types)
 
 
 def is_prepared(folder: Path) -> bool:

@@ -135,7 +135,7 @@ def examine(
     Parameters
     ----------
     labels : (N,) 0 normal, 1 abnormal
-    scores : (N,) raw scores
+    scores : (N,) raw scores; frames without one (NaN) are left out
     groups : (N,), equal for frames that belong together (patient, video)
     traits : the traits to look at, N rows
     leaked : (N,) bool, frames that have a near-duplicate in another split
@@ -147,6 +147,10 @@ def examine(
     trait: "auroc" within its strata, "pairs" (the share of all pairs of a normal and an abnormal frame that are compared there)
     and "matched" (AUROC on the frames that are alike in it, {} where these lack a class)
     """
+    known = ~np.isnan(scores)
+    labels, scores, groups, traits, leaked = labels[known], scores[known], groups[known], traits[known], leaked[known]
+    if len(set(labels.tolist())) < len(LABELS):
+        return {"auroc": {"value": None, "low": None, "high": None}, "without_duplicates": {}, "strata": []}
 
     def on_frames(rows: NDArray[np.bool_]) -> AurocOnFrames:
         interval = bootstrap(auroc, labels[rows], scores[rows], groups[rows], n_bootstrap, LEVEL)

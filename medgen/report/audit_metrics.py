@@ -62,5 +62,6 @@ class AuditMetrics(TypedDict, total=False):
     too_easy: list[str]  # a sentence for each trait that makes the task too easy
     models: dict[str, ModelAudit]
     duplicates: list[dict[str, str]]  # kind, path, split, other, other_split
+    unscored: int  # frames that show too little to be scored, and are left out of everything here
     left_out: str  # why there are no traits of some kind, or ""
     looked: bool  # whether the data set was searched for near-duplicates

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.scorable import is_scored
 from medgen.errors import MedgenError
 from medgen.files import json_values
 from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
@@ -56,7 +57,8 @@ def evaluate(
     ----------
     table : one row per scored test frame. Needed columns: id, label ("normal", "abnormal" or ""), finding, group ("" where the
         frame is a unit of its own), score. Used where present: abnormal (bool, the decision), quantile, component_<name>, the
-        keys of the measures of quality (empty where undefined), class_<classifier> (what it calls a frame)
+        keys of the measures of quality (empty where undefined), class_<classifier> (what it calls a frame), status (frames that
+        are not "scored" are counted as "unscored" and left out of everything else: they are neither found nor missed)
     pixel_maps : blocks of (maps (B, S, S), masks (B, S, S), valid (B, S, S)) of the frames with a known mask, empty for normal
         ones; read once
     threshold : "value", "false_alarm_rate" and "normals" (how many validation frames it comes from); without an abnormal column
@@ -74,20 +76,25 @@ def evaluate(
 
     Raises
     ------
-    MedgenError : if a column is missing, a label is unknown, or a frame has no score.
+    MedgenError : if a column is missing, a label is unknown, or a frame has no score though its status does not say so.
     """
-    frames = _tidy(table, threshold)
+    scored = is_scored(table)
+    frames = _tidy(table[scored], threshold)
     labelled = frames[frames["label"] != ""]
     return json_values(
         {
-            "frames": _count(frames),
+            "frames": _count(frames) | {"groups": frames["group"].nunique()},
+            "unscored": _count(table[~scored]),
             **_detect(labelled, n_bootstrap, seed),
             "classes": _classes(frames[frames["finding"] != ""], n_bootstrap, seed),
             "pixel": _pixel(pixel_maps or (), (threshold or {}).get("pixel_level")),
             "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
             "threshold": _flag(frames, threshold, n_bootstrap, seed),
             "findings": _findings(frames),
-            "groups": {name: by_group(frames, values, n_bootstrap, LEVEL) for name, values in subgroups.items()},
+            "groups": {
+                name: by_group(frames, np.array(values)[scored].tolist(), n_bootstrap, LEVEL)
+                for name, values in subgroups.items()
+            },
             "bootstrap": {"draws": n_bootstrap, "level": LEVEL, "by": "group"},
         }
     )
@@ -98,6 +105,8 @@ def _tidy(table: pd.DataFrame, threshold: Threshold | None) -> pd.DataFrame:
     if missing := [name for name in ("id", "label", "finding", "group", "score") if name not in table]:
         raise MedgenError(f"the table of scores has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
     frames = table.reset_index(drop=True)
+    if "abnormal" in frames and frames["abnormal"].dtype == "boolean" and frames["abnormal"].notna().all():
+        frames["abnormal"] = frames["abnormal"].astype(bool)  # those without a decision, left out by now, had made it nullable
     for name in ("label", "finding"):
         frames[name] = frames[name].astype(object).where(frames[name].notna(), "").astype(str)
     if unknown := sorted(set(frames["label"]) - {*LABELS, ""}):
@@ -124,7 +133,7 @@ def _components(frames: pd.DataFrame) -> list[str]:
 
 def _count(frames: pd.DataFrame) -> dict[str, int]:
     names = {**{label: label for label in LABELS}, "unlabelled": ""}
-    return {key: (frames["label"] == label).sum() for key, label in names.items()} | {"groups": frames["group"].nunique()}
+    return {key: (frames["label"].fillna("") == label).sum() for key, label in names.items()}
 
 
 def _detect(labelled: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, dict]:

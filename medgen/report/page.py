@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from medgen.data.scorable import is_scored
 from medgen.errors import RunError
 from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
 from medgen.report import figures
@@ -20,7 +21,7 @@ from medgen.report.paired import paired_tests
 from medgen.report.run_report_data import ExtraFigure, RunResults
 
 TOP = 20  # rows of the table of most anomalous frames
-MANY = 200  # rejected files listed; the page says how many more there are
+MANY = 200  # rejected files, and frames without a score, listed; the page says how many more there are
 
 
 def write_report(runs: Sequence[RunResults], out: Path) -> Path:
@@ -95,7 +96,8 @@ def context(run: RunResults, name: str, anchor: str, charts: Mapping[str, bytes]
     run : that is shown
     charts : from the name of a chart to its SVG
     """
-    scores = run.scores.sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
+    scored = is_scored(run.scores)
+    scores = run.scores[scored].sort_values("score", ascending=False, kind="stable", na_position="last").head(TOP)
     limit = json_values(run.metrics.get("threshold") or {}).get("value")
     if limit is not None and "abnormal" not in scores:
         scores = scores.assign(abnormal=scores["score"] > limit)
@@ -115,7 +117,9 @@ def context(run: RunResults, name: str, anchor: str, charts: Mapping[str, bytes]
         "colour_bar": figures.colour_bar(),
         "samples": None if run.samples is None or not len(run.samples) else figures.sample_grid(run.samples),
         "top": [json_values(row) for row in scores.to_dict("records")],
-        "total": len(run.scores),
+        "total": int(scored.sum()),
+        "unscored": [json_values(row) for row in run.scores[~scored].head(MANY).to_dict("records")],
+        "unscored_total": int((~scored).sum()),
         "rejected": [json_values(row) for row in run.rejected.head(MANY).to_dict("records")],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from medgen.data.scorable import is_scored
 from medgen.files import json_values, write_csv, write_json, write_text
 from medgen.report.figures import score_histogram
 from medgen.report.markup import asset, environment, inline
@@ -35,7 +36,7 @@ def write_ranking(results: RunResults, normal_scores: Sequence[float], out: Path
     page = environment().get_template("ranking.html")
     html = page.render(
         c=context(results, results.name, "ranking", {}),
-        ranks=[json_values(row) for row in scores.head(LISTED).to_dict("records")],
+        ranks=[json_values(row) for row in scores[is_scored(scores)].head(LISTED).to_dict("records")],
         histogram=inline(histogram, "histogram-"),
         style=asset("page.css"),
     )

@@ -37,12 +37,13 @@ class FlagCount(TypedDict, total=False):
 
 
 class FrameCounts(TypedDict, total=False):
-    """How many frames there are of each label, how many groups they come from, and how many all runs of a study scored."""
+    """How many frames there are of each label, of how many groups they are, and how many all runs of a study scored or not."""
 
     normal: int
     abnormal: int
     unlabelled: int
     compared: int
+    unscored: int
     groups: int
 
 
@@ -164,7 +165,8 @@ class TransferMetrics(TypedDict, total=False):
 class RunMetrics(TypedDict, total=False):
     """Every number of a run. `evaluate` fills the sections up to `bootstrap`; those below it come with what a backend can do."""
 
-    frames: FrameCounts
+    frames: FrameCounts  # that have a score, on which all else rests
+    unscored: FrameCounts  # that show too little to have one
     detection: dict[str, IntervalValues]
     components: dict[str, dict[str, IntervalValues]]  # score component -> measure -> interval
     classes: dict[str, ClassifierMetrics]  # by classifier

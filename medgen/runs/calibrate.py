@@ -19,6 +19,7 @@ from torch import Tensor
 from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
+from medgen.data.scorable import is_scored, left_out, scorable
 from medgen.engine import checkpoint
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.fixed_shape import in_fixed_shape
@@ -46,14 +47,19 @@ def calibrate(
     """Score the normal validation frames and store their scores, with the threshold for a false-alarm rate, in the run.
 
     Where the backend draws maps, the level below which 99 % of their pixels lie is stored, too. Without enough normal frames for
-    that rate there is no threshold, and ``calibration.json`` says why. Without any, nothing is stored.
+    that rate there is no threshold, and ``calibration.json`` says why. Without any, nothing is stored. Frames that show next to
+    nothing (`data/scorable.py`) are left out.
 
     Parameters
     ----------
     data : the data set that the run was trained on
     false_alarm_rate : of normal frames, above 0 and below 1; by default the one in the run's settings
     """
-    rows = data.rows("val")
+    normal = data.rows("val")
+    rows = scorable(data, normal, run.settings.data.overlay)
+    if len(rows) < len(normal):
+        what = left_out(len(normal) - len(rows), len(normal), "normal validation frames")
+        on_progress(Progress("calibrate", 0, 0, {}, f"left out of the calibration: {what}"))
     if not len(rows):
         return
     model = run.trained_model()
@@ -106,7 +112,7 @@ def _score_normals(
 @torch.inference_mode()
 def _fit_normal_reference(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
     """Store what features of normal training frames, and their residuals from the reconstructions, are like."""
-    rows = data.rows("train", originals=True)
+    rows = scorable(data, data.rows("train", originals=True), run.settings.data.overlay)
     rows = rows[evenly_spaced(len(rows), MAX_FITTED)]
     batches = FixedBatches(data, rows, run.settings.data)
     scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
@@ -238,6 +244,8 @@ def fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:
 def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of raw scores with what the calibration makes of them: "quantile" among normal frames, and "abnormal".
 
+    A frame that cannot be scored (its "status" says so) has neither.
+
     Raises
     ------
     MedgenError : if the calibration belongs to other weights, or is missing where the score cannot be had without it.
@@ -252,12 +260,17 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         return table
     if calibration["weights"] != run.weights_digest():
         raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
-    if "components" in calibration:
-        table["score"] = _fused(calibration["components"], table)
+    scored = is_scored(table)
+    if "components" in calibration and scored.any():
+        table.loc[scored, "score"] = _fused(calibration["components"], table[scored])
+    scores = table["score"].to_numpy(dtype=np.float64)
+    quantiles = np.full(len(table), np.nan)
+    quantiles[scored] = quantile(np.array(calibration["scores"]), scores[scored])
     column = [*table.columns].index("score") + 1
-    table.insert(column, "quantile", quantile(np.array(calibration["scores"]), table["score"].to_numpy()))
+    table.insert(column, "quantile", quantiles)
     if calibration["value"] is not None:
-        table.insert(column + 1, "abnormal", table["score"].to_numpy(dtype=np.float64) > calibration["value"])
+        flags = pd.Series(scores > calibration["value"], index=table.index)
+        table.insert(column + 1, "abnormal", flags if scored.all() else flags.astype("boolean").mask(~scored))
     return table
 
 

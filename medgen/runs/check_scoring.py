@@ -7,6 +7,7 @@ import torch
 from medgen import registry
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import scorable
 from medgen.engine.score import Scorer
 from medgen.engine.score_components import NOTHING_ADDED
 from medgen.errors import DataError
@@ -35,7 +36,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
     """
     if settings.scoring == NOTHING_ADDED:
         return
-    rows = data.rows("val")
+    rows = scorable(data, data.rows("val"), settings.data.overlay)
     if settings.scoring.needs_reference and not len(rows):
         raise DataError(
             "scoring.residual_distance and scoring.feature_distance are fitted when a run is calibrated, which takes normal "

@@ -18,18 +18,20 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Conditional
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, read_table
+from medgen.data.scorable import LEAST_VALID, is_scored, left_out, statuses, valid_shares
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
+from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
 from medgen.report.measures import statistics_of
 from medgen.runs.calibrate import component_table, decide, renew_calibration
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
 from medgen.runs.versions import made_by
-from medgen.types import Batch, OnProgress, no_progress
+from medgen.types import Batch, OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
 COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
@@ -37,7 +39,11 @@ COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the 
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Scores on disk: ``scores.csv``, and ``maps.npy`` (N, S, S) float32 where the backend localises; row k belongs to map k."""
+    """Scores on disk: ``scores.csv``, and ``maps.npy`` (N, S, S) float32 where the backend localises; row k belongs to map k.
+
+    A frame of which too few pixels are valid has no score: its column "status" says why, its numbers and its map are NaN, and its
+    decision ("abnormal") is missing. "valid_share" is the share of its crop that is valid, 0 to 1.
+    """
 
     table: pd.DataFrame
     maps: NDArray[np.float32] | None
@@ -75,7 +81,8 @@ def score_rows(
 ) -> ScoreTable:
     """Score the given rows of a data set into `out`; finished scores of the same weights, frames and code are read instead.
 
-    Decisions and quantiles are made anew each time, as the threshold may have been moved since.
+    Decisions and quantiles are made anew each time, as the threshold may have been moved since. Frames that cannot be scored
+    (`data/scorable.py`) are left out of the batches, so that the others get the scores that they would have without them.
 
     Parameters
     ----------
@@ -101,11 +108,13 @@ def score_rows(
     }
     renew_calibration(run, [data], device=device, on_progress=on_progress)
     if (out / STAMP).is_file() and read_toml(out / STAMP) == stamp:
-        table = decide(run, read_table(out / "scores.csv"))
+        table = decide(run, _read_table(out / "scores.csv"))
         write_csv(out / "scores.csv", table)
         return _read_scores(data, rows, out)
+    shares = valid_shares(data, rows, run.settings.data.overlay)
+    places = np.flatnonzero(shares >= LEAST_VALID)  # of the frames that can be scored
     model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
-    batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
+    batches = FixedBatches(data, rows[places], run.settings.data, class_index=find_class(model, label))
     scored_batches = score_batches(
         model,
         batches,
@@ -117,35 +126,60 @@ def score_rows(
     )
     drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
     (out / STAMP).unlink(missing_ok=True)
-    raw = _write_maps(drawn, model, (len(rows), data.size, data.size), out / "maps.npy")
+    raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
     index = data.index.iloc[rows].reset_index(drop=True)
-    write_csv(out / "scores.csv", pd.concat([index[COPIED], decide(run, raw)], axis=1))
+    about = index[COPIED].assign(status=statuses(shares), valid_share=shares)
+    write_csv(out / "scores.csv", decide(run, pd.concat([about, raw], axis=1)))
+    if pictures:
+        _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
     write_csv(out / "rejected.csv", data.rejected())
     write_text(out / STAMP, to_toml(stamp))
+    if len(places) < len(rows):
+        paths = index["path"].drop(places).tolist()
+        what = left_out(len(paths), len(rows), "frames", paths)
+        on_progress(Progress("score", 0, 0, {}, f"without a score, for a person to look at: {what}"))
     return _read_scores(data, rows, out)
 
 
-def _write_maps(scored_batches: Iterable[Scored], model: Backend, shape: tuple[int, int, int], path: Path) -> pd.DataFrame:
-    """Write the maps (N, S, S) of all frames, where there are any, and return the table of raw scores."""
+def _write_maps(
+    scored_batches: Iterable[Scored], model: Backend, places: NDArray[np.int64], shape: tuple[int, int, int], path: Path
+) -> pd.DataFrame:
+    """Write the maps (N, S, S) of all frames, where there are any, and return the table of raw scores, N rows.
+
+    Parameters
+    ----------
+    places : (n,) which of the N frames are in the batches; the others have NaN for numbers and in their maps
+    """
     tables: list[pd.DataFrame] = []
     localises, start = False, 0
     with replacing(path) as temporary:
         maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         for scored in scored_batches:
             if scored.scores.map is not None:
-                maps[start : start + len(scored.batch)] = scored.scores.map[:, 0].numpy()
+                maps[places[start : start + len(scored.batch)]] = scored.scores.map[:, 0].numpy()
                 localises = True
             tables.append(_measure(scored, model))
             start += len(scored.batch)
+        maps[np.setdiff1d(np.arange(len(maps)), places)] = np.nan
         maps.flush()
     if not localises:
         path.unlink()
-    return pd.concat(tables, ignore_index=True)
+    raw = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"score": np.empty(0)})
+    raw = raw.set_axis(places).reindex(np.arange(shape[0]))
+    return raw.fillna({name: "" for name in raw if str(name).startswith(CLASS)})
 
 
 def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTable:
     maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
-    return ScoreTable(read_table(out / "scores.csv"), maps, data, rows)
+    return ScoreTable(_read_table(out / "scores.csv"), maps, data, rows)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read a table of scores with NaN for the numbers, and a missing decision, of a frame that has none."""
+    texts = (*COPIED, "status")
+    names = [str(name) for name in pd.read_csv(path, nrows=0).columns]
+    table = read_table(path, [name for name in names if name not in texts and not name.startswith(CLASS)])
+    return table if is_scored(table).all() or "abnormal" not in table else table.astype({"abnormal": "boolean"})
 
 
 def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
@@ -192,6 +226,12 @@ def _with_pictures(run: Run, data: Prepared, scored_batches: Iterable[Scored], f
                 pictures.append(heat(scored.scores.map[k, 0].numpy(), scored.batch.valid[k, 0].numpy(), high))
             write_bytes(folder / picture_name(data.index["path"].iloc[int(indices[k])]), image_grid([pictures]))
         yield scored
+
+
+def _write_pictures_without_scores(data: Prepared, rows: NDArray[np.int64], folder: Path) -> None:
+    """Write the original of each frame that cannot be scored."""
+    for row in rows.tolist():
+        write_bytes(folder / picture_name(data.index["path"].iloc[row]), image_grid([[data.frames[np.array([row])][0]]]))
 
 
 def picture_name(path: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import LEAST_VALID, valid_shares
 from medgen.data.shortcut_features import frame_traits, mean_distance, why_left_out
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
@@ -48,7 +49,7 @@ def audit(
     "frames" (normal and abnormal ones), "reason" (why nothing was measured, or ""), "traits" and "baseline" (each trait's AUROC
         with its interval), "models" (each run's AUROC, overall and among frames that are alike in the strongest traits),
         "duplicates" (pairs across splits), "too_easy" and "warnings" (sentences), "left_out" (why there are no traits of some
-        kind, or "") and "looked" (whether near-duplicates were searched for)
+        kind, or ""), "looked" (whether near-duplicates were searched for) and "unscored" (how many frames show too little)
 
     Raises
     ------
@@ -87,13 +88,20 @@ def audit_frames(
 
     Returns
     -------
-    as `medgen.report.audit.measure_shortcuts`, with "left_out" (why there are no traits of some kind, or "") and "looked"
-    (whether the data set was searched for near-duplicates)
+    as `medgen.report.audit.measure_shortcuts`, with "left_out" (why there are no traits of some kind, or ""), "looked" (whether
+    the data set was searched for near-duplicates) and "unscored" (frames that no model has a score of, or, without models, could
+    have one; nothing else counts them)
     """
     table = cached_traits(data, rows, on_progress)
-    frames = data.index.iloc[rows].reset_index(drop=True)
-    metrics = measure_shortcuts(frames, table.drop(columns="mean_distance"), table["mean_distance"], scores, _pairs(data))
+    known = {name: np.asarray(of_model, dtype=np.float64) for name, of_model in scores.items()}
+    kept = np.full(len(rows), True)
+    kept &= np.isfinite([*known.values()]).any(axis=0) if known else valid_shares(data, rows) >= LEAST_VALID
+    frames, traits = data.index.iloc[rows[kept]].reset_index(drop=True), table.loc[kept].reset_index(drop=True)
+    of_models = {name: of_model[kept] for name, of_model in known.items()}
+    measured = traits.drop(columns="mean_distance")
+    metrics = measure_shortcuts(frames, measured, traits["mean_distance"], of_models, _pairs(data))
     metrics["left_out"], metrics["looked"] = why_left_out(data, table), not data.kind
+    metrics["unscored"] = int((~kept).sum())
     return metrics
 
 

@@ -16,6 +16,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Samples
 from medgen.data.native.addresses import ReadSettings, is_address, open_dataset
 from medgen.data.prepared import Prepared, evenly_spaced, is_prepared
+from medgen.data.scorable import scorable
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.errors import DataError
 from medgen.files import cache_folder, read_json, replacing, short_digest, write_json
@@ -250,10 +251,13 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
 
 
 def _normals(data: Prepared, split: Split) -> NDArray[np.int64]:
-    """Return the rows of the normal frames of a split; where no frame has a label, as in a plain folder, of all."""
+    """Return the rows of the normal frames of a split; where no frame has a label, as in a plain folder, of all.
+
+    Frames that show next to nothing (`data/scorable.py`) are left out: a generator is not asked to draw black.
+    """
     rows = data.rows() if split == "all" else data.rows(split)
     labels = data.index["label"].to_numpy()
-    return rows[labels[rows] == ("normal" if (labels != "").any() else "")]
+    return scorable(data, rows[labels[rows] == ("normal" if (labels != "").any() else "")])
 
 
 def _frames(data: Prepared, rows: NDArray[np.int64]) -> Iterator[Tensor]:

@@ -16,6 +16,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Decodes, Embeds, Redraws
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
+from medgen.data.scorable import scorable
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import BackendError, DataError, did_you_mean
@@ -104,7 +105,7 @@ def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
     if finding not in known:
         raise DataError(f"'{data.address}' has no finding '{finding}'; {did_you_mean(finding, known)}")
     mine = (index["finding"] == finding) & (index["copy"] == 0)
-    rows = np.flatnonzero(mine if with_test else mine & (index["split"] != "test"))
+    rows = scorable(data, np.flatnonzero(mine if with_test else mine & (index["split"] != "test")))
     if len(rows) < MIN_FRAMES:
         hint = "" if with_test else "; --with-test takes test frames too, which must then not measure what is learned from them"
         raise DataError(

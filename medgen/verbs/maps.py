@@ -14,6 +14,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.images import read_images
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.sampling import Sampling
+from medgen.data.scorable import is_scored, left_out, scorable
 from medgen.data.writers.export import (
     RESEARCH,
     MapFormat,
@@ -94,8 +95,9 @@ def maps(
 ) -> Maps:
     """Write the map of each frame on the original frame to ``original/``, and laid over it, with contours, to ``overlays/``.
 
-    Both are in `out`, with the scores as `score` writes them. Where the raw frames of a data set are gone, and for archives, maps
-    have the side of the crop. All maps of a call share one scale, from their lowest to their highest score.
+    Both are in `out`, with the scores as `score` writes them; the map of a frame without a score has none in any pixel. Where the
+    raw frames of a data set are gone, and for archives, maps have the side of the crop. All maps of a call share one scale, from
+    their lowest to their highest score.
 
     Parameters
     ----------
@@ -128,6 +130,8 @@ def maps(
     originals = find_originals(data, rows)
     kinds = _kinds(originals, form)
     scored = score_rows(run, data, rows, out, label=label, device=device, on_progress=on_progress)
+    if not is_scored(scored.table).any():
+        raise DataError(f"there is nothing to draw a map of: {left_out(len(rows), len(rows), 'frames')}")
     if scored.maps is None:
         raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
     level_is = "as given"
@@ -171,7 +175,7 @@ def _normal_level(run: Run, share: float | None, smooth: float, device: Device, 
     """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
     try:
         data = open_trained_on(run)
-        rows = data.rows("val")
+        rows = scorable(data, data.rows("val"), run.settings.data.overlay)
         if not len(rows):
             raise DataError(f"'{data.folder}' has no validation frames")
         scored = score_rows(run, data, rows, run.folder / "scores-val", device=device, on_progress=on_progress)

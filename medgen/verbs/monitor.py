@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from medgen.contract.capabilities import Reconstructs, Samples, Translates
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared, evenly_spaced
+from medgen.data.scorable import scorable
 from medgen.engine.fit import Fit
 from medgen.engine.running_means import LogRow
 from medgen.files import write_bytes, write_csv
@@ -56,7 +57,8 @@ class TrainingMonitor:
         watched = run.settings.watch.every and isinstance(self.model, Samples)
         self.fid_tracker = FIDTracker(data, run.settings.watch, on_progress=on_progress) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
-        rows = data.rows("val") if len(data.rows("val")) else data.rows("train")
+        rows, train_rows = (scorable(data, data.rows(split), run.settings.data.overlay) for split in ("val", "train"))
+        rows = rows if len(rows) else train_rows
         count = min(run.settings.train.panel_frames, len(rows))
         chosen = rows[evenly_spaced(len(rows), count)] if run.settings.train.panel_choice == "spread" else rows[:count]
         batch = make_batch(data, chosen, run.settings.data.overlay, run.settings.classes)

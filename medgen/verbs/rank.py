@@ -12,6 +12,7 @@ import pandas as pd
 
 from medgen import registry
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import is_scored
 from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
 from medgen.report.ranking import write_ranking
@@ -23,7 +24,7 @@ from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import REPORTS
 from medgen.verbs.results import OVERLAYS, page_settings
-from medgen.verbs.run_warnings import no_threshold, training_warning
+from medgen.verbs.run_warnings import no_threshold, training_warning, unscored_warning
 from medgen.verbs.score import open_input
 
 TOP = 24  # frames that are shown
@@ -42,8 +43,9 @@ def rank(
 ) -> Path:
     """Score new frames and write a page about them, most anomalous first, with ``ranks.csv``; return the page's path.
 
-    Columns of ``ranks.csv``: rank, path, score (raw), quantile (share of normal validation frames below), p_value (conformal),
-    abnormal (the decision at the run's threshold). ``scores/`` has scores, maps and ``rejected.csv``.
+    Columns of ``ranks.csv``: rank, path, status and valid_share, score (raw), quantile (share of normal validation frames below),
+    p_value (conformal), abnormal (the decision at the run's threshold). Frames that cannot be scored stand last, without a rank:
+    they are for a person to look at. ``scores/`` has scores, maps and ``rejected.csv``.
 
     Parameters
     ----------
@@ -70,11 +72,13 @@ def rank(
     data, rows = open_input(run, input_path, out, on_progress=on_progress)
     model = run.trained_model()
     scored = score_rows(run, data, rows, out / "scores", model=model, device=device, on_progress=on_progress)
+    known = is_scored(scored.table)
     order = scored.table["score"].to_numpy().argsort(kind="stable")[::-1]
+    order = order[known[order]]
     highest = panels(run, model, scored, [(f"rank {k}", int(row)) for k, row in enumerate(order[:top], 1)])
     normal_scores = run.calibration().get("scores", [])
-    table = _ranks(scored, normal_scores).iloc[order].reset_index(drop=True)
-    table.insert(0, "rank", table.index + 1)
+    table = _ranks(scored, normal_scores).iloc[[*order, *np.flatnonzero(~known)]].reset_index(drop=True)
+    table.insert(0, "rank", pd.Series(table.index + 1, dtype="Int64").mask(table.index >= len(order)))
     metrics = _metrics(run, table, len(normal_scores))
     results = RunResults(
         name=f"{name} by {run.name}",
@@ -88,7 +92,7 @@ def rank(
         samples=None,
         settings=page_settings(run),
         provenance=run.about,
-        warnings=_warnings(run, metrics, len(data.rejected())),
+        warnings=[*_warnings(run, metrics, len(data.rejected())), *filter(None, [unscored_warning(table)])],
         rejected=data.rejected(),
     )
     return write_ranking(results, normal_scores, out)
@@ -99,20 +103,23 @@ def _ranks(scored: ScoreTable, normal_scores: Sequence[float]) -> pd.DataFrame:
     table = scored.table.assign(**BLIND)
     if normal_scores:
         column = [*table.columns].index("quantile") + 1
-        table.insert(column, "p_value", p_value(np.array(normal_scores), table["score"].to_numpy()))
+        scored_rows, p_values = is_scored(table), np.full(len(table), np.nan)
+        p_values[scored_rows] = p_value(np.array(normal_scores), table["score"].to_numpy()[scored_rows])
+        table.insert(column, "p_value", p_values)
     return table
 
 
 def _metrics(run: Run, table: pd.DataFrame, normal_scores: int) -> RunMetrics:
     """Return the numbers of the page."""
-    threshold = run.threshold()
+    threshold, scored = run.threshold(), int(is_scored(table).sum())
     decided = threshold.get("value") is not None
     return {
-        "frames": {"unlabelled": len(table)},
-        "flagged": {"count": int(table["abnormal"].sum()), "of": len(table)} if decided else {},
+        "frames": {"unlabelled": scored},
+        "unscored": {"unlabelled": len(table) - scored},
+        "flagged": {"count": int(table["abnormal"].sum()), "of": scored} if decided else {},
         "threshold": cast(ThresholdMetrics, threshold),
         "validation_frames": normal_scores,
-        "expected_false_alarms": threshold["false_alarm_rate"] * len(table) if decided else None,
+        "expected_false_alarms": threshold["false_alarm_rate"] * scored if decided else None,
     }
 
 

@@ -17,6 +17,7 @@ from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Samples, Styles
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import is_scored
 from medgen.engine.device import Device, seed_all
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
@@ -162,13 +163,13 @@ def _metrics(
 
 
 def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:
-    """Yield maps, truth masks and valid pixels of the frames whose truth is known everywhere: annotated ones and normals."""
+    """Yield maps, truth masks and valid pixels of the scored frames whose truth is known everywhere: annotated, normals."""
     data, rows = scored.data, scored.rows
     if scored.maps is None or data.masks is None:
         return None
     maps, masks = scored.maps, data.masks
     known = (data.index["annotated"].iloc[rows].to_numpy() == 1) | (scored.table["label"].to_numpy() == "normal")
-    positions = np.flatnonzero(known)
+    positions = np.flatnonzero(known & is_scored(scored.table))
     blocks = (positions[start : start + BLOCK] for start in range(0, len(positions), BLOCK))
     return ((maps[block], masks[rows[block]], data.valid[rows[block]]) for block in blocks)
 

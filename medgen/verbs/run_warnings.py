@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import is_scored, left_out
 from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
 from medgen.runs.run import Run
@@ -105,8 +106,24 @@ def _files_could_not_be_read(scored: ScoredRun) -> str:
 
 
 def _frames_are_of_few_groups(scored: ScoredRun) -> str:
-    few = few_groups(scored.scores["label"].to_numpy(), statistical_units(scored.scores["group"]))
+    scores = scored.scores[is_scored(scored.scores)]
+    few = few_groups(scores["label"].to_numpy(), statistical_units(scores["group"]))
     return f"{few}." if few else ""
+
+
+def _frames_have_no_score(scored: ScoredRun) -> str:
+    return unscored_warning(scored.scores)
+
+
+def unscored_warning(table: pd.DataFrame) -> str:
+    """Return how many frames of a table of scores have none and what becomes of them, as a sentence or two; "" where all have."""
+    paths = table["path"][~is_scored(table)].tolist()
+    if not paths:
+        return ""
+    return (
+        f"{left_out(len(paths), len(table), 'frames', paths)}. They have no score and are flagged for review: a person has to "
+        "look at them. They count neither as found nor as missed, and in no measure; scores.csv names each (status)."
+    )
 
 
 def _one_label_is_missing(scored: ScoredRun) -> str:
@@ -126,6 +143,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _overlay_was_scored,
     _labels_differ_in_frame_size,
     _files_could_not_be_read,
+    _frames_have_no_score,
     _frames_are_of_few_groups,
     _one_label_is_missing,
 )

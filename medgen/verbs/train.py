@@ -12,6 +12,7 @@ from medgen.data.common_mask import common_mask, with_common_mask
 from medgen.data.dataset import FixedBatches, TrainingBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import left_out, scorable
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
@@ -90,6 +91,9 @@ def train(
     if data.refused:
         file, reason = data.refused[0]
         on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
+    if batches.left_out:
+        what = left_out(batches.left_out, batches.left_out + len(batches.rows), "training frames")
+        on_progress(Progress("train", 0, 0, {}, f"left out of the training: {what}"))
     check_scoring(settings, data)
     run = create_run(out, settings, data, command, second)
     return _train(run, data, batches, device=device, max_minutes=max_minutes, on_progress=on_progress, stop=stop)
@@ -170,7 +174,7 @@ def _train(
 ) -> Run:
     fabric = make_fabric(device, run.settings.train.precision)
     memory = MemoryMeter(fabric.device)
-    normal = data.rows("val")
+    normal = scorable(data, data.rows("val"), run.settings.data.overlay)
     if not len(normal):
         on_progress(
             Progress("train", 0, 0, {}, "no normal validation frames: the last weights are kept and there is no threshold")

@@ -12,15 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from medgen.data.field.contour import cut, find_field, resize, square_box
+from medgen.data.field.contour import crop
 from medgen.data.images import count_frames, read_images
-from medgen.data.pixel_format import to_uint8
 from medgen.data.preparing.crop_file import relations
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.groups import count_groups, find_groups, group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.sampling import Sampling
+from medgen.data.scorable import LEAST_VALID, left_out
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
 from medgen.data.truth import read_mask
@@ -78,6 +78,7 @@ class _Look:
     hash: int = 0
     thumbnail: NDArray[np.uint8] | None = None
     related: tuple[str, ...] = ()  # what it belongs to
+    blank: int = 0  # frames that show too little to be scored
 
 
 def inspect_source(
@@ -129,18 +130,18 @@ def inspect_source(
 def _look(entry: SourceFile, key: bytes) -> _Look:
     try:
         sha = digest(entry.path)
-        sizes, middle, related = [], count_frames(entry.path, Sampling()) // 2, relations(entry, key)
+        sizes, blank, middle, related = [], 0, count_frames(entry.path, Sampling()) // 2, relations(entry, key)
         for number, image in enumerate(read_images(entry.path, sampling=Sampling())):
             height, width, channels = image.pixels.shape
             sizes.append((width, height, channels))
+            cropped, _ = crop(image, COMPARED)
+            blank += bool(cropped.valid.mean() < LEAST_VALID)
             if number == middle:
-                pixels = to_uint8(image.pixels)
+                small = cropped.pixels
         _check_mask(entry, sizes)
     except ImageError as error:
         return _Look(entry, str(error))
-    square = cut(pixels, square_box(find_field(pixels).box))
-    small = resize(square, COMPARED)
-    return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small), tuple(related))
+    return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small), tuple(related), blank)
 
 
 def _check_mask(entry: SourceFile, sizes: Sequence[tuple[int, int, int]]) -> None:
@@ -237,6 +238,9 @@ def _warn_of_duplicates(looks: Sequence[_Look], duplicates: pd.DataFrame) -> Ite
 
 
 def _warn_of_frames(looks: Sequence[_Look]) -> Iterator[str]:
+    if blank := [look.entry.file for look in looks if look.blank]:
+        which = left_out(sum(look.blank for look in looks), sum(len(look.sizes) for look in looks), "frames", blank)
+        yield f"{which}; such frames get no score and have no part in a training"
     sizes: dict[str, list[tuple[int, int, int]]] = {"normal": [], "abnormal": [], "": []}
     for look in looks:
         sizes[look.entry.label] += look.sizes

@@ -16,7 +16,7 @@
   const finding = (index) => frames.findings[frames.finding[index]];
   const decision = (entry, index) => {
     const flag = entry.flagged[index];
-    return flag < 0 ? "no decision" : flag ? (frames.label[index] === 0 ? "false alarm" : "flagged") : frames.label[index] === 1 ? "missed" : "not flagged";
+    return entry.score[index] === null ? "no score, for review" : flag < 0 ? "no decision" : flag ? (frames.label[index] === 0 ? "false alarm" : "flagged") : frames.label[index] === 1 ? "missed" : "not flagged";
   };
 
   frames.labels.forEach((name, value) => frames.label.includes(value) && field.label.append(make("option", { value: String(value) }, name)));
@@ -38,6 +38,7 @@
     miss: (entry, index) => entry.flagged[index] === 0 && frames.label[index] === 1,
     flagged: (entry, index) => entry.flagged[index] === 1,
     passed: (entry, index) => entry.flagged[index] === 0,
+    review: (entry, index) => entry.score[index] === null,
   };
 
   function filter() {

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from medgen.data.scorable import is_scored
 from medgen.metrics.intervals import Floats
 from medgen.report.study.comparison import Entry
 from medgen.types import LABELS
@@ -53,11 +54,14 @@ def _quantiles(table: pd.DataFrame) -> Floats:
 
 def _flags(entry: Entry) -> NDArray[np.int8]:
     run = entry.runs[0]
-    if "abnormal" in run.scores and run.scores["abnormal"].notna().all():
-        return run.scores["abnormal"].to_numpy(dtype=np.int8)
+    if "abnormal" in run.scores and run.scores["abnormal"].notna()[is_scored(run.scores)].all():
+        flags = run.scores["abnormal"].astype("boolean")
+        return np.where(flags.isna(), -1, flags.fillna(False)).astype(np.int8)
     limit = (run.metrics.get("threshold") or {}).get("value")
     scores = run.scores["score"].to_numpy(dtype=float)
-    return np.full(len(scores), -1, np.int8) if limit is None else (scores > limit).astype(np.int8)
+    if limit is None:
+        return np.full(len(scores), -1, np.int8)
+    return np.where(np.isnan(scores), -1, scores > limit).astype(np.int8)
 
 
 def by_disagreement(ranked: RankedFrames) -> NDArray[np.intp]:
@@ -91,7 +95,7 @@ def choose_frames(table: pd.DataFrame, ranked: RankedFrames, names: Sequence[str
     queues.append(_because(disputed[1::2], "largest disagreement"))
     mean = np.nanmean(np.where(np.isfinite(ranked.quantiles), ranked.quantiles, 0), axis=0)
     for kind in sorted(set(finding)):
-        rows = np.flatnonzero(finding == kind)
+        rows = np.flatnonzero((finding == kind) & np.isfinite(ranked.scores).any(axis=0))
         order = rows[np.argsort(np.abs(mean[rows] - np.median(mean[rows])), kind="stable")]
         queues.append(_because(order, f"in the middle of “{kind or 'no finding named'}”"))
     chosen: dict[int, str] = {}

@@ -80,6 +80,7 @@ def _summary(metrics: ComparisonMetrics) -> Iterator[Figure]:
         metrics["caution"],
         f"{frames['normal']} normal and {frames['abnormal']} abnormal frames. Means over seeds; below them "
         f"{100 * boot['level']:g} % intervals over frames ({boot['draws']} bootstrap draws by {boot['by']}).",
+        f"{frames['unscored']} more without a score: for review, neither found nor missed." if frames["unscored"] else "",
         *(line for key in metrics["verdicts"] if (line := _verdict(metrics, key))),
     ]
     yield from _tables(metrics["title"], ["Backend", *(column["title"] for column in columns)], rows, notes)

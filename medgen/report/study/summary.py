@@ -46,12 +46,14 @@ class ComparedFrames(NamedTuple):
     Attributes
     ----------
     table : rows of the first run's scores
+    scored : (N,) bool, whether a frame has a score from every run
     known : (N,) bool, whether a frame has a label and a score from every run
     labels : (M,) of the known ones, 0 normal and 1 abnormal
     units : (M,) statistical units of the known ones
     """
 
     table: pd.DataFrame
+    scored: NDArray[np.bool_]
     known: NDArray[np.bool_]
     labels: NDArray[np.int64]
     units: NDArray[np.str_]
@@ -94,14 +96,15 @@ def study_metrics(comparison: Comparison, n_bootstrap: int = DRAWS, seed: int = 
     caution = _caution(frames)
     pairs = _pairs(detected, sure=not caution)
     extractor = common_extractor(comparison.entries)
-    labelled = frames.table["label"].fillna("").astype(str)
+    labelled = frames.table["label"].fillna("").astype(str)[frames.scored]
     return json_values(
         {
             "format": FORMAT,
             "purpose": "research only, never diagnosis or the care of a patient",
             "title": comparison.title,
             "frames": {label: int((labelled == label).sum()) for label in LABELS}
-            | {"unlabelled": int((labelled == "").sum()), "compared": int(frames.known.sum()), "groups": len(set(frames.units))},
+            | {"unlabelled": int((labelled == "").sum()), "compared": int(frames.known.sum()), "groups": len(set(frames.units))}
+            | {"unscored": int((~frames.scored).sum())},
             "bootstrap": {"draws": n_bootstrap, "level": LEVEL, "by": "group", "seed": seed},
             "alpha": ALPHA,
             "caution": caution,
@@ -152,10 +155,11 @@ def common_frames(comparison: Comparison) -> ComparedFrames:
             raise RunError(
                 f"'{name}' was not scored on the frames of '{names[0]}', or not with the same labels; score them alike"
             )
-    known = first["label"].isin(LABELS).to_numpy() & np.all([np.isfinite(table["score"]) for table in tables], axis=0)
+    scored = np.all([np.isfinite(table["score"]) for table in tables], axis=0)
+    known = first["label"].isin(LABELS).to_numpy() & scored
     units = statistical_units(first["group"] if "group" in first else [""] * len(first))
     labels = first["label"][known].map(LABELS.index).to_numpy(dtype=np.int64)
-    return ComparedFrames(first, known, labels, units[known])
+    return ComparedFrames(first, scored, known, labels, units[known])
 
 
 def _detect(entry: Entry, frames: ComparedFrames, n_bootstrap: int, seed: int) -> Detected:

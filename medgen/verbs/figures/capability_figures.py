@@ -14,6 +14,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Codes, Conditional, Decodes, Embeds, Redraws, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import evenly_spaced
+from medgen.data.scorable import is_scored
 from medgen.engine.device import seed_all
 from medgen.metrics.control import step_response
 from medgen.report.figures import image_grid, stacked
@@ -42,7 +43,8 @@ def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFig
     model.cpu().eval()
     seed_all(run.settings.train.seed)
     figures = [*_learning(run), *_control(run)]
-    if isinstance(model, Embeds):
+    shown = is_scored(scored.table).any()
+    if isinstance(model, Embeds) and shown:
         latents, score_rows = _embed(run, model, scored)
         if latents.shape[1] >= 2 and len(latents) > 1:
             figures.append(_scatter(latents, scored.table["finding"].iloc[score_rows].tolist()))
@@ -51,7 +53,7 @@ def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFig
         if isinstance(model, Decodes | Redraws):
             originals = scored.data.frames[scored.rows[score_rows]]
             figures += between(model.decode if isinstance(model, Decodes) else model.redraw, latents, originals)
-    if isinstance(model, Codes):
+    if isinstance(model, Codes) and shown:
         figures.append(_code_use(run, model, scored))
     if isinstance(model, Conditional) and model.classes:
         figures.append(_class_samples(model))
@@ -124,8 +126,9 @@ def _learning(run: Run) -> Iterator[ExtraFigure]:
 
 
 def _evenly(run: Run, scored: ScoreTable) -> tuple[FixedBatches, NDArray[np.int64]]:
-    """Return test frames, spread evenly where there are many, and their rows in the table."""
-    score_rows = evenly_spaced(len(scored.rows), EMBEDDED)
+    """Return test frames that have a score, spread evenly where there are many, and their rows in the table."""
+    known = np.flatnonzero(is_scored(scored.table))
+    score_rows = known[evenly_spaced(len(known), EMBEDDED)]
     return FixedBatches(scored.data, scored.rows[score_rows], run.settings.data), score_rows
 
 

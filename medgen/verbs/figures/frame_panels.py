@@ -11,6 +11,7 @@ import torch
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
+from medgen.data.scorable import is_scored
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.report.run_report_data import Panel
 from medgen.report.study.comparison import FrameView
@@ -25,9 +26,10 @@ Chosen = tuple[str, int]  # what a frame stands for ("best", "median", ...), and
 def chosen_by_score(table: pd.DataFrame) -> list[Chosen]:
     """Return the best, median and worst frames of each label by score: two of each, where there are enough."""
     chosen: list[Chosen] = []
+    table = table[is_scored(table)]
     for label in ("normal", "abnormal", ""):
         order = table.index[table["label"] == label].to_numpy()
-        order = order[np.argsort(table["score"].to_numpy()[order], kind="stable")]
+        order = order[np.argsort(table["score"].loc[order].to_numpy(), kind="stable")]
         if len(order) < 3:
             chosen += [("median", int(row)) for row in order]
             continue
@@ -54,13 +56,13 @@ def frame_views(run: Run, model: Backend, scored: ScoreTable, score_rows: Sequen
         rows = scored.rows[list(block)]
         batch = make_batch(data, rows, run.settings.data.overlay)
         drawn = to_pixels(in_fixed_shape(model.reconstruct, batch)) if isinstance(model, Reconstructs) else None
-        originals = data.frames[rows]
+        originals, has_score = data.frames[rows], is_scored(scored.table.iloc[list(block)])
         for k, (score_row, row) in enumerate(zip(block, rows, strict=True)):
             views.append(
                 FrameView(
                     original=np.repeat(originals[k], 3, axis=2) if originals.shape[3] == 1 else originals[k],
                     reconstruction=None if drawn is None else drawn[k],
-                    error=None if scored.maps is None else np.asarray(scored.maps[score_row]),
+                    error=None if scored.maps is None or not has_score[k] else np.asarray(scored.maps[score_row]),
                     valid=batch.valid[k, 0].numpy(),
                     mask=data.masks[row] if data.masks is not None and data.index["annotated"].iloc[row] == 1 else None,
                 )
@@ -90,7 +92,7 @@ def panels(run: Run, model: Backend, scored: ScoreTable, chosen: Sequence[Chosen
                 finding=facts["finding"],
                 path=facts["path"],
                 score=float(facts["score"]),
-                flagged=bool(facts["abnormal"]) if "abnormal" in facts else None,
+                flagged=bool(facts["abnormal"]) if pd.notna(facts.get("abnormal")) else None,
                 truth=None if targets is None else targets[k],
                 **view._asdict(),
             )

@@ -19,6 +19,7 @@ import torch
 from medgen import registry
 from medgen.contract.backend import Stage
 from medgen.data.dataset import FixedBatches
+from medgen.data.scorable import scorable
 from medgen.engine.device import Device, make_fabric, seed_all
 from medgen.engine.fit import Fit, TrainingData
 from medgen.engine.running_means import LogRow
@@ -90,7 +91,7 @@ def stage_seconds(inputs: TrainingInputs, device: Device, limit: float, stop: Ca
     def note(row: LogRow) -> None:
         seconds.append(trial.epoch_seconds())
 
-    validation = FixedBatches(data, data.rows("val"), settings.data, settings.classes)
+    validation = FixedBatches(data, scorable(data, data.rows("val"), settings.data.overlay), settings.data, settings.classes)
     short = settings.train.model_copy(update={"epochs": len(model.stages), "early_stopping": 0, "log_steps": 0})
     with TemporaryDirectory() as folder:
         fabric = make_fabric(device, settings.train.precision)
