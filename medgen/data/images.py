@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from medgen.data import readers
 from medgen.data.intensity import AUTO, Intensity, picture
@@ -69,6 +69,14 @@ class Reader(Protocol):
         ----------
         file : at its beginning; it stays open until the iterator ends. For libraries that open files by name, it has `file.name`.
         """
+
+
+@runtime_checkable
+class HasAxes(Protocol):
+    """What a reader offers, besides, whose files may not say what their axes mean."""
+
+    def open_with_axes(self, file: BufferedReader, axes: str) -> FileFrames:
+        """Read a file as `open_frames` does, with axes in words: a letter each of N frames, H rows, W columns, C channels."""
 
 
 @cache
@@ -133,7 +141,9 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO) -> Image
     return image
 
 
-def read_images(path: Path, intensity: Intensity = AUTO, sampling: Sampling | None = None) -> Generator[Image, None, None]:
+def read_images(
+    path: Path, intensity: Intensity = AUTO, sampling: Sampling | None = None, axes: str = ""
+) -> Generator[Image, None, None]:
     """Read every frame of a multi-frame DICOM, page of a TIFF, slice of a NIfTI volume, item of an array or frame of a video.
 
     Parameters
@@ -141,6 +151,7 @@ def read_images(path: Path, intensity: Intensity = AUTO, sampling: Sampling | No
     path : the file
     intensity : which values are black and white
     sampling : which frames of a video are read; None reads all. Of other files all are read.
+    axes : what the axes of an array mean (`readers.arrays.open_with_axes`); "" leaves it to its shape
 
     Yields
     ------
@@ -152,7 +163,7 @@ def read_images(path: Path, intensity: Intensity = AUTO, sampling: Sampling | No
         more than 100 megapixels (from the header, before decoding), infinite pixels, a segmentation, ... A file that is damaged
         far behind its start may yield good frames first.
     """
-    with opened(path, sampling) as file:
+    with opened(path, sampling, axes) as file:
         if file.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
         for frame in file.frames:
@@ -164,13 +175,14 @@ def read_images(path: Path, intensity: Intensity = AUTO, sampling: Sampling | No
 
 
 @contextmanager
-def opened(path: Path, sampling: Sampling | None = None) -> Iterator[FileFrames]:
+def opened(path: Path, sampling: Sampling | None = None, axes: str = "") -> Iterator[FileFrames]:
     """Open a file by the reader that recognises it; it is closed at the end of the block. Its frames know their numbers.
 
     Parameters
     ----------
     path : the file
     sampling : which frames of a video are read; None reads all. Of other files all are read.
+    axes : what the axes of an array mean (`readers.arrays.open_with_axes`); "" leaves it to its shape
 
     Raises
     ------
@@ -178,7 +190,7 @@ def opened(path: Path, sampling: Sampling | None = None) -> Iterator[FileFrames]
     """
     with ExitStack() as stack:
         with _failures_explained(path), _quiet:
-            content = _open_frames(stack.enter_context(path.open("rb")), path)
+            content = _open_frames(stack.enter_context(path.open("rb")), path, axes)
             if sampling and content.sampled:
                 content = content.sampled(sampling)
         yield content._replace(frames=_explained(content.frames, path))
@@ -209,7 +221,7 @@ def count_frames(path: Path, sampling: Sampling | None = None) -> int:
         return file.total
 
 
-def _open_frames(file: BufferedReader, path: Path) -> FileFrames:
+def _open_frames(file: BufferedReader, path: Path, axes: str) -> FileFrames:
     """Hand an opened file to the reader that recognises its first bytes."""
     suffix = suffix_of(path)
     if not is_image(path):
@@ -221,7 +233,7 @@ def _open_frames(file: BufferedReader, path: Path) -> FileFrames:
     if reader is None:
         raise ImageError(f"is not an image inside, although it is named {suffix}")
     file.seek(0)
-    return reader.open_frames(file)
+    return reader.open_with_axes(file, axes) if axes and isinstance(reader, HasAxes) else reader.open_frames(file)
 
 
 @contextmanager

@@ -68,6 +68,7 @@ class FileFrames(NamedTuple):
     instance : the name under which masks refer to this file (DICOM SOP Instance UID), or ""
     refers_to : for each frame of a segmentation the instance and frame number (from 0; None for the whole file) that it marks;
         None for a picture. A segmentation is a mask and is never read as a picture.
+    understood : how the file was understood where that could have been otherwise ("axes NHW"), or ""
     orientation : letters of the directions in which the axes of a volume run, "LPS", or ""
     sampled : of a video: how to read some of its frames alone, in place of all of them; None where all are read
     """
@@ -78,6 +79,7 @@ class FileFrames(NamedTuple):
     instance: str = ""
     refers_to: Sequence[tuple[str, int | None]] | None = None
     orientation: str = ""
+    understood: str = ""
     sampled: Callable[[Sampling], FileFrames] | None = None
 
 

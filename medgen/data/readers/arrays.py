@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader
 from itertools import chain
 from math import prod
@@ -19,6 +19,8 @@ NPY = b"\x93NUMPY"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # one that holds something, and an empty one
 CHANNELS = (1, 3)
 MEDMNIST = ("train_images", "val_images", "test_images")  # arrays of an .npz that are read one behind the other
+ALPHA = (2, 4)
+ASPECT = 2.5  # the longer side of a frame by the shorter, at most, where that has to tell frames from slices that lie last
 IMAGE_NAMES = ("image", "images", "img", "imgs", "arr_0")  # the array of an .npz that holds several
 
 
@@ -36,76 +38,131 @@ def open_frames(file: BufferedReader) -> FileFrames:
 
     Raises
     ------
-    ImageError : on any other shape, also where channels might come first: (3, H, W) is never taken for three grey frames; on
-        infinity.
+    ImageError : on any other shape, and where an array could be understood in two ways: (3, H, W) may have its colours first,
+        (H, W, 4) an alpha channel or four slices, (H, W, N) its slices last; on infinity.
+    """
+    return open_with_axes(file, "")
+
+
+def open_with_axes(file: BufferedReader, axes: str) -> FileFrames:
+    """Read an array whose axes are stated, as `open_frames` reads those that state themselves.
+
+    Parameters
+    ----------
+    file : a .npy or .npz
+    axes : a letter for each axis in turn: N frames, H rows, W columns, C channels (1, 3, or 2 and 4 with straight alpha); ""
+        leaves it to the shape
+
+    Raises
+    ------
+    ImageError : if the array has another number of axes, or the channels are not 1 to 4.
     """
     if file.read(len(NPY)) != NPY:
-        return _archived_frames(file)
+        return _archived_frames(file, axes)
     size = file.seek(0, 2)
     file.seek(0)
-    return _array_frames(file, size)
+    return _array_frames(file, size, lambda shape: axes or _axes_of(shape))
 
 
-def _archived_frames(file: BufferedReader) -> FileFrames:
+def _archived_frames(file: BufferedReader, axes: str) -> FileFrames:
     archive = zipfile.ZipFile(file)
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     if set(MEDMNIST) <= set(names):
         members = [archive.getinfo(f"{name}.npy") for name in MEDMNIST]
-        parts = [_array_frames(archive.open(member), member.file_size, volumes=True) for member in members]
+        parts = [_array_frames(archive.open(member), member.file_size, _axes_of_medmnist) for member in members]
         return FileFrames(sum(part.total for part in parts), chain.from_iterable(part.frames for part in parts))
     chosen = names[:1] if len(names) == 1 else [name for name in IMAGE_NAMES if name in names]
     if len(chosen) != 1:
         listed = ", ".join(names[:5]) or "none"
         raise ImageError(f"is an .npz with {len(names)} arrays ({listed}); expected one, or one that is called 'images'")
     member = archive.getinfo(f"{chosen[0]}.npy")
-    return _array_frames(archive.open(member), member.file_size)
+    return _array_frames(archive.open(member), member.file_size, lambda shape: axes or _axes_of(shape))
 
 
-def _array_frames(file: IO[bytes], size: int, volumes: bool = False) -> FileFrames:
-    """Read the array in `file`, of `size` bytes with its header; with `volumes`, (N, D, H, W) is N times D frames."""
+def _array_frames(file: IO[bytes], size: int, axes_of: Callable[[tuple[int, ...]], str]) -> FileFrames:
+    """Read the array in `file`, of `size` bytes with its header; `axes_of` tells what the axes of its shape are."""
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read_header(file)
     if dtype.hasobject:
         raise ImageError("holds Python objects (a pickle), which are never loaded; save the pixels as a plain array")
-    slices = volumes and len(shape) == 4 and shape[-1] not in CHANNELS
-    count, frame_shape = (shape[0] * shape[1], shape[2:]) if slices else _layout(shape)
-    check_size(*frame_shape[:2])
+    axes = axes_of(shape)
+    if axes == "NDHW":  # volumes, whose slices are the frames
+        axes, shape = "NHW", (shape[0] * shape[1], *shape[2:])
+    if len(axes) != len(shape):
+        raise ImageError(f"has shape {joined(shape)}, which are {len(shape)} axes; --axes {axes} names {len(axes)}")
+    sides = dict(zip(axes, shape, strict=True))
+    count = sides.get("N", 1)
+    check_size(sides["H"], sides["W"])
+    if not 1 <= sides.get("C", 1) <= 4:
+        raise ImageError(f"has {sides['C']} channels; expected 1 to 4")
     if count < 1:
         raise ImageError(f"has no frames: its shape is {joined(shape)}")
     available, expected = size - file.tell(), prod(shape) * dtype.itemsize
     if available < expected:
         raise ImageError(f"truncated: {available} of {expected} bytes of pixels are there")
-    return FileFrames(count, _items(file, count, frame_shape, dtype, fortran))
+    return FileFrames(count, _items(file, shape, axes, dtype, fortran), understood=f"axes {axes}")
 
 
-def _layout(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-    """Return how many frames an array holds, and the shape of each."""
+def _axes_of(shape: tuple[int, ...]) -> str:
+    """Return the axes of an array, where its shape leaves no doubt.
+
+    Raises
+    ------
+    ImageError : if it does, or is of no known form.
+    """
+    ask = f"has shape {joined(shape)}"
     match shape:
         case (_, _):
-            return 1, shape
+            return "HW"
         case (3, _, last) if last not in CHANNELS:
-            raise ImageError(f"has shape {joined(shape)}: colour first, or three grey frames? save (H, W, 3) or (3, H, W, 1)")
-        case (_, _, channels) if channels in CHANNELS:
-            return 1, shape
-        case (count, *frame) if len(frame) == 2 or (len(frame) == 3 and frame[-1] in CHANNELS):
-            return count, tuple(frame)
-    raise ImageError(f"has shape {joined(shape)}; expected (H, W), (H, W, C) or (N, H, W, C) with C 1 or 3")
+            raise ImageError(f"{ask}: colour first, or three grey frames? say --axes CHW or NHW")
+        case (_, _, last) if last in CHANNELS:
+            return "HWC"
+        case (first, second, last) if last in ALPHA and min(first, second) > 4:
+            raise ImageError(f"{ask}: channels with alpha, or {last} slices? say --axes HWC or HWN")
+        case (first, second, last):
+            if _slices_may_lie_last(first, second, last):
+                raise ImageError(f"{ask}: which axis counts the frames? say --axes NHW (the first) or HWN (the last)")
+            return "NHW"
+        case (_, _, _, last) if last in CHANNELS:
+            return "NHWC"
+        case (_, channels, _, last) if channels in CHANNELS and last not in ALPHA:
+            raise ImageError(f"{ask}: colour before rows and columns? say --axes NCHW")
+        case (_, _, _, last) if last in ALPHA:
+            raise ImageError(f"{ask}: channels with alpha? say --axes NHWC")
+    raise ImageError(f"{ask}; expected (H, W), (H, W, C) or (N, H, W, C) with C 1 or 3, or state it with --axes")
 
 
-def _items(file: IO[bytes], count: int, frame: tuple[int, ...], dtype: np.dtype, fortran: bool) -> Iterator[StoredFrame]:
-    if fortran:  # the frames lie interleaved: all of them have to be read
-        if count * prod(frame) > MAX_VOLUME:
+def _axes_of_medmnist(shape: tuple[int, ...]) -> str:
+    return "NHW" if len(shape) == 3 else "NHWC" if shape[-1] in CHANNELS else "NDHW"
+
+
+def _slices_may_lie_last(first: int, second: int, last: int) -> bool:
+    """Tell whether the last axis may count the frames: the first two are like a frame's sides, and the last is not longer."""
+    if second == last:
+        return first == second
+    return last < max(first, second) and max(first, second) <= ASPECT * min(first, second)
+
+
+def _items(file: IO[bytes], shape: tuple[int, ...], axes: str, dtype: np.dtype, fortran: bool) -> Iterator[StoredFrame]:
+    ordered = [axis for axis in "NHWC" if axis in axes]
+    order = [axes.index(axis) for axis in ordered]
+    one_by_one = axes.startswith("N") or "N" not in axes
+    if fortran or not one_by_one:  # the frames lie interleaved: all of them have to be read
+        if prod(shape) > MAX_VOLUME:
             raise ImageError(
-                f"is stored in Fortran order and too large to turn; at most {MAX_VOLUME // 1_000_000} million values"
+                f"holds its frames interleaved and is too large to turn; at most {MAX_VOLUME // 1_000_000} million values"
             )
-        shape = frame if count == 1 else (count, *frame)
-        whole = np.frombuffer(file.read(count * prod(frame) * dtype.itemsize), dtype).reshape(shape, order="F")
-        yield from (stored(item) for item in whole.reshape(count, *frame))
+        data = file.read(prod(shape) * dtype.itemsize)
+        whole = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").transpose(order)
+        yield from (stored(frame) for frame in (whole if "N" in axes else whole[None]))
         return
-    length = prod(frame) * dtype.itemsize
-    for _ in range(count):
+    frame_shape = shape[1:] if "N" in axes else shape
+    within = [axis - ("N" in axes) for axis in order if axes[axis] != "N"]
+    length = prod(frame_shape) * dtype.itemsize
+    for _ in range(shape[0] if "N" in axes else 1):
         data = file.read(length)
         if len(data) < length:
             raise ImageError(f"truncated: {len(data)} of {length} bytes of a frame are there")
-        yield stored(np.frombuffer(data, dtype).reshape(frame))
+        yield stored(np.frombuffer(data, dtype).reshape(frame_shape).transpose(within))
