@@ -46,6 +46,20 @@ def input_options(command: Command) -> Command:
     return split_option(label_option(device_option(command)))
 
 
+def reading_options(command: Command) -> Command:
+    """Add how frames and masks are read; what is not given keeps its default."""
+    options = [
+        click.option("--intensity", help="Which values are black and white: auto, full, window:LO,HI or percentile:LO,HI.  "
+                     "[default: auto]"),
+        click.option("--overlay", type=click.Choice(["auto", "endoscopy", "dark", "none"]), default="auto", show_default=True,
+                     help="What in a frame is no tissue: all that endoscopes draw and reflect, or dark border and boxes alone."),
+        click.option("--mask-values", callback=_numbers, help="Labels of masks that are a finding, like 1,4.  [default: any]"),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def dataset_options(command: Command) -> Command:
     """Add the settings of a prepared data set as options."""
     options = [
@@ -61,6 +75,7 @@ def dataset_options(command: Command) -> Command:
         group_names_option,
         click.option("--assume", type=click.Choice(["normal"]), help="Label of frames that the source leaves unlabelled."),
     ]  # fmt: skip
+    command = reading_options(command)
     for option in reversed(options):
         command = option(command)
     return command
@@ -91,6 +106,13 @@ def mnist_m_wanted(source: Path, mnist: Path | None, bsds: Path | None) -> bool:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{MNIST_M} has no --{name.replace('_', '-')}; it takes --mnist, --bsds, --size and --seed")
     return True
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if value is None else tuple(float(number) for number in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"expected numbers as in 1,4, got '{value}'") from None
 
 
 def _integer(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

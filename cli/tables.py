@@ -94,6 +94,7 @@ def prepared_table(data: Prepared) -> str:
     if blank := len(originals) - len(scorable(data, data.rows())):
         which = left_out(blank, len(originals), "frames")
         lines.append(f"warning: {which}: no score, no part in a training; index.csv keeps them")
+    lines += [*data.shown, *(f"warning: {warning}" for warning in data.warnings)]
     if not len(data.rows("train")):
         lines.append("warning: no normal training frames; if the unlabelled frames are all normal, prepare with --assume normal")
     lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
@@ -114,7 +115,8 @@ def inspection_tables(inspection: Inspection) -> str:
     from medgen.data.preparing.groups import KINDS
 
     common = inspection.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
-    parts = [f"layout: {inspection.layout}", inspection.classes.to_string(index=False), common.to_string(index=False)]
+    read = f"layout: {inspection.layout}\nintensity: {inspection.intensity}"
+    parts = [read, inspection.classes.to_string(index=False), common.to_string(index=False)]
     if more := len(inspection.sizes) - len(common):
         parts.append(f"and {more} rarer sizes; --out writes them all")
     grouped = inspection.groups.assign(kind=inspection.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})

@@ -158,7 +158,7 @@ def test_a_mask_of_another_size_or_that_cannot_be_read_rejects_its_image(tmp_pat
     save(tmp_path / "masks/a.png", width=41)
     (tmp_path / "masks/b.png").touch()
     reasons = inspect_source(tmp_path).rejected["reason"].tolist()
-    assert reasons == ["its mask a.png is 41 x 30, the frame 40 x 30", "its mask b.png: empty file"]
+    assert reasons == ["its mask a.png: is 41 x 30, the frame 40 x 30", "its mask b.png: empty file"]
 
 
 def test_files_with_several_frames_are_counted_by_frame(tmp_path: Path) -> None:

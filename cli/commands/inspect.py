@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..options import PATH, group_names_option
+from ..options import PATH, group_names_option, reading_options
 from ..progress import Display
 
 
@@ -15,22 +16,33 @@ from ..progress import Display
 @click.option("--out", type=PATH, help="Folder for the tables as CSV.  [default: none are written]")
 @click.option("--steps", type=PATH, help="Folder for pictures of how the field of view of single frames is found.")
 @click.option("--limit", type=click.IntRange(1), default=12, show_default=True, help="Pictures with --steps.")
-@click.option("--size", type=click.IntRange(16), default=96, show_default=True, help="Side of the crop shown with --steps.")
+@click.option("--size", type=click.IntRange(16, 1024), default=96, show_default=True, help="Side of the crop shown with --steps.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @group_names_option
+@reading_options
 def inspect(
-    source: Path, out: Path | None, steps: Path | None, limit: int, size: int, workers: int | None, group_names: bool
+    source: Path,
+    out: Path | None,
+    steps: Path | None,
+    limit: int,
+    size: int,
+    workers: int | None,
+    group_names: bool,
+    **values: Any,
 ) -> None:
     """Print what SOURCE holds: classes, sizes, unreadable files, duplicates."""
     from medgen import api
+    from medgen.data.prepared import PrepareSettings
 
     from ..tables import inspection_tables
 
+    reading = {key: value for key, value in values.items() if value is not None}
+    settings = PrepareSettings.parse({**reading, "size": size}, "inspect")
     with Display() as display:
-        inspection = api.inspect(source, workers=workers, group_names=group_names, on_progress=display)
+        inspection = api.inspect(source, workers=workers, group_names=group_names, on_progress=display, settings=settings)
         if out is not None:
             inspection.write(out)
-        pictures = api.crop_steps(source, steps, size, limit, display) if steps is not None else 0
+        pictures = api.crop_steps(source, steps, size, limit, display, inspection.settings) if steps is not None else 0
     click.echo(inspection_tables(inspection))
     if out is not None:
         click.echo(f"tables: {out}")

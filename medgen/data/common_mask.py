@@ -56,7 +56,7 @@ def with_common_mask(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:
     digest = short_digest(f"{data.digest} common ", np.ascontiguousarray(mask).tobytes())
     return replace(
         data,
-        frames=MaskedFrames(data.frames, data.valid, mask),
+        frames=MaskedFrames(data.frames, data.valid, mask, shining=data.settings.overlay not in ("dark", "none")),
         valid=np.broadcast_to(mask, data.valid.shape),
         own_valid=data.valid,
         digest=digest,
@@ -73,11 +73,12 @@ class MaskedFrames(LazyRows[np.uint8]):
     frames : (N, S, S, C) uint8
     valid : (N, S, S) bool
     mask : (S, S) bool
+    shining : whether what is small, bright and colourless is a highlight, as in endoscopy
     """
 
-    def __init__(self, frames: Frames, valid: Flags, mask: NDArray[np.bool_]) -> None:
+    def __init__(self, frames: Frames, valid: Flags, mask: NDArray[np.bool_], shining: bool = True) -> None:
         super().__init__(frames.shape)
-        self._frames, self._valid, self._mask = frames, valid, mask
+        self._frames, self._valid, self._mask, self._shining = frames, valid, mask, shining
         self._cache: dict[int, NDArray[np.uint8]] = {}
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -92,7 +93,8 @@ class MaskedFrames(LazyRows[np.uint8]):
         pixels, valid = np.array(self._frames[rows]), np.asarray(self._valid[rows])
         incomplete = np.flatnonzero(~valid.all(axis=(1, 2)))
         if len(incomplete):
-            filled = _inpainted(pixels[incomplete], valid[incomplete])
+            pixels[incomplete] = filled = _inpainted(pixels[incomplete], valid[incomplete])
+        if len(incomplete) and self._shining:
             # the finest highlights were blurred by the resizing and are not marked invalid
             fine_highlights = np.stack([highlights(channel_levels(frame).darkest) for frame in filled])  # (n, S, S)
             pixels[incomplete] = _inpainted(filled, valid[incomplete] & ~fine_highlights)

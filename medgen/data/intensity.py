@@ -27,11 +27,14 @@ class Intensity(NamedTuple):
     rule : one of `RULES`
     numbers : LO, HI of "window" (in the file's own unit) and "percentile" (0 to 100)
     range : the values that are shown black and white, where they are known; "auto" and "percentile" find theirs in the data set
+        (`medgen.data.preparing.survey`)
+    convention : whether floats and wide integers keep their convention (`StoredFrame.conventional`) whatever the range
     """
 
     rule: str = "auto"
     numbers: tuple[float, float] = ROBUST
     range: tuple[float, float] | None = None
+    convention: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -71,7 +74,7 @@ def picture(frame: StoredFrame, intensity: Intensity = AUTO) -> Pixels:
     """
     if frame.rendered is not None and intensity.rule == "auto":
         return frame.rendered
-    whole = intensity.rule == "full" or intensity.range is None
+    whole = intensity.rule == "full" or intensity.range is None or (intensity.convention and frame.conventional)
     if whole and frame.rendered is not None and frame.rendered.dtype == np.uint8 and frame.values.dtype == np.uint8:
         return frame.rendered
     ends = (frame.black, frame.white) if whole else intensity.range
@@ -84,15 +87,17 @@ def picture(frame: StoredFrame, intensity: Intensity = AUTO) -> Pixels:
     return np.nan_to_num(np.clip(unit, 0, 1), nan=0.0).astype(np.float32)
 
 
+def keeps_convention(frame: StoredFrame) -> bool:
+    """Tell whether the values of a frame whose type has a convention lie within it; those of a frame without values do."""
+    numbers = frame.values[~np.isnan(frame.values)]
+    lower, upper = sorted((frame.black, frame.white))
+    return not numbers.size or bool(numbers.min() >= lower - TOLERANCE and numbers.max() <= upper + TOLERANCE)
+
+
 def _check_convention(frame: StoredFrame) -> None:
     """Refuse values whose black and white nobody can know."""
-    numbers = frame.values[~np.isnan(frame.values)]
-    if not numbers.size:
-        return
-    low, high = numbers.min(), numbers.max()
-    lower, upper = sorted((frame.black, frame.white))
-    if low < lower - TOLERANCE or high > upper + TOLERANCE:
+    if not keeps_convention(frame):
         raise ImageError(
-            f"{frame.values.dtype} values from {low:g} to {high:g}, and what is black and white is not known: "
-            "take --intensity percentile:0.5,99.5 or window:LO,HI"
+            f"{frame.values.dtype} values from {np.nanmin(frame.values):g} to {np.nanmax(frame.values):g}, and what is black and "
+            "white is not known: take --intensity percentile:0.5,99.5 or window:LO,HI"
         )

@@ -16,11 +16,13 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from medgen.config import Settings, read_toml
 from medgen.data.augment import AugmentSettings
-from medgen.errors import DataError
+from medgen.data.intensity import Intensity
+from medgen.errors import ConfigError, DataError
+from medgen.types import OverlayRules
 
 INDEX = [
     "id", "path", "label", "finding", "split", "group", "copy", "annotated",
@@ -46,6 +48,27 @@ class PrepareSettings(Settings):
     drop_leaks: bool = False  # leave out of val and test what training has nearly seen, where the source gives the splits
     group_names: bool = True  # keep frames together whose names have a common stem and a running number
     assume: Literal["", "normal"] = ""  # label of frames that the source leaves unlabelled
+    intensity: str = "auto"  # which values are black and white: auto, full, window:LO,HI or percentile:LO,HI
+    intensity_range: tuple[float, ...] | None = None  # those values; () where no file needs them, None until they are looked for
+    intensity_convention: bool = False  # whether floats from 0 to 1 and wide integers to 255 need no range
+    overlay: OverlayRules = "auto"  # what in a frame is no tissue (`field.overlay.find_overlay`)
+    mask_values: tuple[float, ...] = ()  # the labels that are a finding; () = all but 0
+
+    @field_validator("intensity")
+    @classmethod
+    def _is_a_rule(cls, text: str) -> str:
+        try:
+            Intensity.parse(text)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+    def shown(self) -> Intensity:
+        """Return the rule by which values become grey levels, with the range that was found for it."""
+        rule = Intensity.parse(self.intensity)
+        if self.intensity_range and rule.rule != "full":
+            rule = rule._replace(range=(self.intensity_range[0], self.intensity_range[1]))
+        return rule._replace(convention=self.intensity_convention)
 
 
 T_co = TypeVar("T_co", bound=np.generic, covariant=True)
@@ -84,6 +107,8 @@ class Prepared:
     others : (N, S, S, C) uint8, the other frame of each pair; None where there are no pairs
     refused : file and reason of each file that was left out, where the source is read as it is
     own_valid : (N, S, S) bool, what each frame shows itself, where `valid` is a mask common to all of them; None where it is not
+    shown : which values are black and white, and what share of the frames is blanked, a sentence each
+    warnings : what may be wrong with it, as counted while it was prepared (`preparing.tally`), a sentence each
     """
 
     folder: Path
@@ -98,6 +123,8 @@ class Prepared:
     others: Frames | None = None
     refused: tuple[tuple[str, str], ...] = ()
     own_valid: Flags | None = None
+    shown: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -200,7 +227,11 @@ def open_prepared(folder: Path) -> Prepared:
     if not len(frames) == len(valid) == len(index):
         raise DataError(f"'{folder}' is damaged: {len(frames)} frames, {len(index)} rows; prepare it again with --overwrite")
     settings = PrepareSettings.parse(about["settings"], f"{folder}/prepare.toml")
-    return Prepared(folder, settings, about["source"], about["digest"], index, frames, valid, masks)
+    shown = tuple(f"intensity: {text}" for text in [about.get("intensity")] if text) + tuple(about.get("blanked", ()))
+    warnings = tuple(about.get("warnings", ()))
+    return Prepared(
+        folder, settings, about["source"], about["digest"], index, frames, valid, masks, shown=shown, warnings=warnings
+    )
 
 
 def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:

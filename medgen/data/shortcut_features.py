@@ -30,7 +30,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.preparing.duplicates import digest
 from medgen.data.writers.map_to_original import find_originals
 from medgen.errors import ImageError
-from medgen.types import OnProgress, Progress, no_progress
+from medgen.types import OnProgress, OverlayRules, Progress, no_progress
 
 BLOCK = 64  # frames read at once
 MAX_BOX = 0.75  # of the frame's side; a black rectangle that is longer along an edge is border
@@ -87,11 +87,12 @@ def frame_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgres
     on_progress : called after every block of frames
     """
     tables = []
+    rules: OverlayRules = "dark" if data.settings.overlay == "dark" else "endoscopy"  # a bright lesion is no highlight
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         frames, valid = data.frames[block], np.asarray(data.valid[block])  # (b, S, S, C), (b, S, S)
         tables += [
-            picture_traits(pixels, frame_valid) | ({} if data.kind else overlay_traits(pixels, frame_valid))
+            picture_traits(pixels, frame_valid) | ({} if data.kind else overlay_traits(pixels, frame_valid, rules))
             for pixels, frame_valid in zip(frames, valid, strict=True)
         ]
         on_progress(Progress("audit", start + len(block), len(rows)))
@@ -138,7 +139,7 @@ def picture_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
     return traits | {"sharpness": float(edges.var(dtype=np.float64)) if edges.size else np.nan}
 
 
-def overlay_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
+def overlay_traits(pixels: NDArray[np.uint8], valid: Mask, rules: OverlayRules = "endoscopy") -> dict[str, float]:
     """Return area and position of the overlay that `overlay.find_overlay` detects in one stored frame, as shares of the frame.
 
     A black box lies inside the field of view, or in a corner of the frame, where `find_overlay` takes it for border and
@@ -148,10 +149,11 @@ def overlay_traits(pixels: NDArray[np.uint8], valid: Mask) -> dict[str, float]:
     ----------
     pixels : (S, S, C) uint8
     valid : (S, S) bool, as the data set has it
+    rules : by which overlay is looked for
     """
     levels = channel_levels(pixels)
     field = find_field(pixels, levels)
-    overlay = find_overlay(levels, max(field.threshold, STEP), field.green_box)
+    overlay = find_overlay(levels, max(field.threshold, STEP), field.green_box, rules)
     black = overlay.black_box | corner_boxes(overlay.border)
     down, across = np.nonzero(black)
     return {

@@ -213,7 +213,7 @@ def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: MapFor
     header = read_header(file) if kind == "dicom" else None
     planes: dict[int, NDArray[np.float32]] = {}
     try:
-        for image in read_images(file, sampling=Sampling(numbers=tuple(unread))):
+        for image in read_images(file, look.scored.data.settings.shown(), Sampling(numbers=tuple(unread))):
             number = image.number
             if number in unread:
                 index, original = unread[number]

@@ -46,7 +46,8 @@ def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress)
         return open_for(run, input_path)
     if run.origin.kind:
         return open_for(run, f"folder:{input_path}")
-    settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": ""})
+    shown = run.origin.prepare.intensity_range or ()  # as the run's own frames were shown, never as the new ones ask for
+    settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": "", "intensity_range": shown})
     prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
     return open_for(run, out / "prepared")
 

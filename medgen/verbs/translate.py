@@ -20,7 +20,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.images import read_images
 from medgen.data.native.addresses import is_address
 from medgen.data.pixel_format import to_uint8, with_channels
-from medgen.data.prepared import is_prepared
+from medgen.data.prepared import PrepareSettings, is_prepared
 from medgen.data.sources import read_source
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.fixed_shape import in_fixed_shape
@@ -81,7 +81,7 @@ def translate(
     translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
     if is_prepared(input_path) or is_address(input_path):
         return _data_set(run, translator, input_path, out, split, on_progress)
-    return _raw_frames(translator, input_path, out, run.origin.prepare.channels, fit, on_progress)
+    return _raw_frames(translator, input_path, out, run.origin.prepare, fit, on_progress)
 
 
 class _Translator(NamedTuple):
@@ -117,7 +117,9 @@ def _data_set(
     return len(rows)
 
 
-def _raw_frames(translator: _Translator, input_path: Path, out: Path, channels: int, fit: Fit, on_progress: OnProgress) -> int:
+def _raw_frames(
+    translator: _Translator, input_path: Path, out: Path, settings: PrepareSettings, fit: Fit, on_progress: OnProgress
+) -> int:
     entries = read_source(input_path)
     names = Counter(PurePosixPath(entry.file).with_suffix("") for entry in entries)
     translate_frame = _resized if fit == "resize" else _tiled
@@ -126,9 +128,11 @@ def _raw_frames(translator: _Translator, input_path: Path, out: Path, channels: 
         name = PurePosixPath(entry.file)
         unique = names[name.with_suffix("")] == 1  # a.jpg becomes a.png, but beside an a.bmp a.jpg.png
         try:
-            for image in read_images(entry.path):
+            for k, image in enumerate(read_images(entry.path, settings.shown())):
+                if entry.frame not in (None, k):
+                    continue
                 number = image.source.removeprefix(str(entry.path))  # "#k" in a file of several frames, else ""
-                drawn = translate_frame(translator, with_channels(to_uint8(image.pixels), channels))
+                drawn = translate_frame(translator, with_channels(to_uint8(image.pixels), settings.channels))
                 write_bytes(out / f"{name.with_suffix('') if unique else name}{number}.png", png(drawn))
                 written += 1
         except ImageError as error:

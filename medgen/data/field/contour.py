@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.overlay import ChannelLevels, Mask, channel_levels, find_overlay, green_box, reduce_valid
+from medgen.data.field.overlay import ChannelLevels, Mask, channel_levels, find_overlay, green_box, reduce_valid, rules_for
 from medgen.data.pixel_format import to_uint8
-from medgen.types import Box, Crop, Image
+from medgen.types import Box, Crop, Image, OverlayRules
 
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels
 BORDER_NOISE = 14  # nor do its 10th and 90th percentile lie farther apart
@@ -159,7 +159,7 @@ def resize(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return cv2.resize(pixels, (size, size), interpolation=mode).reshape(size, size, pixels.shape[2])
 
 
-def crop(image: Image, size: int, square: Literal["crop", "pad"] = "crop") -> tuple[Crop, Field]:
+def crop(image: Image, size: int, square: Literal["crop", "pad"] = "crop", rules: OverlayRules = "auto") -> tuple[Crop, Field]:
     """Cut the field of view out of a frame and resize it to (size, size, C), with the pixels that show tissue.
 
     Parameters
@@ -167,6 +167,7 @@ def crop(image: Image, size: int, square: Literal["crop", "pad"] = "crop") -> tu
     image : the frame
     size : side of the crop in pixels
     square : the centre square of the field of view, or the square around it
+    rules : what is looked for that is no tissue (`medgen.data.field.overlay`)
 
     Returns
     -------
@@ -178,6 +179,7 @@ def crop(image: Image, size: int, square: Literal["crop", "pad"] = "crop") -> tu
     field = find_field(pixels, levels)
     box = square_box(field.box, square)
     green = field.green_box if box == (0, 0, width, height) else None  # its lengths scale with the frame it is looked for in
-    overlay = find_overlay(ChannelLevels(*(cut(plane, box) for plane in levels)), field.threshold, green)
+    cropped_levels = ChannelLevels(*(cut(plane, box) for plane in levels))
+    overlay = find_overlay(cropped_levels, field.threshold, green, rules_for(pixels, rules))
     valid = cut(np.ones((height, width), dtype=bool), box) & ~overlay.any
     return Crop(resize(cut(pixels, box), size), reduce_valid(valid, size), box, image.source), field

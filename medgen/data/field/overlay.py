@@ -1,4 +1,19 @@
-"""What in an endoscopy frame is not tissue: dark border, black boxes, the green position indicator, burned-in text, highlights.
+"""What in a frame is not tissue: dark border, black boxes, the green position indicator, burned-in text, highlights.
+
+Not all of that holds for every picture. Wet mucosa under the lamp of an endoscope shines, and what is small, bright and
+colourless in it is a reflection or a letter. In a grey picture everything is colourless: there a bright lesion of an MRI, a
+calcification of a mammogram or the nerve fibres of an OCT would be blanked, and in a stained section the gaps between cells. What
+is black all the way to the edge of the frame, and a filled black rectangle, is no tissue in any of them. Letters in grey pictures
+cannot be told from such findings and stay.
+
+====================  =================  ============================================================
+rules                 blanks             right for
+====================  =================  ============================================================
+``endoscopy``         all of the above   white-light endoscopy, in colour
+``dark``              border, black box  CT, MRI, X-ray, ultrasound, OCT, fundus, dermoscopy, histology
+``none``              nothing            industrial frames, frames cut to tissue
+``auto``              of each frame      endoscopy where it is in colour and not stained, else dark
+====================  =================  ============================================================
 
 Everything works at the resolution of the source, where glyphs and highlights can still be told from tissue, and is
 reduced to the prepared size afterwards. Lengths are stated for a field of view of 512 pixels and scale with it.
@@ -14,12 +29,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.types import OverlayRules
+
 Mask = NDArray[np.bool_]
 
 BOX_SHARE = 0.004  # smallest share of the frame that counts as a box
 HIGHLIGHT_RISE = 45  # how far a highlight or glyph stands above its surroundings, in grey levels
 HIGHLIGHT_FLOOR = 150  # and how bright its darkest channel is at the least
 OVEREXPOSED = 250  # all three channels this high: nothing of the tissue is left to see
+COLOURED = 16  # how far the channels of a pixel lie apart, in grey levels, where it has a colour
+GREY_SHARE = 0.05  # of coloured pixels, at the most, in a grey picture: a marker or a scale in colour
+STAINED_RED = 1.3  # red of a stained section against its blue, at the most; mucosa has 1.5 to 15 times as much red
 
 
 class Overlay(NamedTuple):
@@ -49,6 +69,33 @@ class ChannelLevels(NamedTuple):
     brightest: NDArray[np.uint8]
     darkest: NDArray[np.uint8]
     green: Mask
+
+
+def is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Tell whether (H, W, C) uint8 pixels are grey: of one channel, or of three that are alike but for a marker in colour."""
+    if pixels.shape[2] == 1:
+        return True
+    levels = channel_levels(pixels)
+    return bool((levels.brightest - levels.darkest > COLOURED).mean() < GREY_SHARE)
+
+
+def rules_for(pixels: NDArray[np.uint8], rules: OverlayRules = "auto") -> OverlayRules:
+    """Return the rules that hold for a frame, never "auto".
+
+    Of 975 frames of HyperKvasir, 65 to 98 % of the pixels are coloured, red is 1.5 to 15 times as strong as blue and green
+    stronger than blue; haematoxylin and eosin leave blue above green.
+
+    Parameters
+    ----------
+    pixels : (H, W, C) uint8, C 1 or 3
+    rules : the setting
+    """
+    if rules != "auto":
+        return rules
+    if is_grey(pixels):
+        return "dark"
+    red, green, blue = pixels.reshape(-1, 3).mean(axis=0)
+    return "dark" if blue > green and red < STAINED_RED * blue else "endoscopy"
 
 
 def channel_levels(pixels: NDArray[np.uint8]) -> ChannelLevels:
@@ -136,7 +183,7 @@ def highlights(darkest: NDArray[np.uint8]) -> Mask:
     return _grow(bright, _scaled(2, darkest.shape)) if bright.any() else bright
 
 
-def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = None) -> Overlay:
+def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = None, rules: OverlayRules = "endoscopy") -> Overlay:
     """Return what in a frame is not tissue.
 
     Parameters
@@ -144,12 +191,19 @@ def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = Non
     levels : of the square crop at source resolution, planes of (H, W)
     threshold : brightness up to which a pixel counts as border (`contour.find_field`); below 0 for a frame with no dark border
     green : (H, W) bool, the green box of these very levels, where it has been found already
+    rules : what is looked for, "endoscopy", "dark" or "none"
     """
+    nothing = np.zeros(levels.brightest.shape, dtype=bool)
+    if rules == "none":
+        return Overlay(nothing, nothing, nothing, nothing)
     edge = _scaled(1.5, levels.brightest.shape)
     border, black = dark_regions(levels.brightest, threshold)
+    border, black = (_grow(dark, edge) if dark.any() else dark for dark in (border, black))
+    if rules == "dark":
+        return Overlay(border, black, nothing, nothing)
     return Overlay(
-        border=_grow(border, edge) if border.any() else border,
-        black_box=_grow(black, edge) if black.any() else black,
+        border=border,
+        black_box=black,
         green_box=green_box(levels.green) if green is None else green,
         highlight=highlights(levels.darkest),
     )

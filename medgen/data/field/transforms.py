@@ -13,19 +13,30 @@ from monai.transforms.transform import MapTransform
 
 from medgen.data.field.contour import crop
 from medgen.data.images import read_image
-from medgen.types import Image
+from medgen.data.intensity import Intensity
+from medgen.types import Image, OverlayRules
 
 
 class LoadFramed(MapTransform):
     """Read each path as a frame: (C, H, W) float32 in [0, 1], upright.
 
     MONAI's own LoadImage gives PNG and JPEG transposed and MONOCHROME1 inverted.
+
+    Parameters
+    ----------
+    keys : of paths
+    intensity : which values are black and white: "auto", "full", "window:LO,HI", or what `PrepareSettings.shown` of a prepared
+        data set says, with the range that was found there. Read alone, a frame shows the whole range of its type by "auto".
     """
+
+    def __init__(self, keys: KeysCollection, intensity: str | Intensity = "auto", allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.intensity = Intensity.parse(intensity) if isinstance(intensity, str) else intensity
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         for key in self.key_iterator(result):
-            pixels = read_image(Path(result[key])).pixels
+            pixels = read_image(Path(result[key]), intensity=self.intensity).pixels
             scaled = pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
             result[key] = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32))
         return result
@@ -39,6 +50,7 @@ class ContourCropd(MapTransform):
     keys : of frames (C, H, W), C 1 or 3, uint8 or float32 in [0, 1]; they become (C, size, size) float32 in [0, 1]
     size : side of the crop in pixels
     square : the centre square of the field of view, or the square around it
+    overlay : what is looked for that is no tissue: "auto", "endoscopy", "dark" or "none" (`medgen.data.field.overlay`)
     valid_suffix : each key with this behind it gets (1, size, size) bool, True where the pixel shows tissue
     """
 
@@ -49,15 +61,16 @@ class ContourCropd(MapTransform):
         square: Literal["crop", "pad"] = "crop",
         valid_suffix: str = "_valid",
         allow_missing_keys: bool = False,
+        overlay: OverlayRules = "auto",
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.size, self.square, self.valid_suffix = size, square, valid_suffix
+        self.size, self.square, self.valid_suffix, self.overlay = size, square, valid_suffix, overlay
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         for key in self.key_iterator(result):
             pixels = np.ascontiguousarray(np.asarray(result[key]).transpose(1, 2, 0))  # (H, W, C)
-            cut, _ = crop(Image(pixels, None, str(key)), self.size, self.square)
+            cut, _ = crop(Image(pixels, None, str(key)), self.size, self.square, self.overlay)
             result[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)
             result[f"{key}{self.valid_suffix}"] = torch.from_numpy(cut.valid[None])  # (1, S, S)
         return result

@@ -63,7 +63,7 @@ class ImageFiles(LazyRows[np.uint8]):
 
     def _decode(self, row: int) -> NDArray[np.uint8]:
         try:
-            image = read_image(self._entries[row].path)
+            image = read_image(self._entries[row].path, self._entries[row].frame or 0)
         except ImageError as error:
             raise self._refusal(row, f"cannot be read ({error})") from None
         if image.source != str(self._entries[row].path):

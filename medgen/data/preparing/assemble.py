@@ -18,6 +18,7 @@ from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicat
 from medgen.data.preparing.groups import find_groups
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.splits import split_prepared
+from medgen.data.preparing.tally import blanked, tally
 from medgen.errors import DataError
 from medgen.files import replacing, write_csv, write_text
 
@@ -39,7 +40,7 @@ def assemble(
     out : folder of the data set
     parts : files that `prepare` wrote, in the order of the frames
     unread : file, reason and kind of files that were not even opened
-    about : source, digest and version
+    about : source, digest, version, and which values are black and white
     settings : of the data set
     workers : threads; None is one for each core
 
@@ -79,7 +80,9 @@ def assemble(
         "frames": len(index), "copies": len(index) - originals,
         "rejected": int(kinds.get("rejected", 0)), "ignored": int(kinds.get("ignored", 0)), "leaks": int(kinds.get("leak", 0)),
     }  # fmt: skip
-    write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings.model_dump(mode="json")}))
+    shown = index[index["copy"] == 0]
+    said = {"blanked": [*blanked(shown)], "warnings": tally(shown)}
+    write_text(out / "prepare.toml", to_toml({**about, **said, "counts": counts, "settings": settings.model_dump(mode="json")}))
 
 
 def _write_arrays(

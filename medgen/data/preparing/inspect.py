@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from medgen.data.field.contour import crop
-from medgen.data.images import count_frames, read_images
+from medgen.data.images import count_frames
+from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import relations
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.groups import count_groups, find_groups, group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.source_frames import counted, read_frames
+from medgen.data.preparing.survey import survey
+from medgen.data.preparing.tally import level_sentences, mask_sentences
 from medgen.data.sampling import Sampling
 from medgen.data.scorable import LEAST_VALID, left_out
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
-from medgen.data.truth import read_mask
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
 from medgen.types import OnProgress, Progress, no_progress
@@ -49,6 +52,8 @@ class Inspection:
         Of files with several frames, the middle ones are compared.
     read : files that could be read
     warnings : what may spoil a study, a sentence each; the gravest first
+    settings : how it would be prepared, with what holds for the whole data set (`medgen.data.preparing.survey`)
+    intensity : which values are black and white, in words
     """
 
     source: Path
@@ -60,6 +65,8 @@ class Inspection:
     duplicates: pd.DataFrame
     read: int
     warnings: list[str]
+    settings: PrepareSettings
+    intensity: str
 
     def write(self, out: Path) -> None:
         """Write each table as a CSV of its name into the folder `out`, each whole or not at all."""
@@ -74,6 +81,7 @@ class _Look:
     entry: SourceFile
     reason: str = ""  # why it cannot be read, or ""
     sizes: tuple[tuple[int, int, int], ...] = ()  # width, height and channels of each frame
+    frames: tuple[dict[str, str | int], ...] = ()  # of each: path, label, finding, and what `tally` counts
     digest: str = ""
     hash: int = 0
     thumbnail: NDArray[np.uint8] | None = None
@@ -87,6 +95,7 @@ def inspect_source(
     assume: str = "",
     workers: int | None = None,
     group_names: bool = True,
+    settings: PrepareSettings | None = None,
 ) -> Inspection:
     """Read every file of a source and its masks, and count.
 
@@ -96,6 +105,7 @@ def inspect_source(
     assume : label of the images whose label the source does not say
     workers : threads; None is one for each core. The result is the same for any.
     group_names : whether a common stem with a running number keeps frames together
+    settings : how it is to be prepared: intensity, overlay and mask values count here
 
     Raises
     ------
@@ -109,9 +119,10 @@ def inspect_source(
     """
     listing = list_source(source, assume, group_names)
     entries = listing.entries
+    found = survey(entries, settings or PrepareSettings(), workers)
     looks = []
     key = group_key(entry.file for entry in entries)
-    for look in in_order(lambda entry: _look(entry, key), entries, workers):
+    for look in in_order(lambda entry: _look(entry, found.settings, key), entries, workers):
         looks.append(look)
         on_progress(Progress("inspect", len(looks), len(entries)))
     good = [look for look in looks if not look.reason]
@@ -121,40 +132,34 @@ def inspect_source(
     duplicates = _duplicates(good)
     warnings = [*_warn_of_files(looks), *_warn_of_labels(good), *_warn_of_duplicates(good, duplicates), *_warn_of_frames(good)]
     warnings += listing.notes
-    groups = _groups(good, duplicates)
+    tables = (_classes(good), _sizes(good), _groups(good, duplicates), rejected, duplicates)
     return Inspection(
-        source, layout_of(source).MEANING, _classes(good), _sizes(good), groups, rejected, duplicates, len(good), warnings
+        source, layout_of(source).MEANING, *tables, len(good), warnings, settings=found.settings, intensity=found.intensity
     )
 
 
-def _look(entry: SourceFile, key: bytes) -> _Look:
+def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
     try:
         sha = digest(entry.path)
-        sizes, blank, middle, related = [], 0, count_frames(entry.path, Sampling()) // 2, relations(entry, key)
-        for number, image in enumerate(read_images(entry.path, sampling=Sampling())):
-            height, width, channels = image.pixels.shape
+        sizes, frames, blank, middle, related = [], [], 0, count_frames(entry.path, Sampling()) // 2, relations(entry, key)
+        for number, frame in enumerate(read_frames(entry, settings)):
+            height, width, channels = frame.image.pixels.shape
             sizes.append((width, height, channels))
-            cropped, _ = crop(image, COMPARED)
+            frames.append({"label": frame.label, "finding": frame.finding, **counted(entry, frame)})
+            cropped, _ = crop(frame.image, COMPARED, rules=settings.overlay)
             blank += bool(cropped.valid.mean() < LEAST_VALID)
-            if number == middle:
+            if number in (0, middle):
                 small = cropped.pixels
-        _check_mask(entry, sizes)
     except ImageError as error:
         return _Look(entry, str(error))
-    return _Look(entry, "", tuple(sizes), sha, dhash(small), thumbnail(small), tuple(related), blank)
-
-
-def _check_mask(entry: SourceFile, sizes: Sequence[tuple[int, int, int]]) -> None:
-    for mask in entry.masks:
-        height, width = read_mask(mask).shape
-        if (width, height) != sizes[0][:2]:
-            raise ImageError(f"its mask {mask.path.name} is {width} x {height}, the frame {sizes[0][0]} x {sizes[0][1]}")
+    return _Look(entry, "", tuple(sizes), tuple(frames), sha, dhash(small), thumbnail(small), tuple(related), blank)
 
 
 def _classes(looks: Sequence[_Look]) -> pd.DataFrame:
     counts: Counter[tuple[str, str, str]] = Counter()
     for look in looks:
-        counts[look.entry.finding, look.entry.label, look.entry.split] += len(look.sizes)
+        for frame in look.frames:
+            counts[str(frame["finding"]), str(frame["label"]), look.entry.split] += 1
     return pd.DataFrame(
         [(*key, frames) for key, frames in sorted(counts.items())], columns=["finding", "label", "split", "frames"]
     )
@@ -206,9 +211,8 @@ def _warn_of_labels(looks: Sequence[_Look]) -> Iterator[str]:
     frames: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     for look in looks:
-        frames[look.entry.label] += len(look.sizes)
-        if not look.entry.label:
-            unknown[look.entry.finding or "no finding"] += len(look.sizes)
+        frames.update(str(frame["label"]) for frame in look.frames)
+        unknown.update(str(frame["finding"] or "no finding") for frame in look.frames if not frame["label"])
     if not frames["normal"]:
         yield "no frame is labelled normal, and models learn from normal frames alone"
     if not frames["abnormal"]:
@@ -220,6 +224,9 @@ def _warn_of_labels(looks: Sequence[_Look]) -> Iterator[str]:
     bare = sum(not look.entry.annotated for look in abnormal)
     if 0 < bare < len(abnormal):
         yield f"{bare} of {len(abnormal)} abnormal files have no mask"
+    if looks:
+        table = pd.DataFrame([frame for look in looks for frame in look.frames])
+        yield from (*mask_sentences(table), *level_sentences(table))
 
 
 def _warn_of_duplicates(looks: Sequence[_Look], duplicates: pd.DataFrame) -> Iterator[str]:

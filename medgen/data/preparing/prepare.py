@@ -18,6 +18,7 @@ from medgen.data.preparing.crop_file import Cropped, crop_file
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.survey import survey
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, read_source
 from medgen.errors import DataError, ImageError
@@ -26,6 +27,7 @@ from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
+CROPPING = 2  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
 
 
 def prepare(
@@ -62,6 +64,8 @@ def prepare(
         raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out or pass --overwrite")
     parts = out / PARTS / key
     parts.mkdir(parents=True, exist_ok=True)
+    found = survey(entries, settings, workers)
+    settings = found.settings
     chunks = [(number, entries[start : start + CHUNK]) for number, start in enumerate(range(0, len(entries), CHUNK))]
     total = len(entries)
     done = 0
@@ -69,19 +73,25 @@ def prepare(
     for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings, secret), chunks, workers):
         done += files
         on_progress(Progress("prepare", done, total))
-    about = {"source": str(source), "digest": key, "medgen": __version__}
-    assemble(out, [_part(parts, number) for number, _ in chunks], left_over(source, entries), about, settings, workers)
+    about = {"source": str(source), "digest": key, "medgen": __version__, "intensity": found.intensity}
+    unread = left_over(source, entries)
+    assemble(out, [_part(parts, number) for number, _ in chunks], unread, about, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
 
 
 def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
-    """Return a digest of the settings and of every file's name, label and state on disk."""
+    """Return a digest of the settings, of every file's name and label, and of the state on disk of all files and masks."""
     known = []
     for entry in entries:
-        state = entry.path.stat() if entry.path.exists() else None
-        known.append(repr((replace(entry, path=Path(entry.file)), state and (state.st_size, state.st_mtime_ns))))
-    return short_digest(settings.digest(), *known)
+        states = [_state(path) for path in (entry.path, *(mask.path for mask in entry.masks))]
+        known.append(repr((replace(entry, path=Path(entry.file)), states)))
+    return short_digest(f"{CROPPING} {settings.digest()}", *known)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    state = path.stat() if path.exists() else None
+    return state and (state.st_size, state.st_mtime_ns)
 
 
 def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings, key: bytes) -> int:

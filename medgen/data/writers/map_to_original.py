@@ -56,16 +56,19 @@ def find_originals(data: Prepared, rows: NDArray[np.int64]) -> list[Original]:
     """
     source = {"": Path(data.source), "folder": data.folder}.get(data.kind)
     files: dict[str, Path] = {}
+    numbers: dict[str, int] = {}  # of frames that the source names one by one
     if source is not None:
         try:
-            files = {entry.file: entry.path for entry in read_source(source) if entry.path.is_file()}
+            entries = [entry for entry in read_source(source) if entry.path.is_file()]
+            files = {entry.file: entry.path for entry in entries}
+            numbers = {entry.file: entry.frame or 0 for entry in entries}
         except DataError:  # the source is gone or no longer a data source
             files = {}
     originals = []
     for row, path in zip(rows.tolist(), data.index["path"].iloc[rows], strict=True):
         name, _, number = path.rpartition("#")
         if path in files or not number.isdigit():
-            name, number = path, "0"
+            name, number = path, str(numbers.get(path, 0))
         originals.append(Original(row, path, name, files.get(name), int(number)))
     return originals
 

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 
 from medgen.data.field.contour import crop, square_box
-from medgen.data.images import read_image
+from medgen.data.field.overlay import rules_for
+from medgen.data.images import count_frames, read_image
 from medgen.data.pixel_format import to_uint8
-from medgen.data.prepared import evenly_spaced
+from medgen.data.prepared import PrepareSettings, evenly_spaced
+from medgen.data.preparing.survey import survey
+from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
 from medgen.files import write_bytes
@@ -18,13 +21,24 @@ from medgen.report.figures import image_grid
 from medgen.types import Image, OnProgress, Progress, no_progress
 
 
-def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_progress: OnProgress = no_progress) -> int:
+def crop_steps(
+    source: Path,
+    out: Path,
+    size: int = 96,
+    limit: int = 12,
+    on_progress: OnProgress = no_progress,
+    settings: PrepareSettings | None = None,
+) -> int:
     """Write one picture a frame with the steps of its crop: original, grey, mask and threshold, contour, result, valid.
+
+    The last one shows in blue what is blanked, and says by which rules and how much.
 
     Parameters
     ----------
     source : one frame or a folder
-    limit : frames, taken evenly from a folder
+    size : side of the crop in pixels
+    limit : files, taken evenly from a folder; of each its middle frame
+    settings : intensity and overlay, as `Inspection.settings` has them; None looks for what holds for the whole source
 
     Returns
     -------
@@ -36,11 +50,12 @@ def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_prog
     2
     """
     entries = read_source(source)
+    settings = settings or survey(entries, PrepareSettings()).settings
     chosen = evenly_spaced(len(entries), limit)
     written = 0
     for done, entry in enumerate((entries[index] for index in chosen), start=1):
         try:
-            picture = _steps(read_image(entry.path), size)
+            picture = _steps(_middle(entry, settings), size, settings)
         except ImageError as error:
             on_progress(Progress("steps", done, len(chosen), {}, f"{entry.file}: {error}"))
             continue
@@ -50,10 +65,17 @@ def crop_steps(source: Path, out: Path, size: int = 96, limit: int = 12, on_prog
     return written
 
 
-def _steps(image: Image, size: int) -> bytes:
+def _middle(entry: SourceFile, settings: PrepareSettings) -> Image:
+    """Read the middle frame of a file, as the first slice of a volume often shows nothing."""
+    number = count_frames(entry.path) // 2 if entry.frame is None else entry.frame
+    return read_image(entry.path, number, settings.shown())
+
+
+def _steps(image: Image, size: int, settings: PrepareSettings) -> bytes:
     pixels = to_uint8(image.pixels)
+    rules = rules_for(pixels, settings.overlay)
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    cropped, field = crop(Image(pixels, image.spacing, image.source), size)
+    cropped, field = crop(Image(pixels, image.spacing, image.source), size, rules=rules)
     outline = pixels.copy()
     width = max(1, round(min(pixels.shape[:2]) / 150))
     box, square = field.box, square_box(field.box)
@@ -64,6 +86,6 @@ def _steps(image: Image, size: int) -> bytes:
     marked[~cropped.valid] = (0, 80, 255)
     mask = np.repeat((field.mask * 255).astype(np.uint8)[..., None], 3, axis=2)
     threshold = f"mask > {field.threshold} (Otsu {field.otsu})" if field.bordered else f"no border (Otsu {field.otsu})"
-    titles = ["original", "grey", threshold, "contour", f"{size} x {size}", "valid pixels"]
+    titles = ["original", "grey", threshold, "contour", f"{size} x {size}", f"{rules}: {1 - cropped.valid.mean():.0%} blanked"]
     grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     return image_grid([[pixels, grey, mask, outline, cropped.pixels, marked]], titles, side=240)

@@ -1,0 +1,100 @@
+"""One file of a source, frame by frame: its picture, and what is marked in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from medgen.data.images import opened
+from medgen.data.intensity import picture
+from medgen.data.pixel_format import StoredFrame, to_uint8
+from medgen.data.prepared import PrepareSettings
+from medgen.data.sampling import Sampling
+from medgen.data.source_file import SourceFile
+from medgen.data.truth import Marks, open_truth
+from medgen.errors import ImageError
+from medgen.types import Image
+
+MANY_LEVELS = 64  # values in a file of more than 8 bits from which on its picture should have as many grey levels
+
+
+class SourceFrame(NamedTuple):
+    """One frame of a source.
+
+    Attributes
+    ----------
+    name : `SourceFile.file`, with ``#k`` behind it for frame k of a file with several
+    image : its picture
+    marks : what masks and boxes mark in it
+    label, finding : of the source, or of the marks where `SourceFile.label_by_mask` says so
+    levels : grey levels of the picture of a file of more than 8 bits; 0 for others, and where the file has few values itself
+    """
+
+    name: str
+    image: Image
+    marks: Marks
+    label: str
+    finding: str
+    levels: int
+
+
+def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[SourceFrame]:
+    """Read the frames of a file that are meant.
+
+    Raises
+    ------
+    ImageError : if the file or a mask cannot be read, they do not fit each other, or there is no such frame.
+    """
+    intensity, values = settings.shown(), frozenset(settings.mask_values)
+    sampling = Sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))
+    with opened(entry.path, sampling) as content:
+        if content.refers_to is not None:
+            raise ImageError("is a segmentation, which marks findings in other files and is no picture")
+        with open_truth(entry, content, values, sampling) as marks_of:
+            read = False
+            for frame in content.frames:
+                number = frame.number or 0
+                if entry.frame not in (None, number):
+                    continue
+                read = True
+                numbered = f"#{number}" if content.total > 1 or frame.seconds is not None else ""
+                image = Image(picture(frame, intensity), frame.spacing, f"{entry.path}{numbered}", number, frame.seconds)
+                marks = marks_of(number, (image.pixels.shape[0], image.pixels.shape[1]))
+                label, finding = _named_by(entry, marks)
+                name = entry.file if entry.frame is not None else f"{entry.file}{numbered}"
+                yield SourceFrame(name, image, marks, label, finding, _levels(frame, image))
+                if entry.frame is not None:
+                    break
+            if not read:
+                raise ImageError(f"has no frame {entry.frame}; it has {content.total}, counted from 0")
+
+
+def counted(entry: SourceFile, frame: SourceFrame) -> dict[str, str | int]:
+    """Return what `medgen.data.preparing.tally` counts of a frame before it is cropped."""
+    return {
+        "path": frame.name,
+        "annotated": int(entry.annotated),
+        "marked": int(frame.marks.mask.sum()),
+        "scaled": int(frame.marks.scaled),
+        "unrelated": int(frame.marks.unrelated),
+        "levels": frame.levels,
+    }
+
+
+def _named_by(entry: SourceFile, marks: Marks) -> tuple[str, str]:
+    """Return label and finding of a frame."""
+    if not entry.label_by_mask:
+        return entry.label, entry.finding
+    return ("abnormal", entry.finding) if marks.mask.any() else ("normal", "normal")
+
+
+def _levels(frame: StoredFrame, image: Image) -> int:
+    """Return how many grey levels a picture of more than 8 bits has; 0 where its file has no more of them."""
+    if image.pixels is frame.rendered and image.pixels.dtype == np.uint8:
+        return 0
+    shown = int(np.count_nonzero(np.bincount(to_uint8(image.pixels).ravel(), minlength=256)))
+    if shown >= MANY_LEVELS:
+        return shown
+    return shown if len(np.unique(frame.values[~np.isnan(frame.values)])) > MANY_LEVELS else 0
