@@ -209,7 +209,7 @@ def test_every_setting_of_a_run_is_named(key: str) -> None:
     assert re.search(rf"(?<![\w.]){re.escape(key)}(?!\w)", TEXT)
 
 
-@pytest.mark.parametrize("name", sorted({*PrepareSettings.model_fields} - {"augment"}))
+@pytest.mark.parametrize("name", sorted({*PrepareSettings.model_fields} - {"augment", "intensity_range", "intensity_convention"}))
 def test_every_setting_of_a_prepared_data_set_is_an_option(name: str) -> None:
     assert f"`--{name.replace('_', '-')} " in PAGES["frames"]
 

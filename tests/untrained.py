@@ -34,12 +34,13 @@ def make_frames(root: Path) -> Path:
 SMALL = ("model.latents=2", "model.widths=[8]", "data.batch_size=8")
 
 
-def make_run(frames: Path, folder: Path, backend: str = "vae", settings: Sequence[str] = SMALL) -> Run:
+def make_run(frames: Path | str, folder: Path, backend: str = "vae", settings: Sequence[str] = SMALL) -> Run:
     """Make a run that was never trained: its weights are those of its seed, the same on every machine.
 
-    Only a backend that fits in one pass has made that pass.
+    Only a backend that fits in one pass has made that pass. `frames` is a folder of frames that are taken as they are, or, as a
+    string, the address of a data set.
     """
-    data = open_dataset(f"folder:{frames}")
+    data = open_dataset(frames if isinstance(frames, str) else f"folder:{frames}")
     run = create_run(folder, fill_defaults(api.recipe(backend, None, settings), data), data, "")
     model = run.new_model()
     if isinstance(model, OnePassFit):

@@ -128,8 +128,8 @@ def _raw_frames(
         name = PurePosixPath(entry.file)
         unique = names[name.with_suffix("")] == 1  # a.jpg becomes a.png, but beside an a.bmp a.jpg.png
         try:
-            for k, image in enumerate(read_images(entry.path, settings.shown())):
-                if entry.frame not in (None, k):
+            for image in read_images(entry.path, settings.shown()):
+                if entry.frame not in (None, image.number):
                     continue
                 number = image.source.removeprefix(str(entry.path))  # "#k" in a file of several frames, else ""
                 drawn = translate_frame(translator, with_channels(to_uint8(image.pixels), settings.channels))
