@@ -74,6 +74,11 @@ def dataset_options(command: Command) -> Command:
         click.option("--drop-leaks", is_flag=True, help="Leave test frames out that given splits have in training, too."),
         group_names_option,
         click.option("--assume", type=click.Choice(["normal"]), help="Label of frames that the source leaves unlabelled."),
+        click.option("--video", help="Frames of videos: seconds:S (one in S), frames:N, keys or all.  [default: seconds:1]"),
+        click.option("--video-blur", type=click.FloatRange(0, 1),
+                     help="Leave out frames with less of their video's usual sharpness; 0 keeps all.  [default: 0.125]"),
+        click.option("--video-alike", type=click.FloatRange(0, 255),
+                     help="Leave out frames with a smaller difference from the one kept before.  [default: 2 grey levels]"),
     ]  # fmt: skip
     command = reading_options(command)
     for option in reversed(options):

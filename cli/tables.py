@@ -62,6 +62,21 @@ def score_table(table: pd.DataFrame, most: int = 10) -> str:
     return f"{head}\n{top.to_string(index=False)}"
 
 
+def timeline_lines(path: Path, most: int = 20) -> str:
+    """Return for each video, of `most` at the most, how many frames are above the threshold and when its frames stand out."""
+    from medgen.data.prepared import SECONDS, read_table
+    from medgen.report.timeline import clock
+
+    lines = []
+    for video, frames in read_table(path).groupby("video", sort=False):
+        above = f", {int((frames['abnormal'] == True).sum())} above the threshold" if "abnormal" in frames else ""  # noqa: E712
+        times = ", ".join(clock(second) for second in frames[SECONDS][frames["stands_out"] == 1])
+        lines.append(f"{video}: {len(frames)} frames{above}" + (f"; standing out at {times}" if times else ""))
+    if len(lines) > most:
+        lines[most:] = [f"and {len(lines) - most} more videos"]
+    return "\n".join([*lines, f"score against time: {path} and {path.parent / 'timelines'}"])
+
+
 def ranking_table(folder: Path) -> str:
     """Return a sentence on how many frames of a ranking are flagged, and the false-alarm rate that its threshold guarantees."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -98,7 +113,11 @@ def prepared_table(data: Prepared) -> str:
     if not len(data.rows("train")):
         lines.append("warning: no normal training frames; if the unlabelled frames are all normal, prepare with --assume normal")
     lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
-    if len(data.rejected()):
+    passed_over = data.passed_over()["kind"].value_counts()
+    if len(passed_over):
+        blurred, alike = passed_over.get("blurred", 0), passed_over.get("alike", 0)
+        lines.append(f"frames of videos left out: {blurred} blurred, {alike} like the one before")
+    if len(data.rejected()) or len(passed_over):
         lines.append(f"rejected.csv says why: {data.folder / 'rejected.csv'}")
     return "\n".join([*lines, f"data set: {data.folder}"])
 

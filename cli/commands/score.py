@@ -18,16 +18,19 @@ from ..progress import Display
 @click.option(
     "--pictures/--no-pictures", default=True, help="Write original, reconstruction and map of each frame.  [default: on]"
 )
+@click.option("--video", default="", help="Frames of raw videos: seconds:S, frames:N, keys or all.  [default: as the run's own]")
 @input_options
 def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Score each frame of INPUT (raw frames or a data set): raw score, quantile among normals, decision."""
     from medgen import api
 
-    from ..tables import score_table
+    from ..tables import score_table, timeline_lines
 
     with Display() as display:
         scored = api.score(run, source, out, on_progress=display, **chosen)
     click.echo(score_table(scored.table))
     click.echo(f"scores: {out / 'scores.csv'}")
+    if (out / "timeline.csv").is_file():
+        click.echo(timeline_lines(out / "timeline.csv"))
     if rejected := len(scored.data.rejected()):
         click.echo(f"{rejected} files could not be read; see {out / 'rejected.csv'}")

@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 from medgen.config import Settings, read_toml
 from medgen.data.augment import AugmentSettings
 from medgen.data.intensity import Intensity
+from medgen.data.sampling import Sampling
 from medgen.errors import ConfigError, DataError
 from medgen.types import OverlayRules
 
@@ -28,6 +29,9 @@ INDEX = [
     "id", "path", "label", "finding", "split", "group", "copy", "annotated",
     "width", "height", "left", "top", "right", "bottom", "digest", "status",
 ]  # fmt: skip
+
+
+SECONDS = "seconds"  # a column of the index where there are videos: since the first frame of each
 
 
 LEAKS = ["path", "split", "other", "other_split", "reason"]
@@ -53,6 +57,9 @@ class PrepareSettings(Settings):
     intensity_convention: bool = False  # whether floats from 0 to 1 and wide integers to 255 need no range
     overlay: OverlayRules = "auto"  # what in a frame is no tissue (`field.overlay.find_overlay`)
     mask_values: tuple[float, ...] = ()  # the labels that are a finding; () = all but 0
+    video: str = "seconds:1"  # which frames of a video are read: seconds:S, frames:N, keys or all
+    video_blur: float = Field(0.125, ge=0, le=1)  # share of a video's usual sharpness below which a frame is left out
+    video_alike: float = Field(2.0, ge=0, le=255)  # grey levels by which a frame differs at least from the one kept before
 
     @field_validator("intensity")
     @classmethod
@@ -63,12 +70,30 @@ class PrepareSettings(Settings):
             raise ValueError(str(error)) from None
         return text
 
+    @field_validator("video")
+    @classmethod
+    def _is_a_sampling(cls, text: str) -> str:
+        try:
+            Sampling.parse(text)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+    def sampling(self) -> Sampling:
+        """Return which frames of a video are read."""
+        return Sampling.parse(self.video)
+
     def shown(self) -> Intensity:
         """Return the rule by which values become grey levels, with the range that was found for it."""
         rule = Intensity.parse(self.intensity)
         if self.intensity_range and rule.rule != "full":
             rule = rule._replace(range=(self.intensity_range[0], self.intensity_range[1]))
         return rule._replace(convention=self.intensity_convention)
+
+
+def columns_of(index: pd.DataFrame) -> list[str]:
+    """Return the columns of an index that are stored: `INDEX`, and the times where any frame has one."""
+    return [*INDEX, SECONDS] if SECONDS in index and index[SECONDS].notna().any() else INDEX
 
 
 T_co = TypeVar("T_co", bound=np.generic, covariant=True)
@@ -165,6 +190,13 @@ class Prepared:
         """Return file and reason of every file that is no image, or none that the source speaks of."""
         return pd.DataFrame(columns=["file", "reason"]) if self.kind else self._left_out("ignored")
 
+    def passed_over(self) -> pd.DataFrame:
+        """Return path, reason and kind (blurred, alike) of the frames of videos that were not kept."""
+        if self.kind:
+            return pd.DataFrame(columns=["file", "reason", "kind"])
+        table = read_table(self.folder / "rejected.csv")
+        return table[table["kind"].isin(["blurred", "alike"])] if "kind" in table else table[:0].assign(kind="")
+
     def _left_out(self, kind: str) -> pd.DataFrame:
         table = read_table(self.folder / "rejected.csv")
         chosen = table["kind"] == kind if "kind" in table else pd.Series(kind == "rejected", index=table.index)
@@ -197,7 +229,8 @@ def read_table(path: Path, numbers: Sequence[str] = ()) -> pd.DataFrame:
     """
     texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other", "kind")
     types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
-    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers}, dtype=types)
+    empty = {name: [""] for name in (SECONDS, *numbers)}
+    return pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=types)
 
 
 def is_prepared(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from medgen.config import read_toml, to_toml
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Conditional
 from medgen.data.dataset import FixedBatches
-from medgen.data.prepared import Prepared, read_table
+from medgen.data.prepared import SECONDS, Prepared, read_table
 from medgen.data.scorable import LEAST_VALID, is_scored, left_out, statuses, valid_shares
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.fixed_shape import in_fixed_shape
@@ -34,7 +34,7 @@ from medgen.runs.versions import made_by
 from medgen.types import Batch, OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
-COPIED = ["id", "path", "label", "finding", "split", "group"]  # columns of the index that a table of scores repeats
+COPIED = ["id", "path", "label", "finding", "split", "group", SECONDS]  # columns of the index that a table of scores repeats
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,12 @@ def score_rows(
     (out / STAMP).unlink(missing_ok=True)
     raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
     index = data.index.iloc[rows].reset_index(drop=True)
-    about = index[COPIED].assign(status=statuses(shares), valid_share=shares)
+    about = index[[name for name in COPIED if name in index]].assign(status=statuses(shares), valid_share=shares)
     write_csv(out / "scores.csv", decide(run, pd.concat([about, raw], axis=1)))
     if pictures:
         _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
-    write_csv(out / "rejected.csv", data.rejected())
+    left = [data.rejected(), data.passed_over()[["file", "reason"]]]
+    write_csv(out / "rejected.csv", pd.concat(left, ignore_index=True))
     write_text(out / STAMP, to_toml(stamp))
     if len(places) < len(rows):
         paths = index["path"].drop(places).tolist()

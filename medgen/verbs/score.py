@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.native.addresses import is_address
-from medgen.data.prepared import Prepared, is_prepared
+from medgen.data.prepared import Prepared, PrepareSettings, is_prepared
 from medgen.data.preparing.prepare import prepare
 from medgen.engine.device import Device
 from medgen.errors import DataError
@@ -17,12 +17,13 @@ from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
+from medgen.verbs.timelines import write_timelines
 
 Split = Literal["train", "val", "test", "all"]
 
 
 def open_input(
-    run: Run, input_path: Path, out: Path, split: Split | None = None, on_progress: OnProgress = no_progress
+    run: Run, input_path: Path, out: Path, split: Split | None = None, on_progress: OnProgress = no_progress, video: str = ""
 ) -> tuple[Prepared, NDArray[np.int64]]:
     """Open the frames that a run is to look at; return their data set and the rows that are meant.
 
@@ -31,23 +32,27 @@ def open_input(
     input_path : a data set (its test split), or raw frames (all of them): as they are, or prepared in ``out/prepared`` as the
         run's own were
     split : another one of the data set
+    video : which frames of raw videos (`PrepareSettings.video`); "" for those that the run's own data set would have
 
     Raises
     ------
     RunError, DataError : if the run is not trained, the frames do not fit it, or there are none.
     """
     run.require_weights()
-    data = _open_frames(run, input_path, out, on_progress)
+    data = _open_frames(run, input_path, out, on_progress, video)
     return data, chosen_rows(data, input_path, split)
 
 
-def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress) -> Prepared:
+def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress, video: str) -> Prepared:
     if is_prepared(input_path) or is_address(input_path):
         return open_for(run, input_path)
     if run.origin.kind:
         return open_for(run, f"folder:{input_path}")
-    shown = run.origin.prepare.intensity_range or ()  # as the run's own frames were shown, never as the new ones ask for
-    settings = run.origin.prepare.model_copy(update={"copies": 0, "assume": "", "intensity_range": shown})
+    own = run.origin.prepare
+    shown = own.intensity_range or ()  # as the run's own frames were shown, never as the new ones ask for
+    chosen = {"copies": 0, "assume": "", "intensity_range": shown, "video": video or own.video}
+    every_moment = {"video_alike": 0.0}  # has a score, whether it is like the one before or not
+    settings = PrepareSettings.parse({**own.model_dump(), **chosen, **every_moment}, "score")
     prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
     return open_for(run, out / "prepared")
 
@@ -75,9 +80,12 @@ def score(
     label: str = "",
     pictures: bool = True,
     device: Device = "auto",
+    video: str = "",
     on_progress: OnProgress = no_progress,
 ) -> ScoreTable:
     """Score frames: ``scores.csv``, ``maps.npy`` and a picture of each frame, its reconstruction and its map in `out`.
+
+    Of videos there are ``timeline.csv`` and a figure of each in ``timelines/``, too: scores against time.
 
     Three columns never mean the same: `score` is raw, `quantile` places it among the normal validation frames, `abnormal` is the
     decision at the threshold.
@@ -91,6 +99,7 @@ def score(
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
     pictures : False writes tables and maps alone
     device : "auto" takes a GPU where there is one
+    video : which frames of raw videos: "seconds:S", "frames:N", "keys" or "all"; "" as the run's data set was prepared
 
     Returns
     -------
@@ -108,5 +117,7 @@ def score(
     ((16, 4), (16, 32, 32))
     """
     run = open_run(run_folder)
-    data, rows = open_input(run, input_path, out, split, on_progress)
-    return score_rows(run, data, rows, out, pictures=pictures, label=label, device=device, on_progress=on_progress)
+    data, rows = open_input(run, input_path, out, split, on_progress, video)
+    scored = score_rows(run, data, rows, out, pictures=pictures, label=label, device=device, on_progress=on_progress)
+    write_timelines(run, scored, out)
+    return scored

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
-from medgen.data.prepared import INDEX, LEAKS, NEAR, PrepareSettings
+from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
 from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicates, thumbnail
 from medgen.data.preparing.groups import find_groups
 from medgen.data.preparing.parallel import in_order
@@ -52,7 +52,7 @@ def assemble(
     for path in parts:
         with np.load(path) as part:
             tables.append(json.loads(str(part["table"])))
-    failed = [(*row, "rejected") for table in tables for row in table["rejected"]]
+    failed = [row for table in tables for row in table["left_out"]]
     rejected = pd.concat([pd.DataFrame(failed, columns=list(unread.columns)), unread], ignore_index=True)
     index = pd.DataFrame([row for table in tables for row in table["rows"]])
     if index.empty:
@@ -73,7 +73,7 @@ def assemble(
         rejected = pd.concat([rejected, left_out], ignore_index=True)
     originals = int(kept.sum())
     index = _write_arrays(out, parts, index[kept].reset_index(drop=True), kept, settings, workers)
-    for name, table in (("leaks", leaks), ("rejected", rejected), ("index", index[INDEX])):
+    for name, table in (("leaks", leaks), ("rejected", rejected), ("index", index[columns_of(index)])):
         write_csv(out / f"{name}.csv", table)
     kinds = rejected["kind"].value_counts()
     counts = {

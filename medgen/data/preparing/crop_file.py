@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth, rules_for
+from medgen.data.field.sharpness import sharpness
 from medgen.data.images import opened
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.prepared import PrepareSettings
@@ -19,18 +21,20 @@ from medgen.data.preparing.source_frames import SourceFrame, counted, read_frame
 from medgen.data.source_file import SourceFile
 from medgen.files import short_digest
 
+Row = dict[str, Any]
+
 
 class Cropped(NamedTuple):
     """One frame, ready to be stored: its row of the index, (S, S, C) uint8, (S, S) bool, (S, S) bool."""
 
-    row: dict[str, str | int | float | list[str]]
+    row: Row
     pixels: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     mask: NDArray[np.bool_]
 
 
-def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> list[Cropped]:
-    """Read and crop every frame of one file.
+def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Iterator[Cropped]:
+    """Read and crop the frames of one file, one after the other.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> list[
     """
     sha = digest(entry.path) if entry.path.is_file() else ""
     related = relations(entry, key)
-    return [_crop_frame(entry, frame, settings, sha, related) for frame in read_frames(entry, settings)]
+    yield from (_crop_frame(entry, frame, settings, sha, related) for frame in read_frames(entry, settings))
 
 
 def relations(entry: SourceFile, key: bytes) -> list[str]:
@@ -66,7 +70,7 @@ def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings
     cut_out, field = crop(shown, settings.size, settings.square, rules)
     height, width = image.pixels.shape[:2]
     mask = reduce_truth(cut(marks.mask, cut_out.box), settings.size)
-    row: dict[str, str | int | float | list[str]] = {
+    row: Row = {
         "id": short_digest(frame.name)[:12],
         "label": frame.label,
         "finding": frame.finding,
@@ -82,6 +86,8 @@ def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings
         **counted(entry, frame),
         "rules": rules,
         "blanked": float(1 - cut_out.valid.mean()),
+        "seconds": image.seconds,
+        "sharpness": sharpness(to_uint8(image.pixels), field.box) if image.seconds is not None else 0.0,
         "kept": int(mask.sum()),
         "kept_valid": int((mask & cut_out.valid).sum()),
     }

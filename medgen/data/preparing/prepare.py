@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from medgen import __version__
+from medgen.data.images import suffix_of
 from medgen.data.prepared import Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import Cropped, crop_file
@@ -19,9 +20,11 @@ from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.survey import survey
+from medgen.data.preparing.video_frames import LeftOut, gather
+from medgen.data.readers import video
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, read_source
-from medgen.errors import DataError, ImageError
+from medgen.errors import DataError
 from medgen.files import short_digest, write_bytes
 from medgen.types import OnProgress, Progress, no_progress
 
@@ -66,7 +69,7 @@ def prepare(
     parts.mkdir(parents=True, exist_ok=True)
     found = survey(entries, settings, workers)
     settings = found.settings
-    chunks = [(number, entries[start : start + CHUNK]) for number, start in enumerate(range(0, len(entries), CHUNK))]
+    chunks = list(enumerate(_chunks(entries)))
     total = len(entries)
     done = 0
     secret = group_key(entry.file for entry in entries)
@@ -78,6 +81,18 @@ def prepare(
     assemble(out, [_part(parts, number) for number, _ in chunks], unread, about, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
+
+
+def _chunks(entries: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
+    """Divide the files among part files; a video, which may have thousands of frames, has one for itself."""
+    chunk: list[SourceFile] = []
+    for entry in entries:
+        if chunk and (len(chunk) == CHUNK or any(suffix_of(file.path) in video.SUFFIXES for file in (chunk[-1], entry))):
+            yield chunk
+            chunk = []
+        chunk.append(entry)
+    if chunk:
+        yield chunk
 
 
 def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
@@ -100,17 +115,16 @@ def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], setting
     if path.exists():
         return len(entries)
     frames: list[Cropped] = []
-    rejected: list[tuple[str, str]] = []
+    left_out: list[LeftOut] = []
     for entry in entries:
-        try:
-            frames += crop_file(entry, settings, key)
-        except ImageError as error:
-            rejected.append((entry.file, str(error)))
+        gathered = gather(entry.file, crop_file(entry, settings, key), settings)
+        frames += gathered.frames
+        left_out += gathered.left_out
     buffer = io.BytesIO()
     size, channels = settings.size, settings.channels
     np.savez(
         buffer,
-        table=np.array(json.dumps({"rows": [frame.row for frame in frames], "rejected": rejected})),
+        table=np.array(json.dumps({"rows": [frame.row for frame in frames], "left_out": left_out})),
         pixels=np.array([frame.pixels for frame in frames], dtype=np.uint8).reshape(-1, size, size, channels),
         valid=np.array([frame.valid for frame in frames], dtype=bool).reshape(-1, size, size),
         mask=np.array([frame.mask for frame in frames], dtype=bool).reshape(-1, size, size),

@@ -48,7 +48,7 @@ def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[Source
     ImageError : if the file or a mask cannot be read, they do not fit each other, or there is no such frame.
     """
     intensity, values = settings.shown(), frozenset(settings.mask_values)
-    sampling = Sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))
+    sampling = settings.sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))
     with opened(entry.path, sampling) as content:
         if content.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")

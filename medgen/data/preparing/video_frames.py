@@ -1,0 +1,122 @@
+"""Which frames of a video are worth keeping: neither blurred nor nearly the same as the one before.
+
+A frame is blurred whose `field.sharpness` is below a share of the upper quartile of its own video; the quartile is sharp even
+where most frames are not. Measured on 300 HyperKvasir frames, and on the same frames blurred by a Gaussian of 0.6 % of their side
+and by a motion of 5 % of it:
+
+=======================  ================  ======================  =====================
+left out below           as they are       blurred by a Gaussian   blurred by motion
+=======================  ================  ======================  =====================
+0.1 of the quartile                 0.0 %                   100 %                   77 %
+0.125                               0.3 %                   100 %                   89 %
+0.15                                1.0 %                   100 %                   95 %
+=======================  ================  ======================  =====================
+
+Two frames are alike whose thumbnails of 16 x 16 pixels differ by less than some grey levels on average. Blurred frames go first,
+so that of a still scene a sharp one stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.crop_file import Cropped
+from medgen.data.preparing.duplicates import thumbnail
+from medgen.errors import ImageError
+
+REJECTED, BLURRED, ALIKE = "rejected", "blurred", "alike"  # kinds of what is left out
+
+
+class LeftOut(NamedTuple):
+    """A file, or one frame of it, that is no frame of the data set, why, and of which kind that is."""
+
+    file: str
+    reason: str
+    kind: str
+
+
+class Gathered(NamedTuple):
+    """What a file gives to a data set."""
+
+    frames: list[Cropped]
+    left_out: list[LeftOut]
+
+
+def gather(file: str, frames: Iterable[Cropped], settings: PrepareSettings) -> Gathered:
+    """Return the frames of a file, of a video those that are worth keeping.
+
+    A file that turns out to be damaged is left out as a whole; of a video the frames stay that could be read.
+
+    Parameters
+    ----------
+    file : its name
+    frames : of it, read while they are asked for
+    settings : of the data set
+    """
+    read: list[Cropped] = []
+    left_out: list[LeftOut] = []
+    try:
+        for frame in frames:
+            read.append(frame)
+    except ImageError as error:
+        if not is_video(read):
+            return Gathered([], [LeftOut(file, str(error), REJECTED)])
+        left_out = [LeftOut(file, f"{error}; the {len(read)} frames that could be read are kept", REJECTED)]
+    if not is_video(read):
+        return Gathered(read, left_out)
+    sharp, blurred = without_blurred(read, settings.video_blur)
+    different, alike = without_alike(sharp, settings.video_alike)
+    return Gathered(different, left_out + blurred + alike)
+
+
+def is_video(frames: Sequence[Cropped]) -> bool:
+    """Tell whether frames have times."""
+    return bool(frames) and frames[0].row["seconds"] is not None
+
+
+def without_blurred(frames: Sequence[Cropped], share: float) -> tuple[list[Cropped], list[LeftOut]]:
+    """Return the frames of a video that are sharp, and those that are not; the same for any `share` where all are of one colour.
+
+    Parameters
+    ----------
+    frames : of one video; `sharpness` of each in its row
+    share : of the upper quartile of all, below which a frame is blurred
+    """
+    values = [float(frame.row["sharpness"]) for frame in frames]
+    usual = float(np.percentile(values, 75)) if values else 0.0
+    kept, left_out = [], []
+    for frame, value in zip(frames, values, strict=True):
+        if value < share * usual:
+            reason = f"blurred or empty: {value / usual:.3f} of the sharpness of its video, less than {share:g}"
+            left_out.append(LeftOut(str(frame.row["path"]), reason, BLURRED))
+        else:
+            kept.append(frame)
+    return kept, left_out
+
+
+def without_alike(frames: Iterable[Cropped], levels: float) -> tuple[list[Cropped], list[LeftOut]]:
+    """Return the frames of a video that differ from the one kept before, and those that do not.
+
+    Parameters
+    ----------
+    frames : of one video, in its order
+    levels : grey levels of 255 below which two frames are alike; 0 keeps all
+    """
+    kept: list[Cropped] = []
+    left_out: list[LeftOut] = []
+    last: NDArray[np.int64] | None = None
+    for frame in frames:
+        small = thumbnail(frame.pixels).astype(np.int64)
+        difference = float(np.abs(small - last).mean()) if last is not None else np.inf
+        if difference < levels:
+            reason = f"like {kept[-1].row['path']}: they differ by {difference:.2f} grey levels, less than {levels:g}"
+            left_out.append(LeftOut(str(frame.row["path"]), reason, ALIKE))
+        else:
+            kept.append(frame)
+            last = small
+    return kept, left_out

@@ -1,0 +1,51 @@
+"""Scores of videos against time, on disk: one table, and a figure of each video."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from medgen.data.prepared import SECONDS
+from medgen.files import write_bytes, write_csv
+from medgen.report.timeline import standing_out, timeline_figure
+from medgen.runs.run import Run
+from medgen.runs.scores import ScoreTable
+
+COLUMNS = ["id", "path", SECONDS, "score", "quantile", "abnormal", "status"]  # of the scores; those that there are
+
+
+def write_timelines(run: Run, scored: ScoreTable, out: Path) -> pd.DataFrame | None:
+    """Write ``timeline.csv`` and ``timelines/VIDEO.png`` of each video among the scored frames.
+
+    Parameters
+    ----------
+    run : the run that scored them
+    scored : its scores
+    out : folder
+
+    Returns
+    -------
+    The table: video, frame (its number in the video), seconds, then what the scores say of it, and stands_out (0 or 1); in the
+    order of video and time. None where no frame is of a video.
+    """
+    table = scored.table.assign(row=np.arange(len(scored.table)))
+    if SECONDS not in table:
+        (out / "timeline.csv").unlink(missing_ok=True)  # of frames that were scored here before
+        return None
+    table = table[table[SECONDS].notna()]
+    parts = table["path"].str.rpartition("#")
+    table = table.assign(video=parts[0], frame=parts[2].astype(np.int64)).sort_values(["video", SECONDS], ignore_index=True)
+    table["stands_out"] = 0
+    threshold = run.calibration().get("value")
+    for name, frames in table.groupby("video", sort=False):
+        seconds, score = (frames[column].to_numpy(dtype=np.float64) for column in (SECONDS, "score"))
+        chosen = standing_out(seconds, score, threshold)
+        table.loc[frames.index[chosen], "stands_out"] = 1
+        pictures = scored.data.frames[scored.rows[frames["row"].to_numpy()[chosen]]]
+        picture = timeline_figure(PurePosixPath(str(name)).name, seconds, score, threshold, chosen, pictures)
+        write_bytes(out / "timelines" / f"{name}.png", picture)
+    table = table[["video", "frame", *[name for name in COLUMNS if name in table], "stands_out"]]
+    write_csv(out / "timeline.csv", table)
+    return table
