@@ -34,3 +34,5 @@ def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
         click.echo(timeline_lines(out / "timeline.csv"))
     if rejected := len(scored.data.rejected()):
         click.echo(f"{rejected} files could not be read; see {out / 'rejected.csv'}")
+    if passed_over := len(scored.data.passed_over()):
+        click.echo(f"{passed_over} frames of videos were left out; {out / 'rejected.csv'} says why")
