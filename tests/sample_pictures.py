@@ -1,15 +1,16 @@
-"""TIFF files for the tests that every reader has to pass (test_readers.py)."""
+"""Pictures for the tests that every reader has to pass (test_readers.py): animated PNG."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import tifffile
 from numpy.typing import NDArray
 
-SUFFIX = ".tif"
+SUFFIX = ".png"
 
 
 def write_frames(path: Path, frames: NDArray[np.uint8]) -> None:
@@ -18,11 +19,21 @@ def write_frames(path: Path, frames: NDArray[np.uint8]) -> None:
 
 
 def write_header(path: Path, height: int, width: int) -> None:
-    tifffile.imwrite(path, np.zeros((2, 2), dtype=np.uint8))
-    with tifffile.TiffFile(path, mode="r+b") as file:
-        for name, value in (("ImageLength", height), ("ImageWidth", width)):
-            file.pages.first.tags[name].overwrite(value)
+    write_png(path, (height, width), bits=8, colour=2, rows=b"\0")
 
 
-def write_corner(path: Path, value: float) -> None:
-    PIL.Image.fromarray(np.array([[value, 1], [0, 0.5]], dtype=np.float32)).save(path)
+def write_png(path: Path, shape: tuple[int, int], bits: int, colour: int, rows: bytes, transparent: bytes = b"") -> Path:
+    """Write a PNG of any kind.
+
+    Parameters
+    ----------
+    shape : height, width
+    colour : its colour type: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha
+    rows : each after a byte that names its filter
+    transparent : the content of its tRNS chunk
+    """
+    header = struct.pack(">IIBBBBB", shape[1], shape[0], bits, colour, 0, 0, 0)
+    chunks = [b"IHDR" + header, *([b"tRNS" + transparent] if transparent else []), b"IDAT" + zlib.compress(rows), b"IEND"]
+    framed = (struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(framed))
+    return path

@@ -84,8 +84,8 @@ def test_dicom_named_png_is_read_as_dicom(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suffix_is_rejected(tmp_path: Path) -> None:
-    (tmp_path / "a.gif").write_bytes(b"GIF89a")
-    assert "suffix '.gif' is not supported; expected one of .bmp, .dcm" in rejected(tmp_path / "a.gif")
+    (tmp_path / "a.psd").write_bytes(b"8BPS")
+    assert "suffix '.psd' is not supported; expected one of .apng, .avif, .bmp" in rejected(tmp_path / "a.psd")
 
 
 def test_a_missing_file_and_a_folder_are_rejected(tmp_path: Path) -> None:

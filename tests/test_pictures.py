@@ -5,19 +5,16 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import PIL.Image
 import pytest
 import skimage.io
-import tifffile  # scikit-image reads TIFF with it
-from numpy.typing import NDArray
 from PIL import ImageOps
-from writers import DEEP, DRAW, GREY, RGB, monai_reads, rejected, save, smooth
+from writers import DEEP, DRAW, GREY, RGB, monai_reads, save, smooth
 
-from medgen.data.images import read_image, read_images
+from medgen.data.images import read_image
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp", "a.tiff", "A.PNG"])
@@ -61,11 +58,6 @@ def test_16_bit_grey_png_is_divided_by_65535(tmp_path: Path) -> None:
 def test_16_bit_colour_png_keeps_its_16_bits(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), DEEP[..., ::-1])
     np.testing.assert_array_equal(np.rint(read_image(tmp_path / "a.png").pixels * 65535), DEEP)
-
-
-def test_16_bit_colour_tiff_keeps_its_16_bits(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", DEEP, photometric="rgb")
-    np.testing.assert_array_equal(np.rint(read_image(tmp_path / "a.tif").pixels * 65535), DEEP)
 
 
 def test_16_bit_alpha_is_laid_over_black(tmp_path: Path) -> None:
@@ -130,41 +122,6 @@ def test_exif_orientation_is_honoured(tmp_path: Path, name: str, orientation: in
 def _add_exif_to_png(path: Path, exif: bytes) -> None:
     data, chunk = path.read_bytes(), b"eXIf" + exif
     path.write_bytes(data[:33] + struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:])
-
-
-def test_every_page_of_a_tiff_is_a_frame(tmp_path: Path) -> None:
-    first, *others = (PIL.Image.fromarray(RGB + np.uint8(k)) for k in range(3))
-    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
-    images = list(read_images(tmp_path / "a.tif"))
-    assert [image.source for image in images] == [f"{tmp_path / 'a.tif'}#{k}" for k in range(3)]
-    np.testing.assert_array_equal(images[2].pixels, RGB + np.uint8(2))
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", frame=1).pixels, RGB + np.uint8(1))
-
-
-def test_reduced_copies_inside_a_tiff_are_left_out(tmp_path: Path) -> None:
-    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
-        writer.write(RGB, photometric="rgb")
-        writer.write(RGB[::2, ::2], photometric="rgb", subfiletype=1)
-    (image,) = read_images(tmp_path / "a.tif")
-    np.testing.assert_array_equal(image.pixels, RGB)
-
-
-@pytest.mark.parametrize("pixels", [GREY, DEEP[..., 0]], ids=["8 bit", "16 bit"])
-def test_tiff_in_which_white_is_zero_is_inverted(tmp_path: Path, pixels: NDArray[Any]) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
-    top = np.iinfo(pixels.dtype).max
-    ours = read_image(tmp_path / "a.tif").pixels[..., 0]
-    np.testing.assert_allclose(ours, (top - pixels) / (1 if top == 255 else top), atol=1e-7)
-
-
-def test_16_bit_tiff_in_planes_is_refused_rather_than_scrambled(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(DEEP, -1, 0), photometric="rgb", planarconfig="separate")
-    assert "not interleaved" in rejected(tmp_path / "a.tif")
-
-
-def test_float_tiff_is_taken_as_it_is(tmp_path: Path) -> None:
-    values = DRAW.random((9, 8), dtype=np.float32)
-    np.testing.assert_array_equal(read_image(save(tmp_path / "a.tif", values)).pixels[..., 0], values)
 
 
 def test_real_frames_equal_opencv(real_data: Path) -> None:

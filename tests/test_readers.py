@@ -57,7 +57,7 @@ def test_suffixes_are_stated_in_lower_case_with_their_dots(name: str) -> None:
 
 
 def test_no_suffix_belongs_to_two_readers() -> None:
-    stated = [suffix for reader in all_readers().values() for suffix in reader.SUFFIXES]
+    stated = [suffix for reader in all_readers().values() for suffix in reader.SUFFIXES if suffix]
     assert len(stated) == len(set(stated))
 
 

@@ -271,7 +271,7 @@ class _Quiet:
     def __init__(self) -> None:
         self._lock = Lock()
         self._inside = 0
-        self._logger = logging.getLogger("nibabel.global")  # it brings its own handler to stderr
+        self._loggers = [logging.getLogger(name) for name in ("nibabel.global", "tifffile")]  # they write to stderr
 
     def __enter__(self) -> None:
         with self._lock:
@@ -279,14 +279,17 @@ class _Quiet:
                 self._filters = warnings.catch_warnings()
                 self._filters.__enter__()
                 warnings.simplefilter("ignore")
-                self._disabled, self._logger.disabled = self._logger.disabled, True
+                self._disabled = [logger.disabled for logger in self._loggers]
+                for logger in self._loggers:
+                    logger.disabled = True
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._logger.disabled = self._disabled
+                for logger, disabled in zip(self._loggers, self._disabled, strict=True):
+                    logger.disabled = disabled
                 self._filters.__exit__(None, None, None)
 
 
