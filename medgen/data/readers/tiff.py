@@ -33,6 +33,7 @@ JPEGS = (OLD_JPEG, JPEG, 33007, 34892)
 JPEG2000S = (33003, 33004, 33005, 34712)
 LOSSY = (OLD_JPEG, 33007, 34892, 22610, 34934, 50001, 50002, 52546)  # or hardly ever lossless: JPEG, JPEG XR, WebP, JPEG XL
 SIGNED = 2  # format of samples
+MAX_CHANNELS = 16
 
 
 def recognises(head: bytes, suffix: str) -> bool:
@@ -68,21 +69,29 @@ def open_frames(file: BufferedReader) -> FileFrames:
 
 
 def _page(tiff: TiffFile, number: int) -> TiffPage:
-    return cast("TiffPage", tiff.pages[number])  # it has all of its own tags, as this is the default
+    """Return the header of a page, whose size is one that may be decoded."""
+    page = cast("TiffPage", tiff.pages[number])  # it has all of its own tags, as this is the default
+    sizes = (page.imagelength, page.imagewidth, page.imagedepth, page.tilelength, page.tilewidth, page.samplesperpixel)
+    if not all(isinstance(size, int) for size in (*sizes, page.subfiletype)):
+        raise ImageError("damaged: a size in its header is no single number")
+    check_size(page.imagelength, page.imagewidth)
+    if page.is_tiled:
+        check_size(page.tilelength, page.tilewidth)
+    if page.samplesperpixel > MAX_CHANNELS:
+        raise ImageError(f"holds {page.samplesperpixel} channels; at most {MAX_CHANNELS} are read")
+    return page
 
 
 def _planes(tiff: TiffFile) -> int:
     """Return how many frames lie one behind the other under the header of a single page, as ImageJ writes large stacks."""
-    page = tiff.pages.first
-    size = math.prod(page.shape)
-    if len(tiff.pages) > 1 or not size or not page.is_contiguous:
+    page = _page(tiff, 0)
+    if len(tiff.pages) > 1 or not page.is_contiguous:
         return 1
     series = tiff.series
-    return max(1, math.prod(series[0].shape) // size) if series and series[0].is_truncated else 1
+    return max(1, math.prod(series[0].shape) // math.prod(page.shape)) if series and series[0].is_truncated else 1
 
 
 def _frame(page: TiffPage, plane: int = 0) -> StoredFrame:
-    check_size(page.imagelength, page.imagewidth)
     colours, alpha = _meaning(page)
     samples = _samples(page, plane)
     frame = _coloured(page, samples[..., :colours], _is_lossy(page))
