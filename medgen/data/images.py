@@ -225,7 +225,7 @@ def _open_frames(file: BufferedReader, path: Path, axes: str) -> FileFrames:
     """Hand an opened file to the reader that recognises its first bytes."""
     suffix = suffix_of(path)
     if not is_image(path):
-        raise ImageError(f"suffix '{suffix}' is not supported; expected one of {', '.join(suffixes())}")
+        raise ImageError(f"suffix '{suffix}' is not supported; docs/formats.md lists those that are")
     head = file.read(HEAD)
     if not head:
         raise ImageError("empty file")
