@@ -15,8 +15,7 @@ from writers import save
 
 from medgen.data.images import opened
 from medgen.data.pixel_format import StoredFrame
-from medgen.data.source_file import MaskFile
-from medgen.data.truth import read_mask
+from medgen.data.truth import Mask, marked
 
 Y, X = np.mgrid[0:40, 0:48]
 DISC = (X - 20) ** 2 + (Y - 18) ** 2 < 100
@@ -26,6 +25,10 @@ LABELS = (DISC * (1 + (X > 20) + 2 * (Y > 18))).astype(np.uint8)  # 0, 1, 2, 3, 
 def stored_frame(path: Path) -> StoredFrame:
     with opened(path) as file:
         return next(file.frames)
+
+
+def marks(path: Path) -> Mask:
+    return marked(stored_frame(path))
 
 
 def with_palette(path: Path, indices: NDArray[Any], colours: list[list[int]], **options: Any) -> Path:
@@ -53,24 +56,24 @@ def test_labels_are_the_indices_of_a_palette(tmp_path: Path, name: str) -> None:
 @PALETTED
 def test_black_at_another_index_than_0_is_no_finding(tmp_path: Path, name: str) -> None:
     path = with_palette(tmp_path / name, np.where(DISC, 0, 1).astype(np.uint8), [[255, 255, 255], [0, 0, 0]])
-    np.testing.assert_array_equal(read_mask(MaskFile(path)), DISC)
+    np.testing.assert_array_equal(marks(path), DISC)
 
 
 @PALETTED
 def test_index_0_is_no_finding_where_no_colour_is_black(tmp_path: Path, name: str) -> None:
     path = with_palette(tmp_path / name, DISC.astype(np.uint8), [[68, 1, 84], [253, 231, 37], [1, 1, 1]])
-    np.testing.assert_array_equal(read_mask(MaskFile(path)), DISC)
+    np.testing.assert_array_equal(marks(path), DISC)
 
 
 def test_labels_that_a_palette_leaves_black_stay_findings(tmp_path: Path) -> None:
     path = with_palette(tmp_path / "a.png", LABELS, [[0, 0, 0], [255, 0, 0]])
-    np.testing.assert_array_equal(read_mask(MaskFile(path)), DISC)
+    np.testing.assert_array_equal(marks(path), DISC)
 
 
 def test_what_a_palette_leaves_transparent_is_no_finding(tmp_path: Path) -> None:
     indices = np.where(DISC, 0, 1).astype(np.uint8)
     path = with_palette(tmp_path / "a.png", indices, [[255, 0, 0], [255, 255, 255]], transparency=1)
-    np.testing.assert_array_equal(read_mask(MaskFile(path)), DISC)
+    np.testing.assert_array_equal(marks(path), DISC)
 
 
 @pytest.mark.parametrize("colour", [[0, 0, 0], [255, 0, 0], [255, 255, 255]], ids=["black", "red", "white"])
@@ -79,17 +82,17 @@ def test_what_a_palette_leaves_transparent_is_no_finding(tmp_path: Path) -> None
 def test_alpha_marks_where_the_colour_is_one(tmp_path: Path, name: str, colour: list[int], clear: list[int]) -> None:
     pixels = np.dstack([np.where(DISC[..., None], colour, clear), DISC * 255]).astype(np.uint8)
     path = save(tmp_path / name, pixels, **({"lossless": True} if name == "a.webp" else {}))
-    np.testing.assert_array_equal(read_mask(MaskFile(path)), DISC)
+    np.testing.assert_array_equal(marks(path), DISC)
 
 
 def test_colours_mark_where_all_is_opaque(tmp_path: Path) -> None:
     pixels = np.dstack([DISC * 7, np.zeros_like(X), np.zeros_like(X), np.full_like(X, 255)]).astype(np.uint8)
-    np.testing.assert_array_equal(read_mask(MaskFile(save(tmp_path / "a.png", pixels))), DISC)
+    np.testing.assert_array_equal(marks(save(tmp_path / "a.png", pixels)), DISC)
 
 
 def test_a_mask_of_one_bit_marks_what_is_shown_white_though_white_is_zero(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", ~DISC, photometric="miniswhite")
-    np.testing.assert_array_equal(read_mask(MaskFile(tmp_path / "a.tif")), DISC)
+    np.testing.assert_array_equal(marks(tmp_path / "a.tif"), DISC)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a.tif", "a.jp2", "a.avif"])
@@ -102,14 +105,14 @@ def test_the_edges_of_lossy_masks_are_told_by_half_of_their_range(tmp_path: Path
         options = {"irreversible": True, "quality_layers": [3]}
     path = save(tmp_path / name, grey, **options)
     assert stored_frame(path).lossy
-    assert (read_mask(MaskFile(path)) != DISC).mean() < 0.01
+    assert (marks(path) != DISC).mean() < 0.01
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif", "a.bmp", "a.webp", "a.jp2", "a.tif", "a.pgm"])
 def test_lossless_masks_mark_all_that_is_not_zero(tmp_path: Path, name: str) -> None:
     path = save(tmp_path / name, LABELS, **({"lossless": True} if name == "a.webp" else {}))
     assert not stored_frame(path).lossy
-    np.testing.assert_array_equal(read_mask(MaskFile(path)), DISC)
+    np.testing.assert_array_equal(marks(path), DISC)
 
 
 @pytest.mark.parametrize("reversible", [True, False])
@@ -136,9 +139,9 @@ def test_a_mask_is_turned_with_its_picture(tmp_path: Path, name: str, orientatio
     palette.putpalette([0, 0, 0, 90, 0, 0, 0, 90, 0, 0, 0, 90, 90, 90, 90])
     picture = PIL.Image.fromarray((np.ascontiguousarray(turned) > 0).astype(np.uint8) * 255) if name != "a.png" else palette
     picture.save(tmp_path / name, exif=exif)
-    assert (read_mask(MaskFile(tmp_path / name)) != DISC).mean() < 0.01
+    assert (marks(tmp_path / name) != DISC).mean() < 0.01
 
 
 def test_a_lossless_jpeg_is_no_lossy_mask(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(imagecodecs.jpeg8_encode(LABELS, lossless=True))
-    np.testing.assert_array_equal(read_mask(MaskFile(tmp_path / "a.jpg")), DISC)
+    np.testing.assert_array_equal(marks(tmp_path / "a.jpg"), DISC)

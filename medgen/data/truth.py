@@ -121,7 +121,7 @@ def _labels(frame: StoredFrame) -> Raw:
     """Return what each pixel is called, (H, W): its value, or its index in a palette, of which that shown black is nothing."""
     if frame.labels is None:
         return np.nan_to_num(frame.values.max(axis=2), nan=0.0)
-    black = (frame.values == 0).all(axis=2)
+    black = (frame.values == frame.black).all(axis=2)
     first = frame.labels == 0
     if black.any() and first.any() and not black[first].any():  # colour 0 is none: the palette was sorted by another rule
         return np.where(black, 0, frame.labels.astype(np.int64) + 1)
