@@ -104,3 +104,13 @@ def test_other_runs_have_no_common_mask(tmp_path: Path, overlay: str) -> None:
     settings = ["--set", f"data.overlay={overlay}", "--set", "model.widths=[8]", "--epochs", "1"]
     succeed("train", "vae", f"folder:{tmp_path / 'frames'}", "--out", tmp_path / "run", *settings)
     assert open_run(tmp_path / "run").common_mask() is None
+
+
+@pytest.mark.parametrize(("shining", "kept"), [(True, False), (False, True)])
+def test_what_is_small_and_bright_is_filled_in_endoscopy_alone(shining: bool, kept: bool) -> None:
+    frames = np.full((1, 64, 64, 1), 90, np.uint8)
+    frames[0, 30:34, 30:34] = 200
+    valid = np.ones((1, 64, 64), bool)
+    valid[0, :5] = False
+    shown = module.MaskedFrames(frames, valid, np.ones((64, 64), bool), shining)[np.array([0])]
+    assert bool(shown[0, 31, 31, 0] == 200) is kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import pi
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medgen.data.field.contour import crop, cut, resize
-from medgen.data.writers.map_to_original import outlines, overlay, smoothed, to_original
+from medgen.data.preparing.prepare import prepare
+from medgen.data.writers.map_to_original import find_originals, outlines, overlay, smoothed, to_original
 from medgen.types import Box, Image
 
 SHAPE = (120, 160)  # of an original frame
@@ -129,3 +131,12 @@ def test_lines_run_along_the_outline() -> None:
     laid = overlay(np.full((*SHAPE, 3), 90, np.uint8), 0 * scores, np.zeros((*SHAPE, 3), np.uint8), outlines(scores, 0.5))
     y, x = np.nonzero((laid == 255).all(axis=2))
     assert len(x) > 100 and np.abs(np.hypot(x - 80, y - 60) - 30).max() < 1.5
+
+
+def test_a_frame_that_a_manifest_names_is_found_in_its_file(tmp_path: Path) -> None:
+    source = tmp_path / "raw"
+    source.mkdir()
+    np.save(source / "a.npy", np.random.default_rng(0).integers(0, 256, (4, 20, 20), dtype=np.uint8))
+    (source / "manifest.csv").write_text("file,label\na.npy#2,normal\n", encoding="utf-8")
+    (original,) = find_originals(prepare(source, tmp_path / "data", workers=1), np.array([0]))
+    assert (original.file, original.number, original.path) == (source / "a.npy", 2, "a.npy#2")

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
 from medgen.data.field.transforms import ContourCropd, LoadFramed
-from medgen.types import Image
+from medgen.types import Image, OverlayRules
 
 
 @pytest.fixture
@@ -37,3 +37,18 @@ def test_frames_are_read_upright(frame: Path) -> None:
 
 def test_a_missing_key_can_be_allowed() -> None:
     assert ContourCropd("image", allow_missing_keys=True)({"label": 1}) == {"label": 1}
+
+
+def test_a_window_is_that_of_the_values(tmp_path: Path) -> None:
+    values = np.array([[1000, 2000, 3000, 500]], np.uint16)
+    Picture.fromarray(values).save(tmp_path / "a.png")
+    found = LoadFramed("image", intensity="window:1000,3000")({"image": tmp_path / "a.png"})["image"]
+    np.testing.assert_allclose(found[0], [[0, 0.5, 1, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize(("rules", "valid"), [("endoscopy", False), ("dark", True)])
+def test_the_rules_of_the_overlay_can_be_stated(rules: OverlayRules, valid: bool) -> None:
+    spot = np.full((1, 120, 120), 90, np.uint8)
+    spot[0, 55:65, 55:65] = 255
+    chain = ContourCropd("image", size=120, overlay=rules)
+    assert chain({"image": spot})["image_valid"][0, 60, 60].item() is valid
