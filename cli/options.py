@@ -53,6 +53,8 @@ def reading_options(command: Command) -> Command:
                      "[default: auto]"),
         click.option("--overlay", type=click.Choice(["auto", "endoscopy", "dark", "none"]), default="auto", show_default=True,
                      help="What in a frame is no tissue: all that endoscopes draw and reflect, or dark border and boxes alone."),
+        click.option("--axes", help="Of .npy arrays, a letter each: N frames, H rows, W columns, C channels, like HWN.  "
+                     "[default: by their shape]"),
         click.option("--mask-values", callback=_numbers, help="Labels of masks that are a finding, like 1,4.  [default: any]"),
     ]  # fmt: skip
     for option in reversed(options):
@@ -71,7 +73,8 @@ def dataset_options(command: Command) -> Command:
         click.option("--val-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.15]"),
         click.option("--test-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.25]"),
         click.option("--seed", type=int, help="Of the splits and copies.  [default: 0]"),
-        click.option("--drop-leaks", is_flag=True, help="Leave test frames out that given splits have in training, too."),
+        click.option("--drop-leaks/--no-drop-leaks", default=False,
+                     help="Leave test frames out that given splits have in training, too."),
         group_names_option,
         click.option("--assume", type=click.Choice(["normal"]), help="Label of frames that the source leaves unlabelled."),
         click.option("--video", help="Frames of videos: seconds:S (one in S), frames:N, keys or all.  [default: seconds:1]"),

@@ -140,6 +140,7 @@ def inspection_tables(inspection: Inspection) -> str:
         parts.append(f"and {more} rarer sizes; --out writes them all")
     grouped = inspection.groups.assign(kind=inspection.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})
     parts.append(grouped.to_string(index=False))
+    parts += [f"{how}: {count} files" for how, count in inspection.understood.items()]
     rejected, ignored = (
         inspection.rejected[inspection.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored")
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image as Picture
+from writers import write_dicom
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings, open_prepared
@@ -220,3 +221,22 @@ def test_every_file_that_is_not_read_is_named(tmp_path: Path) -> None:
     data = prepare(tmp_path / "s", tmp_path / "d", SMALL)
     assert data.rejected()["file"].tolist() == ["normal/scan.mrxs"]
     assert data.ignored()["file"].tolist() == ["notes.txt", "table.csv"]
+
+
+def test_stated_axes_are_those_of_the_arrays(tmp_path: Path) -> None:
+    (tmp_path / "s/normal").mkdir(parents=True)
+    for k in range(6):
+        np.save(tmp_path / f"s/normal/{k}.npy", np.dstack([np.asarray(frame(10 * k + i)) for i in range(4)]))
+    with pytest.raises(DataError, match="HWN"):
+        prepare(tmp_path / "s", tmp_path / "d", SMALL)
+    data = prepare(tmp_path / "s", tmp_path / "d", SMALL.model_copy(update={"axes": "HWN"}))
+    assert len(data.rows()) == 24 and set(data.index["width"]) == {64}
+
+
+def test_a_patient_that_given_splits_divide_is_listed(tmp_path: Path) -> None:
+    for k, split in enumerate(["train"] * 8 + ["test"] * 4):
+        path = tmp_path / "s" / split / "normal" / f"{k}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_dicom(path, np.asarray(frame(k).convert("L")), "MONOCHROME2", PatientID="7" if k in (2, 9) else f"patient {k}")
+    divided = prepare(tmp_path / "s", tmp_path / "d", SMALL).divided_groups()
+    assert divided[["path", "other", "reason"]].to_numpy().tolist() == [["train/normal/2.dcm", "test/normal/9.dcm", "patient"]]

@@ -205,19 +205,20 @@ def _explained(frames: Iterator[StoredFrame], path: Path) -> Iterator[StoredFram
         yield frame if frame.number is not None else frame._replace(number=number)
 
 
-def count_frames(path: Path, sampling: Sampling | None = None) -> int:
+def count_frames(path: Path, sampling: Sampling | None = None, axes: str = "") -> int:
     """Return how many frames `read_images` yields of a file, from its header.
 
     Parameters
     ----------
     path : the file
     sampling : which frames of a video are read; None reads all
+    axes : what the axes of an array mean
 
     Raises
     ------
     ImageError : with the reason, which does not name the path, if the header cannot be read.
     """
-    with opened(path, sampling) as file:
+    with opened(path, sampling, axes) as file:
         return file.total
 
 

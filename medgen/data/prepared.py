@@ -60,6 +60,7 @@ class PrepareSettings(Settings):
     video: str = "seconds:1"  # which frames of a video are read: seconds:S, frames:N, keys or all
     video_blur: float = Field(0.125, ge=0, le=1)  # share of a video's usual sharpness below which a frame is left out
     video_alike: float = Field(2.0, ge=0, le=255)  # grey levels by which a frame differs at least from the one kept before
+    axes: str = ""  # of arrays, a letter each: N frames, H rows, W columns, C channels; "" = by their shape
 
     @field_validator("intensity")
     @classmethod
@@ -82,6 +83,13 @@ class PrepareSettings(Settings):
     def sampling(self) -> Sampling:
         """Return which frames of a video are read."""
         return Sampling.parse(self.video)
+
+    @field_validator("axes")
+    @classmethod
+    def _are_axes(cls, text: str) -> str:
+        if text and not ({*"HW"} <= {*text} <= {*"NHWC"} and len(text) == len({*text})):
+            raise ValueError(f"expected a letter for each axis, N, H, W or C, with H and W among them, got '{text}'")
+        return text
 
     def shown(self) -> Intensity:
         """Return the rule by which values become grey levels, with the range that was found for it."""

@@ -185,9 +185,10 @@ def _divided(index: pd.DataFrame, stated: pd.Series) -> pd.DataFrame:
         members = firsts.setdefault(str(group), [])
         if split not in [other for _, other in members]:
             members.append((path, split))
+    ranked = {group: sorted(members, key=lambda member: RANKS[member[1]]) for group, members in sorted(firsts.items())}
     rows = [
         (*members[0], *other, group.partition(":")[0])
-        for group, members in sorted(firsts.items())
+        for group, members in ranked.items()
         if not group.startswith("auto:")
         for other in members[1:]
     ]

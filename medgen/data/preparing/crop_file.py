@@ -47,20 +47,31 @@ def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Itera
     ImageError : if the file or its mask cannot be read.
     """
     sha = digest(entry.path) if entry.path.is_file() else ""
-    related = relations(entry, key)
+    related = relations(entry, settings, key)
     yield from (_crop_frame(entry, frame, settings, sha, related) for frame in read_frames(entry, settings))
 
 
-def relations(entry: SourceFile, key: bytes) -> list[str]:
+def relations(entry: SourceFile, settings: PrepareSettings, key: bytes) -> list[str]:
     """Return what the frames of a file belong to (`groups.find_groups`): what folders, names and the file itself say.
 
     Raises
     ------
     ImageError : if the header of the file cannot be read.
     """
-    with opened(entry.path) as content:
+    with opened(entry.path, axes=settings.axes) as content:
         own = [f"file:{entry.file.partition('#')[0]}"] if content.total > 1 else []
         return [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
+
+
+def understood_as(entry: SourceFile, settings: PrepareSettings) -> str:
+    """Return how a file is understood where that could be otherwise ("axes NHW"), or "".
+
+    Raises
+    ------
+    ImageError : if its header cannot be read.
+    """
+    with opened(entry.path, axes=settings.axes) as content:
+        return content.understood
 
 
 def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str, related: list[str]) -> Cropped:

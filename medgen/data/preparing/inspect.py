@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from scipy.stats import mannwhitneyu
 from medgen.data.field.contour import crop
 from medgen.data.images import count_frames
 from medgen.data.prepared import PrepareSettings
-from medgen.data.preparing.crop_file import relations
+from medgen.data.preparing.crop_file import relations, understood_as
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.groups import count_groups, find_groups, group_key
 from medgen.data.preparing.left_over import left_over
@@ -54,6 +54,7 @@ class Inspection:
     warnings : what may spoil a study, a sentence each; the gravest first
     settings : how it would be prepared, with what holds for the whole data set (`medgen.data.preparing.survey`)
     intensity : which values are black and white, in words
+    understood : how files were understood that could be otherwise ("axes NHW"), with their counts
     """
 
     source: Path
@@ -67,6 +68,7 @@ class Inspection:
     warnings: list[str]
     settings: PrepareSettings
     intensity: str
+    understood: Mapping[str, int]
 
     def write(self, out: Path) -> None:
         """Write each table as a CSV of its name into the folder `out`, each whole or not at all."""
@@ -87,6 +89,7 @@ class _Look:
     thumbnail: NDArray[np.uint8] | None = None
     related: tuple[str, ...] = ()  # what it belongs to
     blank: int = 0  # frames that show too little to be scored
+    understood: str = ""  # how the file was understood, where that could have been otherwise
 
 
 def inspect_source(
@@ -134,14 +137,22 @@ def inspect_source(
     warnings += listing.notes
     tables = (_classes(good), _sizes(good), _groups(good, duplicates), rejected, duplicates)
     return Inspection(
-        source, layout_of(source).MEANING, *tables, len(good), warnings, settings=found.settings, intensity=found.intensity
+        source,
+        layout_of(source).MEANING,
+        *tables,
+        len(good),
+        warnings,
+        settings=found.settings,
+        intensity=found.intensity,
+        understood=Counter(sorted(look.understood for look in good if look.understood)),
     )
 
 
 def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
     try:
         sha = digest(entry.path)
-        sizes, frames, blank, middle, related = [], [], 0, count_frames(entry.path, Sampling()) // 2, relations(entry, key)
+        sizes, frames, blank, middle = [], [], 0, count_frames(entry.path, Sampling(), settings.axes) // 2
+        related, understood = relations(entry, settings, key), understood_as(entry, settings)
         for number, frame in enumerate(read_frames(entry, settings)):
             height, width, channels = frame.image.pixels.shape
             sizes.append((width, height, channels))
@@ -152,7 +163,7 @@ def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
                 small = cropped.pixels
     except ImageError as error:
         return _Look(entry, str(error))
-    return _Look(entry, "", tuple(sizes), tuple(frames), sha, dhash(small), thumbnail(small), tuple(related), blank)
+    return _Look(entry, "", tuple(sizes), tuple(frames), sha, dhash(small), thumbnail(small), tuple(related), blank, understood)
 
 
 def _classes(looks: Sequence[_Look]) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[Source
     """
     intensity, values = settings.shown(), frozenset(settings.mask_values)
     sampling = settings.sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))
-    with opened(entry.path, sampling) as content:
+    with opened(entry.path, sampling, settings.axes) as content:
         if content.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
         with open_truth(entry, content, values, sampling) as marks_of:

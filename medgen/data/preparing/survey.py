@@ -77,7 +77,7 @@ def survey(entries: Sequence[SourceFile], settings: PrepareSettings, workers: in
         return Survey(settings, describe(settings))
     chosen, of_whom = _who_decides(entries)
     files = [chosen[index] for index in evenly_spaced(len(chosen), FILES)]
-    samples = [sample for sample in in_order(lambda entry: _sample(entry, rule), files, workers) if sample]
+    samples = [sample for sample in in_order(lambda entry: _sample(entry, rule, settings.axes), files, workers) if sample]
     found, kept = rule.range, False
     if rule.rule in ("auto", "percentile"):
         kept = rule.rule == "auto" and all(sample.kept for sample in samples)
@@ -114,12 +114,12 @@ def _who_decides(entries: Sequence[SourceFile]) -> tuple[Sequence[SourceFile], s
     return (learnt, "outside of the test split") if learnt else (entries, "of the test split, as there are no others")
 
 
-def _sample(entry: SourceFile, rule: Intensity) -> _Sample | None:
+def _sample(entry: SourceFile, rule: Intensity, axes: str) -> _Sample | None:
     """Look at a few frames of a file; None where it cannot be read. What is shown as it is needs no more than one."""
     kinds: tuple[list[Values], list[Values]] = ([], [])
     kept, rules = True, None
     try:
-        with opened(entry.path, Sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))) as content:
+        with opened(entry.path, Sampling() if entry.frame is None else Sampling(numbers=(entry.frame,)), axes) as content:
             wanted = {entry.frame} if entry.frame is not None else set(evenly_spaced(content.total, FRAMES).tolist())
             for position, frame in enumerate(content.frames):
                 place = position if entry.frame is None else frame.number
