@@ -181,7 +181,7 @@ def test_of_an_interlaced_frame_one_moment_is_shown(tmp_path: Path) -> None:
     assert max(image.pixels.max() for image in read_images(tmp_path / "a.mpg")) < 40
 
 
-@pytest.mark.parametrize(("name", "codec", "options"), [CODECS[2], CODECS[5], CODECS[7]], ids=["mkv", "avi", "jpeg"])
+@pytest.mark.parametrize(("name", "codec", "options"), [CODECS[k] for k in (2, 5, 7, 10)], ids=["mkv", "avi", "jpeg", "wmv"])
 def test_a_broken_end_gives_the_good_frames_first_and_is_said(
     name: str, codec: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -190,7 +190,7 @@ def test_a_broken_end_gives_the_good_frames_first_and_is_said(
     content = path.read_bytes()
     path.write_bytes(content[: int(0.6 * len(content))])
     good = []
-    with pytest.raises(ImageError, match=r"truncated: the header says (60 frames|2\.\d+ seconds)"):
+    with pytest.raises(ImageError, match=r"truncated: the header says (60 frames|2\.\d+ seconds|\d+ bytes)"):
         for image in read_images(path):
             good.append(number_of(image.pixels))
     assert len(good) > 5 and good == list(range(len(good)))

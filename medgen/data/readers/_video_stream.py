@@ -26,6 +26,7 @@ REORDERING = ("h264", "hevc")  # codecs whose key frames may be followed by fram
 RAW = ("h264", "hevc", "mpegvideo")  # streams without a container, which know no times
 RATE = 25.0  # frames a second of a video that does not say
 STRETCHED = 4.0  # the most that a pixel is believed to be wider than high
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 LOST = 0.5  # seconds that the length in a header may exceed what is there: headers are rounded
 
 
@@ -97,7 +98,7 @@ def survey(file: IO[bytes], kind: str, rate: float | None = None) -> Video:
         unit = float(stream.time_base or 1)
         seconds = [(stamps[place] - stamps[order[0]]) * unit for place in order] if timed else [k * every for k in order]
         ends = (seconds[-1] + every, max(stamps) * unit + every) if timed else None  # since the first frame, and since 0
-        damage = damage or _missing(container, stream, hidden + len(listed), ends)
+        damage = damage or _missing(container, stream, hidden + len(listed), ends) or (_cut_short(file) if kind == "asf" else "")
         starts = [place for place, packet in enumerate(listed) if packet.key]
         # an AVI numbers its packets in the order of the file, in which frames that are shown earlier may come later
         known = timed and (kind != "avi" or len(starts) == len(listed))
@@ -243,6 +244,16 @@ def _missing(container: InputContainer, stream: VideoStream, packets: int, ends:
     if ends is not None and length is not None and length > max(ends) + LOST:
         return f"truncated: the header says {length:.2f} seconds, {ends[0]:.2f} are there"
     return ""
+
+
+def _cut_short(file: IO[bytes]) -> str:
+    """Return what an ASF file lacks of the size that its File Properties Object states (ASF Specification 1.2, 3.2)."""
+    file.seek(0)
+    head = file.read(BUFFER)
+    start = head.find(ASF_PROPERTIES) + 40  # behind GUID, size of the object and GUID of the file
+    stated = int.from_bytes(head[start : start + 8], "little") if start >= 40 else 0  # 0 of a broadcast
+    size = file.seek(0, 2)
+    return f"truncated: the header says {stated} bytes, {size} are there" if size < stated else ""
 
 
 def _seconds(text: str) -> float | None:
