@@ -93,6 +93,12 @@ def test_a_still_scene_of_ten_thousand_frames_is_one_group_in_seconds_and_little
     assert seconds < 30 and peak < 150e6  # all pairs would be 50 million
 
 
+def test_no_chain_of_pairs_joins_frames_of_two_owners() -> None:
+    owners = np.array([-1, 0, 1, -1, 1])
+    same = np.zeros(5, dtype=np.uint64)
+    assert join(5, near_duplicates(same, owners=owners)).tolist() == [0, 0, 1, 0, 1] and not join(5, near_duplicates(same)).any()
+
+
 def test_the_likest_frame_of_a_lower_rank_is_named() -> None:
     frames = [waves(0), waves(1.5), waves(0.1), waves(0.02)]
     thumbnails = np.stack([thumbnail(frame) for frame in frames])

@@ -18,12 +18,18 @@ relations = st.lists(
 def test_groups_are_the_connected_components(related: list[list[str]], drawn: list[tuple[int, int]]) -> None:
     count = len(related)
     alike = [pair for pair in drawn if max(pair) < count]
-    graph = networkx.Graph(alike)
+    graph = networkx.Graph((row, key) for row, keys in enumerate(related) for key in keys)
     graph.add_nodes_from(range(count))
-    graph.add_edges_from((row, key) for row, keys in enumerate(related) for key in keys)
+    known = {node: number for number, part in enumerate(networkx.connected_components(graph)) for node in part}
+    graph.add_edges_from((a, b) for a, b in alike if not related[a] or not related[b] or known[a] == known[b])
     groups = find_groups([""] * count, related, [f"{row:02}" for row in range(count)], alike)
     theirs = {frozenset(node for node in part if isinstance(node, int)) for part in networkx.connected_components(graph)}
     assert {frozenset(row for row in range(count) if groups[row] == group) for group in groups} == theirs - {frozenset()}
+
+
+def test_alike_slices_of_two_files_are_two_groups_and_a_frame_of_unknown_origin_joins_one() -> None:
+    groups = find_groups(["", "", ""], [["file:a"], ["file:b"], []], ["a#0", "b#0", "c"], [(0, 1), (1, 2)])
+    assert groups == ["file:a", "file:b", "file:b"]
 
 
 def test_a_stated_group_wins_and_joins_nothing() -> None:

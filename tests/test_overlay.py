@@ -101,3 +101,12 @@ def test_the_levels_of_a_pixel_are_those_of_numpy() -> None:
 def test_a_grey_frame_has_one_level_and_no_green(mucosa: NDArray[np.uint8]) -> None:
     levels = channel_levels(mucosa[..., :1])
     assert np.array_equal(levels.brightest, mucosa[..., 0]) and levels.darkest is levels.brightest and not levels.green.any()
+
+
+@pytest.mark.parametrize(("white", "blanked"), [(1.0, 1.0), (0.5, 0.0)])
+def test_a_grey_frame_is_blanked_where_it_is_white_nearly_all_over_and_a_bright_lesion_is_not(
+    white: float, blanked: float
+) -> None:
+    pixels = np.full((100, 100, 1), 120, dtype=np.uint8)
+    pixels[: round(100 * white)] = 255
+    assert find_overlay(channel_levels(pixels), -1, rules="dark").any.mean() == blanked

@@ -4,7 +4,7 @@ Not all of that holds for every picture. Wet mucosa under the lamp of an endosco
 colourless in it is a reflection or a letter. In a grey picture everything is colourless: there a bright lesion of an MRI, a
 calcification of a mammogram or the nerve fibres of an OCT would be blanked, and in a stained section the gaps between cells. What
 is black all the way to the edge of the frame, and a filled black rectangle, is no tissue in any of them. Letters in grey pictures
-cannot be told from such findings and stay.
+cannot be told from such findings and stay. A frame that is white nearly all over shows nothing in any of them.
 
 ====================  =================  ============================================================
 rules                 blanks             right for
@@ -37,6 +37,7 @@ BOX_SHARE = 0.004  # smallest share of the frame that counts as a box
 HIGHLIGHT_RISE = 45  # how far a highlight or glyph stands above its surroundings, in grey levels
 HIGHLIGHT_FLOOR = 150  # and how bright its darkest channel is at the least
 OVEREXPOSED = 250  # all three channels this high: nothing of the tissue is left to see
+WHITE_OUT = 0.9  # share of a crop that is overexposed from which on it shows nothing, whatever is in the picture
 COLOURED = 16  # how far the channels of a pixel lie apart, in grey levels, where it has a colour
 GREY_SHARE = 0.05  # of coloured pixels, at the most, in a grey picture: a marker or a scale in colour
 STAINED_RED = 1.3  # red of a stained section against its blue, at the most; mucosa has 1.5 to 15 times as much red
@@ -200,7 +201,8 @@ def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = Non
     border, black = dark_regions(levels.brightest, threshold)
     border, black = (_grow(dark, edge) if dark.any() else dark for dark in (border, black))
     if rules == "dark":
-        return Overlay(border, black, nothing, nothing)
+        white = levels.darkest >= OVEREXPOSED
+        return Overlay(border, black, nothing, white if white.mean() >= WHITE_OUT else nothing)
     return Overlay(
         border=border,
         black_box=black,

@@ -15,7 +15,7 @@ from medgen.config import to_toml
 from medgen.data.augment import apply_one, draw
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
 from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicates, thumbnail
-from medgen.data.preparing.groups import find_groups
+from medgen.data.preparing.groups import find_groups, find_owners
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.splits import split_prepared
 from medgen.data.preparing.tally import blanked, tally
@@ -58,8 +58,9 @@ def assemble(
     if index.empty:
         raise DataError(f"none of {len(rejected)} files could be read; the first: {rejected['file'][0]}: {rejected['reason'][0]}")
     hashes, thumbnails = _hashes(parts)
-    alike = near_duplicates(hashes, thumbnails=thumbnails)
     stated = index["group"] != ""
+    owners = find_owners(index["group"].tolist(), index["related"].tolist())
+    alike = near_duplicates(hashes, thumbnails=thumbnails, owners=owners)
     index["group"] = find_groups(index["group"].tolist(), index["related"].tolist(), index["path"].tolist(), alike)
     index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
     pairs = _pairs_across(index, hashes, thumbnails)

@@ -92,6 +92,7 @@ def near_duplicates(
     distance: int | None = None,
     thumbnails: NDArray[np.uint8] | None = None,
     correlation: float = CORRELATION,
+    owners: NDArray[np.int64] | None = None,
 ) -> list[tuple[int, int]]:
     """Return the pairs that join frames that are nearly the same, (i, j) with i < j, in order of i.
 
@@ -106,17 +107,24 @@ def near_duplicates(
     thumbnails : (N, 16, 16, 3) uint8, the `thumbnail` of each frame. Without them the hashes alone decide: few frames are then
         called alike that are not, but most near-duplicates are missed.
     correlation : least correlation of two thumbnails, each channel about its own mean; a frame of one colour is like no other
+    owners : (N,) of each frame the number of the patient, video or file that it is known to belong to, -1 where nothing is known.
+        No pairs join frames of two owners: the outermost slices of two brains look alike, and are not of one patient. A frame of
+        which nothing is known is then of the first owner that it is joined to.
     """
+    known = np.full(len(hashes), -1, dtype=np.int64) if owners is None else owners.copy()
     alike = _Alike(hashes, distance, thumbnails, correlation)
     count = len(alike.hashes)
     part = np.arange(count)  # the group of each frame so far: its lowest row
     pairs: list[tuple[int, int]] = []
     for row in range(count - 1):
         others = alike.to(row, row + 1 + np.flatnonzero(part[row + 1 :] != part[row]))
+        owner = max([known[row], *known[others[known[others] >= 0]][:1]]) if known[row] < 0 else known[row]
+        others = others[(known[others] == owner) | (known[others] < 0)]
         if len(others):
             joined, first = np.unique(part[others], return_index=True)
             pairs += [(row, int(other)) for other in np.sort(others[first])]
-            part[np.isin(part, [*joined, part[row]])] = min(part[row], joined.min())
+            group = np.isin(part, [*joined, part[row]])
+            part[group], known[group] = min(part[row], joined.min()), owner
     return pairs
 
 

@@ -1,7 +1,9 @@
 """Which frames belong together, so that no split divides them: one patient, one video, one file, one scene.
 
 A group that the source states wins. Of all other frames those belong together that share anything: the file that they come from,
-the patient, study or series that the file names, a folder or a stem that says patient or video, or that they are nearly the same.
+the patient, study or series that the file names, a folder or a stem that says patient or video. Frames of which nothing of that
+is known belong to those that they are nearly the same as. Two patients stay two, however alike their frames are: the outermost
+slices of all brains are nearly the same.
 
 What a file says of a patient is personal. It is kept as a keyed digest alone: the key is made of the names of the files, so that
 the same patient has another digest in another data set, and no table made beforehand finds the number behind it. Whoever has the
@@ -13,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from medgen.data.preparing.duplicates import join
 
@@ -60,19 +64,33 @@ def find_groups(
     The stated group, or that of all that is joined by common relations and near-duplicates: called after the first relation that
     they have in the order of `KINDS`, else "auto:" and its first path.
     """
-    free = [not group for group in stated]
-    first: dict[str, int] = {}
-    pairs = [(a, b) for a, b in alike if free[a] and free[b]]
-    for row, keys in enumerate(related):
-        if free[row]:
-            pairs += [(earlier, row) for key in keys if (earlier := first.setdefault(key, row)) != row]
-    parts = join(len(paths), pairs).tolist()
+    owners = find_owners(stated, related)
+    alike = [(a, b) for a, b in alike if not (stated[a] or stated[b]) and not 0 <= owners[a] != owners[b] >= 0]
+    parts = join(len(paths), [*_of_one_owner(stated, related), *alike]).tolist()
     order = list(KINDS)
     names: dict[int, tuple[int, str]] = {}
     for part, keys, path in zip(parts, related, paths, strict=True):
         own = [(order.index(key.partition(":")[0]), key) for key in keys]
         names[part] = min([*own, names.get(part, (order.index("auto"), f"auto:{path}"))])
     return [group or names[part][1] for group, part in zip(stated, parts, strict=True)]
+
+
+def find_owners(stated: Sequence[str], related: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """Return (N,) the number of the patient, video or file that each frame is known to belong to, -1 where nothing is known.
+
+    Parameters
+    ----------
+    stated, related : of each frame, as `find_groups` takes them
+    """
+    owners = join(len(related), _of_one_owner(stated, related))
+    return np.where([bool(group or keys) for group, keys in zip(stated, related, strict=True)], owners, -1)
+
+
+def _of_one_owner(stated: Sequence[str], related: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """Return the pairs of rows that share a relation, or the stated group, each with the first row that has it."""
+    first: dict[str, int] = {}
+    every = [[f"{STATED}:{group}"] if group else keys for group, keys in zip(stated, related, strict=True)]
+    return [(earlier, row) for row, keys in enumerate(every) for key in keys if (earlier := first.setdefault(key, row)) != row]
 
 
 def count_groups(groups: Sequence[str], stated: Sequence[bool], frames: Sequence[int]) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from medgen.data.field.contour import crop
 from medgen.data.images import count_frames
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import relations, understood_as
-from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
-from medgen.data.preparing.groups import count_groups, find_groups, group_key
+from medgen.data.preparing.duplicates import SIDE, dhash, digest, exact_duplicates, near_duplicates, thumbnail
+from medgen.data.preparing.groups import count_groups, find_groups, find_owners, group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.source_frames import counted, read_frames
@@ -135,7 +135,7 @@ def inspect_source(
     duplicates = _duplicates(good)
     warnings = [*_warn_of_files(looks), *_warn_of_labels(good), *_warn_of_duplicates(good, duplicates), *_warn_of_frames(good)]
     warnings += listing.notes
-    tables = (_classes(good), _sizes(good), _groups(good, duplicates), rejected, duplicates)
+    tables = (_classes(good), _sizes(good), _groups(good), rejected, duplicates)
     return Inspection(
         source,
         layout_of(source).MEANING,
@@ -182,12 +182,13 @@ def _sizes(looks: Sequence[_Look]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["finding", "width", "height", "frames"])
 
 
-def _groups(looks: Sequence[_Look], duplicates: pd.DataFrame) -> pd.DataFrame:
+def _groups(looks: Sequence[_Look]) -> pd.DataFrame:
     """Count the groups into which `prepare` would put the frames."""
-    rows = {look.entry.file: row for row, look in enumerate(looks)}
-    alike = [(rows[file], rows[other]) for file, other in zip(duplicates["file"], duplicates["other"], strict=True)]
-    stated = [look.entry.group for look in looks]
-    groups = find_groups(stated, [look.related for look in looks], [look.entry.file for look in looks], alike)
+    stated, related = [look.entry.group for look in looks], [look.related for look in looks]
+    hashes = np.array([look.hash for look in looks], dtype=np.uint64)
+    thumbnails = np.array([look.thumbnail for look in looks], dtype=np.uint8).reshape(-1, SIDE, SIDE, 3)
+    alike = near_duplicates(hashes, thumbnails=thumbnails, owners=find_owners(stated, related))
+    groups = find_groups(stated, related, [look.entry.file for look in looks], alike)
     return count_groups(groups, [bool(group) for group in stated], [len(look.sizes) for look in looks])
 
 
