@@ -98,8 +98,13 @@ def test_an_image_that_a_list_names_and_that_is_missing_stays_in_to_be_reported(
     assert "images/gone.png" in read_by("medianomaly", tmp_path)
 
 
-def test_a_data_json_of_something_else_is_refused(tmp_path: Path) -> None:
-    text(tree(tmp_path, "images/a.png"), "data.json", '{"version": 3}')
+@pytest.mark.parametrize("content", ['{"version": 3}', "[1]", '"', "{}"])
+def test_a_data_json_of_something_else_is_no_list(tmp_path: Path, content: str) -> None:
+    assert list(read_by("class_folders", text(tree(tmp_path, "images/a.png"), "data.json", content))) == ["images/a.png"]
+
+
+def test_a_list_of_a_split_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    text(tree(tmp_path, "images/a.png"), "data.json", json.dumps({"fold 3": {"0": ["a.png"]}}))
     assert "is no list as MedIAnomaly has it" in refusal(tmp_path)
 
 

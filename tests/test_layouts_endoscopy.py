@@ -175,6 +175,12 @@ def test_cvc_clinicdb_is_polyps_with_masks(tmp_path: Path) -> None:
     assert masks_of(second, tmp_path) == ["CVC-ClinicDB/Ground Truth/2.png"]
 
 
+def test_other_frames_in_folders_of_these_names_are_no_polyps(tmp_path: Path) -> None:
+    tree(tmp_path, "Original/scan_a.png", "Ground Truth/scan_a.png")
+    (entry,) = read_by("class_folders", tmp_path).values()
+    assert entry.label == "" and masks_of(entry, tmp_path) == ["Ground Truth/scan_a.png"]
+
+
 def test_frames_of_cvc_clinicdb_that_lie_there_twice_are_read_once(tmp_path: Path) -> None:
     tree(tmp_path, "PNG/Original/1.png", "PNG/Ground Truth/1.png", "TIF/Original/1.tif", "TIF/Ground Truth/1.tif")
     (entry,) = read_by("cvc_clinicdb", tmp_path).values()
@@ -229,6 +235,11 @@ def test_sun_seg_has_masks_and_splits_and_knows_the_case(tmp_path: Path) -> None
     assert masks_of(train, tmp_path) == [f"SUN-SEG/TrainDataset/GT/case1_1/{NAME}.png"]
     assert entries[f"SUN-SEG/TestEasyDataset/Unseen/Frame/case1_3/{NAME}2.jpg"].split == "test"
     assert {entry.related for entry in entries.values()} == {("folder:polyps/case1",)}
+
+
+def test_frame_and_gt_of_another_set_are_no_polyps(tmp_path: Path) -> None:
+    (entry,) = read_by("class_folders", tree(tmp_path, "Frame/a.jpg", "GT/a.png")).values()
+    assert entry.label == "" and masks_of(entry, tmp_path) == ["GT/a.png"]
 
 
 def test_sun_has_boxes_and_negative_cases(tmp_path: Path) -> None:

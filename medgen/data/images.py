@@ -92,10 +92,15 @@ def suffixes() -> tuple[str, ...]:
     return tuple(sorted({suffix for reader in all_readers().values() for suffix in reader.SUFFIXES if suffix}))
 
 
+@cache
+def _double_suffixes() -> tuple[str, ...]:
+    return tuple(known for known in suffixes() if known.count(".") > 1)
+
+
 def suffix_of(path: Path) -> str:
     """Return the suffix in lower case; one that is known as a whole, such as ``.nii.gz``, is taken as one."""
     name = path.name.lower()
-    double = (known for known in suffixes() if known.count(".") > 1 and name.endswith(known))
+    double = (known for known in _double_suffixes() if name.endswith(known))
     return next(double, path.suffix.lower())
 
 

@@ -36,12 +36,12 @@ def divide(source: Path, paths: Sequence[Path]) -> tuple[list[Path], list[tuple[
             masks.append((path, depth))
     for inside, members in folders.items():
         stems = {stem_of(path).lower() for path in members}
-        marked = [path for path in members if image_of(stem_of(path)).lower() in stems]
+        marked = {path for path in members if image_of(stem_of(path)).lower() in stems}
         if inside and len(folders) > 1 and all(is_named_mask(stem_of(path)) for path in members):
             masks += [(path, len(inside) - 1) for path in members]  # a folder of masks, whatever it is called
         else:
-            masks += [(path, len(inside)) for path in marked]
-            pictures += [path for path in members if path not in set(marked)]
+            masks += [(path, len(inside)) for path in members if path in marked]
+            pictures += [path for path in members if path not in marked]
     return pictures, masks
 
 

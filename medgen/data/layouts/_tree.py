@@ -58,8 +58,9 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
         masks and is not called so.
     """
     files = files_below(source)
-    images = [path for path in files if is_image(path)]
-    others = [path for path in files if path not in set(images)]
+    images, others = [], []
+    for path in files:
+        (images if is_image(path) else others).append(path)
     kept = [path for path in images if not left_out(folders_of(path, source), path.name)]
     pictures, masks = divide(source, kept)
     if not pictures:

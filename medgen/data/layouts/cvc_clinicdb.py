@@ -21,7 +21,14 @@ MEANING = "CVC-ClinicDB: polyps in Original, masks in Ground Truth"
 
 
 def _known(folder: Path) -> bool:
-    return {"original", "ground-truth"} <= {normalised_name(child.name) for child in children(folder)}
+    """Tell a folder of both whose files are numbered; other sets have folders of these names, too."""
+    named = {normalised_name(child.name): child for child in children(folder)}
+    if not {"original", "ground-truth"} <= named.keys():
+        return False
+    try:
+        return all(path.stem.isdigit() for path in named["original"].iterdir() if not path.name.startswith("."))
+    except OSError:
+        return False
 
 
 def recognises(source: Path) -> bool:

@@ -26,7 +26,13 @@ LABEL_OF = {"0": ("normal", "normal"), "1": ("abnormal", "abnormal")}  # finding
 
 
 def _listed(folder: Path) -> bool:
-    return (folder / "data.json").is_file() and (folder / "images").is_dir()
+    if not (folder / "data.json").is_file() or not (folder / "images").is_dir():
+        return False
+    try:
+        content = read_json_file(folder / "data.json")
+    except DataError:
+        return False
+    return isinstance(content, dict) and any(isinstance(lists, dict) and "0" in lists for lists in content.values())
 
 
 def _brats(folder: Path) -> bool:

@@ -28,9 +28,13 @@ CASE = re.compile(r"(case\d+)([-_]\d+)?", re.IGNORECASE)
 
 
 def _known(folder: Path) -> bool:
-    names = {child.name for child in children(folder)}
-    of_cases = CASES.fullmatch(folder.name) is not None and any(map(CASE.fullmatch, names))
-    return {"Frame", "GT"} <= names or of_cases
+    if (folder / "Frame").is_dir() and (folder / "GT").is_dir():
+        return _has_cases(folder / "Frame")
+    return CASES.fullmatch(folder.name) is not None and _has_cases(folder)
+
+
+def _has_cases(folder: Path) -> bool:
+    return any(CASE.fullmatch(child.name) for child in children(folder))
 
 
 def recognises(source: Path) -> bool:
