@@ -58,7 +58,8 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
         masks and is not called so.
     """
     files = files_below(source)
-    images, others = [], []
+    images: list[Path] = []
+    others: list[Path] = []
     for path in files:
         (images if is_image(path) else others).append(path)
     kept = [path for path in images if not left_out(folders_of(path, source), path.name)]
