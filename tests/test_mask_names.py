@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from trees import listed_by, masks_of, read_by, refusal, tree
 
-from medgen.data.layouts._mask_names import is_mask_folder
 from medgen.data.sources import list_source
+from medgen.data.tree.mask_names import is_mask_folder
 
 FOLDERS = [
     "mask", "masks", "Masks", "MASK", "ground_truth", "Ground-Truth", "Ground Truth", "groundtruth", "gt", "GT", "label",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import children, roots
 from medgen.data.source_file import Listing
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import children, roots
 
 ORDER = 20
 MEANING = "good and Ungood of train, valid and test, as in BMAD"

@@ -11,8 +11,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from medgen.data.layouts._walk import children, files_below, no_images, roots
 from medgen.data.source_file import Listing, MaskFile, SourceFile
+from medgen.data.tree.walk import children, files_below, no_images, roots
 
 ORDER = 22
 MEANING = "BraTS: FLAIR of each case, slices labelled by its segmentation"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medgen.data.layouts._tree import read_tree
 from medgen.data.source_file import Listing
+from medgen.data.tree.read import read_tree
 
 ORDER = 40
 MEANING = "folders of classes"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from medgen.data.class_names import normalised_name
 from medgen.data.images import stem_of
-from medgen.data.layouts._tables import read_rows
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import Folders, children, files_below, roots
 from medgen.data.source_file import Listing
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.tables import read_rows
+from medgen.data.tree.walk import Folders, children, files_below, roots
 
 ORDER = 14
 MEANING = "CVC-ClinicDB: polyps in Original, masks in Ground Truth"

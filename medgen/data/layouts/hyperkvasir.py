@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import Folders, children, files_below, folders_of, roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import Folders, children, files_below, folders_of, roots
 
 ORDER = 11
 MEANING = "HyperKvasir: labelled, segmented and unlabelled images"

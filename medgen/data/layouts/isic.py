@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from medgen.data.images import stem_of
-from medgen.data.layouts._tables import Row, column, read_rows
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import Folders, files_below, folders_of, roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.tables import Row, column, read_rows
+from medgen.data.tree.walk import Folders, files_below, folders_of, roots
 
 ORDER = 23
 MEANING = "ISIC: dermoscopy with diagnoses in tables and segmentations"

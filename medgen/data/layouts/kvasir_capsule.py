@@ -13,10 +13,10 @@ from pathlib import Path
 
 from medgen.data.class_names import normalised_name
 from medgen.data.images import stem_of
-from medgen.data.layouts._tables import read_rows
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import children, files_below, roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.tables import read_rows
+from medgen.data.tree.walk import children, files_below, roots
 
 ORDER = 13
 MEANING = "Kvasir-Capsule: classes, with the video in each name"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import Folders, roots
 from medgen.data.source_file import Listing
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import Folders, roots
 
 ORDER = 12
 MEANING = "Kvasir-SEG: polyps with masks"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from medgen.data.class_names import SPLITS
 from medgen.data.images import is_image
-from medgen.data.layouts._related import with_relations
-from medgen.data.layouts._tables import read_json_file
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.related import with_relations
+from medgen.data.tree.tables import read_json_file
+from medgen.data.tree.walk import roots
 from medgen.errors import DataError
 
 ORDER = 17

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from medgen.data.class_names import FINDINGS, normalised_name
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import roots
 
 ORDER = 25
 MEANING = "train/good and test, as in MVTec AD and LOCO"

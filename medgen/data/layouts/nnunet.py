@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 
 from medgen.data.images import is_image, stem_of
-from medgen.data.layouts._tables import read_json_file
-from medgen.data.layouts._walk import files_below, folders_of, no_images, roots
 from medgen.data.source_file import Listing, MaskFile, SourceFile
+from medgen.data.tree.tables import read_json_file
+from medgen.data.tree.walk import files_below, folders_of, no_images, roots
 from medgen.errors import DataError
 
 ORDER = 21

@@ -12,9 +12,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import Folders, children, roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import Folders, children, roots
 
 ORDER = 15
 MEANING = "PolypGen: single frames of centres, sequences with and without polyps"

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from medgen.data.images import stem_of
-from medgen.data.layouts._boxes import box_of_row
-from medgen.data.layouts._tables import Row, read_rows
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.boxes import box_of_row
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.tables import Row, read_rows
+from medgen.data.tree.walk import roots
 from medgen.errors import DataError
 
 ORDER = 24

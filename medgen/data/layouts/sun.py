@@ -14,10 +14,10 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.layouts._boxes import box_of, boxed
-from medgen.data.layouts._tree import read_tree
-from medgen.data.layouts._walk import Folders, children, files_below, folders_of, roots
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.boxes import box_of, boxed
+from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import Folders, children, files_below, folders_of, roots
 from medgen.types import Box
 
 ORDER = 16

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from medgen.data.images import is_image, suffix_of
-from medgen.data.layouts._walk import walk
 from medgen.data.source_file import MANIFEST, SourceFile
+from medgen.data.tree.walk import walk
 from medgen.errors import DataError
 
 COLUMNS = ["file", "reason", "kind"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from medgen.data.class_names import classes
 from medgen.data.images import stem_of
-from medgen.data.layouts._mask_names import image_keys, image_of, is_mask_folder, is_named_mask, mask_keys
-from medgen.data.layouts._walk import Folders, folders_of
 from medgen.data.source_file import MANIFEST, MaskFile, SourceFile
+from medgen.data.tree.mask_names import image_keys, image_of, is_mask_folder, is_named_mask, mask_keys
+from medgen.data.tree.walk import Folders, folders_of
 from medgen.errors import DataError
 
 Index = dict[tuple[Folders, Folders, str], list[Path]]  # folder around the mask folder, folders in it, name

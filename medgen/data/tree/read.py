@@ -26,13 +26,13 @@ from medgen.data.class_names import (
     split_of,
 )
 from medgen.data.images import is_image, read_image, stem_of
-from medgen.data.layouts._boxes import with_boxes
-from medgen.data.layouts._mask_names import image_keys, mask_keys
-from medgen.data.layouts._masks import divide, with_masks
-from medgen.data.layouts._related import with_relations
-from medgen.data.layouts._walk import Folders, files_below, folders_of, no_images
 from medgen.data.pixel_format import to_uint8
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.boxes import with_boxes
+from medgen.data.tree.mask_names import image_keys, mask_keys
+from medgen.data.tree.masks import divide, with_masks
+from medgen.data.tree.related import with_relations
+from medgen.data.tree.walk import Folders, files_below, folders_of, no_images
 from medgen.errors import DataError, ImageError
 
 SAMPLE = 20  # files of a folder whose names are looked for in others

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medgen.data.class_names import normalised_name
-from medgen.data.layouts._tables import LARGEST, column, read_json_file, read_rows
 from medgen.data.source_file import SourceFile
+from medgen.data.tree.tables import LARGEST, column, read_json_file, read_rows
 from medgen.errors import DataError
 from medgen.types import Box
 
