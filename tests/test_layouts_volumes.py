@@ -21,6 +21,7 @@ def test_volumes_of_the_decathlon_are_labelled_by_their_masks(tmp_path: Path) ->
     assert (marked.label, marked.label_by_mask, marked.annotated) == ("", True, True)
     assert (bare.label, bare.label_by_mask, bare.annotated) == ("", False, False)
     assert "the masks hold 1 liver, 2 cancer" in listing.notes[0]
+    assert (marked.finding, bare.finding) == ("marked", "")
 
 
 def test_the_first_channel_of_nnunet_is_read_and_the_others_counted(tmp_path: Path) -> None:
@@ -33,6 +34,7 @@ def test_the_first_channel_of_nnunet_is_read_and_the_others_counted(tmp_path: Pa
         "imagesTr/BRATS_001_0000.nii.gz": ["labelsTr/BRATS_001.nii.gz"],
         "imagesTs/BRATS_485_0000.nii.gz": ["labelsTs/BRATS_485.nii.gz"],
     }
+    assert {entry.finding for entry in listing.entries} == {"tumour"}
     assert listing.notes == [
         "'Dataset001_BrainTumour': channel 0000 of each volume is read; 2 files of other channels are left out"
     ]
@@ -63,7 +65,7 @@ def test_flair_of_a_brats_case_is_labelled_by_its_segmentation(
     tree(tmp_path, *(f"{above}{case}/{case}{end}.nii.gz" for end in (*sequences, f"{read[0]}seg")))
     listing = listed_by("brats", tmp_path)
     (entry,) = listing.entries
-    assert entry.file == f"{above}{case}/{case}{read}.nii.gz" and entry.label_by_mask
+    assert entry.file == f"{above}{case}/{case}{read}.nii.gz" and entry.label_by_mask and entry.finding == "tumour"
     assert masks_of(entry, tmp_path) == [f"{above}{case}/{case}{read[0]}seg.nii.gz"]
     assert "3 volumes of other sequences are left out" in listing.notes[0]
 

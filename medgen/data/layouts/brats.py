@@ -64,7 +64,9 @@ def read(source: Path) -> Listing:
         match = EXAMINATION.fullmatch(case)
         related = (f"folder:{match['patient']}",) if match else ()
         file = path.relative_to(source).as_posix()
-        entries.append(SourceFile(path, file, "", "", "", "", masks, (), bool(masks), None, related, bool(masks)))
+        entries.append(
+            SourceFile(path, file, "", "tumour" if masks else "", "", "", masks, (), bool(masks), None, related, bool(masks))
+        )
     if not entries:
         raise no_images(source, len(files), 0)
     notes = [f"FLAIR is read; {others} volumes of other sequences are left out; a manifest.csv may name them"] if others else []

@@ -60,6 +60,8 @@ def _entries(source: Path, root: Path, files: list[Path]) -> tuple[list[SourceFi
     """Return the volumes of one data set, how many files of other channels there are, and how many masks without a volume."""
     inside = [path for path in files if path.is_relative_to(root) and is_image(path)]
     masks = {(path.parent.name, stem_of(path)): path for path in inside if path.parent.name in PARTS.values()}
+    names = _names(root)
+    finding = next(iter(names.values())) if len(names) == 1 else "marked"
     entries, others = [], 0
     for path in inside:
         folder = next((folder for folder in folders_of(path, root) if folder in PARTS), "")
@@ -74,18 +76,28 @@ def _entries(source: Path, root: Path, files: list[Path]) -> tuple[list[SourceFi
             mask = masks.pop((PARTS[folder], match["case"]), None)
         file = path.relative_to(source).as_posix()
         marked = (MaskFile(mask),) if mask else ()
-        entries.append(SourceFile(path, file, "", "", "", "", marked, annotated=bool(marked), label_by_mask=bool(marked)))
+        entries.append(
+            SourceFile(
+                path, file, "", finding if marked else "", "", "", marked, annotated=bool(marked), label_by_mask=bool(marked)
+            )
+        )
     return entries, others, len(masks)
 
 
 def _meaning(root: Path) -> str:
     """Return what dataset.json calls the numbers in the masks ("1 liver, 2 cancer"), where there are several."""
+    names = _names(root)
+    return ", ".join(f"{number} {name}" for number, name in names.items()) if len(names) > 1 else ""
+
+
+def _names(root: Path) -> dict[str, str]:
+    """Return the name of each number in the masks but 0 from dataset.json, which MSD and nnU-Net write the other way round."""
     try:
         labels = read_json_file(root / "dataset.json")["labels"]
         named = {str(number): str(name) for number, name in labels.items() if str(number).isdigit()} or {
             str(number): str(name) for name, number in labels.items()
         }
     except (DataError, AttributeError, KeyError, TypeError):
-        return ""
+        return {}
     named.pop("0", None)
-    return ", ".join(f"{number} {name}" for number, name in named.items()) if len(named) > 1 else ""
+    return named
