@@ -240,3 +240,13 @@ def test_a_patient_that_given_splits_divide_is_listed(tmp_path: Path) -> None:
         write_dicom(path, np.asarray(frame(k).convert("L")), "MONOCHROME2", PatientID="7" if k in (2, 9) else f"patient {k}")
     divided = prepare(tmp_path / "s", tmp_path / "d", SMALL).divided_groups()
     assert divided[["path", "other", "reason"]].to_numpy().tolist() == [["train/normal/2.dcm", "test/normal/9.dcm", "patient"]]
+
+
+def test_what_a_layout_left_out_is_a_warning(tmp_path: Path) -> None:
+    write(tmp_path / "s/normal", 12)
+    write(tmp_path / "s/masks", 1)
+    (tmp_path / "s/masks/000.png").rename(tmp_path / "s/masks/of_no_frame.png")
+    write(tmp_path / "s/polyp", 2, 50)
+    frame(9).save(tmp_path / "s/masks/000.png")
+    data = prepare(tmp_path / "s", tmp_path / "d", SMALL)
+    assert any("mask" in warning for warning in data.warnings), data.warnings

@@ -30,6 +30,7 @@ def assemble(
     parts: Sequence[Path],
     unread: pd.DataFrame,
     about: Mapping[str, str],
+    notes: Sequence[str],
     settings: PrepareSettings,
     workers: int | None,
 ) -> None:
@@ -41,6 +42,7 @@ def assemble(
     parts : files that `prepare` wrote, in the order of the frames
     unread : file, reason and kind of files that were not even opened
     about : source, digest, version, and which values are black and white
+    notes : what the layout left out of the source, a sentence each
     settings : of the data set
     workers : threads; None is one for each core
 
@@ -82,7 +84,7 @@ def assemble(
         "rejected": int(kinds.get("rejected", 0)), "ignored": int(kinds.get("ignored", 0)), "leaks": int(kinds.get("leak", 0)),
     }  # fmt: skip
     shown = index[index["copy"] == 0]
-    said = {"blanked": [*blanked(shown)], "warnings": tally(shown)}
+    said = {"blanked": [*blanked(shown)], "warnings": [*notes, *tally(shown)]}
     write_text(out / "prepare.toml", to_toml({**about, **said, "counts": counts, "settings": settings.model_dump(mode="json")}))
 
 

@@ -23,7 +23,7 @@ from medgen.data.preparing.survey import survey
 from medgen.data.preparing.video_frames import LeftOut, gather
 from medgen.data.readers import video
 from medgen.data.source_file import SourceFile
-from medgen.data.sources import check_splits, read_source
+from medgen.data.sources import check_splits, list_source
 from medgen.errors import DataError
 from medgen.files import short_digest, write_bytes
 from medgen.types import OnProgress, Progress, no_progress
@@ -54,7 +54,8 @@ def prepare(
     (56, 32, 32, 3)
     """
     settings = settings or PrepareSettings()
-    entries = read_source(source, settings.assume, settings.group_names)
+    listing = list_source(source, settings.assume, settings.group_names)
+    entries = listing.entries
     check_splits(entries)
     key = _key(entries, settings)
     if is_prepared(out):
@@ -78,7 +79,7 @@ def prepare(
         on_progress(Progress("prepare", done, total))
     about = {"source": str(source), "digest": key, "medgen": __version__, "intensity": found.intensity}
     unread = left_over(source, entries)
-    assemble(out, [_part(parts, number) for number, _ in chunks], unread, about, settings, workers)
+    assemble(out, [_part(parts, number) for number, _ in chunks], unread, about, listing.notes, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
 
