@@ -135,11 +135,11 @@ def inspection_tables(inspection: Inspection) -> str:
 
     common = inspection.sizes.groupby("finding").head(5)  # the most frequent sizes of a finding come first
     read = f"layout: {inspection.layout}\nintensity: {inspection.intensity}"
-    parts = [read, inspection.classes.to_string(index=False), common.to_string(index=False)]
+    parts = [read, *(table.to_string(index=False) for table in (inspection.classes, common) if len(table))]
     if more := len(inspection.sizes) - len(common):
         parts.append(f"and {more} rarer sizes; --out writes them all")
     grouped = inspection.groups.assign(kind=inspection.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})
-    parts.append(grouped.to_string(index=False))
+    parts += [grouped.to_string(index=False)] if len(grouped) else []
     parts += [f"{how}: {count} files" for how, count in inspection.understood.items()]
     rejected, ignored = (
         inspection.rejected[inspection.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored")

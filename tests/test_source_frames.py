@@ -110,7 +110,16 @@ def test_one_segment_of_a_dicom_segmentation_can_be_chosen(tmp_path: Path) -> No
 
 
 def counted(**columns: object) -> pd.DataFrame:
-    usual = {"path": "a.png", "label": "abnormal", "annotated": 1, "marked": 9, "scaled": 0, "unrelated": 0, "levels": 0}
+    usual = {
+        "path": "a.png",
+        "label": "abnormal",
+        "annotated": 1,
+        "marked": 9,
+        "mostly": 0,
+        "scaled": 0,
+        "unrelated": 0,
+        "levels": 0,
+    }
     usual |= {"kept": 9, "kept_valid": 9, "rules": "dark", "blanked": 0.0}
     return pd.DataFrame([{**usual, **columns}, {**usual, "path": "b.png"}])
 
@@ -126,6 +135,11 @@ def test_what_fits_needs_no_sentence() -> None:
         ({"label": "normal"}, "1 normal frames have a mask that marks a finding, a.png"),
         ({"scaled": 1}, "1 masks are of another size than their frames and were scaled to it, a.png"),
         ({"unrelated": 1}, "1 frames have a segmentation that refers to none of them, and counts as empty: a.png"),
+        (
+            {"mostly": 1},
+            "1 masks mark more than three quarters of their frame, a.png: what is not 0 is a finding there; see whether black "
+            "and white have changed places",
+        ),
         ({"kept": 0, "kept_valid": 0}, "1 of 2 findings are outside of the crop or too small for it, a.png"),
     ],
 )

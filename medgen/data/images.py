@@ -11,9 +11,7 @@ What a file is, its first bytes say: a PNG named .jpg is read as the PNG that it
 
 from __future__ import annotations
 
-import logging
 import pkgutil
-import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
@@ -21,13 +19,13 @@ from importlib import import_module
 from io import BufferedReader
 from itertools import count
 from pathlib import Path
-from threading import Lock
 from types import MappingProxyType
 from typing import Protocol, cast, runtime_checkable
 
 from medgen.data import readers
 from medgen.data.intensity import AUTO, Intensity, picture
 from medgen.data.pixel_format import FileFrames, StoredFrame
+from medgen.data.quiet import quiet
 from medgen.data.sampling import Sampling
 from medgen.errors import ImageError
 from medgen.types import Image
@@ -79,6 +77,22 @@ class HasAxes(Protocol):
         """Read a file as `open_frames` does, with axes in words: a letter each of N frames, H rows, W columns, C channels."""
 
 
+@runtime_checkable
+class HasMasks(Protocol):
+    """What a reader offers, besides, whose files may hold a picture and its mask."""
+
+    def open_mask(self, file: BufferedReader, axes: str) -> FileFrames:
+        """Read the mask of a file; `axes` are those of its image, "" where they are not stated."""
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """What a reader offers, besides, whose files may be headers of pixels in other files."""
+
+    def parts(self, path: Path) -> list[Path]:
+        """Return the files that hold the pixels of a header, whether or not they are there."""
+
+
 @cache
 def all_readers() -> Mapping[str, Reader]:
     """Return the modules that read image files by their names, in the order of these, which is that in which they are asked."""
@@ -107,6 +121,15 @@ def suffix_of(path: Path) -> str:
 def stem_of(path: Path) -> str:
     """Return the name without its suffix, ``.nii.gz`` taken as one."""
     return path.name[: len(path.name) - len(suffix_of(path))]
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the files in which the pixels of a file lie, if they do not lie in it: the .img of a .hdr, the .raw of a .mhd."""
+    owner = next((reader for reader in all_readers().values() if suffix_of(path) in reader.SUFFIXES), None)
+    try:
+        return [part for part in owner.parts(path) if part.is_file()] if isinstance(owner, HasParts) else []
+    except (OSError, ValueError):  # whoever opens the file says what is wrong with it
+        return []
 
 
 def is_image(path: Path) -> bool:
@@ -172,7 +195,7 @@ def read_images(
         if file.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
         for frame in file.frames:
-            with _failures_explained(path), _quiet:
+            with _failures_explained(path), quiet:
                 pixels = picture(frame, intensity)
             number = frame.number or 0
             source = f"{path}#{number}" if file.total > 1 or frame.seconds is not None else str(path)
@@ -180,7 +203,7 @@ def read_images(
 
 
 @contextmanager
-def opened(path: Path, sampling: Sampling | None = None, axes: str = "") -> Iterator[FileFrames]:
+def opened(path: Path, sampling: Sampling | None = None, axes: str = "", mask: bool = False) -> Iterator[FileFrames]:
     """Open a file by the reader that recognises it; it is closed at the end of the block. Its frames know their numbers.
 
     Parameters
@@ -188,14 +211,15 @@ def opened(path: Path, sampling: Sampling | None = None, axes: str = "") -> Iter
     path : the file
     sampling : which frames of a video are read; None reads all. Of other files all are read.
     axes : what the axes of an array mean (`readers.arrays.open_with_axes`); "" leaves it to its shape
+    mask : whether the mask is meant, of a file that may hold a picture, too; `axes` are those of its image
 
     Raises
     ------
     ImageError : with the reason, which does not name the path, here and while its frames are read.
     """
     with ExitStack() as stack:
-        with _failures_explained(path), _quiet:
-            content = _open_frames(stack.enter_context(path.open("rb")), path, axes)
+        with _failures_explained(path), quiet:
+            content = _open_frames(stack.enter_context(path.open("rb")), path, axes, mask)
             if sampling and content.sampled:
                 content = content.sampled(sampling)
         yield content._replace(frames=_explained(content.frames, path))
@@ -203,7 +227,7 @@ def opened(path: Path, sampling: Sampling | None = None, axes: str = "") -> Iter
 
 def _explained(frames: Iterator[StoredFrame], path: Path) -> Iterator[StoredFrame]:
     for number in count():
-        with _failures_explained(path), _quiet:
+        with _failures_explained(path), quiet:
             frame = next(frames, None)
         if frame is None:
             return
@@ -227,7 +251,7 @@ def count_frames(path: Path, sampling: Sampling | None = None, axes: str = "") -
         return file.total
 
 
-def _open_frames(file: BufferedReader, path: Path, axes: str) -> FileFrames:
+def _open_frames(file: BufferedReader, path: Path, axes: str, mask: bool) -> FileFrames:
     """Hand an opened file to the reader that recognises its first bytes."""
     suffix = suffix_of(path)
     if not is_image(path):
@@ -239,6 +263,8 @@ def _open_frames(file: BufferedReader, path: Path, axes: str) -> FileFrames:
     if reader is None:
         raise ImageError(f"is not an image inside, although it is named {suffix}")
     file.seek(0)
+    if mask and isinstance(reader, HasMasks):
+        return reader.open_mask(file, axes)
     return reader.open_with_axes(file, axes) if axes and isinstance(reader, HasAxes) else reader.open_frames(file)
 
 
@@ -265,38 +291,3 @@ def _reason(error: Exception, path: Path) -> str:
             return "needs more memory than there is"
     detail = " ".join(str(error).replace(str(path), "").split())[:120]
     return f"truncated, damaged or of a rare kind ({detail or type(error).__name__})"
-
-
-class _Quiet:
-    """Keeps what decoders say about odd but readable files from the user.
-
-    Warning filters belong to the whole process, so that threads share one change of them: the first in makes it, the last
-    out takes it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._inside = 0
-        self._loggers = [logging.getLogger(name) for name in ("nibabel.global", "tifffile")]  # they write to stderr
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore")
-                self._disabled = [logger.disabled for logger in self._loggers]
-                for logger in self._loggers:
-                    logger.disabled = True
-            self._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                for logger, disabled in zip(self._loggers, self._disabled, strict=True):
-                    logger.disabled = disabled
-                self._filters.__exit__(None, None, None)
-
-
-_quiet = _Quiet()

@@ -29,6 +29,7 @@ BRIGHT = 200  # a mask with smoothed edges was drawn in white, a map of labels r
 EDGE_VALUES = 3  # smoothed edges have at least so many values between black and white
 FEW = 16  # values that are no integers may be labels that a program has divided by 255; probabilities have more
 FLAT = 0.1  # share of their pixels that may lie within an even area; labels fill areas
+SCALED = 0.05  # share of a label by which scaling to 8 bits may have changed it
 OPPOSITE = {"L": "R", "R": "L", "P": "A", "A": "P", "S": "I", "I": "S"}
 
 
@@ -52,7 +53,11 @@ Fetch = Callable[[int], Mask | None]  # a frame's number -> what one file marks 
 
 @contextmanager
 def open_truth(
-    entry: SourceFile, image: FileFrames, values: frozenset[float] = frozenset(), sampling: Sampling | None = None
+    entry: SourceFile,
+    image: FileFrames,
+    values: frozenset[float] = frozenset(),
+    sampling: Sampling | None = None,
+    axes: str = "",
 ) -> Iterator[Callable[[int, tuple[int, int]], Marks]]:
     """Open the masks of an image; they are closed at the end of the block.
 
@@ -62,6 +67,7 @@ def open_truth(
     image : as it was opened; its frames are not touched
     values : the labels that are a finding; none: all but 0. Of a DICOM segmentation they are the numbers of its segments.
     sampling : which frames of a video were opened, and are of one that masks it
+    axes : what the axes of the image mean, if it is an array whose axes were stated
 
     Yields
     ------
@@ -73,7 +79,7 @@ def open_truth(
         image, runs along another axis, or is of another shape.
     """
     with ExitStack() as stack:
-        fetches = [(mask.path.name, _open_mask(stack, mask, entry, image, values, sampling)) for mask in entry.masks]
+        fetches = [(mask.path.name, _open_mask(stack, mask, entry, image, values, sampling, axes)) for mask in entry.masks]
 
         def marks(number: int, shape: tuple[int, int]) -> Marks:
             whole = _boxed(entry, image.total, shape)
@@ -107,7 +113,7 @@ def marked(frame: StoredFrame, values: frozenset[float] = frozenset()) -> Mask:
     if values:
         if frame.lossy:
             raise ImageError("is compressed with loss, so that its label values are guesses; leave mask values out")
-        return np.isin(np.round(labels.astype(np.float64), 3), sorted(values))
+        return _are(labels.astype(np.float64), values)
     low, high = float(labels.min()), float(labels.max())
     if low == high or not (frame.lossy or _is_graded(labels)):
         return labels != 0
@@ -117,10 +123,18 @@ def marked(frame: StoredFrame, values: frozenset[float] = frozenset()) -> Mask:
     return labels.astype(np.float64) > (black + high) / 2
 
 
+def _are(labels: NDArray[np.float64], values: frozenset[float]) -> Mask:
+    """Tell where labels are one of some values, as exactly as programs keep them that scale labels into a few integers."""
+    allowed = {value: np.clip(SCALED * abs(value), 0.0005, 0.1) for value in values}
+    return np.logical_or.reduce([np.abs(labels - value) <= error for value, error in allowed.items()])
+
+
 def _labels(frame: StoredFrame) -> Raw:
     """Return what each pixel is called, (H, W): its value, or its index in a palette, of which that shown black is nothing."""
     if frame.labels is None:
         return np.nan_to_num(frame.values.max(axis=2), nan=0.0)
+    if frame.values.shape[2] == 1:
+        return frame.labels
     black = (frame.values == frame.black).all(axis=2)
     first = frame.labels == 0
     if black.any() and first.any() and not black[first].any():  # colour 0 is none: the palette was sorted by another rule
@@ -184,9 +198,10 @@ def _open_mask(
     image: FileFrames,
     values: frozenset[float],
     sampling: Sampling | None,
+    axes: str,
 ) -> Fetch:
     with _named(mask.path.name):
-        content = stack.enter_context(opened(mask.path, sampling if mask.frame is None else None))
+        content = stack.enter_context(opened(mask.path, sampling if mask.frame is None else None, axes, mask=True))
         if mask.frame is not None:
             if image.total > 1 and entry.frame is None:
                 raise ImageError(f"is one frame, {mask.frame}, for {image.total} frames of the image; name one of these, too")
@@ -196,7 +211,7 @@ def _open_mask(
         if content.total == 1 and (image.total == 1 or entry.frame is not None):
             return _one(content, 0, values)
         if content.total != image.total:
-            raise ImageError(f"has {content.total} frames, the image {image.total}")
+            raise ImageError(f"has {content.total} frame{'s' if content.total > 1 else ''}, the image {image.total}")
         return _of_volume(content, image, values)
 
 

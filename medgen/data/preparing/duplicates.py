@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from medgen.data.images import parts_of
 from medgen.data.pixel_format import Pixels, to_uint8
 from medgen.errors import ImageError
 
@@ -43,7 +44,7 @@ CHECKED = 1 << 13  # thumbnails that are compared at once: 25 MB
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal digits.
+    """Return the SHA-256 of a file's bytes, in hexadecimal digits; of a header, with those of the files that hold its pixels.
 
     Raises
     ------
@@ -51,7 +52,11 @@ def digest(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+            content = file_digest(file, "sha256")
+        for part in parts_of(path):
+            with part.open("rb") as file:
+                content.update(file_digest(file, "sha256").digest())
+        return content.hexdigest()
     except OSError as error:
         raise ImageError((error.strerror or str(error)).lower()) from None
 

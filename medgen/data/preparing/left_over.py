@@ -8,33 +8,36 @@ from pathlib import Path
 
 import pandas as pd
 
-from medgen.data.images import is_image, suffix_of
+from medgen.data.images import is_image, parts_of, suffix_of
 from medgen.data.source_file import MANIFEST, SourceFile
 from medgen.data.tree.walk import walk
 from medgen.errors import DataError
 
 COLUMNS = ["file", "reason", "kind"]
 MEDICAL = frozenset(
-    {".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr", ".img", ".par", ".rec", ".v", ".svs", ".ndpi", ".czi", ".lif",
-     ".vsi", ".mrxs", ".scn", ".raw", ".ima", ".dcm30", ".mnc", ".nii.bz2", ".mkv", ".wmv", ".jp2", ".heic", ".exr"}
+    {".img", ".raw", ".zraw", ".par", ".rec", ".v", ".mnc", ".fits", ".svs", ".ndpi", ".czi", ".lif", ".vsi", ".mrxs", ".scn",
+     ".e2e", ".fda", ".dcm30", ".heic", ".heif", ".exr", ".jxl", ".jxr", ".wdp", ".tga", ".pcx", ".sgi", ".dds", ".psd", ".dng"}
 )  # fmt: skip
-"""Suffixes of pictures and videos that Python's table of media types does not know."""
+"""Suffixes of pictures that are not read and that Python's table of media types does not know."""
+ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
 
 
 def left_over(source: Path, entries: Iterable[SourceFile]) -> pd.DataFrame:
     """Return file, reason and kind of each file below a folder that is neither an image of `entries` nor a mask of one.
 
-    Hidden files aside. Kind is "rejected" for what looks like a picture or a video, and "ignored" for what is none (notes,
-    tables) and for images that the source does not speak of.
+    Hidden files aside, and files that hold the pixels of a header that is a file of its own. Kind is "rejected" for what looks
+    like a picture or a video, and "ignored" for what is none (notes, tables, archives) and for images that the source does not
+    speak of.
     """
     if not source.is_dir():
         return pd.DataFrame(columns=COLUMNS)
     used = {path for entry in entries for path in (entry.path, *(mask.path for mask in entry.masks))}
     try:
-        files = [path for path in walk(source) if path not in used and path.name != MANIFEST]
+        files = [path for path in walk(source) if path.name != MANIFEST]
     except DataError:  # a folder that cannot be read stops whoever reads the source
         files = []
-    rows = [(path.relative_to(source).as_posix(), *_reason(path)) for path in files]
+    known = used.union(part for path in files for part in parts_of(path))
+    rows = [(path.relative_to(source).as_posix(), *_reason(path)) for path in files if path not in known]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -45,4 +48,6 @@ def _reason(path: Path) -> tuple[str, str]:
     media = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
     if media in ("image", "video") or suffix in MEDICAL:
         return f"{suffix} is a format that is not read; convert it, for example to PNG", "rejected"
+    if suffix in ARCHIVES:
+        return f"an archive ({suffix}), which is not opened; unpack it if it holds images", "ignored"
     return f"no image ({suffix or 'no suffix'})", "ignored"

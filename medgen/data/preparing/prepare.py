@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from medgen import __version__
-from medgen.data.images import suffix_of
+from medgen.data.images import parts_of, suffix_of
 from medgen.data.prepared import Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import Cropped, crop_file
@@ -30,7 +30,7 @@ from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
-CROPPING = 2  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
+CROPPING = 3  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
 
 
 def prepare(
@@ -100,7 +100,8 @@ def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     """Return a digest of the settings, of every file's name and label, and of the state on disk of all files and masks."""
     known = []
     for entry in entries:
-        states = [_state(path) for path in (entry.path, *(mask.path for mask in entry.masks))]
+        files = (entry.path, *(mask.path for mask in entry.masks))
+        states = [_state(path) for file in files for path in (file, *parts_of(file))]
         known.append(repr((replace(entry, path=Path(entry.file)), states)))
     return short_digest(f"{CROPPING} {settings.digest()}", *known)
 

@@ -18,6 +18,7 @@ from medgen.errors import ImageError
 from medgen.types import Image
 
 MANY_LEVELS = 64  # values in a file of more than 8 bits from which on its picture should have as many grey levels
+MOSTLY = 0.75  # share of a frame that few findings fill, and most masks whose black and white have changed places
 
 
 class SourceFrame(NamedTuple):
@@ -52,7 +53,7 @@ def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[Source
     with opened(entry.path, sampling, settings.axes) as content:
         if content.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
-        with open_truth(entry, content, values, sampling) as marks_of:
+        with open_truth(entry, content, values, sampling, settings.axes) as marks_of:
             read = False
             for frame in content.frames:
                 number = frame.number or 0
@@ -77,6 +78,7 @@ def counted(entry: SourceFile, frame: SourceFrame) -> dict[str, str | int]:
         "path": frame.name,
         "annotated": int(entry.annotated),
         "marked": int(frame.marks.mask.sum()),
+        "mostly": int(frame.marks.mask.mean() > MOSTLY),
         "scaled": int(frame.marks.scaled),
         "unrelated": int(frame.marks.unrelated),
         "levels": frame.levels,

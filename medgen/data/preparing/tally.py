@@ -16,7 +16,8 @@ def tally(index: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     index : one row a frame, as `crop_file` makes them: columns path, label, annotated; marked, kept and kept_valid (pixels of
-        the finding in the frame, in the crop, and valid there); scaled, unrelated (0 or 1); levels; rules; blanked (of the crop)
+        the finding in the frame, in the crop, and valid there); mostly, scaled, unrelated (0 or 1); levels; rules; blanked (of
+        the crop)
     """
     return [*mask_sentences(index), *_lost_findings(index), *level_sentences(index)]
 
@@ -29,6 +30,11 @@ def mask_sentences(index: pd.DataFrame) -> Iterator[str]:
         yield f"{count} of {int(expected.sum())} annotated frames have an empty mask, {_names(index, expected & ~marked)}"
     if count := int((normal & marked).sum()):
         yield f"{count} normal frames have a mask that marks a finding, {_names(index, normal & marked)}"
+    if count := int((index["mostly"] == 1).sum()):
+        yield (
+            f"{count} masks mark more than three quarters of their frame, {_names(index, index['mostly'] == 1)}: "
+            "what is not 0 is a finding there; see whether black and white have changed places"
+        )
     if count := int((index["unrelated"] == 1).sum()):
         unrelated = index["unrelated"] == 1
         yield f"{count} frames have a segmentation that refers to none of them, and counts as empty: {_names(index, unrelated)}"

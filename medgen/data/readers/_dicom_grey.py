@@ -59,7 +59,17 @@ def grey(raw: Raw, header: Dataset) -> StoredFrame:
         *((high, low) if inverted else (low, high)),
         conventional=raw.dtype.kind == "f",
         rendered=None if rendered is None else rendered[..., None],
+        labels=None if values is raw or raw.dtype.kind == "f" else _labels(raw, values, absent),
     )
+
+
+def _labels(raw: Raw, values: Raw, absent: NDArray[np.bool_]) -> Raw:
+    """Return what a mask calls each pixel: its value, but the stored number where rescale makes another number of 0.
+
+    Programs give a mask the header of its CT, whose intercept makes -1024 of 0.
+    """
+    nothing = raw == 0
+    return np.where(absent, 0, raw if (values[nothing] != 0).any() else values)
 
 
 def _absent(raw: Raw, header: Dataset) -> NDArray[np.bool_]:

@@ -22,6 +22,10 @@ MEDMNIST = ("train_images", "val_images", "test_images")  # arrays of an .npz th
 ALPHA = (2, 4)
 ASPECT = 2.5  # the longer side of a frame by the shorter, at most, where that has to tell frames from slices that lie last
 IMAGE_NAMES = ("image", "images", "img", "imgs", "arr_0")  # the array of an .npz that holds several
+MASK_NAMES = ("mask", "masks", "label", "labels", "seg", "segmentation", "gt", "ground_truth", "annotation", "annotations")
+
+
+AxesOf = Callable[[tuple[int, ...]], str]  # shape -> a letter for each axis
 
 
 def recognises(head: bytes, suffix: str) -> bool:
@@ -57,29 +61,55 @@ def open_with_axes(file: BufferedReader, axes: str) -> FileFrames:
     ------
     ImageError : if the array has another number of axes, or the channels are not 1 to 4.
     """
+    return _frames(file, lambda shape: axes or _axes_of(shape), IMAGE_NAMES)
+
+
+def open_mask(file: BufferedReader, axes: str) -> FileFrames:
+    """Read a mask as `open_with_axes` reads an image; of several arrays that which is called after masks.
+
+    Parameters
+    ----------
+    file : a .npy or .npz
+    axes : of its image, "" where they are not stated; a mask may have no channels where its image has some, and a single frame
+        states itself
+
+    Raises
+    ------
+    ImageError : as `open_frames` does.
+    """
+
+    def axes_of(shape: tuple[int, ...]) -> str:
+        return next((stated for stated in (axes, axes.replace("C", "")) if len(stated) == len(shape)), "") or _axes_of(shape)
+
+    return _frames(file, axes_of, MASK_NAMES)
+
+
+def _frames(file: BufferedReader, axes_of: AxesOf, names: tuple[str, ...]) -> FileFrames:
     if file.read(len(NPY)) != NPY:
-        return _archived_frames(file, axes)
+        return _archived_frames(file, axes_of, names)
     size = file.seek(0, 2)
     file.seek(0)
-    return _array_frames(file, size, lambda shape: axes or _axes_of(shape))
+    return _array_frames(file, size, axes_of)
 
 
-def _archived_frames(file: BufferedReader, axes: str) -> FileFrames:
+def _archived_frames(file: BufferedReader, axes_of: AxesOf, wanted: tuple[str, ...]) -> FileFrames:
     archive = zipfile.ZipFile(file)
     names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     if set(MEDMNIST) <= set(names):
         members = [archive.getinfo(f"{name}.npy") for name in MEDMNIST]
         parts = [_array_frames(archive.open(member), member.file_size, _axes_of_medmnist) for member in members]
         return FileFrames(sum(part.total for part in parts), chain.from_iterable(part.frames for part in parts))
-    chosen = names[:1] if len(names) == 1 else [name for name in IMAGE_NAMES if name in names]
+    chosen = names[:1] if len(names) == 1 else [name for name in wanted if name in names]
     if len(chosen) != 1:
         listed = ", ".join(names[:5]) or "none"
-        raise ImageError(f"is an .npz with {len(names)} arrays ({listed}); expected one, or one that is called 'images'")
+        raise ImageError(f"is an .npz with {len(names)} arrays ({listed}); expected one, or one that is called '{wanted[0]}'")
     member = archive.getinfo(f"{chosen[0]}.npy")
-    return _array_frames(archive.open(member), member.file_size, lambda shape: axes or _axes_of(shape))
+    frames = _array_frames(archive.open(member), member.file_size, axes_of)
+    others = ", ".join(name for name in names if name != chosen[0])
+    return frames._replace(understood=f"{frames.understood} of '{chosen[0]}', not read: {others}") if others else frames
 
 
-def _array_frames(file: IO[bytes], size: int, axes_of: Callable[[tuple[int, ...]], str]) -> FileFrames:
+def _array_frames(file: IO[bytes], size: int, axes_of: AxesOf) -> FileFrames:
     """Read the array in `file`, of `size` bytes with its header; `axes_of` tells what the axes of its shape are."""
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -113,6 +143,8 @@ def _axes_of(shape: tuple[int, ...]) -> str:
     """
     ask = f"has shape {joined(shape)}"
     match shape:
+        case ():
+            raise ImageError("holds a single number and no picture")
         case (_, _):
             return "HW"
         case (3, _, last) if last not in CHANNELS:

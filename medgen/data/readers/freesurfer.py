@@ -29,6 +29,11 @@ def recognises(head: bytes, suffix: str) -> bool:
     return (suffix == ".mgz" and head[:2] == b"\x1f\x8b") or (suffix == ".mgh" and head[:4] == b"\0\0\0\1")
 
 
+def parts(path: Path) -> list[Path]:
+    """Return where the voxels of a .hdr may lie."""
+    return [path.with_suffix(end) for end in (".img", ".IMG", ".img.gz")] if path.suffix.lower() == ".hdr" else []
+
+
 def open_frames(file: BufferedReader) -> FileFrames:
     """Read a volume; the voxels of a .hdr lie in the .img beside it.
 
@@ -47,7 +52,7 @@ def open_frames(file: BufferedReader) -> FileFrames:
     if path.suffix.lower() != ".hdr":
         packed = path.suffix.lower() == ".mgz"
         volume = nib.MGHImage.from_stream(gzip.GzipFile(fileobj=file) if packed else file)
-    elif not any(path.with_suffix(end).is_file() for end in (".img", ".IMG", ".img.gz")):
+    elif not any(part.is_file() for part in parts(path)):
         raise ImageError(f"its voxels, {path.with_suffix('.img').name}, are missing")
     else:
         volume = cast("SpatialImage", nib.load(path))

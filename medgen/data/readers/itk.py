@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from io import BufferedReader
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +18,34 @@ if TYPE_CHECKING:
     import SimpleITK
 
 SUFFIXES = frozenset({".mha", ".mhd", ".nrrd", ".nhdr"})
+HEADER = 1 << 16  # bytes in which a header names the files of its pixels
+DATA_FILE = re.compile(rb"^(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*(.*?)[ \t\r]*$", re.MULTILINE | re.IGNORECASE)
+PATTERN = re.compile(r"([^%]*%0?\d*d[^%]*?)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+\d+)?")  # name, first, last, step
+MOST_PARTS = 10_000
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
 def recognises(head: bytes, suffix: str) -> bool:
     """Tell NRRD by its magic and MetaImage by its first key."""
     return head.startswith(b"NRRD") or (suffix in (".mha", ".mhd") and b"=" in head[:80])
+
+
+def parts(path: Path) -> list[Path]:
+    """Return the files that a header names: one, a list of them, or a pattern such as ``slice%03d.raw 1 20 1``."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    found = DATA_FILE.search(head)
+    if found is None:
+        return []
+    name = found[1].decode(errors="replace")
+    if name.upper().startswith("LIST"):
+        names = head[found.end() :].decode(errors="replace").split("\n")
+    elif pattern := PATTERN.fullmatch(name):
+        first, last, step = (int(number) for number in pattern.groups()[1:])
+        names = [pattern[1] % number for number in range(first, min(last, first + MOST_PARTS) + 1, max(1, step))]
+    else:
+        names = [name] if name.upper() != "LOCAL" else []
+    return [path.parent / name.strip() for name in names if name.strip()]
 
 
 def open_frames(file: BufferedReader) -> FileFrames:
