@@ -4,9 +4,9 @@
 # Libraries: PyAV 18.1.0 (FFmpeg inside), opencv-python-headless 5.0.0.93
 # Expected:  frames come in the order in which they are shown, each with its own time. The same packets in MP4 give 0, 40, 80, ...
 #            milliseconds, in both libraries.
-# Instead:   AVI stores no times. FFmpeg counts packets as they lie in the file, where a B-frame stands behind the later frame that
-#            it needs, and gives that count to the pictures after they have been put in order. PyAV's pts go to and fro; OpenCV's
-#            position begins at 80 ms and is 0 for the last two frames. No warning, neither when written nor when read.
+# Instead:   AVI stores no times. FFmpeg counts packets as they lie in the file, where a B-frame stands behind the later frame
+#            that it needs, and gives that count to the pictures after they have been put in order. PyAV's pts go to and fro;
+#            OpenCV's position begins at 80 ms and is 0 for the last two frames. No warning, neither when written nor when read.
 # Seen:      a.mp4 PyAV   0, 40, 80, 120, 160, 200, 240, 280, 320, 360, 400, 440 ms
 #            a.mp4 OpenCV 0, 40, 80, 120, 160, 200, 240, 280, 320, 360, 400, 440 ms
 #            a.avi PyAV   40, 160, 120, 200, 80, 320, 280, 360, 240, 440, 480, 400 ms

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The side data of a PyAV frame is a mapping whose values(), items() and dict() raise KeyError as soon as there is something in it.
+# The side data of a PyAV frame is a mapping whose values(), items() and dict() raise KeyError once there is something in it.
 #
 # Library:  PyAV 18.1.0
 # Expected: frame.side_data is a collections.abc.Mapping: its keys can be looked up, values() and items() list what it holds.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# pydicom gives a JPEG in DICOM other colours by the decoder that is installed, where the JPEG says in an Adobe segment what it is.
+# pydicom gives a JPEG in DICOM other colours by the decoder that is installed, where the JPEG has an Adobe segment.
 #
 # Libraries: pydicom 3.0.2 with Pillow 13.0.0 or with pylibjpeg 2.1.0 and pylibjpeg-libjpeg 2.5.0; SimpleITK 2.5.7
-# Expected:  a baseline JPEG of Y, Cb and Cr in a file of PhotometricInterpretation YBR_FULL comes as RGB from pixel_array. Whether
-#            the JPEG says the same once more, in an Adobe segment with transform 1, changes nothing.
+# Expected:  a baseline JPEG of Y, Cb and Cr in a file of PhotometricInterpretation YBR_FULL comes as RGB from pixel_array.
+#            Whether the JPEG says the same once more, in an Adobe segment with transform 1, changes nothing.
 # Instead:   with that segment Pillow converts to RGB of its own accord. pydicom's plugin goes by the PhotometricInterpretation,
 #            believes to have YBR and converts a second time. Nothing warns. Through pylibjpeg all is well.
 # Seen:      a surface of [200, 60, 30]

@@ -2,17 +2,17 @@
 # pydicom cannot read a frame of a 1-bit DICOM file alone where frames begin within a byte; it reads all of them together.
 #
 # Library:  pydicom 3.0.2
-# Expected: the frames of 1-bit pixel data follow each other without padding, so that the second frame of 3 by 5 pixels begins with
-#           the last bit of the second byte. pixel_array(file), pixel_array(file, index=k) and iter_pixels(file) give the same
-#           frames.
+# Expected: the frames of 1-bit pixel data follow each other without padding, so that the second frame of 3 by 5 pixels begins
+#           with the last bit of the second byte. pixel_array(file), pixel_array(file, index=k) and iter_pixels(file) give the
+#           same frames.
 # Instead:  pixel_array of the whole file is right. With an index, and in iter_pixels, only frame 0 comes; the next one raises a
 #           ValueError about shapes. Where frames are a whole number of bytes all three agree.
 # Seen:     3 frames of 4 by 4: together ok, one by one [ok, ok, ok], iter_pixels ok
 #           3 frames of 3 by 5: together ok, one by one [ok, ValueError, ValueError], iter_pixels ValueError
 #           cannot reshape array of size 10 into shape (3,5)
 #           cannot reshape array of size 9 into shape (3,5)
-# Matters:  segmentations are stored so. To go through a long one frame by frame, so as to save memory, works for 512 by 512 pixels
-#           and fails for a crop of 333 by 333; nothing is wrong with the file.
+# Matters:  segmentations are stored so. To go through a long one frame by frame, so as to save memory, works for 512 by 512
+#           pixels and fails for a crop of 333 by 333; nothing is wrong with the file.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -2,8 +2,8 @@
 # scikit-image reads a TIFF stack of 3 or 4 grey slices as one picture in colour, of 2 or 5 as the stack that it is.
 #
 # Libraries: scikit-image 0.26.0, against tifffile 2026.3.3, with which it reads
-# Expected:  each page of the file is grey (BlackIsZero, one sample a pixel). imread gives slices, rows and columns, in that order,
-#            however many slices there are.
+# Expected:  each page of the file is grey (BlackIsZero, one sample a pixel). imread gives slices, rows and columns, in that
+#            order, however many slices there are.
 # Instead:   where the first axis has a length of 3 or 4, imread takes it for colours and moves it to the end, whatever the file
 #            says. No warning. tifffile itself leaves it.
 # Seen:      2 slices: scikit-image (2, 16, 20), tifffile (2, 16, 20)
