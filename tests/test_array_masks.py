@@ -33,7 +33,7 @@ def test_of_the_arrays_of_a_mask_file_the_mask_is_read(tmp_path: Path, name: str
 def test_of_the_arrays_of_an_image_file_those_that_are_not_read_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", image=IMAGE[0], mask=DISC)
     with opened(tmp_path / "a.npz") as file:
-        assert file.understood == "axes HW of 'image', not read: mask"
+        assert file.understood == "axes HW of 'image' (not read: mask)"
 
 
 def test_a_single_number_is_no_picture(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def _archived_frames(file: BufferedReader, axes_of: AxesOf, wanted: tuple[str, .
     member = archive.getinfo(f"{chosen[0]}.npy")
     frames = _array_frames(archive.open(member), member.file_size, axes_of)
     others = ", ".join(name for name in names if name != chosen[0])
-    return frames._replace(understood=f"{frames.understood} of '{chosen[0]}', not read: {others}") if others else frames
+    return frames._replace(understood=f"{frames.understood} of '{chosen[0]}' (not read: {others})") if others else frames
 
 
 def _array_frames(file: IO[bytes], size: int, axes_of: AxesOf) -> FileFrames:

@@ -66,6 +66,7 @@ def open_frames(file: BufferedReader) -> FileFrames:
     except ImportError:
         raise ImageError("is read through SimpleITK, which is not installed (try: pip install medgen[itk])") from None
     reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("NrrdImageIO" if file.read(4) == b"NRRD" else "MetaImageIO")  # SimpleITK goes by suffixes in small letters
     reader.SetFileName(file.name)
     reader.ReadImageInformation()
     shape = check_volume(reader.GetSize(), "an image")
