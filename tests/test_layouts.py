@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trees import tree
+from trees import facts, read_by, text, tree
 
 from medgen.data.sources import all_layouts, layout_of, read_source
 
@@ -44,6 +44,28 @@ def test_no_two_layouts_are_called_alike() -> None:
 )
 def test_a_folder_is_understood_by_what_lies_in_it(tmp_path: Path, files: tuple[str, ...], name: str) -> None:
     assert layout_of(tree(tmp_path, *files)) is all_layouts()[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("kvasir_seg", ("Kvasir-SEG/images/a.jpg", "Kvasir-SEG/masks/a.jpg")),
+        ("cvc_clinicdb", ("CVC-ClinicDB/PNG/Original/1.png", "CVC-ClinicDB/PNG/Ground Truth/1.png")),
+        ("polypgen", ("data_C1/images_C1/a.jpg", "data_C1/masks_C1/a_mask.jpg")),
+        ("sun", ("SUN-SEG/TrainDataset/Frame/case1_1/a.jpg", "SUN-SEG/TrainDataset/GT/case1_1/a.png")),
+        ("hyperkvasir", ("segmented-images/images/a.jpg", "segmented-images/masks/a.jpg")),
+        ("mvtec", ("bottle/train/good/a.png", "bottle/test/broken/b.png")),
+        ("bmad", ("Chest/train/good/a.png", "Chest/test/Ungood/b.png")),
+        ("isic", ("ISIC2018_Task1_Training_Input/a.jpg", "ISIC2018_Task1_Training_GroundTruth/a_segmentation.png")),
+        ("rsna", ("images/a.png",)),
+    ],
+)
+def test_what_lies_beside_a_data_set_keeps_the_class_of_its_folder(tmp_path: Path, name: str, files: tuple[str, ...]) -> None:
+    tree(tmp_path, *files, "normal/n.png", "lone.png")
+    if name == "rsna":
+        text(tmp_path, "labels.csv", "patientId,Target\na,1\n")
+    beside = read_by(name, tmp_path)
+    assert facts(beside["normal/n.png"]) == ("normal", "normal", "") and beside["lone.png"].label == ""
 
 
 @pytest.mark.parametrize("file", ["a.png", "polyps/a.png", "train/good/a.png"])

@@ -14,7 +14,7 @@ from medgen.data.images import stem_of
 from medgen.data.source_file import Listing
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.tables import read_rows
-from medgen.data.tree.walk import Folders, children, files_below, roots
+from medgen.data.tree.walk import Folders, children, files_below, is_below, roots
 
 ORDER = 14
 MEANING = "CVC-ClinicDB: polyps in Original, masks in Ground Truth"
@@ -37,21 +37,25 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the frames, each a polyp.
+    """Return the frames, each a polyp; what lies beside the data set keeps the class of its folder.
 
     Raises
     ------
     DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
     """
-    formats = {root.name.lower() for root in roots(source, _known, depth=2)}
+    found = roots(source, _known, depth=2)
+    formats = {root.name.lower() for root in found}
 
     def is_copy(folders: Folders, name: str) -> bool:
-        return "png" in formats and bool({"tif", "tiff"} & {folder.lower() for folder in folders})
+        copies = "png" in formats and bool({"tif", "tiff"} & {folder.lower() for folder in folders})
+        return copies and is_below(source.joinpath(*folders), found)
 
     listing = read_tree(source, is_copy)
     sequences = _sequences(source)
     entries = [
         replace(entry, finding="polyps", label="abnormal", group=sequences.get(stem_of(entry.path), ""))
+        if is_below(entry.path, found)
+        else entry
         for entry in listing.entries
     ]
     return replace(listing, entries=entries)

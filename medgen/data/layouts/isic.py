@@ -48,7 +48,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the images of all parts, with what the tables say of them.
+    """Return the images of all parts, with what the tables say; one that they do not name keeps a known class of its folder.
 
     Raises
     ------
@@ -109,6 +109,8 @@ def _without_header(path: Path) -> Iterator[tuple[str, str, str]]:
 
 def _placed(source: Path, entry: SourceFile, findings: dict[str, str], groups: dict[str, str]) -> SourceFile:
     name = stem_of(entry.path)
+    if entry.label and name not in findings:
+        return entry
     finding = findings.get(name, "")
     plain = finding.lower()
     label = "" if plain in UNKNOWN else "normal" if plain in NORMAL else "abnormal"

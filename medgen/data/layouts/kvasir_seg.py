@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medgen.data.source_file import Listing
 from medgen.data.tree.read import read_tree
-from medgen.data.tree.walk import Folders, roots
+from medgen.data.tree.walk import Folders, is_below, roots
 
 ORDER = 12
 MEANING = "Kvasir-SEG: polyps with masks"
@@ -29,15 +29,20 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the images, each a polyp.
+    """Return the images, each a polyp; what lies beside the data set keeps the class of its folder.
 
     Raises
     ------
     DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
     """
 
+    found = roots(source, _known, depth=1)
+
     def is_drawing(folders: Folders, name: str) -> bool:
         return bool(DRAWINGS & set(folders))
 
     listing = read_tree(source, is_drawing)
-    return replace(listing, entries=[replace(entry, finding="polyps", label="abnormal") for entry in listing.entries])
+    entries = [
+        replace(entry, finding="polyps", label="abnormal") if is_below(entry.path, found) else entry for entry in listing.entries
+    ]
+    return replace(listing, entries=entries)

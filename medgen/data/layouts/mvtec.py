@@ -13,7 +13,7 @@ from pathlib import Path
 from medgen.data.class_names import FINDINGS, normalised_name
 from medgen.data.source_file import Listing, SourceFile
 from medgen.data.tree.read import read_tree
-from medgen.data.tree.walk import roots
+from medgen.data.tree.walk import is_below, roots
 
 ORDER = 25
 MEANING = "train/good and test, as in MVTec AD and LOCO"
@@ -29,14 +29,15 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the images of train, validation and test.
+    """Return the images of train, validation and test; what lies beside a category keeps the class of its folder.
 
     Raises
     ------
     DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
     """
     listing = read_tree(source)
-    return replace(listing, entries=[_labelled(entry) for entry in listing.entries])
+    found = roots(source, _known, depth=1)
+    return replace(listing, entries=[_labelled(entry) if is_below(entry.path, found) else entry for entry in listing.entries])
 
 
 def _labelled(entry: SourceFile) -> SourceFile:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medgen.data.source_file import Listing, SourceFile
 from medgen.data.tree.read import read_tree
-from medgen.data.tree.walk import Folders, children, roots
+from medgen.data.tree.walk import Folders, children, is_below, roots
 
 ORDER = 15
 MEANING = "PolypGen: single frames of centres, sequences with and without polyps"
@@ -33,7 +33,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the frames of all centres and sequences, each once.
+    """Return the frames of all centres and sequences, each once; what lies beside them keeps the class of its folder.
 
     Raises
     ------
@@ -44,7 +44,8 @@ def read(source: Path) -> Listing:
         return any(map(REPEATED.fullmatch, folders))
 
     listing = read_tree(source, is_repeated)
-    return replace(listing, entries=[_labelled(entry) for entry in listing.entries])
+    found = roots(source, _known, depth=2)
+    return replace(listing, entries=[_labelled(entry) if is_below(entry.path, found) else entry for entry in listing.entries])
 
 
 def _labelled(entry: SourceFile) -> SourceFile:

@@ -52,7 +52,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the images with what the tables say of them.
+    """Return the images with what the tables say of them; one that they do not name keeps a known class of its folder.
 
     Raises
     ------
@@ -77,6 +77,8 @@ def read(source: Path) -> Listing:
 
 
 def _said(entry: SourceFile, rows: Sequence[Row], kind: str) -> SourceFile:
+    if not rows and entry.label:
+        return entry
     if not rows:
         return replace(entry, finding="", label="", boxes=(), annotated=False)
     boxes = tuple(dict.fromkeys(box for row in rows if (box := box_of_row(row))))

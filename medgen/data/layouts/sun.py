@@ -17,7 +17,7 @@ from pathlib import Path
 from medgen.data.source_file import Listing, SourceFile
 from medgen.data.tree.boxes import box_of, boxed
 from medgen.data.tree.read import read_tree
-from medgen.data.tree.walk import Folders, children, files_below, folders_of, roots
+from medgen.data.tree.walk import Folders, children, files_below, folders_of, is_below, roots
 from medgen.types import Box
 
 ORDER = 16
@@ -43,7 +43,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path) -> Listing:
-    """Return the frames of all cases.
+    """Return the frames of all cases; what lies beside the data set keeps the class of its folder.
 
     Raises
     ------
@@ -55,9 +55,11 @@ def read(source: Path) -> Listing:
 
     listing = read_tree(source, is_drawing)
     boxes = _boxes(source)
+    found = roots(source, _known, depth=3)
     entries = []
     for entry in listing.entries:
-        placed, name = _placed(entry, source.name), entry.path.name
+        placed = _placed(entry, source.name) if is_below(entry.path, found) else entry
+        name = entry.path.name
         entries.append(boxed(placed, boxes[name]) if name in boxes and not entry.masks else placed)
     return replace(listing, entries=entries)
 

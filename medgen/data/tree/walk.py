@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from medgen.data.images import suffixes
@@ -67,6 +67,11 @@ def roots(source: Path, known: Callable[[Path], bool], depth: int = 2) -> list[P
     if depth == 0:
         return []
     return [root for child in children(source) for root in roots(child, known, depth - 1)]
+
+
+def is_below(path: Path, folders: Sequence[Path]) -> bool:
+    """Tell whether a file lies in one of these folders or below it: what a data set says of its own holds of no neighbour's."""
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
 def children(folder: Path) -> list[Path]:
