@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+from sources import medmnist
 
 from medgen.data.preparing.inspect import Inspection, inspect_source
 from medgen.errors import DataError
@@ -166,6 +167,11 @@ def test_files_with_several_frames_are_counted_by_frame(tmp_path: Path) -> None:
     np.save(tmp_path / "normal/a.npy", DRAW.integers(0, 256, (5, 20, 30, 3), dtype=np.uint8))
     found = inspect_source(tmp_path)
     assert found.classes["frames"].tolist() == [5] and found.sizes.to_dict("split")["data"] == [["normal", 30, 20, 5]]
+
+
+def test_frames_of_one_archive_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    inspection = inspect_source(medmnist(tmp_path / "pneumoniamnist.npz"))
+    assert inspection.duplicates.empty and inspection.read == 1 and len(inspection.warnings) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 3), (5, 5, 3)])

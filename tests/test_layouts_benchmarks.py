@@ -151,6 +151,12 @@ def test_slices_of_a_medmnist_volume_have_its_label_and_group(tmp_path: Path) ->
         assert np.array_equal(read_image(path, 28 + 3).pixels[..., 0], stored["train_images"][1, 3])
 
 
+def test_a_note_beside_archives_of_medmnist_does_not_hide_them(tmp_path: Path) -> None:
+    medmnist(tmp_path / "retinamnist.npz", (28, 28, 3))
+    (tmp_path / "README.txt").write_text("fetched on Monday")
+    assert len(read_by("medmnist", tmp_path)) == 18
+
+
 def test_a_chestmnist_frame_is_normal_where_no_label_is_set(tmp_path: Path) -> None:
     labels = {
         f"{split}_labels": np.eye(count, 14, k=1, dtype=np.uint8) for split, count in (("train", 8), ("val", 4), ("test", 6))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.data.images import is_image
 from medgen.data.source_file import Listing, SourceFile
 from medgen.errors import DataError
 
@@ -48,7 +49,7 @@ def medmnist_findings(labels: NDArray[Any]) -> NDArray[np.str_]:
 
 
 def recognises(source: Path) -> bool:
-    """Tell one such file, or a folder that holds nothing else."""
+    """Tell one such file, or a folder that holds no other image."""
     return bool(_files(source))
 
 
@@ -56,7 +57,8 @@ def _files(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if _is_medmnist(source) else []
     try:
-        inside = sorted(child for child in source.iterdir() if not child.name.startswith("."))
+        inside = sorted(child for child in source.iterdir() if child.is_dir() or is_image(child))
+        inside = [child for child in inside if not child.name.startswith(".")]
     except OSError:
         return []
     return inside if inside and all(path.suffix == ".npz" and _is_medmnist(path) for path in inside) else []

@@ -23,6 +23,7 @@ cosine coefficients (pHash) did no better as a sieve.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
 
@@ -51,14 +52,22 @@ def digest(path: Path) -> str:
     ImageError : if the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            content = file_digest(file, "sha256")
-        for part in parts_of(path):
-            with part.open("rb") as file:
-                content.update(file_digest(file, "sha256").digest())
-        return content.hexdigest()
+        states = [(file, file.stat()) for file in (path, *parts_of(path))]
+        return _digest(tuple((file, state.st_size, state.st_mtime_ns) for file, state in states))
     except OSError as error:
         raise ImageError((error.strerror or str(error)).lower()) from None
+
+
+@lru_cache(maxsize=64)  # a file may be listed frame by frame
+def _digest(states: tuple[tuple[Path, int, int], ...]) -> str:
+    """Return the digest of the first file and the others, each in the state (size, time of its change) that it is in."""
+    first, *others = (file for file, *_ in states)
+    with first.open("rb") as opened:
+        content = file_digest(opened, "sha256")
+    for part in others:
+        with part.open("rb") as opened:
+            content.update(file_digest(opened, "sha256").digest())
+    return content.hexdigest()
 
 
 def dhash(pixels: Pixels) -> int:

@@ -140,7 +140,7 @@ def inspect_source(
         source,
         layout_of(source).MEANING,
         *tables,
-        len(good),
+        len({look.entry.path for look in good}),
         warnings,
         settings=found.settings,
         intensity=found.intensity,
@@ -150,7 +150,7 @@ def inspect_source(
 
 def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
     try:
-        sha = digest(entry.path)
+        sha = digest(entry.path) + (f"#{entry.frame}" if entry.frame is not None else "")
         sizes, frames, blank, middle = [], [], 0, count_frames(entry.path, Sampling(), settings.axes) // 2
         related, understood = relations(entry, settings, key), understood_as(entry, settings)
         for number, frame in enumerate(read_frames(entry, settings)):

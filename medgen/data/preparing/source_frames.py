@@ -9,8 +9,9 @@ import numpy as np
 
 from medgen.data.images import opened
 from medgen.data.intensity import picture
-from medgen.data.pixel_format import StoredFrame, to_uint8
+from medgen.data.pixel_format import FileFrames, StoredFrame, to_uint8
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.read_ahead import one_frame
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
 from medgen.data.truth import Marks, open_truth
@@ -54,22 +55,25 @@ def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[Source
         if content.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
         with open_truth(entry, content, values, sampling, settings.axes) as marks_of:
-            read = False
-            for frame in content.frames:
+            for frame in _meant(entry, content, settings.axes):
                 number = frame.number or 0
-                if entry.frame not in (None, number):
-                    continue
-                read = True
                 numbered = f"#{number}" if content.total > 1 or frame.seconds is not None else ""
                 image = Image(picture(frame, intensity), frame.spacing, f"{entry.path}{numbered}", number, frame.seconds)
                 marks = marks_of(number, (image.pixels.shape[0], image.pixels.shape[1]))
                 label, finding = _named_by(entry, marks)
                 name = entry.file if entry.frame is not None else f"{entry.file}{numbered}"
                 yield SourceFrame(name, image, marks, label, finding, _levels(frame, image))
-                if entry.frame is not None:
-                    break
-            if not read:
-                raise ImageError(f"has no frame {entry.frame}; it has {content.total}, counted from 0")
+
+
+def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[StoredFrame]:
+    """Yield the frames of an opened file that are meant: all, or the one that is named."""
+    if entry.frame is None:
+        yield from content.frames
+        return
+    frame = one_frame(entry.path, entry.frame, content.frames, axes)
+    if frame is None:
+        raise ImageError(f"has no frame {entry.frame}; it has {content.total}, counted from 0")
+    yield frame
 
 
 def counted(entry: SourceFile, frame: SourceFrame) -> dict[str, str | int]:
