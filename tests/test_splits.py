@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,11 +37,12 @@ def test_training_and_validation_hold_normal_frames_only(drawn: list[tuple[int, 
 
 
 @given(rows, st.integers(0, 5))
-def test_frames_are_put_aside_only_where_no_group_is_wholly_normal(drawn: list[tuple[int, str, str]], seed: int) -> None:
+def test_frames_are_put_aside_only_where_wholly_normal_groups_hold_too_few(drawn: list[tuple[int, str, str]], seed: int) -> None:
     index = table(drawn)
     index["split"] = split_prepared(index, 0.2, 0.3, seed)
-    wholly = index["label"].eq("normal").groupby(index["group"]).all().any()
-    assert not (wholly and index["split"].eq("unused").any())
+    normal = index["label"].eq("normal")
+    wholly = normal & normal.groupby(index["group"]).transform("all")
+    assert not (wholly.sum() >= normal.sum() / 2 and index["split"].eq("unused").any())
 
 
 def normals(count: int) -> pd.DataFrame:
@@ -90,6 +92,21 @@ def test_patients_with_and_without_a_finding_are_divided_and_their_findings_put_
     assert counts == {
         ("test", "abnormal"): 2, ("test", "normal"): 8, ("train", "normal"): 16, ("unused", "abnormal"): 6, ("val", "normal"): 8,
     }  # fmt: skip
+
+
+def test_one_healthy_patient_among_many_is_not_all_that_is_learnt_from() -> None:
+    frames = [(f"p{patient}", label) for patient in range(8) for label in ("normal", "normal", "abnormal")]
+    index = pd.DataFrame([*frames, ("healthy", "normal")], columns=["group", "label"]).assign(finding="", split="")
+    index["split"] = split_prepared(index, 0.25, 0.25, 0)
+    assert index[index["label"] == "normal"]["split"].value_counts().to_dict() == {"train": 9, "test": 4, "val": 4}
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_frames_that_show_nothing_move_no_other(split: str) -> None:
+    index = normals(40).assign(blanked=0.2, split=split)
+    blank = pd.DataFrame({"group": ["a", "g0007b", "z"], "label": "normal", "finding": "cecum", "split": split, "blanked": 0.95})
+    both = split_prepared(pd.concat([blank, index], ignore_index=True), 0.2, 0.3, 0)
+    assert both[3:] == split_prepared(index, 0.2, 0.3, 0) and set(both[:3]) <= {"train", "val", "test"}
 
 
 # frames of archives and folders

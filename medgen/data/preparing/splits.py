@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.scorable import LEAST_VALID
 from medgen.errors import DataError
 
 SHARE = 0.05  # of normal frames of an archive or folder, for val and for test each, where the source does not say
@@ -22,22 +23,31 @@ UNUSED = "unused"  # split of frames that no normal model learns from: abnormal 
 
 
 def split_prepared(index: pd.DataFrame, val_share: float, test_share: float, seed: int) -> list[str]:
-    """Return a split for each row of `index` (columns label, finding, split, group); a split that is given stays.
+    """Return a split for each row of `index` (columns label, finding, split, group, perhaps blanked); a given one stays.
 
     A group with any frame that is not labelled normal goes to test as a whole. Of the normal groups of each finding, about
     `test_share` go to test and `val_share` to val; where that leaves val empty, the smallest of two or more training groups goes
     there. Where the source has train and test but no val, val is taken from train. Frames without a split follow the given one
-    of their group. Where no group is wholly normal (each patient has slices with and without a finding), all are shared out.
+    of their group. Where wholly normal groups hold less than half of the normal frames (each patient has slices with and without
+    a finding), all groups with normal frames are shared out.
 
-    Frames of train and val that are not normal are "unused".
+    Frames of train and val that are not normal are "unused". Groups whose frames all show too little to be scored are divided
+    last and by themselves, so that none of them moves a frame that shows something.
     """
+    shown = (1 - index["blanked"] >= LEAST_VALID) if "blanked" in index else pd.Series(True, index=index.index)
+    scorable = shown.groupby(index["group"]).transform("any")
+    splits = pd.Series("", index=index.index, dtype=object)
+    for part in (index[scorable], index[~scorable]):
+        splits[part.index] = _divided(part, shown[part.index], val_share, test_share, seed)
+    return splits.tolist()
+
+
+def _divided(index: pd.DataFrame, shown: pd.Series, val_share: float, test_share: float, seed: int) -> list[str]:
     given: dict[str, set[str]] = {}
     for group, split in zip(index["group"], index["split"], strict=True):
         given.setdefault(group, set()).update([split] if split else [])
-    counts, labels = Counter(index["group"]), index["label"].eq("normal").groupby(index["group"])
-    learnt = labels.all().to_dict()
-    if not any(given.values()) and not any(learnt.values()):
-        learnt = labels.any().to_dict()
+    counts = Counter(index["group"][shown] if shown.any() else index["group"])
+    learnt = _learnt_from(index, not any(given.values()))
     finding = index.groupby("group")["finding"].agg("min").to_dict()
     splits = {group: min(given[group], default="" if learnt[group] else "test") for group in sorted(counts)}
     carve_val = "train" in splits.values() and not any("val" in stated for stated in given.values())
@@ -53,6 +63,14 @@ def split_prepared(index: pd.DataFrame, val_share: float, test_share: float, see
         splits[min(movable, key=lambda group: (counts[group], group))] = "val"
     rows = zip(index["group"], index["split"], index["label"], strict=True)
     return [_split_of_row(split, splits[group], len(given[group]) > 1, label) for group, split, label in rows]
+
+
+def _learnt_from(index: pd.DataFrame, free: bool) -> dict[str, bool]:
+    """Return which groups are shared out: wholly normal ones, or all with normal frames where those hold too few."""
+    normal = index["label"].eq("normal")
+    wholly = normal.groupby(index["group"]).all()
+    few = 2 * int((normal & index["group"].map(wholly)).sum()) < int(normal.sum())
+    return (normal.groupby(index["group"]).any() if free and few else wholly).to_dict()
 
 
 def _split_of_row(given: str, of_group: str, divided: bool, label: str) -> str:
