@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from trees import tree
 
-from medgen.data.sources import read_source
+from medgen.data.sources import list_source, read_source
 
 
 def related(source: Path, *files: str) -> dict[str, tuple[str, ...]]:
@@ -40,6 +40,28 @@ def test_a_folder_of_a_patient_is_no_class_and_keeps_its_frames_together(
 @pytest.mark.parametrize("file", ["normal/left/000.png", "polyp/000.png", "bbps-2-3/1.jpg", "3/1.png", "study/normal/1.png"])
 def test_other_folders_say_nothing_of_patients(tmp_path: Path, file: str) -> None:
     assert related(tmp_path, file) == {file: ()}
+
+
+def test_words_below_a_class_are_patients_where_there_are_three(tmp_path: Path) -> None:
+    found = related(tmp_path, "normal/anna/1.png", "normal/bert/series2/1.png", "polyp/carl/1.png")
+    assert list(found.values()) == [("folder:normal/anna",), ("folder:normal/bert",), ("folder:polyp/carl",)]
+
+
+@pytest.mark.parametrize("names", [("0017", "0018", "0019"), ("P1", "P2", "p-3"), ("10253_1", "10253_2", "7")])
+def test_numbers_above_the_classes_are_patients_where_there_are_three(tmp_path: Path, names: tuple[str, ...]) -> None:
+    found = related(tmp_path, *(f"{name}/{kind}/1.png" for name in names for kind in ("normal", "polyp")))
+    assert set(found.values()) == {(f"folder:{name}",) for name in names}
+
+
+@pytest.mark.parametrize("names", [("2018", "2019"), ("kvasir-v1", "kvasir-v2", "kvasir-v3"), ("pcb1", "pcb2", "pcb3")])
+def test_two_numbers_and_names_of_data_sets_above_the_classes_are_no_patients(tmp_path: Path, names: tuple[str, ...]) -> None:
+    assert set(related(tmp_path, *(f"{name}/normal/1.png" for name in names)).values()) == {()}
+
+
+def test_folders_of_one_name_in_several_classes_are_told(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"{kind}/p{k}/1.png" for kind in ("normal", "polyp") for k in range(3)), "polyp/p7/1.png")
+    (note,) = list_source(tmp_path).notes
+    assert note.startswith("3 folders of patients or videos have one name in several classes, the first 'p0', and are taken for")
 
 
 def test_an_unknown_class_beside_known_ones_is_the_folder_at_their_depth(tmp_path: Path) -> None:

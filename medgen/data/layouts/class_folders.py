@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from medgen.data.source_file import Listing
 from medgen.data.tree.read import read_tree
+from medgen.data.tree.related import patients_of_one_name
 
 ORDER = 40
 MEANING = "folders of classes"
@@ -26,4 +28,5 @@ def read(source: Path) -> Listing:
     ------
     DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
     """
-    return read_tree(source)
+    listing = read_tree(source)
+    return replace(listing, notes=[*listing.notes, *patients_of_one_name(listing.entries)])

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from medgen.data.class_names import patient_of
+from medgen.data.class_names import class_depth, classes, patient_of
 from medgen.data.images import stem_of
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import MANIFEST, SourceFile
 
 RUNNING = re.compile(r"(?P<stem>.*\d.*?)[-_ .]+(frame|image|img|slice|f|s|z)?[-_]?\d+", re.IGNORECASE)
+NUMBER = re.compile(r"[a-z]{0,2}[-_]?\d+([-_.]\d+)*", re.IGNORECASE)  # 0017, P0017, 10253_2
+SPLIT_AMONG = 3  # train, val and test
 
 
 def with_relations(entries: Sequence[SourceFile], common: int | None = None) -> list[SourceFile]:
@@ -28,13 +30,53 @@ def with_relations(entries: Sequence[SourceFile], common: int | None = None) -> 
     common : the depth of its known classes, where all have the same
     """
     stems = _stems(entries)
+    unnamed = _unnamed_patients({tuple(entry.file.split("/")[:-1]) for entry in entries}, common)
     related = []
     for entry in entries:
-        patient = patient_of(entry.file.split("/")[:-1], common)
+        folders = tuple(entry.file.split("/")[:-1])
+        patient = patient_of(folders, common) or unnamed.get(folders, "")
         keys = [f"folder:{patient}"] if patient else []
         keys += [stem] if (stem := stems.get(entry.file)) else []
         related.append(replace(entry, related=tuple(dict.fromkeys([*keys, *entry.related]))))
     return related
+
+
+def patients_of_one_name(entries: Sequence[SourceFile]) -> list[str]:
+    """Return a sentence where folders of patients have one name in several classes, as nothing says whether they are the same."""
+    keys = {key.removeprefix("folder:") for entry in entries for key in entry.related if key.startswith("folder:")}
+    counts = Counter(key.rpartition("/")[2] for key in keys if "/" in key)
+    shared = sorted(name for name, count in counts.items() if count > 1)
+    if not shared:
+        return []
+    return [
+        f"{len(shared)} folders of patients or videos have one name in several classes, the first '{shared[0]}', and are taken "
+        f"for different ones; where they are the same, say so by the column group of a {MANIFEST}"
+    ]
+
+
+def _unnamed_patients(every: Collection[tuple[str, ...]], common: int | None) -> dict[tuple[str, ...], str]:
+    """Return the patient of nested folders whose names alone do not say that they are patients, as `patient_of` writes it.
+
+    Words below known classes (normal/mueller) and bare numbers above them (0017/normal) are patients where there are at least
+    three of them: fewer may as well be two halves of an organ, and could not fill three splits.
+    """
+    below: set[str] = set()
+    above: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    found: dict[tuple[str, ...], tuple[set[str], str]] = {}
+    for folders in every:
+        named = classes(folders)
+        depth = class_depth(named, common)
+        if patient_of(folders, common):
+            continue
+        if depth < len(named):
+            below.add(named[depth])
+            found[folders] = below, "/".join(named[: depth + 1])
+        for position in range(depth - 1):
+            if folders not in found and NUMBER.fullmatch(named[position]):
+                siblings = above[tuple(named[:position])]
+                siblings.add(named[position])
+                found[folders] = siblings, "/".join(named[: position + 1])
+    return {folders: patient for folders, (siblings, patient) in found.items() if len(siblings) >= SPLIT_AMONG}
 
 
 def _stems(entries: Sequence[SourceFile]) -> dict[str, str]:
