@@ -14,7 +14,7 @@ import pytest
 from commands import ONE_EPOCH, fail, medgen, succeed, train_translator
 from pydicom.pixels.processing import apply_rescale
 from sources import folder, frame, medmnist
-from writers import DRAW, dicom, nifti, save
+from writers import dicom, nifti, save
 
 from medgen.data.images import read_image
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -39,11 +39,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture, a DICOM file of two frames and a volume of three slices."""
     root = tmp_path_factory.mktemp("raw")
-    grey = DRAW.integers(0, 256, (40, 52), dtype=np.uint8)
+    y, x = np.mgrid[:40, :52]
+    grey = (60 + 2 * x + y).astype(np.uint8)  # even enough to be no highlight
     save(root / "a.png", np.stack([grey] * 3, axis=-1))
-    ds = dicom(np.stack([grey, 255 - grey]), "MONOCHROME2", frames=2, PatientID="P-17")
+    ds = dicom(np.stack([grey, 240 - grey]), "MONOCHROME2", frames=2, PatientID="P-17")
     ds.save_as(root / "b.dcm", enforce_file_format=True)
-    nifti(root / "c.nii.gz", DRAW.integers(0, 256, (30, 24, 3)).astype(np.uint8))
+    nifti(root / "c.nii.gz", np.stack([grey[:30, k : k + 24] for k in (0, 9, 20)], axis=2))
     return root
 
 
