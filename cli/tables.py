@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from medgen.data.preparing.inspect import Inspection
     from medgen.report.run_metrics import RunMetrics
 
+WITHOUT_NORMAL = "put frames without a finding into a folder that is called normal, beside the others"
+
 
 def align(rows: list[tuple[str, ...]]) -> str:
     """Return rows of cells as text, columns aligned at the left."""
@@ -111,7 +113,9 @@ def prepared_table(data: Prepared) -> str:
         lines.append(f"warning: {which}: no score, no part in a training; index.csv keeps them")
     lines += [*data.shown, *(f"warning: {warning}" for warning in data.warnings)]
     if not len(data.rows("train")):
-        lines.append("warning: no normal training frames; if the unlabelled frames are all normal, prepare with --assume normal")
+        unlabelled = (originals["label"] == "").any()
+        remedy = "if the unlabelled frames are all normal, prepare with --assume normal" if unlabelled else WITHOUT_NORMAL
+        lines.append(f"warning: no normal training frames; {remedy}")
     lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
     passed_over = data.passed_over()["kind"].value_counts()
     if len(passed_over):
