@@ -117,7 +117,8 @@ def test_raw_frames_are_scored_beside_them(root: Path) -> None:
 
 def test_a_white_frame_alone_has_a_row_and_no_score(root: Path) -> None:
     save(root / "white", {"white.png": blanks()["white.png"]})
-    succeed("score", root / "run", root / "white", "--out", root / "white-scores")
+    said = succeed("score", root / "run", root / "white", "--out", root / "white-scores")
+    assert "Empty" not in said and "the 0 most anomalous of 0 scored frames" in said
     assert unscored(root / "white-scores" / "scores.csv") == {"white.png"}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
-from medgen.data.field.overlay import channel_levels, find_overlay, green_box, highlights, reduce_valid
+from medgen.data.field.overlay import channel_levels, find_overlay, green_box, highlights, reduce_valid, rules_for
 from medgen.types import Image
 
 SIDE = 400
@@ -108,3 +108,8 @@ def test_a_grey_frame_is_blanked_where_it_is_white_nearly_all_over(white: float,
     pixels = np.full((100, 100, 1), 120, dtype=np.uint8)
     pixels[: round(100 * white)] = 255
     assert find_overlay(channel_levels(pixels), -1, rules="dark").any.mean() == blanked
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_in_colour_is_no_stained_section(seed: int) -> None:
+    assert rules_for(np.random.default_rng(seed).integers(0, 256, (96, 96, 3), dtype=np.uint8)) == "endoscopy"

@@ -40,6 +40,7 @@ OVEREXPOSED = 250  # all three channels this high: nothing of the tissue is left
 WHITE_OUT = 0.9  # share of a crop that is overexposed from which on it shows nothing, whatever is in the picture
 COLOURED = 16  # how far the channels of a pixel lie apart, in grey levels, where it has a colour
 GREY_SHARE = 0.05  # of coloured pixels, at the most, in a grey picture: a marker or a scale in colour
+STAINED_BLUE = 1.02  # blue of a stained section against its green, at the least; of noise both are alike
 STAINED_RED = 1.3  # red of a stained section against its blue, at the most; mucosa has 1.5 to 15 times as much red
 
 
@@ -96,7 +97,7 @@ def rules_for(pixels: NDArray[np.uint8], rules: OverlayRules = "auto") -> Overla
     if is_grey(pixels):
         return "dark"
     red, green, blue = pixels.reshape(-1, 3).mean(axis=0)
-    return "dark" if blue > green and red < STAINED_RED * blue else "endoscopy"
+    return "dark" if blue > STAINED_BLUE * green and red < STAINED_RED * blue else "endoscopy"
 
 
 def channel_levels(pixels: NDArray[np.uint8]) -> ChannelLevels:
