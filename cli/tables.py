@@ -61,7 +61,7 @@ def score_table(table: pd.DataFrame, most: int = 10) -> str:
         head += f"; {int(scored['abnormal'].sum())} are above the threshold"
     if unscored := len(table) - len(scored):
         head += f"; {unscored} without a score, for a person to look at"
-    return f"{head}\n{top.to_string(index=False)}"
+    return f"{head}\n{top.to_string(index=False)}" if len(top) else head
 
 
 def timeline_lines(path: Path, most: int = 20) -> str:
@@ -116,6 +116,8 @@ def prepared_table(data: Prepared) -> str:
         unlabelled = (originals["label"] == "").any()
         remedy = "if the unlabelled frames are all normal, prepare with --assume normal" if unlabelled else WITHOUT_NORMAL
         lines.append(f"warning: no normal training frames; {remedy}")
+    elif not len(data.rows("val")):
+        lines.append("warning: no validation frames, so that no threshold can be found; more patients or videos are needed")
     lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
     passed_over = data.passed_over()["kind"].value_counts()
     if len(passed_over):

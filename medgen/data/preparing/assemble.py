@@ -58,7 +58,8 @@ def assemble(
     rejected = pd.concat([pd.DataFrame(failed, columns=list(unread.columns)), unread], ignore_index=True)
     index = pd.DataFrame([row for table in tables for row in table["rows"]])
     if index.empty:
-        raise DataError(f"none of {len(rejected)} files could be read; the first: {rejected['file'][0]}: {rejected['reason'][0]}")
+        file, reason, _ = failed[0]
+        raise DataError(f"none of {len(failed)} files could be read; the first: {file}: {reason}")
     hashes, thumbnails = _hashes(parts)
     stated = index["group"] != ""
     owners = find_owners(index["group"].tolist(), index["related"].tolist())

@@ -36,9 +36,9 @@ def split_prepared(index: pd.DataFrame, val_share: float, test_share: float, see
     """
     shown = (1 - index["blanked"] >= LEAST_VALID) if "blanked" in index else pd.Series(True, index=index.index)
     scorable = shown.groupby(index["group"]).transform("any")
-    splits = pd.Series("", index=index.index, dtype=object)
-    for part in (index[scorable], index[~scorable]):
-        splits[part.index] = _divided(part, shown[part.index], val_share, test_share, seed)
+    splits = np.empty(len(index), dtype=object)
+    for rows in (scorable.to_numpy(), ~scorable.to_numpy()):
+        splits[rows] = _divided(index[rows], shown[rows], val_share, test_share, seed)
     return splits.tolist()
 
 
@@ -70,7 +70,8 @@ def _learnt_from(index: pd.DataFrame, free: bool) -> dict[str, bool]:
     normal = index["label"].eq("normal")
     wholly = normal.groupby(index["group"]).all()
     few = 2 * int((normal & index["group"].map(wholly)).sum()) < int(normal.sum())
-    return (normal.groupby(index["group"]).any() if free and few else wholly).to_dict()
+    learnt = normal.groupby(index["group"]).any() if free and few else wholly
+    return {str(group): bool(value) for group, value in learnt.items()}
 
 
 def _split_of_row(given: str, of_group: str, divided: bool, label: str) -> str:

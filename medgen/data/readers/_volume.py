@@ -38,7 +38,9 @@ def check_volume(shape: Sequence[int], kind: str) -> tuple[int, int, int]:
     """
     whole = (*shape, 1, 1, 1)[: max(3, len(shape))]
     if prod(whole[3:]) != 1:
-        raise ImageError(f"is {kind} of shape {joined(whole)}; expected three dimensions")
+        raise ImageError(
+            f"is {kind} of shape {joined(whole)}; expected three dimensions: save the channel or moment that is meant by itself"
+        )
     check_size(whole[0], whole[1])
     if prod(whole) > MAX_VOLUME:
         raise ImageError(f"is a volume of {joined(whole)} voxels; at most {MAX_VOLUME // 1_000_000} million are read")
