@@ -8,28 +8,36 @@ backends and reports on all of them, ``compare_runs`` on finished runs; ``demo``
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
 what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
 an empty folder. ``api`` is this module.
+
+A function is imported when it is first asked for, with what it needs and nothing else: who prepares frames never waits for torch.
 """
 
-from medgen.data.native.mnistm import make_mnist_m
-from medgen.data.preparing.inspect import inspect_source as inspect
-from medgen.data.preparing.prepare import prepare
-from medgen.registry import summaries as backends
-from medgen.runs.calibrate import set_threshold
-from medgen.runs.settings import recipe
-from medgen.verbs.audit import audit
-from medgen.verbs.demo import demo
-from medgen.verbs.distance import fid
-from medgen.verbs.draw import reconstruct, sample
-from medgen.verbs.edit import edit
-from medgen.verbs.figures.crop_steps import crop_steps
-from medgen.verbs.maps import maps
-from medgen.verbs.rank import rank
-from medgen.verbs.report import report
-from medgen.verbs.score import score
-from medgen.verbs.study.compare import compare, compare_runs
-from medgen.verbs.study.settings import read_study, study_of
-from medgen.verbs.train import resume, train
-from medgen.verbs.translate import translate
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medgen.data.native.mnistm import make_mnist_m
+    from medgen.data.preparing.inspect import inspect_source as inspect
+    from medgen.data.preparing.prepare import prepare
+    from medgen.registry import summaries as backends
+    from medgen.runs.calibrate import set_threshold
+    from medgen.runs.settings import recipe
+    from medgen.verbs.audit import audit
+    from medgen.verbs.demo import demo
+    from medgen.verbs.distance import fid
+    from medgen.verbs.draw import reconstruct, sample
+    from medgen.verbs.edit import edit
+    from medgen.verbs.figures.crop_steps import crop_steps
+    from medgen.verbs.maps import maps
+    from medgen.verbs.rank import rank
+    from medgen.verbs.report import report
+    from medgen.verbs.score import score
+    from medgen.verbs.study.compare import compare, compare_runs
+    from medgen.verbs.study.settings import read_study, study_of
+    from medgen.verbs.train import resume, train
+    from medgen.verbs.translate import translate
 
 __all__ = [
     "audit",
@@ -57,3 +65,42 @@ __all__ = [
     "train",
     "translate",
 ]
+
+_HOMES = {  # the module of each function and its name there: those that a type checker finds above
+    "audit": "medgen.verbs.audit:audit",
+    "backends": "medgen.registry:summaries",
+    "compare": "medgen.verbs.study.compare:compare",
+    "compare_runs": "medgen.verbs.study.compare:compare_runs",
+    "crop_steps": "medgen.verbs.figures.crop_steps:crop_steps",
+    "demo": "medgen.verbs.demo:demo",
+    "edit": "medgen.verbs.edit:edit",
+    "fid": "medgen.verbs.distance:fid",
+    "inspect": "medgen.data.preparing.inspect:inspect_source",
+    "make_mnist_m": "medgen.data.native.mnistm:make_mnist_m",
+    "maps": "medgen.verbs.maps:maps",
+    "prepare": "medgen.data.preparing.prepare:prepare",
+    "rank": "medgen.verbs.rank:rank",
+    "read_study": "medgen.verbs.study.settings:read_study",
+    "recipe": "medgen.runs.settings:recipe",
+    "reconstruct": "medgen.verbs.draw:reconstruct",
+    "report": "medgen.verbs.report:report",
+    "resume": "medgen.verbs.train:resume",
+    "sample": "medgen.verbs.draw:sample",
+    "score": "medgen.verbs.score:score",
+    "set_threshold": "medgen.runs.calibrate:set_threshold",
+    "study_of": "medgen.verbs.study.settings:study_of",
+    "train": "medgen.verbs.train:train",
+    "translate": "medgen.verbs.translate:translate",
+}
+
+if not TYPE_CHECKING:  # which would take any name for one that exists
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, attribute = _HOMES[name].partition(":")
+        function = globals()[name] = getattr(import_module(module), attribute)
+        return function
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

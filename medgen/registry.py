@@ -6,16 +6,18 @@ a new backend: nothing else has to be told.
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Any, TypeVar
+from importlib import import_module, resources
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from medgen import backends
-from medgen.config import Settings
-from medgen.contract.backend import Backend, backend_name
-from medgen.contract.capabilities import CAPABILITIES
 from medgen.errors import BackendError, did_you_mean
+
+if TYPE_CHECKING:
+    from medgen.config import Settings
+    from medgen.contract.backend import Backend
 
 C = TypeVar("C")  # a capability
 
@@ -32,18 +34,28 @@ def load(name: str) -> type[Backend]:
     ------
     BackendError : if there is no backend of that name.
     """
-    if name not in names():
-        raise BackendError(f"there is no backend '{name}'; {did_you_mean(name, names())}")
-    return import_module(f"medgen.backends.{name}").Model
+    _check(name)
+    return import_module(f"{backends.__name__}.{name}").Model
 
 
 def about(name: str) -> str:
-    """Return the docstring of a backend's file: what it is, its source and its anomaly score."""
-    return (import_module(load(name).__module__).__doc__ or "").strip()
+    """Return the docstring of a backend's file: what it is, its source and its anomaly score. The file is read, not imported.
+
+    Raises
+    ------
+    BackendError : if there is no backend of that name.
+    """
+    _check(name)
+    return ast.get_docstring(ast.parse(resources.files(backends).joinpath(f"{name}.py").read_text(encoding="utf-8"))) or ""
+
+
+def _check(name: str) -> None:
+    if name not in names():
+        raise BackendError(f"there is no backend '{name}'; {did_you_mean(name, names())}")
 
 
 def summaries() -> dict[str, str]:
-    """Return the first sentence about each backend, by name.
+    """Return the first sentence about each backend, by name, without importing any.
 
     Examples
     --------
@@ -88,6 +100,9 @@ def require(model: Backend, capability: type[C]) -> C:
     ------
     BackendError : if the model lacks it; the message names the backends that have it.
     """
+    from medgen.contract.backend import backend_name
+    from medgen.contract.capabilities import CAPABILITIES  # both bring torch, which the names of backends do not need
+
     if isinstance(model, capability):
         return model
     members = [member for member in vars(capability) if not member.startswith("_")]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from skimage.transform import rotate
 
 from medgen.config import ConfigError
-from medgen.data.augment import AugmentSettings, Draws, apply, apply_one, draw
+from medgen.data.augment import AugmentSettings, Draws, draw
+from medgen.data.augmented import apply, apply_one
 
 SIDE = 48
 

@@ -15,7 +15,6 @@ from sources import folder
 from tiny import batch, tiny
 
 from medgen.engine import checkpoint
-from medgen.engine.device import make_fabric
 from medgen.engine.fit import WEIGHTS
 from medgen.engine.validate import synthetic_auroc
 from medgen.nn.synthetic import foreign_patches
@@ -35,11 +34,11 @@ def test_it_is_the_auroc_of_frames_with_a_patch_against_those_without() -> None:
             changed, _ = foreign_patches(frames.image, frames.valid, frames.index)
             corrupted.append(model.score(replace(frames, image=changed)).score)
     expected = roc_auc_score([0] * 15 + [1] * 15, np.concatenate([*clean, *corrupted]))
-    assert synthetic_auroc(model, validation(), make_fabric("cpu", "float32")) == pytest.approx(expected)
+    assert synthetic_auroc(model, validation(), torch.device("cpu")) == pytest.approx(expected)
 
 
 def test_without_validation_frames_there_is_none() -> None:
-    assert np.isnan(synthetic_auroc(tiny("vae"), [], make_fabric("cpu", "float32")))
+    assert np.isnan(synthetic_auroc(tiny("vae"), [], torch.device("cpu")))
 
 
 def test_the_weights_of_the_epoch_that_tells_them_best_are_kept(tmp_path: Path) -> None:

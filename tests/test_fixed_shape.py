@@ -20,7 +20,6 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
-from medgen.engine.device import make_fabric
 from medgen.engine.fixed_shape import FRAMES, in_fixed_shape
 from medgen.engine.score import score_batches
 from medgen.runs.datasets import open_trained_on
@@ -74,7 +73,7 @@ def facts(made: Made, frames: Batch) -> dict[str, Tensor]:
     (scored,) = score_batches(
         made.model,
         [frames],
-        make_fabric("cpu", "float32"),
+        torch.device("cpu"),
         settings=made.run.settings.scoring,
         normal_reference=made.run.normal_reference(),
     )

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 from sources import medmnist
 
-from medgen.data.preparing.inspect import Inspection, inspect_source
+from medgen.data.preparing.inspect import Inspection, _warn_of_sizes, inspect_source
 from medgen.errors import DataError
 from medgen.types import Progress
 
@@ -191,6 +191,12 @@ def test_a_source_of_which_no_file_can_be_read_still_says_why(tmp_path: Path) ->
 def test_a_wrong_path_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file or folder"):
         inspect_source(tmp_path / "nowhere")
+
+
+def test_a_size_that_tells_the_classes_apart_is_named_with_its_auroc_ties_by_half() -> None:
+    normal, abnormal = (np.array([(width, 100, 3) for width in widths]) for widths in ([100] * 20, [200] * 16 + [100] * 4))
+    (warning,) = _warn_of_sizes(normal, abnormal)
+    assert "the width of a frame alone tells normal from abnormal with an AUROC of 0.90" in warning  # (16 + 4 / 2) / 20
 
 
 def test_real_frames(real_data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from sources import folder
 
 from medgen import api
 from medgen.engine import memory
-from medgen.engine.device import make_fabric
 from medgen.engine.memory import MemoryMeter
 from medgen.runs import resources as module
 from medgen.runs.resources import cost, note_cost, recorded
@@ -88,7 +87,7 @@ def test_speed_is_that_of_the_passes_and_not_of_what_comes_before(
 
     monkeypatch.setattr(module, "score_batches", paced)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    found = module.frames_per_second(run, run.trained_model(), scored, make_fabric("cpu", "float32"))
+    found = module.frames_per_second(run, run.trained_model(), scored, torch.device("cpu"))
     assert found == pytest.approx(len(scored.rows) / 0.02)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from untrained import make_frames, make_run
 
 from medgen.data.common_mask import common_mask, with_common_mask
@@ -16,7 +17,6 @@ from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import LEAST_VALID, NO_PIXEL, SCORED, is_scored, scorable, statuses, valid_shares
-from medgen.engine.device import make_fabric
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
 from medgen.runs.calibrate import calibrate
@@ -118,11 +118,11 @@ def test_where_no_frame_can_be_scored_the_table_says_so_of_each(run: Run, data: 
 @pytest.mark.parametrize("pixels", [0, 3])
 def test_the_calibration_is_that_of_the_other_validation_frames(run: Run, data: Prepared, pixels: int) -> None:
     blank = data.rows("val")[[1, 4]]
-    calibrate(run, blanked(data, blank.tolist(), pixels), make_fabric("cpu", "float32"))
+    calibrate(run, blanked(data, blank.tolist(), pixels), torch.device("cpu"))
     among = run.calibration()
     index = data.index.copy()
     index.loc[blank, "split"] = "unused"
-    calibrate(run, replace(data, index=index), make_fabric("cpu", "float32"))
+    calibrate(run, replace(data, index=index), torch.device("cpu"))
     assert among == run.calibration() and among["normals"] == 22
 
 

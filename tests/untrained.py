@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from medgen import api
@@ -13,7 +14,6 @@ from medgen.contract.capabilities import OnePassFit
 from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.engine import checkpoint
-from medgen.engine.device import make_fabric
 from medgen.engine.fit import WEIGHTS
 from medgen.runs.calibrate import calibrate
 from medgen.runs.run import Run, create_run
@@ -47,5 +47,5 @@ def make_run(frames: Path | str, folder: Path, backend: str = "vae", settings: S
         list(model.turns(make_batch(data, data.rows("train")), 0.0))
         model.finalise_fit()
     checkpoint.save(folder / WEIGHTS, model.state_dict(), {})
-    calibrate(run, data, make_fabric("cpu", "float32"))
+    calibrate(run, data, torch.device("cpu"))
     return run

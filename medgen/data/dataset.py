@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from medgen.data.augment import NO_AUGMENTATION, AugmentSettings, Draws, apply, draw
+from medgen.data.augment import NO_AUGMENTATION, AugmentSettings, Draws, draw
+from medgen.data.augmented import apply
 from medgen.data.native.addresses import ReadSettings
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import random
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import nn
 
 from medgen.errors import RunError
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabric:
-    """Return a Fabric on one device; "auto" takes a GPU where there is one, and bfloat16 where the hardware has it.
+def find_device(device: Device = "auto") -> torch.device:
+    """Return the device that is meant; "auto" takes a GPU where there is one.
 
     Raises
     ------
@@ -27,7 +29,19 @@ def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabri
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise RunError("--device cuda: no CUDA device is visible to PyTorch; use --device cpu or install a CUDA build of torch")
-    accelerator = "cuda" if has_gpu and device != "cpu" else "cpu"
+    return torch.device("cuda", 0) if has_gpu and device != "cpu" else torch.device("cpu")
+
+
+def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabric:
+    """Return a Fabric to train with on one device; "auto" takes a GPU where there is one, and bfloat16 where the hardware has it.
+
+    Raises
+    ------
+    RunError : if a GPU is asked for where there is none.
+    """
+    from lightning.fabric import Fabric  # as long to import as torch, and only a training needs it
+
+    accelerator = find_device(device).type
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16(accelerator) else "float32"
     return Fabric(accelerator=accelerator, devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")

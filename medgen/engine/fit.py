@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
-from lightning.fabric import Fabric
 from pydantic import Field
 
 from medgen.config import Settings
@@ -29,6 +28,9 @@ from medgen.engine.stages import Position, Schedule
 from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, no_progress
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 STATE = "last.safetensors"
 WEIGHTS = "model.safetensors"
@@ -224,7 +226,7 @@ class Fit:
         judged = watched
         if self.settings.choose == "synthetic" and stage == len(self.schedule.stages) - 1:
             with self.averaged():
-                row["diagnosis.synthetic_auroc"] = area = synthetic_auroc(self.model, self.val, self.fabric)
+                row["diagnosis.synthetic_auroc"] = area = synthetic_auroc(self.model, self.val, self.fabric.device)
             judged = 1 - area if math.isfinite(area) else None
         position.epoch, position.step = position.epoch + 1, 0
         if judged is None or judged < position.best:

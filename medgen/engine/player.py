@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
 from medgen.contract.backend import Optimizer, Player
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 OPTIMIZERS: Mapping[str, Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]] = {
     "adam": lambda weights, settings: torch.optim.Adam(

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from medgen.contract.backend import Backend
@@ -119,7 +118,7 @@ class Scorer:
 def score_batches(
     model: Backend,
     batches: Batches,
-    fabric: Fabric,
+    device: torch.device,
     task: str = "score",
     on_progress: OnProgress = no_progress,
     scores_alone: bool = False,
@@ -135,7 +134,7 @@ def score_batches(
     ----------
     model : of any backend; it is moved to the device and put into evaluation mode
     batches : frames, on any device
-    fabric : the device
+    device : where they are scored
     task : as which progress is reported
     scores_alone : leave reconstructions and classes out
     settings : the components that are added to the backend's score
@@ -146,13 +145,13 @@ def score_batches(
     BackendError : before the first batch, if the backend lacks what a component needs.
     ConfigError, MedgenError : before the first batch, if there is no such extractor, or its weights are not on this machine.
     """
-    move_model(model, fabric.device).eval()
+    move_model(model, device).eval()
     scorer = Scorer(model, settings, normal_reference)
     total = len(batches)
     for done, batch in enumerate(batches, start=1):
         with torch.inference_mode():
             look = partial(_look, scorer, scores_alone)
-            score, anomaly_map, components, reconstruction, classes = in_fixed_shape(look, batch.to(fabric.device))
+            score, anomaly_map, components, reconstruction, classes = in_fixed_shape(look, batch.to(device))
         yield Scored(batch, Scores(score, anomaly_map, components), reconstruction, classes)
         on_progress(Progress(task, done, total))
 

@@ -6,18 +6,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
-from lightning.fabric import Fabric
 
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Diagnoses
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch
 
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
 
 @torch.no_grad()
-def synthetic_auroc(model: Backend, batches: Iterable[Batch], fabric: Fabric) -> float:
+def synthetic_auroc(model: Backend, batches: Iterable[Batch], device: torch.device) -> float:
     """Return how often a validation frame with a foreign patch (nn/synthetic.py) scores above one without, ties counting half.
 
     It needs neither labels nor abnormal frames. It tells a model that finds anomalies from one that merely reconstructs well, as
@@ -30,7 +33,7 @@ def synthetic_auroc(model: Backend, batches: Iterable[Batch], fabric: Fabric) ->
     model.eval()
     clean, corrupted = [], []
     for batch in batches:
-        moved = batch.to(fabric.device)
+        moved = batch.to(device)
         clean.append(model.score(moved).score)
         changed, _ = foreign_patches(moved.image, moved.valid, moved.index)
         corrupted.append(model.score(replace(moved, image=changed)).score)

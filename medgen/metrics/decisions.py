@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, kstest
 
 from medgen.errors import MedgenError
 from medgen.metrics.detection import Statistic, bootstrap, checked, ratio
@@ -214,6 +213,8 @@ def binomial(count: int, of: int, level: float = 0.95) -> Interval:
         raise MedgenError(f"a share got {count} of {of} frames; expected from 0 to all of them")
     if of == 0:
         return Interval(np.nan, np.nan, np.nan)
+    from scipy.stats import binomtest  # a second to import, and who only scores frames needs none of it
+
     low, high = binomtest(count, of).proportion_ci(level, method="exact")
     return Interval(count / of, float(low), float(high))
 
@@ -263,6 +264,8 @@ def uniformity(p_values: ArrayLike) -> Uniformity:
     values = np.asarray(p_values, dtype=np.float64)
     if values.ndim != 1 or not values.size or not ((values >= 0) & (values <= 1)).all():
         raise MedgenError(f"p-values have shape {values.shape}; expected (N,), at least one, each from 0 to 1 and none NaN")
+    from scipy.stats import kstest
+
     result = kstest(values, "uniform")
     return Uniformity(float(result.statistic), float(result.pvalue))
 

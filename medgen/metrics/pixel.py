@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
-from scipy.special import digamma
 
 from medgen.errors import MedgenError
 
@@ -126,6 +124,8 @@ class PixelHistogram:
         np.add.at(self.normal, bins[inside & ~truth], 1)  # touches no memory but theirs, as bincount would
         self.frames += len(scores)
         annotated = truth.any((1, 2))  # (B,); the other frames have no region
+        from scipy import ndimage  # long to import, and who only scores frames counts none
+
         regions, _ = ndimage.label(truth[annotated], structure=NEIGHBOURS)  # (B', S, S), 0 outside the regions
         sizes = np.bincount(regions[inside[annotated]])
         abnormal = truth & inside
@@ -202,6 +202,8 @@ def _average_precision_error(curves: PixelCurves) -> float:
     abnormal pixels, T others before it, has at least (T + i) / (T + i + F), F the normals to the end of the bin: summed over i
     that is a - F (digamma(T + a + F + 1) - digamma(T + F + 1)).
     """
+    from scipy.special import digamma
+
     value = _average_precision(curves)
     if np.isnan(value):
         return value

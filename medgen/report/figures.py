@@ -10,7 +10,6 @@ from typing import Protocol
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -106,6 +105,8 @@ def loss_curves(history: pd.DataFrame) -> bytes:
     `history` has one row per epoch: epoch, and any of train.<loss>, val.<loss>, note.<name>, lr.<player>, diagnosis.<name>. The
     result is SVG; an axis is logarithmic where its values are positive and span a factor of `plot_style.LOG_FROM` or more.
     """
+    from matplotlib.ticker import MaxNLocator
+
     panes = _panes(history)
     with matplotlib.rc_context(STYLE):
         figure, all_axes = new_figure(len(panes), (3.25, 2.3))

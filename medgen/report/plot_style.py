@@ -7,13 +7,13 @@ Charts are SVG and their text is text. They use a handful of fixed colours that 
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
+
+if TYPE_CHECKING:  # matplotlib takes long to import, and who only writes pictures of pixels draws no chart
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, MUTED, RULE = "#1b2430", "#5a6675", "#ccd3da"
 NORMAL, ABNORMAL, UNKNOWN, GREEN = "#0072b2", "#d55e00", "#7d7d7d", "#009e73"
@@ -43,6 +43,9 @@ STYLE: Any = {
 
 def new_figure(panes: int, size: tuple[float, float], columns: int = 3) -> tuple[Figure, list[Axes]]:
     """Return a figure of `panes` charts of `size` inches each, at most `columns` to a row."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     columns = min(columns, max(1, panes))
     rows = -(-panes // columns)
     engine = ConstrainedLayoutEngine(hspace=0.08)
@@ -54,6 +57,8 @@ def log_axis(axes: Axes, which: str, ratio: float) -> bool:
     """Make axis `which` logarithmic, with plain numbers, where its values span a `ratio` of `LOG_FROM` or more."""
     if ratio < LOG_FROM:
         return False
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1, 3) if ratio < 10**4 else (1,)))

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,7 +20,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.data.scorable import is_scored, left_out, scorable
 from medgen.engine import checkpoint
-from medgen.engine.device import Device, make_fabric
+from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, Scorer, score_batches
 from medgen.errors import ConfigError, MedgenError, RunError, did_you_mean
@@ -42,7 +41,12 @@ MAX_PIXELS = 10_000_000  # pixels that a quantile is taken of; of more, every se
 
 
 def calibrate(
-    run: Run, data: Prepared, fabric: Fabric, on_progress: OnProgress = no_progress, *, false_alarm_rate: float | None = None
+    run: Run,
+    data: Prepared,
+    device: torch.device,
+    on_progress: OnProgress = no_progress,
+    *,
+    false_alarm_rate: float | None = None,
 ) -> None:
     """Score the normal validation frames and store their scores, with the threshold for a false-alarm rate, in the run.
 
@@ -53,6 +57,7 @@ def calibrate(
     Parameters
     ----------
     data : the data set that the run was trained on
+    device : where the frames are scored
     false_alarm_rate : of normal frames, above 0 and below 1; by default the one in the run's settings
     """
     normal = data.rows("val")
@@ -64,8 +69,8 @@ def calibrate(
         return
     model = run.trained_model()
     if run.settings.scoring.needs_reference:
-        _fit_normal_reference(run, data, model, fabric, on_progress)
-    table, pixels = _score_normals(run, data, rows, model, fabric, on_progress)
+        _fit_normal_reference(run, data, model, device, on_progress)
+    table, pixels = _score_normals(run, data, rows, model, device, on_progress)
     rate = false_alarm_rate or run.settings.false_alarm_rate
     facts: Calibration = {"made_by": made_by("calibration"), "false_alarm_rate": rate, "value": None, "reason": ""}
     if names := run.settings.scoring.fuse:  # even rows fit the p-values, odd rows, which had no say in them, the threshold
@@ -87,7 +92,7 @@ def calibrate(
 
 
 def _score_normals(
-    run: Run, data: Prepared, rows: NDArray[np.int64], model: Backend, fabric: Fabric, on_progress: OnProgress
+    run: Run, data: Prepared, rows: NDArray[np.int64], model: Backend, device: torch.device, on_progress: OnProgress
 ) -> tuple[pd.DataFrame, NDArray[np.float32] | None]:
     """Return raw scores and score components, one row a frame, and pixels of the maps (n,); None where there are no maps."""
     batches = FixedBatches(data, rows, run.settings.data)
@@ -96,7 +101,7 @@ def _score_normals(
     for scored in score_batches(
         model,
         batches,
-        fabric,
+        device,
         "calibrate",
         on_progress,
         scores_alone=True,
@@ -110,15 +115,15 @@ def _score_normals(
 
 
 @torch.inference_mode()
-def _fit_normal_reference(run: Run, data: Prepared, model: Backend, fabric: Fabric, on_progress: OnProgress) -> None:
+def _fit_normal_reference(run: Run, data: Prepared, model: Backend, device: torch.device, on_progress: OnProgress) -> None:
     """Store what features of normal training frames, and their residuals from the reconstructions, are like."""
     rows = scorable(data, data.rows("train", originals=True), run.settings.data.overlay)
     rows = rows[evenly_spaced(len(rows), MAX_FITTED)]
     batches = FixedBatches(data, rows, run.settings.data)
-    scorer = Scorer(model.to(fabric.device).eval(), run.settings.scoring)
+    scorer = Scorer(model.to(device).eval(), run.settings.scoring)
     pooled_batches: list[dict[str, list[Tensor]]] = []
     for done, batch in enumerate(batches, start=1):
-        pooled = in_fixed_shape(scorer.pooled, batch.to(fabric.device))
+        pooled = in_fixed_shape(scorer.pooled, batch.to(device))
         pooled_batches.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))
     tensors: dict[str, Tensor] = {}
@@ -150,7 +155,7 @@ def renew_calibration(
     data = _same_data(run, datasets)
     message = f"the calibration of '{run.folder}' was made by another version of medgen and is made again"
     on_progress(Progress("calibrate", 0, 0, {}, message))
-    calibrate(run, data, make_fabric(device, "float32"), on_progress, false_alarm_rate=stored.get("false_alarm_rate"))
+    calibrate(run, data, find_device(device), on_progress, false_alarm_rate=stored.get("false_alarm_rate"))
 
 
 def _same_data(run: Run, datasets: Iterable[Prepared]) -> Prepared:

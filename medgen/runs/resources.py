@@ -7,11 +7,11 @@ import time
 from typing import TypedDict, cast
 
 import numpy as np
-from lightning.fabric import Fabric
+import torch
 
 from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches
-from medgen.engine.device import Device, make_fabric
+from medgen.engine.device import Device, find_device
 from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
 from medgen.files import read_json, write_json
@@ -85,12 +85,12 @@ def cost(
     ------
     RunError : if the run has no trained weights.
     """
-    record, fabric = recorded(run), make_fabric(device, "float32")
+    record, where = recorded(run), find_device(device)
     model = run.trained_model() if model is None else model
-    stamp: Record = {"made_by": made_by("cost"), "weights": run.weights_digest(), "timed_on": fabric.device.type}
+    stamp: Record = {"made_by": made_by("cost"), "weights": run.weights_digest(), "timed_on": where.type}
     if not stamp.items() <= record.items():
         record |= stamp
-        record["frames_per_second"] = frames_per_second(run, copy.deepcopy(model), scored, fabric, on_progress)
+        record["frames_per_second"] = frames_per_second(run, copy.deepcopy(model), scored, where, on_progress)
         write_json(run.folder / FILE, record)
     history = run.history()
     return Cost(
@@ -103,7 +103,7 @@ def cost(
 
 
 def frames_per_second(
-    run: Run, model: Backend, scored: ScoreTable, fabric: Fabric, on_progress: OnProgress = no_progress
+    run: Run, model: Backend, scored: ScoreTable, device: torch.device, on_progress: OnProgress = no_progress
 ) -> float:
     """Return how many frames a run scores in a second: the median of `PASSES` passes over up to `FRAMES` of the scored frames.
 
@@ -114,7 +114,7 @@ def frames_per_second(
     timed = score_batches(
         model,
         [batches[0], *batches * PASSES],
-        fabric,
+        device,
         "time",
         on_progress,
         scores_alone=True,

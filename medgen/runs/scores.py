@@ -19,7 +19,7 @@ from medgen.contract.capabilities import Conditional
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import SECONDS, Prepared, read_table
 from medgen.data.scorable import LEAST_VALID, is_scored, left_out, statuses, valid_shares
-from medgen.engine.device import Device, make_fabric
+from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
@@ -118,7 +118,7 @@ def score_rows(
     scored_batches = score_batches(
         model,
         batches,
-        make_fabric(device, "float32"),
+        find_device(device),
         "score",
         on_progress,
         settings=run.settings.scoring,

@@ -17,7 +17,7 @@ from medgen.contract.capabilities import Samples
 from medgen.data.native.addresses import ReadSettings, is_address, open_dataset
 from medgen.data.prepared import Prepared, evenly_spaced, is_prepared
 from medgen.data.scorable import scorable
-from medgen.engine.device import Device, make_fabric, seed_all
+from medgen.engine.device import Device, find_device, seed_all
 from medgen.errors import DataError
 from medgen.files import cache_folder, read_json, replacing, short_digest, write_json
 from medgen.metrics.distribution import compare, extract, extract_moments
@@ -149,7 +149,7 @@ def measure_run(
     """
     source = registry.require(model, Samples)
     truth = real_features(net, real, n, split, on_progress)
-    model.to(make_fabric(device, "float32").device).eval()
+    model.to(find_device(device)).eval()
     seed_all(seed)
     samples = extract(net, _counted(_samples(source, n), n, "draw", on_progress))
     result = _compared(truth, samples, net, real, split, seed)
@@ -224,7 +224,7 @@ class FIDTracker:
 
 
 def _load_extractor(name: str, device: Device) -> Extractor:
-    return load_extractor(name).to(make_fabric(device, "float32").device)
+    return load_extractor(name).to(find_device(device))
 
 
 def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progress: OnProgress = no_progress) -> Tensor:

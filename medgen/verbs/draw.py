@@ -14,7 +14,7 @@ from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Conditional, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches
-from medgen.engine.device import Device, make_fabric, seed_all
+from medgen.engine.device import Device, find_device, seed_all
 from medgen.engine.score import score_batches
 from medgen.files import write_bytes
 from medgen.report.figures import image_grid
@@ -61,7 +61,7 @@ def reconstruct(
     registry.require(model, Reconstructs)
     data, rows = open_input(run, input_path, out, split, on_progress)
     batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
-    for scored in score_batches(model, batches, make_fabric(device, "float32"), "reconstruct", on_progress):
+    for scored in score_batches(model, batches, find_device(device), "reconstruct", on_progress):
         assert scored.reconstruction is not None
         for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
             write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
@@ -84,7 +84,7 @@ def draw_samples(model: Backend, n: int, seed: int, device: Device = "auto", lab
     class_index = find_class(model, label)
     if class_index is not None:
         draw = partial(registry.require(model, Conditional).sample, label=class_index)
-    model.to(make_fabric(device, "float32").device).eval()
+    model.to(find_device(device)).eval()
     seed_all(seed)
     with torch.inference_mode():
         return np.concatenate([to_pixels(draw(count)) for count in _portions(n, 64)])

@@ -17,7 +17,7 @@ from medgen.contract.capabilities import Decodes, Embeds, Redraws
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.data.scorable import scorable
-from medgen.engine.device import Device, make_fabric
+from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import BackendError, DataError, did_you_mean
 from medgen.files import write_bytes
@@ -81,7 +81,7 @@ def edit(
     """
     run = open_run(run_folder)
     model, data = run.trained_model(), open_for(run, input_path)
-    embedder, where = registry.require(model, Embeds), make_fabric(device, "float32").device
+    embedder, where = registry.require(model, Embeds), find_device(device)
     model.to(where).eval()
     rows = {name: _rows(data, name, with_test) for name in (source, target)}
     with torch.inference_mode():

@@ -9,7 +9,6 @@ import pandas as pd
 
 from medgen.data.prepared import SECONDS
 from medgen.files import write_bytes, write_csv
-from medgen.report.timeline import standing_out, timeline_figure
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 
@@ -34,6 +33,8 @@ def write_timelines(run: Run, scored: ScoreTable, out: Path) -> pd.DataFrame | N
     if SECONDS not in table:
         (out / "timeline.csv").unlink(missing_ok=True)  # of frames that were scored here before
         return None
+    from medgen.report.timeline import standing_out, timeline_figure  # they bring matplotlib, and most frames are of no video
+
     table = table[table[SECONDS].notna()]
     parts = table["path"].str.rpartition("#")
     table = table.assign(video=parts[0], frame=parts[2].astype(np.int64)).sort_values(["video", SECONDS], ignore_index=True)

@@ -191,7 +191,7 @@ def _train(
     takes_minutes = run.settings.scoring.needs_reference
     stopped = not position.finished and stop()
     if run.has_weights() and not (takes_minutes and stopped):  # whoever asks a training to stop is not kept waiting
-        calibrate(run, data, fabric, on_progress)
+        calibrate(run, data, fabric.device, on_progress)
     run = run.with_facts(finished=position.finished)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
     measure = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"

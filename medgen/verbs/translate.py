@@ -22,7 +22,7 @@ from medgen.data.native.addresses import is_address
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.prepared import PrepareSettings, is_prepared
 from medgen.data.sources import read_source
-from medgen.engine.device import Device, make_fabric
+from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes
@@ -76,7 +76,7 @@ def translate(
     model = run.trained_model()
     translates = registry.require(model, Translates)
     check_direction(translates, direction)
-    chosen = make_fabric(device, "float32").device
+    chosen = find_device(device)
     model.to(chosen).eval()
     translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
     if is_prepared(input_path) or is_address(input_path):

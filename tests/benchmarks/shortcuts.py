@@ -25,7 +25,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.data.shortcut_features import overlay_traits
-from medgen.engine.device import make_fabric
+from medgen.engine.device import find_device
 from medgen.engine.score import score_batches
 from medgen.metrics.detection import auroc, bootstrap
 from medgen.runs.calibrate import component_table, decide
@@ -65,7 +65,7 @@ def _scores(run: Run, data: Prepared, rows: NDArray[np.int64], way: Any) -> NDAr
     scored = score_batches(
         run.trained_model(),
         FixedBatches(data, rows, settings.data),
-        make_fabric("auto", "float32"),
+        find_device(),
         scores_alone=True,
         settings=settings.scoring,
         normal_reference=run.normal_reference(),

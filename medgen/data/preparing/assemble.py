@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.config import to_toml
-from medgen.data.augment import apply_one, draw
+from medgen.data.augment import draw
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
 from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicates, thumbnail
 from medgen.data.preparing.groups import find_groups, find_owners
@@ -144,6 +144,10 @@ def _add_copies(
     workers: int | None,
 ) -> pd.DataFrame:
     """Write the augmented copies behind the originals and return the longer index. Each draw depends on its frame alone."""
+    if not settings.copies:
+        return index
+    from medgen.data.augmented import apply_one  # with torch and MONAI, seconds to import, and only copies need them
+
     jobs = [(copy, row) for copy in range(1, settings.copies + 1) for row in copied.tolist()]
 
     def augment(job: tuple[int, int]) -> tuple[NDArray, NDArray]:

@@ -30,8 +30,6 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from medgen.data.images import parts_of
 from medgen.data.pixel_format import Pixels, to_uint8
@@ -206,6 +204,11 @@ def join(n: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     Groups are numbered in the order of their first frames.
     """
     ends = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    if not len(ends):
+        return np.arange(n)
+    from scipy.sparse import coo_array  # both take as long to import as small data sets take to prepare
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), shape=(n, n))
     _, labels = connected_components(graph, directed=False)
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
