@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from mask_files import DISC, entry, marks, of_mask, save
 from numpy.typing import NDArray
-from test_truth import DISC, entry, marks, of_mask, save
 from writers import rejected, write_dicom
 
 from medgen.data.images import opened
