@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +27,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are decoded from now on."""
     seen: list[Path] = []
 
-    def read(path: Path) -> Image:
+    def read(path: Path, *how: Any) -> Image:
         seen.append(path)
-        return read_image(path)
+        return read_image(path, *how)
 
     monkeypatch.setattr(image_folders, "read_image", read)
     return seen

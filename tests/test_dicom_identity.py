@@ -64,10 +64,10 @@ def test_the_same_of_other_programs_is_refused_by_its_name(name: str, kind: str)
     assert kind in rejected(PYDICOMS / f"{name}.dcm")
 
 
-@pytest.mark.parametrize(("uid", "name"), [(pydicom.uid.MPEG2MPML, "MPEG2"), (pydicom.uid.MPEG4HP41, "H.264")])
-def test_a_video_is_called_a_video(tmp_path: Path, uid: str, name: str) -> None:
+@pytest.mark.parametrize("uid", [pydicom.uid.MPEG2MPML, pydicom.uid.MPEG4HP41])
+def test_a_damaged_video_is_called_a_video(tmp_path: Path, uid: str) -> None:
     path = write_dicom(tmp_path / "a.dcm", RGB, "YBR_PARTIAL_420", syntax=uid, PixelData=encapsulate([b"\0\0\1\xba"]))
-    assert "video" in (reason := rejected(path)) and name in reason
+    assert "as video" in (reason := rejected(path)) and "damaged" in reason
 
 
 @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.204"])  # JPEG XL, pixels on a server
