@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from medgen.config import Settings, read_toml
 from medgen.data.augment import AugmentSettings
@@ -62,27 +62,14 @@ class PrepareSettings(Settings):
     video_alike: float = Field(2.0, ge=0, le=255)  # grey levels by which a frame differs at least from the one kept before
     axes: str = ""  # of arrays, a letter each: N frames, H rows, W columns, C channels; "" = by their shape
 
-    @field_validator("intensity")
+    @field_validator("intensity", "video")
     @classmethod
-    def _is_a_rule(cls, text: str) -> str:
+    def _is_a_rule(cls, text: str, field: ValidationInfo) -> str:
         try:
-            Intensity.parse(text)
+            (Intensity if field.field_name == "intensity" else Sampling).parse(text)
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return text
-
-    @field_validator("video")
-    @classmethod
-    def _is_a_sampling(cls, text: str) -> str:
-        try:
-            Sampling.parse(text)
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
-        return text
-
-    def sampling(self) -> Sampling:
-        """Return which frames of a video are read."""
-        return Sampling.parse(self.video)
 
     @field_validator("axes")
     @classmethod
@@ -90,6 +77,10 @@ class PrepareSettings(Settings):
         if text and not ({*"HW"} <= {*text} <= {*"NHWC"} and len(text) == len({*text})):
             raise ValueError(f"expected a letter for each axis, N, H, W or C, with H and W among them, got '{text}'")
         return text
+
+    def sampling(self) -> Sampling:
+        """Return which frames of a video are read."""
+        return Sampling.parse(self.video)
 
     def shown(self) -> Intensity:
         """Return the rule by which values become grey levels, with the range that was found for it."""

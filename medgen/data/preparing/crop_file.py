@@ -24,6 +24,19 @@ from medgen.files import short_digest
 Row = dict[str, Any]
 
 
+class HeaderFacts(NamedTuple):
+    """What is known of a file from its header.
+
+    Attributes
+    ----------
+    related : what its frames belong to (`groups.find_groups`): what folders, names and the file itself say
+    understood : how it is understood where that could be otherwise ("axes NHW"), or ""
+    """
+
+    related: list[str]
+    understood: str
+
+
 class Cropped(NamedTuple):
     """One frame, ready to be stored: its row of the index, (S, S, C) uint8, (S, S) bool, (S, S) bool."""
 
@@ -47,31 +60,27 @@ def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Itera
     ImageError : if the file or its mask cannot be read.
     """
     sha = digest(entry.path) if entry.path.is_file() else ""
-    related = relations(entry, settings, key)
+    related = header_facts(entry, settings, key).related
     yield from (_crop_frame(entry, frame, settings, sha, related) for frame in read_frames(entry, settings))
 
 
-def relations(entry: SourceFile, settings: PrepareSettings, key: bytes) -> list[str]:
-    """Return what the frames of a file belong to (`groups.find_groups`): what folders, names and the file itself say.
+def header_facts(entry: SourceFile, settings: PrepareSettings, key: bytes) -> HeaderFacts:
+    """Return what is known of a file from its header.
+
+    Parameters
+    ----------
+    entry : the file
+    settings : of the data set
+    key : of the digests by which patients are kept (`groups.keyed_digest`)
 
     Raises
     ------
-    ImageError : if the header of the file cannot be read.
+    ImageError : if the header cannot be read.
     """
     with opened(entry.path, axes=settings.axes) as content:
         own = [f"file:{entry.file.partition('#')[0]}"] if content.total > 1 else []
-        return [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
-
-
-def understood_as(entry: SourceFile, settings: PrepareSettings) -> str:
-    """Return how a file is understood where that could be otherwise ("axes NHW"), or "".
-
-    Raises
-    ------
-    ImageError : if its header cannot be read.
-    """
-    with opened(entry.path, axes=settings.axes) as content:
-        return content.understood
+        related = [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
+        return HeaderFacts(related, content.understood)
 
 
 def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str, related: list[str]) -> Cropped:

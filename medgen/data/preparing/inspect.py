@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medgen.data.field.contour import crop
 from medgen.data.images import count_frames
 from medgen.data.prepared import PrepareSettings
-from medgen.data.preparing.crop_file import relations, understood_as
+from medgen.data.preparing.crop_file import header_facts
 from medgen.data.preparing.duplicates import SIDE, dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.groups import count_groups, find_groups, find_owners, group_key
 from medgen.data.preparing.left_over import left_over
@@ -22,7 +22,6 @@ from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.source_frames import counted, read_frames
 from medgen.data.preparing.survey import survey
 from medgen.data.preparing.tally import level_sentences, mask_sentences
-from medgen.data.sampling import Sampling
 from medgen.data.scorable import LEAST_VALID, left_out
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
@@ -150,8 +149,8 @@ def inspect_source(
 def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
     try:
         sha = digest(entry.path) + (f"#{entry.frame}" if entry.frame is not None else "")
-        sizes, frames, blank, middle = [], [], 0, count_frames(entry.path, Sampling(), settings.axes) // 2
-        related, understood = relations(entry, settings, key), understood_as(entry, settings)
+        sizes, frames, blank, middle = [], [], 0, count_frames(entry.path, settings.sampling(), settings.axes) // 2
+        facts = header_facts(entry, settings, key)
         for number, frame in enumerate(read_frames(entry, settings)):
             height, width, channels = frame.image.pixels.shape
             sizes.append((width, height, channels))
@@ -162,7 +161,9 @@ def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
                 small = cropped.pixels
     except ImageError as error:
         return _Look(entry, str(error))
-    return _Look(entry, "", tuple(sizes), tuple(frames), sha, dhash(small), thumbnail(small), tuple(related), blank, understood)
+    return _Look(
+        entry, "", tuple(sizes), tuple(frames), sha, dhash(small), thumbnail(small), tuple(facts.related), blank, facts.understood
+    )
 
 
 def _classes(looks: Sequence[_Look]) -> pd.DataFrame:
