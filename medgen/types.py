@@ -118,11 +118,14 @@ class Scores:
     score : (B,) float32
     map : (B, 1, S, S) float32, 0 outside valid; None for a backend that cannot localise
     components : named (B,) float32, what the score was made of
+    reconstruction : (B, C, S, S) in [0, 1], where the score was made of the very one that the backend's `reconstruct` returns;
+        None where it was not, and who wants one asks for it
     """
 
     score: Tensor
     map: Tensor | None = None
     components: Mapping[str, Tensor] = field(default_factory=dict)
+    reconstruction: Tensor | None = None
 
 
 class DataRequirements(NamedTuple):

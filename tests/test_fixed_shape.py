@@ -20,6 +20,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
+from medgen.engine import fixed_shape
 from medgen.engine.fixed_shape import FRAMES, in_fixed_shape
 from medgen.engine.score import score_batches
 from medgen.runs.datasets import open_trained_on
@@ -126,6 +127,15 @@ def test_a_panel_shows_the_reconstruction_that_was_scored(made: Made) -> None:
     assert view.reconstruction is not None and np.array_equal(view.reconstruction, to_pixels(scored["reconstruction"])[3])
 
 
+def test_the_reconstruction_that_stands_in_scores_is_the_one_that_the_backend_returns(made: Made) -> None:
+    if not isinstance(made.model, Reconstructs):
+        pytest.skip("this backend reconstructs nothing")
+    frames = make_batch(made.data, made.rows[:2], made.run.settings.data.overlay)
+    with torch.inference_mode():
+        drawn = made.model.eval().score(frames).reconstruction
+        assert drawn is None or torch.equal(drawn, made.model.reconstruct(frames))
+
+
 @pytest.mark.parametrize("count", [1, 3, FRAMES, 2 * FRAMES + 1])
 def test_work_always_sees_the_same_number_of_frames(count: int) -> None:
     seen: list[int] = []
@@ -137,6 +147,24 @@ def test_work_always_sees_the_same_number_of_frames(count: int) -> None:
 def test_results_are_those_of_the_frames_in_their_order(count: int) -> None:
     frames = batch(count)
     assert torch.equal(in_fixed_shape(lambda part: part.index, frames), frames.index)
+
+
+@pytest.mark.parametrize(("side", "count"), [(28, FRAMES), (96, 8), (256, 2), (448, 1)])
+def test_fewer_large_frames_are_looked_at_together(side: int, count: int) -> None:
+    seen: list[int] = []
+    in_fixed_shape(lambda part: (seen.append(len(part)), part)[1], torch.zeros(5, 3, side, side))
+    assert set(seen) == {count}
+
+
+@pytest.mark.parametrize("pixels", [1, 8 * 32**2])
+def test_frames_of_a_small_part_have_the_same_bits_in_any_place(pixels: int, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed_shape, "PIXELS", pixels)
+    pool = batch(POOL)
+    together = facts(made, chosen(pool, [0, 1, 2, 3, 3, 2, 1, 0, 0]))
+    for row in range(POOL):
+        for name, part in facts(made, chosen(pool, [row])).items():
+            assert torch.equal(part[0], together[name][row]), name
+            assert torch.equal(part[0], together[name][7 - row]), name
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from pydantic import Field
@@ -187,12 +188,12 @@ class CodeModel(Backend):
         nll = self.prior.best_nll([level.codes for level in levels], batch.finding)
         components = {**scores.components, "code_nll": _mean_nats(nll)}
         if self.config.prior.map == "residual":
-            return Scores(scores.score, scores.map, components)
+            return replace(scores, components=components)
         settings, valid = self.config.score, batch.valid
         chosen = smooth(self._nll_map(nll), valid, settings.sigma * self.size / 96)
         if self.config.prior.map == "product" and scores.map is not None:
             chosen = chosen * scores.map
-        return Scores(top_mean(chosen, valid, settings.share), chosen, components)
+        return Scores(top_mean(chosen, valid, settings.share), chosen, components, scores.reconstruction)
 
     def _nll_map(self, nll: Sequence[Tensor]) -> Tensor:
         """Return the nats of the codes over each pixel, summed over levels, (B, 1, S, S)."""

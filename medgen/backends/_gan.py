@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -177,7 +178,8 @@ class Adversarial(Backend):
         _, features = self._residuals(image, drawn, batch.valid)
         components = {**pixels.components, "feature_residual": features, "critic": -self.critic(image).float()}
         weighted = self.config.inversion.feature_weight * features
-        return Scores(4 * pixels.score + weighted, pixels.map, components)  # 4: of frames in [-1, 1], as the paper has them
+        score = 4 * pixels.score + weighted  # 4: of frames in [-1, 1], as the paper has them
+        return replace(pixels, score=score, components=components)
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
         """Measure how much samples differ from each other, as a share of how much frames do."""

@@ -118,7 +118,8 @@ class Variational(Backend):
         latents = [mean + deviation * direction for direction in noise] if draws else [mean]
         drawn = (self.logits(latent, batch.finding).float().sigmoid() for latent in latents)
         scores = mean_scores([residual_scores(batch.image, frame, batch.valid, self.config.score) for frame in drawn])
-        return Scores(scores.score, scores.map, {**scores.components, "kl": gaussian_kl(mean, log_variance).sum(1)})
+        components = {**scores.components, "kl": gaussian_kl(mean, log_variance).sum(1)}
+        return Scores(scores.score, scores.map, components, None if draws else scores.reconstruction)
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
         """Measure how many latents carry something (over 0.01 nats) and how much reconstructions differ between frames."""

@@ -9,6 +9,7 @@ normal.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -137,7 +138,7 @@ class Model(Backend):
         scores = residual_scores(batch.image, unsigned(healthy), batch.valid, self.config.score)
         returned = (self.a_to_b(healthy).float() - image).abs().mean(1, keepdim=True)  # (B, 1, S, S)
         components = {"critic_a": -self.critic_a(image).float().flatten(1).mean(1), "cycle": valid_mean(returned, batch.valid)}
-        return Scores(scores.score, scores.map, {**scores.components, **components})
+        return replace(scores, components={**scores.components, **components})
 
     def diagnose(self, batch: Batch) -> tuple[dict[str, float], str]:
         """Measure how well frames of A come back from B, how far they go there, and how much of their variance is left there."""

@@ -25,6 +25,7 @@ from torch import Tensor
 from medgen.backends._onepass import OnePass, OnePassConfig
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers
 from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
+from medgen.nn.inpaint import inpaint
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch, Scores
 
@@ -86,13 +87,14 @@ class Model(OnePass):
     def _vectors(self, batch: Batch, wanted: Tensor) -> list[Tensor]:
         """Return (B, c) for each block, of no width for a block that is not wanted."""
         vectors: list[Tensor] = []
+        filled, empty = inpaint(batch.image, batch.valid), torch.zeros(len(batch), 0)
         for side, net in enumerate(self.nets):
             numbers = [number for number, block in enumerate(self.blocks) if block.side == side]
-            maps = net.maps(batch.image, batch.valid) if wanted[numbers].any() else []
+            maps = net.maps_of_filled(filled, batch.valid) if wanted[numbers].any() else []
             for number in numbers:
                 block = self.blocks[number]
-                empty = torch.zeros(len(batch), 0)
-                vectors.append(pooled(*maps[block.stride], self.config.statistics[block.statistic]).cpu() if maps else empty)
+                statistic = self.config.statistics[block.statistic]
+                vectors.append(pooled(*maps[block.stride], statistic).cpu() if wanted[number] else empty)
         return vectors
 
     def gather(self, batch: Batch, view: int) -> None:

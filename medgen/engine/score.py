@@ -86,11 +86,13 @@ class Scorer:
         if not self.settings.flips:
             return scores
         mirrored = self._score(replace(batch, image=batch.image.flip(3), valid=batch.valid.flip(3)))
-        return mean_scores([scores, replace(mirrored, map=None if mirrored.map is None else mirrored.map.flip(3))])
+        mean = mean_scores([scores, replace(mirrored, map=None if mirrored.map is None else mirrored.map.flip(3))])
+        return replace(mean, reconstruction=scores.reconstruction)
 
     def _score(self, batch: Batch) -> Scores:
         """Score the frames as they are, without their mirror images."""
         scores, frames = self.model.score(batch), self.frames(batch)
+        frames.scored = scores.reconstruction
         components = {**scores.components, **{name: component.measure(frames) for name, component in self.direct.items()}}
         anomaly_map = scores.map
         if self.normal_reference:
@@ -172,7 +174,8 @@ def _look(scorer: Scorer, scores_alone: bool, batch: Batch) -> _Seen:
     reconstruction: Tensor | None = None
     probabilities: Mapping[str, Tensor] = {}
     if isinstance(model, Reconstructs) and not scores_alone:
-        reconstruction = scorer.frames(batch).reconstruction.cpu()
+        drawn = scorer.frames(batch).reconstruction if scores.reconstruction is None else scores.reconstruction.clamp(0, 1)
+        reconstruction = drawn.cpu()
     if isinstance(model, Classifies) and not scores_alone:
         probabilities = model.classify(batch)
     return _Seen(

@@ -22,6 +22,7 @@ from medgen.losses import valid_mean
 from medgen.nn.features.feature_gaussian import COARSE
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers, upsample
 from medgen.nn.features.perceptual import LARGEST, SMALLEST, perceptual_layers, perceptual_map
+from medgen.nn.inpaint import inpaint
 from medgen.registry import require
 from medgen.types import Batch
 
@@ -66,6 +67,7 @@ class ScoredFrames:
 
     def __init__(self, model: Backend, batch: Batch) -> None:
         self.model, self.batch = model, batch
+        self.scored: Tensor | None = None  # the reconstruction that the backend's score was made of
         self._features: dict[tuple[LayerSettings, ...], list[FeatureMap]] = {}
 
     @cached_property
@@ -76,7 +78,8 @@ class ScoredFrames:
         ------
         BackendError : if the backend does not reconstruct.
         """
-        return require(self.model, Reconstructs).reconstruct(self.batch).clamp(0, 1)
+        drawn = require(self.model, Reconstructs).reconstruct(self.batch) if self.scored is None else self.scored
+        return drawn.clamp(0, 1)
 
     def features(self, nets: Sequence[MidLayers]) -> list[FeatureMap]:
         """Return the feature maps of the frames, those of the first network first."""
@@ -88,7 +91,8 @@ class ScoredFrames:
 
 def feature_maps(nets: Sequence[MidLayers], image: Tensor, valid: Tensor) -> list[FeatureMap]:
     """Return the feature maps of images (B, C, S, S) in [0, 1], of which `valid` (B, 1, S, S) counts, network by network."""
-    return [maps for net in nets for maps in net.maps(image, valid)]
+    filled = inpaint(image, valid)
+    return [maps for net in nets for maps in net.maps_of_filled(filled, valid)]
 
 
 class Component(ABC):

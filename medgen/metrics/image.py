@@ -50,9 +50,7 @@ def psnr(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> 
     MedgenError : if the shapes differ.
     """
     _check(image, reconstruction, valid)
-    error = (image.float() - reconstruction.float()).square().mean(1, keepdim=True)  # (B, 1, S, S)
-    squared = _mean(error, torch.ones_like(error, dtype=torch.bool) if valid is None else valid)
-    return -10 * squared.clamp_min(10 ** (-PSNR_CEILING / 10)).log10()
+    return _decibels(_error(image, reconstruction), torch.ones_like(image[:, :1], dtype=torch.bool) if valid is None else valid)
 
 
 def ssim(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -75,37 +73,16 @@ def ssim(image: Tensor, reconstruction: Tensor, valid: Tensor | None = None) -> 
     MedgenError : if the shapes differ or the frames are smaller than the window.
     """
     _check(image, reconstruction, valid)
-    if min(image.shape[-2:]) < SSIM_WINDOW:
-        raise MedgenError(f"SSIM got frames of {_size(image)} pixels; its window needs at least {SSIM_WINDOW} x {SSIM_WINDOW}")
+    _check_window(image)
     if valid is None:
         valid = torch.ones_like(image[:, :1], dtype=torch.bool)
-    similarity = ssim_map(blank(image, valid), blank(reconstruction, valid))  # (B, 1, S, S)
-    edge = SSIM_WINDOW // 2
-    inner = (..., slice(edge, -edge), slice(edge, -edge))
-    return _mean(similarity[inner], valid[inner])
+    return _inner_mean(ssim_map(blank(image, valid), blank(reconstruction, valid)), valid)
 
 
-def psnr_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
-    """Return the PSNR of whole crops, with pixels outside `valid` black in both.
+def qualities(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[str, Tensor]:
+    """Return "psnr" and "ssim" of whole crops, with pixels outside `valid` black in both, and "psnr_valid" and "ssim_valid".
 
-    Parameters
-    ----------
-    image, reconstruction : (B, C, S, S) in [0, 1]
-    valid : (B, 1, S, S) bool
-
-    Returns
-    -------
-    (B,) float32 dB, at most `PSNR_CEILING` (equal frames).
-
-    Raises
-    ------
-    MedgenError : if the shapes differ.
-    """
-    return psnr(blank(image, valid), blank(reconstruction, valid))
-
-
-def ssim_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
-    """Return the SSIM of whole crops, with pixels outside `valid` black in both.
+    What they share, the errors and the similarity of each pixel, is computed once.
 
     Parameters
     ----------
@@ -114,13 +91,22 @@ def ssim_whole(image: Tensor, reconstruction: Tensor, valid: Tensor) -> Tensor:
 
     Returns
     -------
-    (B,) float32 in [-1, 1].
+    (B,) float32 each, as from `psnr` and `ssim`
 
     Raises
     ------
     MedgenError : if the shapes differ or the frames are smaller than the window.
     """
-    return ssim(blank(image, valid), blank(reconstruction, valid))
+    _check(image, reconstruction, valid)
+    _check_window(image)
+    frame, drawn = blank(image, valid), blank(reconstruction, valid)
+    error, similarity, everywhere = _error(frame, drawn), ssim_map(frame, drawn), torch.ones_like(valid)
+    return {
+        "psnr": _decibels(error, everywhere),
+        "ssim": _inner_mean(similarity, everywhere),
+        "psnr_valid": _decibels(error, valid),
+        "ssim_valid": _inner_mean(similarity, valid),
+    }
 
 
 def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
@@ -169,6 +155,27 @@ def _check(image: Tensor, reconstruction: Tensor, valid: Tensor | None) -> None:
     expected = (image.shape[0], 1, *image.shape[2:])
     if valid is not None and (tuple(valid.shape) != expected or valid.dtype != torch.bool):
         raise MedgenError(f"valid is {valid.dtype} {tuple(valid.shape)}; expected bool {expected}")
+
+
+def _check_window(image: Tensor) -> None:
+    if min(image.shape[-2:]) < SSIM_WINDOW:
+        raise MedgenError(f"SSIM got frames of {_size(image)} pixels; its window needs at least {SSIM_WINDOW} x {SSIM_WINDOW}")
+
+
+def _error(image: Tensor, reconstruction: Tensor) -> Tensor:
+    """Return the squared error of each pixel, (B, 1, S, S), the mean over channels."""
+    return (image.float() - reconstruction.float()).square().mean(1, keepdim=True)
+
+
+def _decibels(error: Tensor, valid: Tensor) -> Tensor:
+    return -10 * _mean(error, valid).clamp_min(10 ** (-PSNR_CEILING / 10)).log10()
+
+
+def _inner_mean(similarity: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean (B,) of a map (B, 1, S, S) over the valid pixels whose whole window lies in the frame."""
+    edge = SSIM_WINDOW // 2
+    inner = (..., slice(edge, -edge), slice(edge, -edge))
+    return _mean(similarity[inner], valid[inner])
 
 
 def _size(image: Tensor) -> str:

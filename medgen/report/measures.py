@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from medgen.metrics.decisions import balanced_accuracy, f1, precision, sensitivity, specificity
 from medgen.metrics.detection import auroc, average_precision, sensitivity_at_specificity
 from medgen.metrics.distribution import density_coverage, kernel_distance, precision_recall
-from medgen.metrics.image import psnr, psnr_whole, ssim, ssim_whole
+from medgen.metrics.image import qualities
 from medgen.metrics.intervals import mean_interval
 from medgen.metrics.moments import frechet_distance
 from medgen.metrics.pixel import PixelHistogram
@@ -40,8 +40,8 @@ class Measure:
     better : which way is better
     meaning : a clause in plain words, without a full stop
     statistic : the function that computes it. In detection, components and decisions a `medgen.metrics.detection.Statistic`; in
-        quality (image, reconstruction, valid) to (B,); in pixel and distribution what computes several measures at once; None for
-        what is noted while a run trains or is drawn
+        quality, pixel and distribution what computes several measures at once; None for what is noted while a run trains or is
+        drawn
     column : its key in the summary of a comparison; "" where it is not compared
     cut_by_labels : whether a cut is placed by the labels of the very frames that it is measured on
     """
@@ -107,12 +107,13 @@ MEASURES: tuple[Measure, ...] = (
     Measure("dice_pooled", "pixel", "Dice, all pixels together", "ratio", "higher", "Dice over the pixels of all frames at once, "
             "normal ones too", PixelHistogram),
     Measure("psnr", "quality", "PSNR", "dB", "higher", "how close a copy of the whole crop is, its overlay blanked; no measure "
-            "of detection", psnr_whole, "psnr"),
+            "of detection", qualities, "psnr"),
     Measure("ssim", "quality", "SSIM", "ratio", "higher", "how close a copy of the whole crop is in its structure, its overlay "
-            "blanked; 1 is identical", ssim_whole, "ssim"),
-    Measure("psnr_valid", "quality", "PSNR, valid pixels", "dB", "higher", "how close a copy of the tissue alone is", psnr),
+            "blanked; 1 is identical", qualities, "ssim"),
+    Measure("psnr_valid", "quality", "PSNR, valid pixels", "dB", "higher", "how close a copy of the tissue alone is",
+            qualities),
     Measure("ssim_valid", "quality", "SSIM, valid pixels", "ratio", "higher", "how close a copy of the tissue alone is in its "
-            "structure", ssim),
+            "structure", qualities),
     Measure("fid", "distribution", "FID", "distance", "lower", "Fréchet distance between features of generated and of real "
             "normal frames", frechet_distance, "distance"),
     Measure("fd", "distribution", "FD", "distance", "lower", "Fréchet distance between features of generated and of real normal "

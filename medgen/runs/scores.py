@@ -24,9 +24,9 @@ from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
+from medgen.metrics.image import qualities
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
-from medgen.report.measures import statistics_of
 from medgen.runs.calibrate import component_table, decide, renew_calibration
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
@@ -200,7 +200,7 @@ def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
 def _quality(drawn: Batch) -> dict[str, Tensor]:
     """Return each measure of quality (B,) of frames whose reconstructions stand beside them as their others."""
     assert drawn.other is not None
-    return {key: measure(drawn.image, drawn.other, drawn.valid) for key, measure in statistics_of("quality").items()}
+    return qualities(drawn.image, drawn.other, drawn.valid)
 
 
 def paired_target(model: Backend, batch: Batch) -> Tensor | None:

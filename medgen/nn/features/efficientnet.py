@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen.nn.features.fused import convolve
+
 SIDE = 224
 WIDTH = 1280
 STEM = 32
@@ -39,12 +41,24 @@ GROUPS = (
 
 
 class Convolution(nn.Conv2d):
-    """A convolution padded as TensorFlow pads: the side becomes ceil(side / stride), and an odd pixel goes right and below."""
+    """A convolution padded as TensorFlow pads: the side becomes ceil(side / stride), and an odd pixel goes right and below.
+
+    Behind it, values are cut to [0, 6] (ReLU6) where `clipped` says so.
+    """
+
+    def __init__(self, before: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1, clipped: bool = True) -> None:
+        super().__init__(before, width, kernel, stride, groups=groups)
+        self.clipped = clipped
 
     def forward(self, x: Tensor) -> Tensor:
-        step, reach = self.stride[0], self.kernel_size[0]
-        rows, columns = (max((-(-side // step) - 1) * step + reach - side, 0) for side in x.shape[-2:])
-        return super().forward(F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)))
+        (step, _), (reach, _) = self.stride, self.kernel_size
+        lacking = [max((-(-side // step) - 1) * step + reach - side, 0) for side in x.shape[-2:]]
+        # an odd pixel cannot be padded on one side alone: begin a step earlier there, and leave out what begins before the frame
+        early = [pixels % 2 for pixels in lacking]
+        padding = [pixels // 2 + step * odd for pixels, odd in zip(lacking, early, strict=True)]
+        rows, columns = (-(-side // step) for side in x.shape[-2:])
+        drawn = convolve(self, x, padding, self.clipped)
+        return drawn[:, :, early[0] : early[0] + rows, early[1] : early[1] + columns]
 
 
 class Block(nn.Module):
@@ -53,14 +67,14 @@ class Block(nn.Module):
     def __init__(self, before: int, group: Group, stride: int) -> None:
         super().__init__()
         hidden = before * group.expansion
-        widen = [nn.Conv2d(before, hidden, 1), nn.ReLU6(inplace=True)] if group.expansion > 1 else []
+        widen = [Convolution(before, hidden)] if group.expansion > 1 else []
         depthwise = Convolution(hidden, hidden, group.kernel, stride, groups=hidden)
-        self.body = nn.Sequential(*widen, depthwise, nn.ReLU6(inplace=True), nn.Conv2d(hidden, group.width, 1))
+        self.body = nn.Sequential(*widen, depthwise, Convolution(hidden, group.width, clipped=False))
         self.bypass = stride == 1 and before == group.width
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return x + y if self.bypass else y
+        return y.add_(x) if self.bypass else y
 
 
 class EfficientNetLite0(nn.Module):
@@ -68,7 +82,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(Convolution(3, STEM, 3, 2), nn.ReLU6(inplace=True))
+        self.stem = Convolution(3, STEM, 3, 2)
         blocks: list[Block] = []
         self.strides: list[int] = []  # of each block's output
         before, reached = STEM, 2
@@ -79,7 +93,7 @@ class EfficientNetLite0(nn.Module):
                 before, reached = group.width, reached * stride
                 self.strides.append(reached)
         self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Sequential(nn.Conv2d(before, WIDTH, 1), nn.ReLU6(inplace=True))
+        self.head = Convolution(before, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)  # (B, 32, H / 2, W / 2)
@@ -87,11 +101,16 @@ class EfficientNetLite0(nn.Module):
             x = block(x)
         return self.head(x).mean((2, 3))  # (B, 320, H / 32, W / 32) to (B, 1280)
 
-    def layers(self, x: Tensor) -> dict[int, Tensor]:
-        """Return the last map at each stride: {2: (B, 16, H / 2, W / 2), 4: 24, 8: 40, 16: 112, 32: 320 channels}."""
+    def layers(self, x: Tensor, coarsest: int = 32) -> dict[int, Tensor]:
+        """Return the last map at each stride up to the coarsest one that is wanted.
+
+        {2: (B, 16, H / 2, W / 2), 4: 24, 8: 40, 16: 112, 32: 320 channels}
+        """
         x = self.stem(x)  # (B, 32, H / 2, W / 2)
         maps = {}
         for block, stride in zip(self.blocks, self.strides, strict=True):
+            if stride > coarsest:
+                break
             x = maps[stride] = block(x)
         return maps
 

@@ -12,8 +12,10 @@ Packages are only looked up as files: none of their code runs.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
@@ -86,7 +88,9 @@ class Extractor(nn.Module):
         features: Tensor = self._run(self.net, images, self.prepare)
         return (features.mean((2, 3)) if features.ndim == 4 else features).float()  # (B, width)
 
-    def layers(self, images: Tensor, side: int = efficientnet.SIDE, gradient: bool = False) -> dict[int, Tensor]:
+    def layers(
+        self, images: Tensor, side: int = efficientnet.SIDE, gradient: bool = False, coarsest: int = sys.maxsize
+    ) -> dict[int, Tensor]:
         """Return maps from the middle of the net, stride to (B, c, h, w), of the images resized to side x side.
 
         Parameters
@@ -94,13 +98,15 @@ class Extractor(nn.Module):
         images : (B, C, H, W) float32 in [0, 1], C 1 or 3, on any device; grey is repeated
         side : pixels to which they are resized
         gradient : whether one runs through the net, back to the images
+        coarsest : stride of the last map that is wanted; a net may leave out what comes behind it
 
         Raises
         ------
         MedgenError : if the net has none to give; efficientnet-lite0, timm's and a TorchScript that returns (B, F, h, w) do.
         """
         if isinstance(self.net, efficientnet.EfficientNetLite0):
-            return self._run(self.net.layers, images, lambda frames: efficientnet.prepare(frames, side), gradient)
+            lite = partial(self.net.layers, coarsest=coarsest)
+            return self._run(lite, images, lambda frames: efficientnet.prepare(frames, side), gradient)
         if isinstance(self.net, TimmNet):
             net = self.net
             return self._run(net.layers, images, lambda frames: net.prepare(frames, side), gradient)

@@ -101,9 +101,13 @@ class MidLayers:
         valid : (B, 1, S, S) bool
         gradient : whether one runs through the net, back to the image
         """
-        layers = self.net.to(image.device).layers(inpaint(image, valid), self.settings.side, gradient)
-        chosen = [layers[stride] for stride in self.settings.strides]
-        return [FeatureMap(values, _counts(valid, values.shape[2:])) for values in chosen]
+        return self.maps_of_filled(inpaint(image, valid), valid, gradient)
+
+    def maps_of_filled(self, image: Tensor, valid: Tensor, gradient: bool = False) -> list[FeatureMap]:
+        """Return what `maps` does, of frames whose holes are filled already: several networks look at the same ones."""
+        strides = self.settings.strides
+        layers = self.net.to(image.device).layers(image, self.settings.side, gradient, coarsest=max(strides))
+        return [FeatureMap(layers[stride], _counts(valid, layers[stride].shape[2:])) for stride in strides]
 
     def joined(self, image: Tensor, valid: Tensor, window: int = 1) -> FeatureMap:
         """Return all maps on the grid of the finest one, their channels joined: D = sum of `widths` channels.

@@ -14,7 +14,7 @@ from medgen.config import Settings
 from medgen.losses import smooth, ssim_map, valid_mean
 from medgen.types import Scores
 
-SCALES = (1, 2, 4, 8)  # pixels
+COARSER = (2, 4, 8)  # pixels: scales of the squared error besides that of single pixels
 
 
 class ResidualSettings(Settings):
@@ -38,10 +38,11 @@ def residual_maps(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[
     """
     image, reconstruction = image.float() * valid, reconstruction.float() * valid
     residual = image - reconstruction
+    squared = residual.square().mean(1, keepdim=True)  # (B, 1, S, S), which is the finest scale, too
     return {
-        "squared_error": residual.square().mean(1, keepdim=True),  # (B, 1, S, S)
+        "squared_error": squared,
         "absolute_error": residual.abs().mean(1, keepdim=True),
-        "multi_scale": torch.stack([_coarse(residual, valid, step) for step in SCALES]).mean(0),
+        "multi_scale": torch.stack([squared, *(_coarse(residual, valid, step) for step in COARSER)]).mean(0),
         "ssim": (1 - ssim_map(image, reconstruction)) * valid,
     }
 
@@ -65,7 +66,9 @@ def top_mean(values: Tensor, valid: Tensor, share: float) -> Tensor:
 
 
 def mean_scores(several: Sequence[Scores]) -> Scores:
-    """Return the mean of several scores of the same frames, of their maps and of their components."""
+    """Return the mean of several scores of the same frames, of their maps and of their components; of one, that one."""
+    if len(several) == 1:
+        return several[0]
     maps = [scores.map for scores in several if scores.map is not None]
     components = {name: torch.stack([scores.components[name] for scores in several]).mean(0) for name in several[0].components}
     return Scores(
@@ -75,6 +78,8 @@ def mean_scores(several: Sequence[Scores]) -> Scores:
 
 def residual_scores(image: Tensor, reconstruction: Tensor, valid: Tensor, settings: ResidualSettings) -> Scores:
     """Return the scores of a reconstruction: components over all valid pixels, and the map and image score that `settings` name.
+
+    The reconstruction stands in them: a backend that hands in another one than its `reconstruct` returns takes it out again.
 
     Parameters
     ----------
@@ -86,4 +91,4 @@ def residual_scores(image: Tensor, reconstruction: Tensor, valid: Tensor, settin
     components = {name: valid_mean(values, valid) for name, values in raw.items()}
     chosen = raw["squared_error"] * raw["ssim"] if settings.map == "product" else raw[settings.map]
     smoothed = smooth(chosen, valid, settings.sigma * image.shape[-1] / 96)
-    return Scores(top_mean(smoothed, valid, settings.share), smoothed, components)
+    return Scores(top_mean(smoothed, valid, settings.share), smoothed, components, reconstruction)
