@@ -161,11 +161,6 @@ def test_boxes_of_names_that_no_image_or_several_have_are_counted(tmp_path: Path
     assert listing.notes == ["boxes of 2 of 3 names belong to no image, or to several of one name, and are left out"]
 
 
-def test_boxes_of_yolo_are_named_and_not_guessed(tmp_path: Path) -> None:
-    text(tree(tmp_path, "images/a.jpg"), "labels/a.txt", "0 0.5 0.5 0.2 0.2\n")
-    assert "YOLO" in listed_by("class_folders", tmp_path).notes[0]
-
-
 @pytest.mark.parametrize("content", ["", "a", "x,y\n1,2\n", "file,age\na.jpg,61\n", '"', "\xff\x00"])
 def test_a_table_of_something_else_holds_no_boxes(tmp_path: Path, content: str) -> None:
     (entry,) = read_by("class_folders", text(tree(tmp_path, "polyp/a.jpg"), "notes.csv", content)).values()

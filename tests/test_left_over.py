@@ -13,7 +13,7 @@ from writers import DRAW, save
 from medgen.data.images import parts_of, suffixes
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.left_over import ARCHIVES, MEDICAL, left_over
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import Listing, SourceFile
 
 VOXELS = DRAW.integers(0, 256, (6, 5, 4), dtype=np.uint8)
 
@@ -28,25 +28,25 @@ def image(folder: Path, name: str, compressed: bool = False) -> Path:
     return folder / name
 
 
-def entries(*paths: Path) -> list[SourceFile]:
-    return [SourceFile(path, path.name, "normal", "", "", "", ()) for path in paths]
+def listing(*paths: Path) -> Listing:
+    return Listing([SourceFile(path, path.name, "normal", "", "", "", ()) for path in paths])
 
 
 @pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Nifti1Pair])
 def test_the_voxels_of_a_hdr_are_used(tmp_path: Path, kind: type) -> None:
-    assert left_over(tmp_path, entries(pair(tmp_path, "a", kind))).empty
+    assert left_over(tmp_path, listing(pair(tmp_path, "a", kind))).empty
 
 
 @pytest.mark.parametrize(("name", "compressed"), [("a.mhd", False), ("a.mhd", True), ("a.nhdr", False)])
 def test_the_voxels_that_a_header_names_are_used(tmp_path: Path, name: str, compressed: bool) -> None:
     header = image(tmp_path, name, compressed)
-    assert len(list(tmp_path.iterdir())) == 2 and left_over(tmp_path, entries(header)).empty
+    assert len(list(tmp_path.iterdir())) == 2 and left_over(tmp_path, listing(header)).empty
 
 
 def test_voxels_without_a_header_are_rejected(tmp_path: Path) -> None:
     for name in ("a.img", "b.raw"):
         (tmp_path / name).write_bytes(b"123")
-    assert left_over(tmp_path, [])["kind"].tolist() == ["rejected", "rejected"]
+    assert left_over(tmp_path, Listing([]))["kind"].tolist() == ["rejected", "rejected"]
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ def test_volumes_with_the_same_header_are_no_copies_of_each_other(tmp_path: Path
 def test_a_picture_of_a_format_that_is_not_read_is_rejected(tmp_path: Path) -> None:
     for name in ("a.tga", "b.heic", "c.ico", "d.svs"):
         (tmp_path / name).write_bytes(b"1")
-    assert left_over(tmp_path, [])["kind"].tolist() == ["rejected"] * 4
+    assert left_over(tmp_path, Listing([]))["kind"].tolist() == ["rejected"] * 4
 
 
 def test_an_archive_is_named_as_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_bytes(b"PK")
-    assert left_over(tmp_path, []).to_numpy().tolist() == [
+    assert left_over(tmp_path, Listing([])).to_numpy().tolist() == [
         ["images.zip", "an archive (.zip), which is not opened; unpack it if it holds images", "ignored"]
     ]
 
 
 def test_an_image_that_the_source_does_not_speak_of_is_ignored(tmp_path: Path) -> None:
     save(tmp_path / "a.png", VOXELS[0])
-    assert left_over(tmp_path, [])["kind"].tolist() == ["ignored"]
+    assert left_over(tmp_path, Listing([]))["kind"].tolist() == ["ignored"]
 
 
 def test_no_suffix_that_is_read_counts_as_one_that_is_not() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from medgen.types import Box
 
 MANIFEST = "manifest.csv"  # the table of a folder that says what its images are
+MARKED = "marked"  # the finding of frames of which a mask alone says that there is one
 
 
 class MaskFile(NamedTuple):
@@ -18,6 +19,21 @@ class MaskFile(NamedTuple):
 
     path: Path
     frame: int | None = None
+
+
+class BoxShares(NamedTuple):
+    """A rectangle in shares of a frame's width and height, 0 to 1: all that can be said before the frame is opened."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def in_pixels(self, shape: tuple[int, int]) -> Box:
+        """Return the rectangle in a frame of (H, W), its edges at the nearest pixel; it is at least a pixel wide and high."""
+        height, width = shape
+        left, top = min(round(self.left * width), width - 1), min(round(self.top * height), height - 1)
+        return Box(left, top, max(round(self.right * width), left + 1), max(round(self.bottom * height), top + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,7 @@ class SourceFile:
         '' (not said)
     group : what must not be divided between splits (a patient, a video), as the source states it, or ''
     masks : the files that mark the finding in it; what any of them marks is marked
-    boxes : rectangles in pixels of the frame that mark the finding, too
+    boxes : rectangles in pixels of the frame, or in shares of its sides, that mark the finding, too
     annotated : whether masks and boxes say where there is a finding: none of either is then a frame without
     frame : the one frame of the file that is meant, from 0; None for all
     related : what its folders or its name say that it belongs to, each with its kind before a colon ("folder:normal/patient 7",
@@ -50,7 +66,7 @@ class SourceFile:
     split: str
     group: str
     masks: tuple[MaskFile, ...] = ()
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[Box | BoxShares, ...] = ()
     annotated: bool = False
     frame: int | None = None
     related: tuple[str, ...] = ()
@@ -65,10 +81,14 @@ class Listing:
     ----------
     entries : the images, in any order
     notes : a sentence for each kind of image or mask that was left out, and for each rule that was chosen among several
+    others : of files that are neither an image nor a mask of these: why each is left out; "" of one that was read (boxes)
+    axes : what the axes of its files mean, in the words of `PrepareSettings.axes`, where the layout knows it; else ""
     """
 
     entries: list[SourceFile]
     notes: Sequence[str] = ()
+    others: Mapping[Path, str] = field(default_factory=dict)
+    axes: str = ""
 
 
 def nearest(path: Path) -> str:

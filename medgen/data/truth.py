@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from medgen.data.images import opened
 from medgen.data.pixel_format import FileFrames, Raw, StoredFrame
 from medgen.data.sampling import Sampling
-from medgen.data.source_file import MaskFile, SourceFile
+from medgen.data.source_file import BoxShares, MaskFile, SourceFile
 from medgen.errors import ImageError
 
 Mask = NDArray[np.bool_]
@@ -182,7 +182,8 @@ def _boxed(entry: SourceFile, total: int, shape: tuple[int, int]) -> Mask:
     mask = np.zeros(shape, dtype=bool)
     if entry.boxes and total > 1 and entry.frame is None:
         raise ImageError(f"has {total} frames and boxes that do not say for which; name one as '{entry.file}#0'")
-    for box in entry.boxes:
+    for stated in entry.boxes:
+        box = stated.in_pixels(shape) if isinstance(stated, BoxShares) else stated
         left, top, right, bottom = max(box.left, 0), max(box.top, 0), box.right, box.bottom
         inside = mask[top : max(bottom, 0), left : max(right, 0)]
         if not inside.size:

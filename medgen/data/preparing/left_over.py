@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from medgen.data.images import is_image, parts_of, suffix_of
-from medgen.data.source_file import MANIFEST, SourceFile
+from medgen.data.source_file import MANIFEST, Listing
 from medgen.data.tree.walk import walk
 from medgen.errors import DataError
 
@@ -22,8 +21,8 @@ MEDICAL = frozenset(
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
 
 
-def left_over(source: Path, entries: Iterable[SourceFile]) -> pd.DataFrame:
-    """Return file, reason and kind of each file below a folder that is neither an image of `entries` nor a mask of one.
+def left_over(source: Path, listing: Listing) -> pd.DataFrame:
+    """Return file, reason and kind of each file below a folder that is no image of a listing, no mask of one, and was not read.
 
     Hidden files aside, and files that hold the pixels of a header that is a file of its own. Kind is "rejected" for what looks
     like a picture or a video, and "ignored" for what is none (notes, tables, archives) and for images that the source does not
@@ -31,19 +30,22 @@ def left_over(source: Path, entries: Iterable[SourceFile]) -> pd.DataFrame:
     """
     if not source.is_dir():
         return pd.DataFrame(columns=COLUMNS)
-    used = {path for entry in entries for path in (entry.path, *(mask.path for mask in entry.masks))}
+    used = {path for entry in listing.entries for path in (entry.path, *(mask.path for mask in entry.masks))}
     try:
         files = [path for path in walk(source) if path.name != MANIFEST]
     except DataError:  # a folder that cannot be read stops whoever reads the source
         files = []
     known = used.union(part for path in files for part in parts_of(path))
-    rows = [(path.relative_to(source).as_posix(), *_reason(path)) for path in files if path not in known]
+    known |= {path for path, reason in listing.others.items() if not reason}
+    rows = [
+        (path.relative_to(source).as_posix(), *_reason(path, listing.others.get(path, ""))) for path in files if path not in known
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _reason(path: Path) -> tuple[str, str]:
+def _reason(path: Path, stated: str) -> tuple[str, str]:
     if is_image(path):
-        return "an image or a mask that belongs to no row of the source", "ignored"
+        return stated or "an image or a mask that belongs to no row of the source", "ignored"
     suffix = suffix_of(path)
     media = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
     if media in ("image", "video") or suffix in MEDICAL:

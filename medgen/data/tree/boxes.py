@@ -1,4 +1,4 @@
-"""Bounding boxes as truth: JSON of Kvasir and COCO, tables, XML of Pascal VOC. Right and bottom edges are exclusive."""
+"""Bounding boxes as truth: JSON of Kvasir and COCO, tables, XML of Pascal VOC, YOLO. Right and bottom edges are exclusive."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from medgen.data.class_names import normalised_name
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import BoxShares, SourceFile
 from medgen.data.tree.tables import LARGEST, column, read_json_file, read_rows
+from medgen.data.tree.yolo import names_of_images, whole_name, yolo_boxes
 from medgen.errors import DataError
 from medgen.types import Box
 
@@ -27,37 +27,40 @@ POLYGON = tuple(f"{axis}{k}" for k in range(1, 5) for axis in "xy")  # four corn
 SIZES = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("bbox_x", "bbox_y", "bbox_w", "bbox_h"))
 
 
-def with_boxes(entries: Sequence[SourceFile], files: Sequence[Path]) -> tuple[list[SourceFile], list[str]]:
+def with_boxes(entries: Sequence[SourceFile], files: Sequence[Path]) -> tuple[list[SourceFile], list[str], list[Path]]:
     """Give the boxes in the files of a source that are no images to the images that have no mask.
 
     Returns
     -------
-    The entries, and a sentence for each kind of boxes that were left out.
+    The entries, a sentence for each kind of boxes that were left out, and the files that hold boxes.
     """
+    read = {path: _read(path) for path in files}
     found: Boxes = defaultdict(list)
-    for path in files:
-        for name, list_of in _read(path).items():
+    for boxes in read.values():
+        for name, list_of in boxes.items():
             found[name].extend(list_of)
-    notes = []
-    if any(map(_is_yolo, files)):
-        notes.append("boxes in text files (YOLO) are shares of a frame's size and are not read; give them as CSV, COCO or VOC")
-    if not found:
-        return list(entries), notes
+    texts = yolo_boxes(files)
     owners = _owners(entries)
-    given: dict[str, list[Box]] = {}
+    claims: list[tuple[Sequence[str], Sequence[Box | BoxShares]]] = [
+        *(((name, PurePosixPath(name).name, PurePosixPath(name).stem), list_of) for name, list_of in found.items()),
+        *((names_of_images(path), shares) for path, shares in texts.items()),
+    ]
+    given: dict[str, list[Box | BoxShares]] = {}
     missed = 0
-    for name, list_of in found.items():
-        entry = owners.get(name) or owners.get(PurePosixPath(name).name) or owners.get(PurePosixPath(name).stem)
+    for names, marks in claims:
+        entry = next((owner for name in names if (owner := owners.get(name))), None)
         if entry is None:
             missed += 1
         elif not entry.masks:
-            given.setdefault(entry.file, []).extend(list_of)
+            given.setdefault(entry.file, []).extend(marks)
+    notes = []
     if missed:
-        notes.append(f"boxes of {missed} of {len(found)} names belong to no image, or to several of one name, and are left out")
-    return [boxed(entry, given[entry.file]) if entry.file in given else entry for entry in entries], notes
+        notes.append(f"boxes of {missed} of {len(claims)} names belong to no image, or to several of one name, and are left out")
+    holding = [path for path, boxes in read.items() if boxes] + [*texts]
+    return [boxed(entry, given[entry.file]) if entry.file in given else entry for entry in entries], notes, holding
 
 
-def boxed(entry: SourceFile, boxes: Iterable[Box]) -> SourceFile:
+def boxed(entry: SourceFile, boxes: Iterable[Box | BoxShares]) -> SourceFile:
     """Return an entry that is known to have these boxes and no others; one with a box and without a label is abnormal.
 
     An abnormal one without a box is not annotated: where its finding is, nobody said.
@@ -91,11 +94,11 @@ def box_of_row(row: Mapping[str, str]) -> Box | None:
 
 
 def _owners(entries: Sequence[SourceFile]) -> dict[str, SourceFile | None]:
-    """Return each image by its path, name and stem; None where several have one."""
+    """Return each image by its path, name and stem, and by what `names_of_images` calls it; None where several have one."""
     owners: dict[str, SourceFile | None] = {}
     for entry in entries:
         path = PurePosixPath(entry.file)
-        for key in {entry.file, path.name, path.stem}:
+        for key in {entry.file, path.name, path.stem, whole_name(entry.path)}:
             owners[key] = None if key in owners else entry
     return owners
 
@@ -156,15 +159,3 @@ def _of_xml(path: Path) -> Boxes:
         values = [float(edges.findtext(name, "nan")) for name in ("xmin", "ymin", "xmax", "ymax")]
         boxes += [box] if (box := box_of(*values)) else []
     return {path.stem: boxes}
-
-
-def _is_yolo(path: Path) -> bool:
-    """Tell a text of rows of a class and four shares, in a folder of labels."""
-    if path.suffix.lower() != ".txt" or normalised_name(path.parent.name) not in ("labels", "train", "val", "test", "valid"):
-        return False
-    try:
-        with path.open(encoding="utf-8") as file:
-            words = file.readline().split()
-        return len(words) == 5 and words[0].isdigit() and all(0 <= float(word) <= 1 for word in words[1:])
-    except (OSError, ValueError):
-        return False

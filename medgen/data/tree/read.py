@@ -69,10 +69,10 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
     _refuse_doubtful(source, pictures)
     common = _common_depth(source, pictures)
     entries, notes = with_masks(source, [_entry(source, path, common) for path in pictures], masks)
-    entries, box_notes = with_boxes(with_relations(entries, common), others)
+    entries, box_notes, holding_boxes = with_boxes(with_relations(entries, common), others)
     if count := len(images) - len(kept):
         notes.append(f"{count} files are drawings or copies of the others, as the names of their folders say, and are left out")
-    return Listing(entries, [*notes, *box_notes])
+    return Listing(entries, [*notes, *box_notes], dict.fromkeys(holding_boxes, ""))
 
 
 def _entry(source: Path, path: Path, common: int | None) -> SourceFile:
