@@ -1,6 +1,7 @@
 """A folder for each class, at any depth, in or around folders of splits or not; masks in folders of their own.
 
-``normal/a.jpg``, ``polyps/b.jpg``, ``masks/b.png``; ``train/normal/a.jpg``, ``test/polyps/b.jpg``.
+``normal/a.jpg``, ``polyps/b.jpg``, ``masks/b.png``; ``train/normal/a.jpg``, ``test/polyps/b.jpg``. Where no folder is
+called after a class (``images/a.jpg``, ``masks/a.png``), masks say which frames are normal.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medgen.data.source_file import Listing
+from medgen.data.tree.masks import labelled_by_masks
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.related import patients_of_one_name
 
@@ -28,5 +30,5 @@ def read(source: Path) -> Listing:
     ------
     DataError : if there is no image, the folder is a prepared data set or cannot be read, or masks do not fit.
     """
-    listing = read_tree(source)
+    listing = labelled_by_masks(read_tree(source))
     return replace(listing, notes=[*listing.notes, *patients_of_one_name(listing.entries)])

@@ -1,10 +1,11 @@
-"""Images directly in a folder, without folders below it: no finding, no label."""
+"""Images directly in a folder, without folders below it: no finding and no label but what masks beside them say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from medgen.data.source_file import Listing
+from medgen.data.tree.masks import labelled_by_masks
 from medgen.data.tree.read import read_tree
 
 ORDER = 30
@@ -26,4 +27,4 @@ def read(source: Path) -> Listing:
     ------
     DataError : if there is no image, or the folder is a prepared data set.
     """
-    return read_tree(source)
+    return labelled_by_masks(read_tree(source))

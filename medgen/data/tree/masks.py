@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.class_names import classes
+from medgen.data.class_names import FINDINGS, classes, normalised_name
 from medgen.data.images import stem_of
-from medgen.data.source_file import MANIFEST, MaskFile, SourceFile
+from medgen.data.source_file import MANIFEST, MARKED, Listing, MaskFile, SourceFile
 from medgen.data.tree.mask_names import image_keys, image_of, is_mask_folder, is_named_mask, mask_keys
 from medgen.data.tree.walk import Folders, folders_of
 from medgen.errors import DataError
@@ -71,6 +71,32 @@ def with_masks(source: Path, entries: list[SourceFile], masks: Sequence[tuple[Pa
         notes.append(f"{len(left)} of {len(masks)} masks have no image of their name and are left out, the first '{example}'")
     owners = _owners(entries, matching)
     return [_masked(entry, matching[entry.file]) if entry.file in owners else entry for entry in entries], notes
+
+
+def labelled_by_masks(listing: Listing) -> Listing:
+    """Let masks say which frames are normal where no folder does: one whose mask marks something is abnormal, else it is normal.
+
+    A frame keeps what the class of its folder says. So does one of a class of an unknown name beside others whose names are
+    known: an empty mask there says less than that class. Frames without a mask stay as they are.
+    """
+    classes_known = any(entry.label for entry in listing.entries)
+    chosen = {
+        entry.file
+        for entry in listing.entries
+        if entry.masks and not entry.label and not (classes_known and entry.finding)
+        if normalised_name(entry.finding) not in FINDINGS
+    }
+    if not chosen:
+        return listing
+    note = (
+        f"no folder says of {len(chosen)} of {len(listing.entries)} files whether they are normal, so that their masks do: "
+        "a frame is abnormal where its mask marks something"
+    )
+    entries = [
+        replace(entry, finding=entry.finding or MARKED, label_by_mask=True) if entry.file in chosen else entry
+        for entry in listing.entries
+    ]
+    return replace(listing, entries=entries, notes=[*listing.notes, note])
 
 
 def _index(source: Path, masks: Sequence[tuple[Path, int]]) -> Index:
