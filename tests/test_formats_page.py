@@ -1,7 +1,6 @@
 """The tables of docs/formats.md name what is read, and every format that they name is.
 
-Containers of videos are tested in test_video.py, layouts in test_layouts*.py, and what is read of each format in the test of its
-reader.
+Containers of videos are tested in test_video.py, and what is read of each format in the test of its reader.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from writers import write_dicom
 
 from medgen.data.images import all_readers, read_images, stem_of, suffixes
 from medgen.data.readers import video
+from medgen.data.sources import all_layouts
 
 PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 SUFFIX = re.compile(r"`(\.[a-z0-9.]+)`")
@@ -40,6 +40,27 @@ def named(cells: list[str]) -> set[str]:
 
 
 FORMATS = {suffix for row in rows("Formats") for suffix in named(row[:1])} - PARTS
+LAYOUTS = {
+    "MedMNIST, MedMNIST+": "medmnist",
+    "`manifest.csv`": "manifest",
+    "HyperKvasir": "hyperkvasir",
+    "Kvasir-SEG": "kvasir_seg",
+    "Kvasir-Capsule": "kvasir_capsule",
+    "CVC-ClinicDB": "cvc_clinicdb",
+    "PolypGen": "polypgen",
+    "SUN, SUN-SEG": "sun",
+    "MedIAnomaly": "medianomaly",
+    "BMAD": "bmad",
+    "MSD, nnU-Net": "nnunet",
+    "BraTS": "brats",
+    "ISIC, HAM10000": "isic",
+    "RSNA": "rsna",
+    "MVTec AD, LOCO": "mvtec",
+    "plain folder": "plain_folder",
+    "class folders": "class_folders",
+    "one file": "single_file",
+}
+"""From the first cell of a row, without what is in brackets, to the file of `medgen.data.layouts`."""
 VIDEOS = {suffix for row in rows("Videos") for suffix in named(row[1:2])}
 
 
@@ -118,3 +139,17 @@ def test_a_suffix_in_capitals_is_read_as_well(tmp_path: Path, suffix: str) -> No
         if path.suffix != ".raw":  # whose name stands in its header
             path.rename(tmp_path / f"a{path.name[1:].upper()}")
     assert len(list(read_images(tmp_path / f"a{suffix.upper()}"))) == 1
+
+
+def test_every_layout_has_a_row_in_the_order_in_which_they_are_asked() -> None:
+    assert [LAYOUTS[row[0].partition(" (")[0]] for row in rows("Layouts")] == list(all_layouts())
+
+
+def test_every_row_of_a_layout_says_what_is_read_which_frames_are_normal_and_what_is_kept_together() -> None:
+    assert all(len(row) == 5 and row[1] and row[2] for row in rows("Layouts"))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values())
+def test_every_layout_has_a_test_that_reads_a_source_by_it(layout: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    assert any(re.search(rf"(read_by|listed_by)\(\s*\"{layout}\"", text) for text in texts)

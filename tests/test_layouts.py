@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from trees import facts, read_by, text, tree
 
-from medgen.data.sources import all_layouts, layout_of, read_source
+from medgen.data.sources import all_layouts, layout_of
 
 GENERAL = ["manifest", "mvtec", "plain_folder", "class_folders", "single_file"]
 
@@ -72,7 +72,11 @@ def test_what_lies_beside_a_data_set_keeps_the_class_of_its_folder(tmp_path: Pat
 def test_a_manifest_goes_before_whatever_the_folders_say(tmp_path: Path, file: str) -> None:
     tree(tmp_path, file, "test/scratch/b.png")
     (tmp_path / "manifest.csv").write_text(f"file,finding\n{file},of the table\n")
-    assert [entry.finding for entry in read_source(tmp_path)] == ["of the table"]
+    assert [entry.finding for entry in read_by("manifest", tmp_path).values()] == ["of the table"]
+
+
+def test_one_file_is_read_by_itself(tmp_path: Path) -> None:
+    assert list(read_by("single_file", tree(tmp_path, "a.png", "b.png") / "a.png")) == ["a.png"]
 
 
 def test_a_file_is_a_table_or_an_image(tmp_path: Path) -> None:
