@@ -53,8 +53,10 @@ def reading_options(command: Command) -> Command:
                      "[default: auto]"),
         click.option("--overlay", type=click.Choice(["auto", "endoscopy", "dark", "none"]), default="auto", show_default=True,
                      help="What in a frame is no tissue: all that endoscopes draw and reflect, or dark border and boxes alone."),
-        click.option("--axes", help="Of .npy arrays, a letter each: N frames, H rows, W columns, C channels, like HWN.  "
-                     "[default: by their shape]"),
+        click.option("--axes", help="Of .npy arrays, a letter each: N frames, H rows, W columns, C channels, like HWN; HWN2 "
+                     "takes item 2 of a further axis, of NIfTI too.  [default: by their shape]"),
+        click.option("--modality", help="Which sequence or channel of BraTS, MSD and nnU-Net, like T1.  "
+                     "[default: FLAIR of BraTS, else the first]"),
         click.option("--mask-values", callback=_numbers, help="Labels of masks that are a finding, like 1,4.  [default: any]"),
     ]  # fmt: skip
     for option in reversed(options):

@@ -124,3 +124,20 @@ def test_axes_that_do_not_fit_the_array_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((8, 9), dtype=np.uint8))
     with pytest.raises(ImageError, match="2 axes; --axes HWC names 3"):
         list(read_images(tmp_path / "a.npy", axes="HWC"))
+
+
+@pytest.mark.parametrize("fortran", [False, True])
+@pytest.mark.parametrize("axes", ["HW", "NHW", "HWN", "HWC"])
+def test_one_item_of_a_further_axis_is_taken(tmp_path: Path, axes: str, fortran: bool) -> None:
+    sides = {"N": 5, "H": 7, "W": 6, "C": 3}
+    array = DRAW.integers(0, 256, [*(sides[axis] for axis in axes), 4], dtype=np.uint8)
+    np.save(tmp_path / "a.npy", np.asfortranarray(array) if fortran else array)
+    np.save(tmp_path / "b.npy", array[..., 2])
+    taken = [image.pixels for image in read_images(tmp_path / "a.npy", axes=f"{axes}2")]
+    np.testing.assert_array_equal(taken, [image.pixels for image in read_images(tmp_path / "b.npy", axes=axes)])
+
+
+def test_an_item_beyond_the_last_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((7, 6, 4)))
+    with pytest.raises(ImageError, match="its last axis has no item 4, counted from 0"):
+        list(read_images(tmp_path / "a.npy", axes="HW4"))

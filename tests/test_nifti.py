@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from writers import DRAW, GREY, nifti, rejected, write_dicom
 
-from medgen.data.images import read_image, read_images
+from medgen.data.images import opened, read_image, read_images
+from medgen.errors import ImageError
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
@@ -85,3 +86,23 @@ def test_nifti_2_is_read(tmp_path: Path) -> None:
 
 def test_nifti_with_time_is_rejected(tmp_path: Path) -> None:
     assert "2 x 2 x 2 x 5" in rejected(nifti(tmp_path / "b.nii", np.zeros((2, 2, 2, 5), dtype=np.float32)))
+
+
+@pytest.mark.parametrize("name", ["b.nii", "b.nii.gz"])
+def test_one_volume_of_a_fourth_dimension_has_the_values_that_nibabel_reads(tmp_path: Path, name: str) -> None:
+    image = nib.Nifti1Image(DRAW.integers(-900, 900, (7, 6, 5, 4)).astype(np.int16), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    image.header.set_slope_inter(0.5, 3)
+    nib.save(image, tmp_path / name)
+    with opened(tmp_path / name, axes="HWN2") as content:
+        values = np.stack([frame.values[..., 0].T for frame in content.frames], axis=-1)
+    np.testing.assert_array_equal(values, nib.load(tmp_path / name).get_fdata()[..., 2])  # type: ignore[attr-defined]
+
+
+def test_an_item_beyond_a_fourth_dimension_is_refused(tmp_path: Path) -> None:
+    nifti(tmp_path / "b.nii", np.zeros((2, 2, 2, 5), dtype=np.float32))
+    with pytest.raises(ImageError, match="its fourth dimension has no item 5"):
+        list(read_images(tmp_path / "b.nii", axes="HWN5"))
+
+
+def test_a_volume_of_three_dimensions_is_read_whatever_item_is_asked_for(tmp_path: Path) -> None:
+    assert len(list(read_images(nifti(tmp_path / "b.nii", np.zeros((4, 3, 2), dtype=np.int16)), axes="HWN3"))) == 2

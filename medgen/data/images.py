@@ -74,7 +74,7 @@ class HasAxes(Protocol):
     """What a reader offers, besides, whose files may not say what their axes mean."""
 
     def open_with_axes(self, file: BufferedReader, axes: str) -> FileFrames:
-        """Read a file as `open_frames` does, with axes in words: a letter each of N frames, H rows, W columns, C channels."""
+        """Read a file as `open_frames` does, with axes in words (`pixel_format.split_axes`)."""
 
 
 @runtime_checkable
@@ -147,7 +147,7 @@ def is_image(path: Path) -> bool:
     return any(reader.recognises(head, "") for reader in all_readers().values() if "" in reader.SUFFIXES)
 
 
-def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO) -> Image:
+def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO, axes: str = "") -> Image:
     """Read one frame as a picture.
 
     Parameters
@@ -155,6 +155,7 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO) -> Image
     path : the file
     frame : which of its frames, from 0
     intensity : which values are black and white
+    axes : what the axes of an array mean
 
     Raises
     ------
@@ -162,7 +163,7 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = AUTO) -> Image
     """
     if frame < 0:
         raise ImageError(f"frame {frame} was asked for; frames count from 0")
-    with closing(read_images(path, intensity, Sampling(numbers=(frame,)))) as images:
+    with closing(read_images(path, intensity, Sampling(numbers=(frame,)), axes)) as images:
         image = next((image for image in images if image.number == frame), None)
     if image is None:
         raise ImageError(f"has no frame {frame}, which was asked for; frames count from 0")

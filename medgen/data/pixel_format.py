@@ -83,6 +83,18 @@ class FileFrames(NamedTuple):
     sampled: Callable[[Sampling], FileFrames] | None = None
 
 
+def split_axes(axes: str) -> tuple[str, int | None]:
+    """Divide stated axes: a letter for each, and the item, from 0, that is taken of one more axis behind them; None without one.
+
+    Examples
+    --------
+    >>> split_axes("NHWC"), split_axes("HWN2")
+    (('NHWC', None), ('HWN', 2))
+    """
+    letters = axes.rstrip("0123456789")
+    return letters, int(axes[len(letters) :]) if len(letters) < len(axes) else None
+
+
 def check_size(height: int, width: int) -> None:
     """Refuse a frame before it is decoded.
 

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from medgen.config import Settings, read_toml
 from medgen.data.augment import AugmentSettings
 from medgen.data.intensity import Intensity
+from medgen.data.pixel_format import split_axes
 from medgen.data.sampling import Sampling
 from medgen.errors import ConfigError, DataError
 from medgen.types import OverlayRules
@@ -60,7 +61,8 @@ class PrepareSettings(Settings):
     video: str = "seconds:1"  # which frames of a video are read: seconds:S, frames:N, keys or all
     video_blur: float = Field(0.125, ge=0, le=1)  # share of a video's usual sharpness below which a frame is left out
     video_alike: float = Field(2.0, ge=0, le=255)  # grey levels by which a frame differs at least from the one kept before
-    axes: str = ""  # of arrays, a letter each: N frames, H rows, W columns, C channels; "" = by their shape
+    axes: str = ""  # of arrays (`pixel_format.split_axes`): N frames, H rows, W columns, C channels; "" = by their shape
+    modality: str = ""  # which of several images of the same place is read, in the source's own words; "" = the layout's choice
 
     @field_validator("intensity", "video")
     @classmethod
@@ -74,13 +76,24 @@ class PrepareSettings(Settings):
     @field_validator("axes")
     @classmethod
     def _are_axes(cls, text: str) -> str:
-        if text and not ({*"HW"} <= {*text} <= {*"NHWC"} and len(text) == len({*text})):
-            raise ValueError(f"expected a letter for each axis, N, H, W or C, with H and W among them, got '{text}'")
+        letters, _ = split_axes(text)
+        if text and not ({*"HW"} <= {*letters} <= {*"NHWC"} and len(letters) == len({*letters})):
+            raise ValueError(
+                "expected a letter for each axis, N, H, W or C, with H and W among them, and perhaps the number of the item of a "
+                f"further axis (HWN0), got '{text}'"
+            )
         return text
 
     def sampling(self) -> Sampling:
         """Return which frames of a video are read."""
         return Sampling.parse(self.video)
+
+    def of(self, axes: str) -> PrepareSettings:
+        """Return the settings for a source whose layout says what its axes mean; "" leaves them as they are.
+
+        Axes that were stated count more, unless a modality was asked for, which only the layout can find.
+        """
+        return self.model_copy(update={"axes": axes}) if axes and (self.modality or not self.axes) else self
 
     def shown(self) -> Intensity:
         """Return the rule by which values become grey levels, with the range that was found for it."""

@@ -17,7 +17,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from medgen.data import layouts
 from medgen.data.images import suffixes
@@ -52,6 +52,19 @@ class Layout(Protocol):
         """
 
 
+@runtime_checkable
+class HasModalities(Protocol):
+    """What a layout offers, besides, whose images were taken in several ways at the same place: the sequences of an MRI."""
+
+    def read_modality(self, source: Path, modality: str) -> Listing:
+        """Read a source as `read` does, which takes the usual modality; here it has a name, in upper or lower case.
+
+        Raises
+        ------
+        DataError : if there is no such modality; it names those that there are.
+        """
+
+
 @cache
 def all_layouts() -> Mapping[str, Layout]:
     """Return the modules that understand layouts by their names, in the order in which they are asked."""
@@ -81,17 +94,17 @@ def layout_of(source: Path) -> Layout:
     raise DataError(f"'{source}' is not an image; expected a folder, a .csv, or one of {', '.join(suffixes())}")
 
 
-def read_source(source: Path, assume: str = "", group_names: bool = True) -> list[SourceFile]:
+def read_source(source: Path, assume: str = "", group_names: bool = True, modality: str = "") -> list[SourceFile]:
     """Return the images of a source alone, as `list_source` lists them.
 
     Raises
     ------
     DataError : if there is nothing to read, or a manifest or the masks do not fit.
     """
-    return list_source(source, assume, group_names).entries
+    return list_source(source, assume, group_names, modality).entries
 
 
-def list_source(source: Path, assume: str = "", group_names: bool = True) -> Listing:
+def list_source(source: Path, assume: str = "", group_names: bool = True, modality: str = "") -> Listing:
     """List the images of a folder, manifest or single file, sorted by `SourceFile.file`, and what is no image.
 
     Parameters
@@ -99,20 +112,31 @@ def list_source(source: Path, assume: str = "", group_names: bool = True) -> Lis
     source : folder, .csv or image
     assume : label of the images whose label the source does not say
     group_names : whether a common stem with a running number relates frames
+    modality : which of several images of the same place is meant, in the source's own words; "" is the layout's choice
 
     Raises
     ------
-    DataError : if there is nothing to read, or a manifest or the masks do not fit.
+    DataError : if there is nothing to read, or a manifest or the masks do not fit, or there is no such modality.
     """
     if assume and assume not in LABELS:
         raise DataError(f"cannot assume the label '{assume}'; {did_you_mean(assume, LABELS)}")
-    listing = layout_of(source).read(source)
+    listing = _read(source, modality)
     entries = [entry if entry.label or entry.label_by_mask else replace(entry, label=assume) for entry in listing.entries]
     if not group_names:
         entries = [
             replace(entry, related=tuple(key for key in entry.related if not key.startswith(BY_NAME))) for entry in entries
         ]
     return replace(listing, entries=sorted(entries, key=_natural))
+
+
+def _read(source: Path, modality: str) -> Listing:
+    layout = layout_of(source)
+    if not modality:
+        return layout.read(source)
+    if isinstance(layout, HasModalities):
+        return layout.read_modality(source, modality)
+    listing = layout.read(source)
+    return replace(listing, notes=[*listing.notes, f"modality '{modality}' is not looked for: {layout.MEANING} names none"])
 
 
 def _natural(entry: SourceFile) -> tuple[str, int, str]:
@@ -123,6 +147,8 @@ def _natural(entry: SourceFile) -> tuple[str, int, str]:
 
 def check_splits(entries: Sequence[SourceFile]) -> None:
     """Check the splits that a source gives: none divides a group, and only normal images are trained on or calibrated with.
+
+    Of images that their masks label nobody knows it yet; those that turn out to be abnormal are not learnt from.
 
     Raises
     ------
@@ -137,7 +163,8 @@ def check_splits(entries: Sequence[SourceFile]) -> None:
                     f"group '{entry.group}' is divided: '{other.file}' is in {other.split}, '{entry.file}' in {entry.split}; "
                     "put all images of a group into one split"
                 )
-    wrong = [entry for entry in entries if entry.split in ("train", "val") and entry.label != "normal"]
+    learnt = [entry for entry in entries if entry.split in ("train", "val") and not entry.label_by_mask]
+    wrong = [entry for entry in learnt if entry.label != "normal"]
     if wrong:
         first_one = f"'{wrong[0].file}' ({wrong[0].split}, {wrong[0].label or 'no label'})"
         raise DataError(

@@ -213,7 +213,8 @@ def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: MapFor
     header = read_header(file) if kind == "dicom" else None
     planes: dict[int, NDArray[np.float32]] = {}
     try:
-        for image in read_images(file, look.scored.data.settings.shown(), Sampling(numbers=tuple(unread))):
+        settings = look.scored.data.settings
+        for image in read_images(file, settings.shown(), Sampling(numbers=tuple(unread)), settings.axes):
             number = image.number
             if number in unread:
                 index, original = unread[number]

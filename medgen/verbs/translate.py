@@ -21,7 +21,7 @@ from medgen.data.images import read_images
 from medgen.data.native.addresses import is_address
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.prepared import PrepareSettings, is_prepared
-from medgen.data.sources import read_source
+from medgen.data.sources import list_source
 from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import DataError, ImageError
@@ -120,7 +120,8 @@ def _data_set(
 def _raw_frames(
     translator: _Translator, input_path: Path, out: Path, settings: PrepareSettings, fit: Fit, on_progress: OnProgress
 ) -> int:
-    entries = read_source(input_path)
+    listing = list_source(input_path, modality=settings.modality)
+    entries, axes = listing.entries, settings.of(listing.axes).axes
     names = Counter(PurePosixPath(entry.file).with_suffix("") for entry in entries)
     translate_frame = _resized if fit == "resize" else _tiled
     written = 0
@@ -128,7 +129,7 @@ def _raw_frames(
         name = PurePosixPath(entry.file)
         unique = names[name.with_suffix("")] == 1  # a.jpg becomes a.png, but beside an a.bmp a.jpg.png
         try:
-            for image in read_images(entry.path, settings.shown()):
+            for image in read_images(entry.path, settings.shown(), axes=axes):
                 if entry.frame not in (None, image.number):
                     continue
                 number = image.source.removeprefix(str(entry.path))  # "#k" in a file of several frames, else ""

@@ -106,7 +106,7 @@ def inspect_source(
     assume : label of the images whose label the source does not say
     workers : threads; None is one for each core. The result is the same for any.
     group_names : whether a common stem with a running number keeps frames together
-    settings : how it is to be prepared: intensity, overlay and mask values count here
+    settings : how it is to be prepared: intensity, overlay, axes, modality and mask values count here
 
     Raises
     ------
@@ -118,16 +118,17 @@ def inspect_source(
     >>> int(inspection.classes["frames"].sum()), len(inspection.rejected)
     (56, 0)
     """
-    listing = list_source(source, assume, group_names)
+    settings = settings or PrepareSettings()
+    listing = list_source(source, assume, group_names, settings.modality)
     entries = listing.entries
-    found = survey(entries, settings or PrepareSettings(), workers)
+    found = survey(entries, settings.of(listing.axes), workers)
     looks = []
     key = group_key(entry.file for entry in entries)
     for look in in_order(lambda entry: _look(entry, found.settings, key), entries, workers):
         looks.append(look)
         on_progress(Progress("inspect", len(looks), len(entries)))
     good = [look for look in looks if not look.reason]
-    unread = left_over(source, entries)
+    unread = left_over(source, listing)
     failed = [(look.entry.file, look.reason, "rejected") for look in looks if look.reason]
     rejected = pd.concat([pd.DataFrame(failed, columns=unread.columns), unread], ignore_index=True)
     duplicates = _duplicates(good)

@@ -54,7 +54,8 @@ def prepare(
     (56, 32, 32, 3)
     """
     settings = settings or PrepareSettings()
-    listing = list_source(source, settings.assume, settings.group_names)
+    listing = list_source(source, settings.assume, settings.group_names, settings.modality)
+    settings = settings.of(listing.axes)
     entries = listing.entries
     check_splits(entries)
     key = _key(entries, settings)
@@ -78,7 +79,7 @@ def prepare(
         done += files
         on_progress(Progress("prepare", done, total))
     about = {"source": str(source), "digest": key, "medgen": __version__, "intensity": found.intensity}
-    unread = left_over(source, entries)
+    unread = left_over(source, listing)
     assemble(out, [_part(parts, number) for number, _ in chunks], unread, about, listing.notes, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)

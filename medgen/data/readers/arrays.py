@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from medgen.data.pixel_format import MAX_VOLUME, FileFrames, StoredFrame, check_size, joined, stored
+from medgen.data.pixel_format import MAX_VOLUME, FileFrames, StoredFrame, check_size, joined, split_axes, stored
 from medgen.errors import ImageError
 
 SUFFIXES = frozenset({".npy", ".npz"})
@@ -55,11 +55,11 @@ def open_with_axes(file: BufferedReader, axes: str) -> FileFrames:
     ----------
     file : a .npy or .npz
     axes : a letter for each axis in turn: N frames, H rows, W columns, C channels (1, 3, or 2 and 4 with straight alpha); ""
-        leaves it to the shape
+        leaves it to the shape. A number behind them takes that item, from 0, of one more axis: HWN2 of (H, W, N, items)
 
     Raises
     ------
-    ImageError : if the array has another number of axes, or the channels are not 1 to 4.
+    ImageError : if the array has another number of axes or no such item, or the channels are not 1 to 4.
     """
     return _frames(file, lambda shape: axes or _axes_of(shape), IMAGE_NAMES)
 
@@ -119,9 +119,13 @@ def _array_frames(file: IO[bytes], size: int, axes_of: AxesOf) -> FileFrames:
     axes = axes_of(shape)
     if axes == "NDHW":  # volumes, whose slices are the frames
         axes, shape = "NHW", (shape[0] * shape[1], *shape[2:])
-    if len(axes) != len(shape):
-        raise ImageError(f"has shape {joined(shape)}, which are {len(shape)} axes; --axes {axes} names {len(axes)}")
-    sides = dict(zip(axes, shape, strict=True))
+    letters, item = split_axes(axes)
+    stated = len(letters) + (item is not None)
+    if stated != len(shape):
+        raise ImageError(f"has shape {joined(shape)}, which are {len(shape)} axes; --axes {axes} names {stated}")
+    if item is not None and item >= shape[-1]:
+        raise ImageError(f"has shape {joined(shape)}: its last axis has no item {item}, counted from 0")
+    sides = dict(zip(letters, shape, strict=item is None))
     count = sides.get("N", 1)
     check_size(sides["H"], sides["W"])
     if not 1 <= sides.get("C", 1) <= 4:
@@ -131,7 +135,7 @@ def _array_frames(file: IO[bytes], size: int, axes_of: AxesOf) -> FileFrames:
     available, expected = size - file.tell(), prod(shape) * dtype.itemsize
     if available < expected:
         raise ImageError(f"truncated: {available} of {expected} bytes of pixels are there")
-    return FileFrames(count, _items(file, shape, axes, dtype, fortran), understood=f"axes {axes}")
+    return FileFrames(count, _items(file, shape, letters, item, dtype, fortran), understood=f"axes {axes}")
 
 
 def _axes_of(shape: tuple[int, ...]) -> str:
@@ -177,7 +181,10 @@ def _slices_may_lie_last(first: int, second: int, last: int) -> bool:
     return last < max(first, second) and max(first, second) <= ASPECT * min(first, second)
 
 
-def _items(file: IO[bytes], shape: tuple[int, ...], axes: str, dtype: np.dtype, fortran: bool) -> Iterator[StoredFrame]:
+def _items(
+    file: IO[bytes], shape: tuple[int, ...], axes: str, item: int | None, dtype: np.dtype, fortran: bool
+) -> Iterator[StoredFrame]:
+    chosen = ... if item is None else (..., item)  # of the axis behind those that have a letter
     ordered = [axis for axis in "NHWC" if axis in axes]
     order = [axes.index(axis) for axis in ordered]
     one_by_one = axes.startswith("N") or "N" not in axes
@@ -187,7 +194,7 @@ def _items(file: IO[bytes], shape: tuple[int, ...], axes: str, dtype: np.dtype, 
                 f"holds its frames interleaved and is too large to turn; at most {MAX_VOLUME // 1_000_000} million values"
             )
         data = file.read(prod(shape) * dtype.itemsize)
-        whole = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").transpose(order)
+        whole = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")[chosen].transpose(order)
         yield from (stored(frame) for frame in (whole if "N" in axes else whole[None]))
         return
     frame_shape = shape[1:] if "N" in axes else shape
@@ -197,4 +204,4 @@ def _items(file: IO[bytes], shape: tuple[int, ...], axes: str, dtype: np.dtype, 
         data = file.read(length)
         if len(data) < length:
             raise ImageError(f"truncated: {len(data)} of {length} bytes of a frame are there")
-        yield stored(np.frombuffer(data, dtype).reshape(frame_shape).transpose(within))
+        yield stored(np.frombuffer(data, dtype).reshape(frame_shape)[chosen].transpose(within))

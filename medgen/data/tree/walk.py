@@ -84,6 +84,11 @@ def children(folder: Path) -> list[Path]:
         return []
 
 
+def outside(source: Path, paths: Sequence[Path], which: str) -> str:
+    """Return the sentence on images that lie beside those of a data set, `which` being what is said of them."""
+    return f"{len(paths)} images {which} and are left out, the first '{paths[0].relative_to(source).as_posix()}'"
+
+
 def no_images(source: Path, files: int, masks: int) -> DataError:
     """Return the error of a source that holds files, but no image."""
     only = f" but {masks} mask{'s' if masks > 1 else ''}" if masks else ""

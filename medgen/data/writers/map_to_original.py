@@ -59,7 +59,7 @@ def find_originals(data: Prepared, rows: NDArray[np.int64]) -> list[Original]:
     numbers: dict[str, int] = {}  # of frames that the source names one by one
     if source is not None:
         try:
-            entries = [entry for entry in read_source(source) if entry.path.is_file()]
+            entries = [entry for entry in read_source(source, modality=data.settings.modality) if entry.path.is_file()]
             files = {entry.file: entry.path for entry in entries}
             numbers = {entry.file: entry.frame or 0 for entry in entries}
         except DataError:  # the source is gone or no longer a data source

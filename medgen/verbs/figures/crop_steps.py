@@ -49,7 +49,7 @@ def crop_steps(
     >>> api.crop_steps(FRAMES, OUT / "steps", limit=2)
     2
     """
-    entries = read_source(source)
+    entries = read_source(source, modality=settings.modality if settings else "")
     settings = settings or survey(entries, PrepareSettings()).settings
     chosen = evenly_spaced(len(entries), limit)
     written = 0
@@ -67,8 +67,8 @@ def crop_steps(
 
 def _middle(entry: SourceFile, settings: PrepareSettings) -> Image:
     """Read the middle frame of a file, as the first slice of a volume often shows nothing."""
-    number = count_frames(entry.path) // 2 if entry.frame is None else entry.frame
-    return read_image(entry.path, number, settings.shown())
+    number = count_frames(entry.path, axes=settings.axes) // 2 if entry.frame is None else entry.frame
+    return read_image(entry.path, number, settings.shown(), settings.axes)
 
 
 def _steps(image: Image, size: int, settings: PrepareSettings) -> bytes:
