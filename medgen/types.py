@@ -36,6 +36,15 @@ class Box(NamedTuple):
     def height(self) -> int:
         return self.bottom - self.top
 
+    def times(self, factor: int) -> Box:
+        """Return the same box in a picture `factor` times as large."""
+        return Box(*(factor * edge for edge in self))
+
+    def over(self, factor: int) -> Box:
+        """Return the same box in a picture smaller by `factor`; it never reaches farther, and a square stays one."""
+        left, top = self.left // factor, self.top // factor
+        return Box(left, top, left + self.width // factor, top + self.height // factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

@@ -15,7 +15,8 @@ from PIL import Image as Picture
 from medgen.data.field.contour import crop, cut, find_field, square_box
 from medgen.data.field.overlay import channel_levels, find_overlay, reduce_valid
 from medgen.data.phantom.frames import PhantomSettings, frame_keys, render
-from medgen.types import Box, Image
+from medgen.data.pyramid import Pyramid
+from medgen.types import Box
 
 SHAPES = ("rectangular", "octagonal", "round")
 
@@ -125,7 +126,7 @@ def test_what_lies_outside_the_frame_is_filled() -> None:
 
 def test_the_crop_has_the_asked_size_and_marks_the_padding_invalid() -> None:
     frame = np.full((60, 100, 3), (170, 90, 75), np.uint8)
-    found, _ = crop(Image(frame, None, "x"), 32, square="pad")
+    found, _ = crop(Pyramid.of(frame), 32, square="pad")
     assert found.pixels.shape == (32, 32, 3) and not found.valid[:4].any() and found.valid[12:20].all()
 
 
@@ -134,9 +135,9 @@ def test_masks_handed_on_are_those_found_anew_in_the_crop(square: Literal["crop"
     settings = PhantomSettings(train=4, val=0, test_normal=2, test_abnormal=2)
     for key in frame_keys(settings):
         pixels, _ = render(settings, key)
-        found, field = crop(Image(pixels, None, ""), 64, square)
+        found, field = crop(Pyramid.of(pixels), 64, square)
         inside = cut(np.ones(pixels.shape[:2], dtype=bool), found.box)
-        overlay = find_overlay(channel_levels(cut(pixels, found.box)), field.threshold)
+        overlay = find_overlay(channel_levels(cut(pixels, found.box)), field.threshold, rim=field.rim)
         np.testing.assert_array_equal(found.valid, reduce_valid(inside & ~overlay.any, 64))
 
 
@@ -149,3 +150,34 @@ def test_a_green_box_that_the_field_was_found_with_is_not_looked_for_again(monke
     levels = channel_levels(frame)
     monkeypatch.setattr("medgen.data.field.overlay.green_box", None)  # calling it would fail
     assert find_overlay(levels, field.threshold, field.green_box).green_box is field.green_box
+
+
+def softened(inside: NDArray[np.uint8], shares: tuple[float, ...], border: int) -> NDArray[np.uint8]:
+    """Return a frame in a black border, with lines around it that have these shares of the brightness of its outermost ones."""
+    lines = len(shares)
+    frame = np.pad(inside, ((lines, lines), (lines, lines), (0, 0)), mode="edge").astype(float)
+    for row, share in enumerate(shares):
+        for line in (frame[row], frame[-1 - row], frame[:, row], frame[:, -1 - row]):
+            line *= share
+    return np.pad(frame.round().astype(np.uint8), ((border, border), (border, border), (0, 0)))
+
+
+@pytest.mark.parametrize("border", [17, 20, 33])
+@pytest.mark.parametrize("shares", [(0.25, 0.7), (0.5,), (0.15, 0.4, 0.7)])
+def test_a_half_dark_rim_is_no_part_of_the_field_of_view(shares: tuple[float, ...], border: int) -> None:
+    rng = np.random.default_rng(3)
+    grain = cv2.GaussianBlur(rng.normal(0, 80, (500, 560)).astype(np.float32), (0, 0), 6)
+    inside = np.clip(np.array([170, 90, 75]) + grain[..., None], 40, 250).astype(np.uint8)
+    sharp, _ = crop(Pyramid.of(softened(inside, (), border + len(shares))), 448)
+    soft, _ = crop(Pyramid.of(softened(inside, shares, border)), 448)
+    assert soft.box == sharp.box
+    np.testing.assert_array_equal(soft.pixels, sharp.pixels)
+
+
+def test_the_packing_of_real_frames_changes_their_crops_by_less_than_a_grey_level(real_data: Path) -> None:
+    changes = []
+    for pixels in real_frames(real_data, 24):
+        sharp, soft = (softened(pixels, shares, 20 - len(shares)) for shares in ((), (0.25, 0.7)))
+        crops = [crop(Pyramid.of(frame), 96)[0].pixels.astype(int) for frame in (sharp, soft)]
+        changes.append(np.abs(crops[0] - crops[1]).mean())
+    assert np.mean(np.array(changes) < 1) >= 0.9 and np.median(changes) < 0.05

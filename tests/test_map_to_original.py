@@ -13,8 +13,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medgen.data.field.contour import crop, cut, resize
 from medgen.data.preparing.prepare import prepare
+from medgen.data.pyramid import Pyramid
 from medgen.data.writers.map_to_original import find_originals, outlines, overlay, smoothed, to_original
-from medgen.types import Box, Image
+from medgen.types import Box
 
 SHAPE = (120, 160)  # of an original frame
 BOXES = [
@@ -48,7 +49,7 @@ def test_a_disc_comes_back_to_where_it_was(box: Box) -> None:
 def test_a_disc_comes_back_from_the_crop_of_a_whole_frame(square: str) -> None:
     drawn = disc(200, 150, 40, (300, 400))
     pixels = np.where(drawn, np.uint8(220), np.uint8(90))[..., None].repeat(3, axis=2)
-    made, _ = crop(Image(pixels, None, "a.png"), 96, square)  # type: ignore[arg-type]
+    made, _ = crop(Pyramid.of(pixels), 96, square)  # type: ignore[arg-type]
     values = np.where(made.valid, made.pixels[..., 0], np.nan).astype(np.float32)
     found = to_original(values, made.box, (300, 400))
     assert (made.box.left < 0 or made.box.top < 0) == (square == "pad")

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
 from medgen.data.field.overlay import channel_levels, find_overlay, green_box, highlights, reduce_valid, rules_for
-from medgen.types import Image
+from medgen.data.pyramid import Pyramid
 
 SIDE = 400
 
@@ -57,12 +57,12 @@ def test_burned_in_text_is_covered(mucosa: NDArray[np.uint8]) -> None:
     clean = mucosa.copy()
     cv2.putText(mucosa, "08/10/2013", (10, 60), cv2.FONT_HERSHEY_PLAIN, 1.2, (235, 235, 235), 1)
     glyphs = (mucosa.min(axis=2).astype(int) - clean.min(axis=2)) > 60
-    assert highlights(channel_levels(mucosa).darkest)[glyphs].mean() > 0.98
+    assert highlights(channel_levels(mucosa))[glyphs].mean() > 0.98
 
 
 def test_a_specular_spot_is_covered_and_little_else(mucosa: NDArray[np.uint8]) -> None:
     cv2.circle(mucosa, (300, 100), 4, (250, 248, 245), -1)
-    found = highlights(channel_levels(mucosa).darkest)
+    found = highlights(channel_levels(mucosa))
     assert found[96:105, 296:305].all() and found.sum() < 250
 
 
@@ -84,7 +84,7 @@ def test_the_black_box_of_real_normal_frames_is_invalid(real_data: Path) -> None
     paths = sorted((real_data / "hyperkvasir" / "bbps-2-3").glob("*.jpg"))[:30]
     corner = []
     for path in paths:
-        found, _ = crop(Image(np.array(Picture.open(path).convert("RGB")), None, path.name), 96)
+        found, _ = crop(Pyramid.of(np.array(Picture.open(path).convert("RGB"))), 96)
         dark = found.pixels[76:90, 6:20].max(axis=2) < 12
         corner.append(found.valid[76:90, 6:20][dark].mean() if dark.any() else 0.0)
     assert max(corner) < 0.02

@@ -64,5 +64,5 @@ def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
     found = []
     for stack in (STACK, STACK + 100, np.concatenate([STACK, STACK]) + 50):
         np.save(entry.path, stack)
-        found += [frame.image.pixels.max() for frame in read_frames(entry, PrepareSettings(size=16, channels=1, axes="NHW"))]
+        found += [frame.picture.at(1).max() for frame in read_frames(entry, PrepareSettings(size=16, channels=1, axes="NHW"))]
     assert found == [1, 101, 51]

@@ -17,8 +17,10 @@ from scipy import ndimage
 from medgen.data.field.contour import crop
 from medgen.data.images import read_image
 from medgen.data.native.addresses import open_dataset
+from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.prepare import prepare
+from medgen.data.pyramid import Pyramid
 from medgen.data.shortcut_features import (
     TRAITS,
     frame_traits,
@@ -156,7 +158,10 @@ def test_the_box_is_no_part_of_the_border_share() -> None:
 
 def test_the_boxes_of_real_frames_are_found_where_they_are(real_data: Path) -> None:
     def found(folder: str, step: int) -> pd.DataFrame:
-        crops = [crop(read_image(path), 96)[0] for path in sorted((real_data / "hyperkvasir" / folder).iterdir())[::step]]
+        crops = [
+            crop(Pyramid.of(to_uint8(read_image(path).pixels)), 96)[0]
+            for path in sorted((real_data / "hyperkvasir" / folder).iterdir())[::step]
+        ]
         return pd.DataFrame([overlay_traits(cropped.pixels, cropped.valid) for cropped in crops])
 
     normal, polyps, green = found("normal-cecum", 24), found("polyps", 30), found("green-overlay", 3)

@@ -38,7 +38,7 @@ def test_frames_of_a_file_are_numbered(stack: SourceFile) -> None:
 
 def test_one_frame_of_a_file_is_read_alone(stack: SourceFile) -> None:
     (frame,) = read_frames(replace(stack, file="a.npy#2", frame=2), SETTINGS)
-    np.testing.assert_array_equal(frame.image.pixels[..., 0], STACK[2])
+    np.testing.assert_array_equal(frame.picture.at(1)[..., 0], STACK[2])
 
 
 def test_one_frame_of_a_file_keeps_its_name(stack: SourceFile) -> None:

@@ -12,7 +12,8 @@ from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
 from medgen.data.field.transforms import ContourCropd, LoadFramed
-from medgen.types import Image, OverlayRules
+from medgen.data.pyramid import Pyramid
+from medgen.types import OverlayRules
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def frame(tmp_path: Path) -> Path:
 def test_the_chain_in_a_compose_equals_the_functions(frame: Path) -> None:
     chain = Compose([LoadFramed("image"), ContourCropd("image", size=32), ScaleIntensityRanged("image", 0, 1, 0, 2)])
     found = chain({"image": frame, "label": 1})
-    expected, _ = crop(Image(np.array(Picture.open(frame)), None, "a"), 32)
+    expected, _ = crop(Pyramid.of(np.array(Picture.open(frame))), 32)
     assert torch.equal(found["image"], torch.from_numpy(expected.pixels.transpose(2, 0, 1).astype(np.float32) / 255) * 2)
     assert torch.equal(found["image_valid"][0], torch.from_numpy(expected.valid)) and found["label"] == 1
 

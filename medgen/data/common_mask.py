@@ -96,7 +96,7 @@ class MaskedFrames(LazyRows[np.uint8]):
             pixels[incomplete] = filled = _inpainted(pixels[incomplete], valid[incomplete])
         if len(incomplete) and self._shining:
             # the finest highlights were blurred by the resizing and are not marked invalid
-            fine_highlights = np.stack([highlights(channel_levels(frame).darkest) for frame in filled])  # (n, S, S)
+            fine_highlights = np.stack([highlights(channel_levels(frame)) for frame in filled])  # (n, S, S)
             pixels[incomplete] = _inpainted(filled, valid[incomplete] & ~fine_highlights)
         return pixels * self._mask[..., None]
 

@@ -59,6 +59,11 @@ class Intensity(NamedTuple):
             raise ConfigError(f"expected two rising numbers{' from 0 to 100' if rule == 'percentile' else ''}, got '{text}'")
         return cls(rule, (low, high), (low, high) if rule == "window" else None)
 
+    @property
+    def keeps_rendered(self) -> bool:
+        """Tell whether a frame that is rendered in 8 bits of 8 is shown just so, whatever its values."""
+        return self.rule in ("auto", "full")
+
 
 AUTO, FULL = Intensity(), Intensity("full")
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.data.pyramid import Pyramid
 from medgen.data.sampling import Sampling
 from medgen.errors import ImageError
 
@@ -71,6 +72,8 @@ class FileFrames(NamedTuple):
     understood : how the file was understood where that could have been otherwise ("axes NHW"), or ""
     orientation : letters of the directions in which the axes of a volume run, "LPS", or ""
     sampled : of a video: how to read some of its frames alone, in place of all of them; None where all are read
+    pyramid : of a file whose one frame can be decoded at a fraction of its size, at a fraction of the cost: that frame as it is
+        rendered, in place of `frames`; None elsewhere
     """
 
     total: int
@@ -81,6 +84,7 @@ class FileFrames(NamedTuple):
     orientation: str = ""
     understood: str = ""
     sampled: Callable[[Sampling], FileFrames] | None = None
+    pyramid: Callable[[], Pyramid] | None = None
 
 
 def split_axes(axes: str) -> tuple[str, int | None]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
 from medgen.data.field.contour import STEP, find_field
-from medgen.data.field.overlay import Mask, channel_levels, find_overlay
+from medgen.data.field.overlay import Mask, find_overlay
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.duplicates import digest
@@ -151,9 +151,8 @@ def overlay_traits(pixels: NDArray[np.uint8], valid: Mask, rules: OverlayRules =
     valid : (S, S) bool, as the data set has it
     rules : by which overlay is looked for
     """
-    levels = channel_levels(pixels)
-    field = find_field(pixels, levels)
-    overlay = find_overlay(levels, max(field.threshold, STEP), field.green_box, rules)
+    field = find_field(pixels)
+    overlay = find_overlay(field.levels, max(field.threshold, STEP), field.green_box, rules)
     black = overlay.black_box | corner_boxes(overlay.border)
     down, across = np.nonzero(black)
     return {

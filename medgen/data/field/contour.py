@@ -4,6 +4,9 @@ The EndoVAE pipeline: grey values, Otsu's threshold, largest external contour, b
 Otsu's threshold alone cuts dark tissue away, and on a frame with no border it splits the tissue itself. Here the border is
 found first: a frame has one only if some corner is dark and flat. The threshold then sits just above the border's own level,
 and a side moves inwards only where the change from border to tissue is a sharp step; a lumen fades.
+
+The field is looked for in a small picture. Where exactly each side lies is then measured in a narrow strip of the larger one, and
+each is pulled in to where the tissue has its full brightness: a half-dark line would be an anomaly to whoever scores the crop.
 """
 
 from __future__ import annotations
@@ -14,14 +17,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.overlay import ChannelLevels, Mask, channel_levels, find_overlay, green_box, reduce_valid, rules_for
+from medgen.data.field.overlay import (
+    ChannelLevels,
+    Mask,
+    channel_levels,
+    find_overlay,
+    green_box,
+    levels_at,
+    reduce_valid,
+    rules_for,
+)
 from medgen.data.pixel_format import to_uint8
-from medgen.types import Box, Crop, Image, OverlayRules
+from medgen.data.pyramid import Pyramid
+from medgen.types import Box, Crop, OverlayRules
 
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels
 BORDER_NOISE = 14  # nor do its 10th and 90th percentile lie farther apart
 STEP = 12  # smallest rise from border to tissue
 SMALLEST_FIELD = 0.08  # of the frame's area; anything smaller is no field of view
+FIELD_SIDE = 240  # pixels that the shorter side of a frame keeps at the least where its field of view is looked for
+HALVED = 4  # times the side of a crop from which on its pixels are halved before they are resized
+RIM = 0.012  # of the shorter side: over so many pixels the border becomes tissue, at the most
+RIM_SHARE = 0.8  # of the brightness of the tissue behind, below which a line belongs to the rim
 
 
 class Field(NamedTuple):
@@ -29,41 +46,48 @@ class Field(NamedTuple):
 
     Attributes
     ----------
-    box : bounding rectangle in source pixels
+    box : bounding rectangle, in pixels of the picture
     bordered : whether a dark border was found; without one, the box is the whole frame
     threshold : brightness up to which a pixel counts as border; -1 without a border
-    otsu : the threshold that Otsu's method alone would take
-    mask : (H, W) bool, pixels above the threshold
+    rim : over how many pixels the border becomes tissue, at the side where that takes the most; the box is without them
+    scale : how many pixels of the picture each pixel of what follows stands for, along each side
+    levels : of the picture at this scale, planes of (H', W')
+    mask : (H', W') bool, pixels above the threshold
     contour : (N, 1, 2) int32, outline of the field of view
-    green_box : (H, W) bool, `overlay.green_box` of the whole frame; None where it was not needed
+    green_box : (H', W') bool, `overlay.green_box` of the whole picture
     """
 
     box: Box
     bordered: bool
     threshold: int
-    otsu: int
+    rim: int
+    scale: int
+    levels: ChannelLevels
     mask: Mask
     contour: NDArray[np.int32]
-    green_box: Mask | None = None
+    green_box: Mask
 
 
 def _border_level(bright: NDArray[np.uint8]) -> int | None:
     """Return the upper brightness of the border, from the corners that are dark and flat; None if there is no such corner."""
     side = max(3, round(0.012 * min(bright.shape)))
-    levels = []
-    for rows in (slice(None, side), slice(-side, None)):
-        for columns in (slice(None, side), slice(-side, None)):
-            low, middle, high = np.percentile(bright[rows, columns], (10, 50, 90))
-            if middle <= BORDER_LEVEL and high - low <= BORDER_NOISE:
-                levels.append(high)
-    return round(min(levels)) if levels else None
+    near, far = slice(None, side), slice(-side, None)
+    corners = [bright[rows, columns].ravel() for rows in (near, far) for columns in (near, far)]
+    ordered = np.sort(corners, axis=1).astype(np.int16)
+    low, middle, high = (ordered[:, round(share * (ordered.shape[1] - 1))] for share in (0.1, 0.5, 0.9))
+    flat = (middle <= BORDER_LEVEL) & (high - low <= BORDER_NOISE)
+    return int(high[flat].min()) if flat.any() else None
+
+
+def _opened(mask: Mask, shorter: int) -> NDArray[np.uint8]:
+    """Return `mask` without what is no wider than a few pixels of a frame whose shorter side has `shorter`: noise, thin lines."""
+    width = 2 * max(1, round(0.006 * shorter)) + 1
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
 
 
 def _contour(mask: Mask) -> NDArray[np.int32] | None:
     """Return the outline around the largest region of `mask` and all others that are not small beside it."""
-    radius = max(1, round(0.006 * min(mask.shape)))
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8))
-    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(_opened(mask, min(mask.shape)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     areas = np.array([cv2.contourArea(contour) for contour in contours])
@@ -73,68 +97,129 @@ def _contour(mask: Mask) -> NDArray[np.int32] | None:
     return large[0] if len(large) == 1 else cv2.convexHull(np.concatenate(large))
 
 
-def _is_step(bright: NDArray[np.uint8], mask: Mask, edge: int) -> bool:
-    """Tell whether the border ends in a sharp step at row `edge`, where `mask` begins when one comes from row 0.
+class _Side(NamedTuple):
+    """How a dark border ends at one side of the field of view.
+
+    Attributes
+    ----------
+    inset : how far from the frame's edge the tissue begins, in pixels, the rim left out; 0 where there is no sharp step
+    rim : over how many pixels brightness rises to that of the tissue
+    """
+
+    inset: int
+    rim: int
+
+
+def _side(pixels: NDArray[np.uint8], green: Mask, coarse: int, level: int) -> _Side:
+    """Find where the border ends that lies along row 0.
 
     Only columns in which tissue begins within a narrow strip count: a round field of view touches its rectangle in few.
+
+    Parameters
+    ----------
+    pixels : (H, W, C)
+    green : (H', W') the green box, in a picture that may be smaller
+    coarse : the row at which the border ends, or one a few rows beside it
+    level : brightness of the border
     """
-    span = max(2, round(0.006 * min(bright.shape)))
-    strip = slice(max(edge - span, 0), edge + max(2 * span, round(0.05 * bright.shape[0])))
-    columns = mask[edge : strip.stop].any(axis=0)
-    values = bright[strip][:, columns].astype(np.int16)  # (rows of the strip, columns that hold tissue)
-    if len(values) <= span or values.shape[1] == 0:
-        return False
-    rise = (values[span:] - values[:-span]).max(axis=0)
-    return bool(np.percentile(rise, 90) >= STEP)
+    height, width = pixels.shape[:2]
+    span = max(2, round(0.006 * min(height, width)))
+    start, stop = max(coarse - 2 * span, 0), coarse + max(3 * span, round(0.05 * height))
+    strip = cv2.medianBlur(channel_levels(np.ascontiguousarray(pixels[start:stop])).brightest, 3)  # (rows, W)
+    if len(strip) <= span:
+        return _Side(0, 0)
+    bright = strip > level + STEP
+    drawn = np.any(green[start * len(green) // height : stop * len(green) // height + 1], axis=0)
+    columns = np.arange(width) * len(drawn) // width  # of the smaller picture
+    bright &= ~drawn[columns]
+    tissue = _opened(bright, min(height, width))
+    first = np.where(tissue.any(axis=0), tissue.argmax(axis=0), len(strip))  # (W,), the first row of tissue
+    edge = int(first.min())
+    columns = np.flatnonzero((first > 0) & (first < len(strip)))
+    if edge == len(strip) or not len(columns):
+        return _Side(0, 0)
+    values = strip[:, columns]
+    rise = np.sort(np.atleast_1d(cv2.subtract(values[span:], values[:-span]).max(axis=0)))  # a fall counts as 0
+    if rise[round(0.9 * (len(rise) - 1))] < STEP:
+        return _Side(0, 0)
+    reach = max(2, round(RIM * min(height, width)))
+    rim = _rim(strip[edge:, first <= edge + reach].mean(axis=1) - level, reach)
+    return _Side(start + edge + rim, rim)
 
 
-def _sharp_box(bright: NDArray[np.uint8], mask: Mask, box: Box) -> Box:
-    """Return `box` with each side that is no sharp step put back to the frame's edge."""
-    height, width = bright.shape
-    left, top, right, bottom = box
-    if top > 0 and not _is_step(bright, mask, top):
-        top = 0
-    if left > 0 and not _is_step(bright.T, mask.T, left):
-        left = 0
-    if bottom < height and not _is_step(bright[::-1], mask[::-1], height - bottom):
-        bottom = height
-    if right < width and not _is_step(bright.T[::-1], mask.T[::-1], width - right):
-        right = width
-    return Box(left, top, right, bottom)
+def _rim(brightness: NDArray[np.float64], reach: int) -> int:
+    """Return in how many rows border becomes tissue, at the most `reach`, by the brightness of the rows above that of the border.
+
+    A row is tissue that is nearly as bright as those a few rows behind it. As no row is compared with those before it, rows that
+    are added in front change nothing of where the tissue begins.
+    """
+    for row in range(reach):
+        behind = brightness[row + (reach + 1) // 2 : row + reach + 1]
+        if not len(behind) or brightness[row] >= RIM_SHARE * behind.mean():
+            return row
+    return reach
 
 
-def find_field(pixels: NDArray, levels: ChannelLevels | None = None) -> Field:
+def _tissue_box(pixels: NDArray[np.uint8], green: Mask, coarse: Box, level: int) -> tuple[Box, int]:
+    """Return the box in which all is tissue, and the width of the broadest rim around it in pixels.
+
+    Parameters
+    ----------
+    pixels : (H, W, C)
+    green : (H', W') the green box, in a picture that may be smaller
+    coarse : the box, to a few pixels
+    level : brightness of the border
+    """
+    height, width = pixels.shape[:2]
+    sides = []
+    for inset, turn in (
+        (coarse.left, lambda plane: plane.swapaxes(0, 1)),
+        (coarse.top, lambda plane: plane),
+        (width - coarse.right, lambda plane: plane.swapaxes(0, 1)[::-1]),
+        (height - coarse.bottom, lambda plane: plane[::-1]),
+    ):
+        sides.append(_side(turn(pixels), turn(green), inset, level) if inset > 0 else _Side(0, 0))
+    left, top, right, bottom = (side.inset for side in sides)
+    return Box(left, top, width - right, height - bottom), max(side.rim for side in sides)
+
+
+def find_field(pixels: NDArray) -> Field:
     """Find the field of view.
 
     Parameters
     ----------
     pixels : (H, W, C) uint8 in [0, 255] or float32 in [0, 1]
-    levels : of these pixels, where they are known already
     """
     pixels = to_uint8(pixels)
-    levels = levels or channel_levels(pixels)
     height, width = pixels.shape[:2]
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[..., 0]
-    otsu = int(cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
-    outline = np.array([[[0, 0]], [[0, height - 1]], [[width - 1, height - 1]], [[width - 1, 0]]], dtype=np.int32)
-    whole = Field(Box(0, 0, width, height), False, -1, otsu, np.ones((height, width), dtype=bool), outline)
+    small = Pyramid.of(pixels)
+    scale = small.divisor_for(FIELD_SIDE)
+    levels = levels_at(small, scale)
+    shape = levels.brightest.shape
+    outline = np.array([[[0, 0]], [[0, shape[0] - 1]], [[shape[1] - 1, shape[0] - 1]], [[shape[1] - 1, 0]]], dtype=np.int32)
+    green = green_box(levels.green)
+    whole = Field(Box(0, 0, width, height), False, -1, 0, scale, levels, np.ones(shape, dtype=bool), outline, green)
 
     bright = cv2.medianBlur(levels.brightest, 3)
     level = _border_level(bright)
     if level is None:
         return whole
     threshold = level + STEP
-    green = green_box(levels.green)
-    whole = whole._replace(green_box=green)
     mask = (bright > threshold) & ~green
     contour = _contour(mask)
     if contour is None:
         return whole
     left, top, across, down = cv2.boundingRect(contour)
-    if across * down < SMALLEST_FIELD * height * width:
+    if across * down < SMALLEST_FIELD * mask.size:
         return whole
-    box = _sharp_box(bright, mask, Box(left, top, left + across, top + down))
-    return Field(box, True, threshold, otsu, mask, contour, green)
+    coarse = Box(
+        scale * left,
+        scale * top,
+        width if left + across == shape[1] else scale * (left + across),  # what is left over belongs to the last column
+        height if top + down == shape[0] else scale * (top + down),
+    )
+    box, rim = _tissue_box(pixels, green, coarse, level)
+    return whole._replace(box=box, bordered=True, threshold=threshold, rim=rim, mask=mask, contour=contour)
 
 
 def square_box(box: Box, square: Literal["crop", "pad"] = "crop") -> Box:
@@ -149,37 +234,70 @@ def cut(pixels: NDArray, box: Box, fill: float = 0) -> NDArray:
     """Return the pixels (box.height, box.width, ...) below `box`; what lies outside the frame is `fill`."""
     height, width = pixels.shape[:2]
     inside = pixels[max(box.top, 0) : max(box.bottom, 0), max(box.left, 0) : max(box.right, 0)]
+    if inside.shape[:2] == (box.height, box.width):
+        return inside
     margins = [(max(-box.top, 0), max(box.bottom - height, 0)), (max(-box.left, 0), max(box.right - width, 0))]
     return np.pad(inside, margins + [(0, 0)] * (pixels.ndim - 2), constant_values=fill)
 
 
 def resize(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return (size, size, C) uint8; shrinking averages over areas, so that nothing aliases."""
-    mode = cv2.INTER_AREA if size < pixels.shape[0] else cv2.INTER_LINEAR
+    """Return (size, size, C) uint8; shrinking averages over areas, so that nothing aliases.
+
+    What is to be shrunk a lot is halved first, which takes a fraction of the time; of an odd number of rows the last is left out.
+
+    Parameters
+    ----------
+    pixels : (H, H, C) uint8
+    size : side of the result
+    """
+    while len(pixels) >= HALVED * size:
+        pixels = Pyramid.of(pixels).at(2)
+    mode = cv2.INTER_AREA if size < len(pixels) else cv2.INTER_LINEAR
     return cv2.resize(pixels, (size, size), interpolation=mode).reshape(size, size, pixels.shape[2])
 
 
-def crop(image: Image, size: int, square: Literal["crop", "pad"] = "crop", rules: OverlayRules = "auto") -> tuple[Crop, Field]:
+def _enlarged(mask: Mask, factor: int, left: int, top: int, side: int) -> Mask:
+    """Return (side, side) bool of a mask whose pixels stand for `factor` x `factor` each, from (left, top) of these on."""
+    if factor == 1:
+        return mask
+    large = cv2.resize(mask.view(np.uint8), None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)[top:, left:]
+    down, across = (max(side - length, 0) for length in large.shape)  # the last pixels of a side that `factor` does not divide
+    large = cv2.copyMakeBorder(large, 0, down, 0, across, cv2.BORDER_REPLICATE) if down or across else large
+    return large[:side, :side].view(bool)
+
+
+def crop(
+    picture: Pyramid, size: int, square: Literal["crop", "pad"] = "crop", rules: OverlayRules = "auto", source: str = ""
+) -> tuple[Crop, Field]:
     """Cut the field of view out of a frame and resize it to (size, size, C), with the pixels that show tissue.
 
     Parameters
     ----------
-    image : the frame
+    picture : the frame
     size : side of the crop in pixels
     square : the centre square of the field of view, or the square around it
     rules : what is looked for that is no tissue (`medgen.data.field.overlay`)
+    source : the path of the frame
 
     Returns
     -------
-    The crop, and how its field of view was found.
+    The crop, and how its field of view was found: in the smallest picture of the pyramid with `FIELD_SIDE` pixels. The pixels
+    come from the smallest in which the field has as many as the crop.
     """
-    pixels = to_uint8(image.pixels)
-    height, width = pixels.shape[:2]
-    levels = channel_levels(pixels)
-    field = find_field(pixels, levels)
+    divisor = picture.divisor_for(2 * FIELD_SIDE)
+    pixels = picture.at(divisor)
+    field = find_field(pixels)
+    rules = rules_for(picture.at(divisor * field.scale), rules) if rules == "auto" else rules
     box = square_box(field.box, square)
-    green = field.green_box if box == (0, 0, width, height) else None  # its lengths scale with the frame it is looked for in
-    cropped_levels = ChannelLevels(*(cut(plane, box) for plane in levels))
-    overlay = find_overlay(cropped_levels, field.threshold, green, rules_for(pixels, rules))
-    valid = cut(np.ones((height, width), dtype=bool), box) & ~overlay.any
-    return Crop(resize(cut(pixels, box), size), reduce_valid(valid, size), box, image.source), field
+    seen = box.over(field.scale)
+    levels = ChannelLevels(*(cut(plane, seen) for plane in field.levels))
+    rim = -(-field.rim // field.scale)  # rounded up
+    overlay = find_overlay(levels, field.threshold, cut(field.green_box, seen), rules, rim)
+    valid = cut(np.ones(field.mask.shape, dtype=bool), seen) & ~overlay.any
+    valid = _enlarged(valid, field.scale, box.left % field.scale, box.top % field.scale, box.width)
+    finer = divisor
+    while finer > 1 and box.width * divisor < size * finer:
+        finer //= 2
+    shown = cut(picture.at(finer), box.times(divisor // finer))
+    field = field._replace(box=field.box.times(divisor), scale=divisor * field.scale)
+    return Crop(resize(shown, size), reduce_valid(valid, size), box.times(divisor), source), field

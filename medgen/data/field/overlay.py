@@ -15,26 +15,31 @@ rules                 blanks             right for
 ``auto``              of each frame      endoscopy where it is in colour and not stained, else dark
 ====================  =================  ============================================================
 
-Everything works at the resolution of the source, where glyphs and highlights can still be told from tissue, and is
-reduced to the prepared size afterwards. Lengths are stated for a field of view of 512 pixels and scale with it.
+Everything works at the resolution that it is handed, at which glyphs and highlights have to be told from tissue still
+(`contour.FIELD_SIDE`), and is brought to the prepared size afterwards. Lengths are stated for a field of view of 512 pixels and
+scale with it.
 
 What a pixel's channels say of it is worked out once for a frame (`channel_levels`) and handed to all that looks for something.
 """
 
 from __future__ import annotations
 
+from functools import cache, reduce
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.data.pyramid import Pyramid
 from medgen.types import OverlayRules
 
 Mask = NDArray[np.bool_]
 
 BOX_SHARE = 0.004  # smallest share of the frame that counts as a box
+BOX_FILLED = 0.3  # share of a green box that is green at the least, whatever is drawn in it
 HIGHLIGHT_RISE = 45  # how far a highlight or glyph stands above its surroundings, in grey levels
+SURROUNDINGS_SIDE = 100  # pixels of the shorter side that are enough to see what surrounds highlights
 HIGHLIGHT_FLOOR = 150  # and how bright its darkest channel is at the least
 OVEREXPOSED = 250  # all three channels this high: nothing of the tissue is left to see
 WHITE_OUT = 0.9  # share of a crop that is overexposed from which on it shows nothing, whatever is in the picture
@@ -64,12 +69,15 @@ class ChannelLevels(NamedTuple):
     Attributes
     ----------
     brightest : (H, W) uint8, of the brightest channel: deep red mucosa is dark in grey but not in red
-    darkest : (H, W) uint8, of the darkest channel: only what has no colour is bright in all of them
+    darkest : (H, W) uint8, of the darkest channel: only what has no colour is bright in all of them.
+    peak : (H, W) uint8, `darkest`; in a picture that was made smaller, its highest value in the pixels that each one stands for,
+        as the smallest highlights and letters fade in the mean
     green : (H, W) bool, as green as the box in which some endoscopes draw the position of the instrument
     """
 
     brightest: NDArray[np.uint8]
     darkest: NDArray[np.uint8]
+    peak: NDArray[np.uint8]
     green: Mask
 
 
@@ -78,7 +86,8 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     if pixels.shape[2] == 1:
         return True
     levels = channel_levels(pixels)
-    return bool((levels.brightest - levels.darkest > COLOURED).mean() < GREY_SHARE)
+    coloured = cv2.threshold(cv2.subtract(levels.brightest, levels.darkest), COLOURED, 1, cv2.THRESH_BINARY)[1]
+    return cv2.countNonZero(coloured) < GREY_SHARE * coloured.size
 
 
 def rules_for(pixels: NDArray[np.uint8], rules: OverlayRules = "auto") -> OverlayRules:
@@ -96,7 +105,7 @@ def rules_for(pixels: NDArray[np.uint8], rules: OverlayRules = "auto") -> Overla
         return rules
     if is_grey(pixels):
         return "dark"
-    red, green, blue = pixels.reshape(-1, 3).mean(axis=0)
+    red, green, blue, _ = cv2.mean(pixels)
     return "dark" if blue > STAINED_BLUE * green and red < STAINED_RED * blue else "endoscopy"
 
 
@@ -104,10 +113,28 @@ def channel_levels(pixels: NDArray[np.uint8]) -> ChannelLevels:
     """Return the levels of (H, W, C) uint8 pixels, C 1 or 3."""
     if pixels.shape[2] == 1:
         grey = np.ascontiguousarray(pixels[..., 0])
-        return ChannelLevels(grey, grey, np.zeros(grey.shape, dtype=bool))
+        return ChannelLevels(grey, grey, grey, np.zeros(grey.shape, dtype=bool))
     red, green, blue = cv2.split(pixels)
+    darkest = cv2.min(cv2.min(red, green), blue)
     greenish = (cv2.subtract(green, red) > 50) & (cv2.subtract(green, blue) > 8) & (green > 90)  # differences end at 0
-    return ChannelLevels(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue), greenish)
+    return ChannelLevels(cv2.max(cv2.max(red, green), blue), darkest, darkest, greenish)
+
+
+def levels_at(picture: Pyramid, divisor: int) -> ChannelLevels:
+    """Return the levels of a picture made smaller, planes of (H // divisor, W // divisor).
+
+    Parameters
+    ----------
+    picture : the picture
+    divisor : one of `pyramid.DIVISORS`
+    """
+    levels = channel_levels(picture.at(divisor))
+    if divisor == 1:
+        return levels
+    height, width = (length * divisor for length in levels.darkest.shape)
+    darkest = reduce(cv2.min, cv2.split(picture.at(1)[:height, :width]))
+    highest = cv2.dilate(darkest, np.ones((divisor, divisor), np.uint8), anchor=(0, 0))
+    return levels._replace(peak=np.ascontiguousarray(highest[::divisor, ::divisor]))
 
 
 def _scaled(length: float, shape: tuple[int, ...]) -> int:
@@ -115,6 +142,7 @@ def _scaled(length: float, shape: tuple[int, ...]) -> int:
     return max(1, round(length * min(shape[:2]) / 512))
 
 
+@cache
 def _disc(radius: int) -> NDArray[np.uint8]:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)).astype(np.uint8)
 
@@ -133,7 +161,7 @@ def green_box(green: Mask) -> Mask:
     green : (H, W) bool, `ChannelLevels.green`
     """
     boxes = np.zeros(green.shape, dtype=bool)
-    if not green.any():
+    if np.count_nonzero(green) < BOX_FILLED * BOX_SHARE * green.size:
         return boxes
     closed = cv2.morphologyEx(green.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_scaled(8, green.shape)))
     count, _, stats, _ = cv2.connectedComponentsWithStats(closed)
@@ -157,50 +185,59 @@ def dark_regions(brightest: NDArray[np.uint8], threshold: int) -> tuple[Mask, Ma
     -------
     border, black_box : (H, W) bool each
     """
-    low = (brightest <= threshold).astype(np.uint8)
+    low = cv2.threshold(brightest, threshold, 1, cv2.THRESH_BINARY_INV)[1]
     dark = cv2.morphologyEx(low, cv2.MORPH_OPEN, _disc(_scaled(2, brightest.shape)))
-    padded = cv2.copyMakeBorder(dark, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    count, regions, stats, _ = cv2.connectedComponentsWithStats(padded, connectivity=4)
-    regions = regions[1:-1, 1:-1]
-    edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
-    touching = np.zeros(count, dtype=bool)
-    touching[edge] = True
-    boxes = np.zeros(count, dtype=bool)
-    for region, (_, _, width, height, area) in enumerate(stats):
-        boxes[region] = not touching[region] and area > BOX_SHARE * dark.size and area > 0.93 * width * height
-    touching[0] = boxes[0] = False
-    return touching[regions], boxes[regions]
+    padded = cv2.copyMakeBorder(dark, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    cv2.floodFill(padded, None, (0, 0), 2)  # comes in from all sides
+    filled = padded[1:-1, 1:-1]
+    border, inner = filled == 2, filled == 1
+    if np.count_nonzero(inner) <= BOX_SHARE * inner.size:
+        return border, np.zeros_like(border)
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(inner.astype(np.uint8), connectivity=4)
+    width, height, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
+    boxes = (area > BOX_SHARE * inner.size) & (area > 0.93 * width * height)
+    boxes[0] = False
+    return border, boxes[regions]
 
 
-def highlights(darkest: NDArray[np.uint8]) -> Mask:
+def highlights(levels: ChannelLevels) -> Mask:
     """Find specular highlights and burned-in glyphs, (H, W) bool: small, bright, colourless; and overexposed areas.
 
     Parameters
     ----------
-    darkest : (H, W) uint8, `ChannelLevels.darkest`
+    levels : planes of (H, W)
     """
-    width = _scaled(14, darkest.shape)
-    rise = cv2.morphologyEx(darkest, cv2.MORPH_TOPHAT, _disc(width))
-    bright = ((rise > HIGHLIGHT_RISE) & (darkest > HIGHLIGHT_FLOOR)) | (darkest >= OVEREXPOSED)
-    return _grow(bright, _scaled(2, darkest.shape)) if bright.any() else bright
+    peak, darkest = levels.peak, levels.darkest
+    small = Pyramid.of(darkest[..., None])
+    surroundings = small.at(small.divisor_for(SURROUNDINGS_SIDE))[..., 0]
+    surroundings = cv2.morphologyEx(surroundings, cv2.MORPH_OPEN, _disc(_scaled(14, surroundings.shape)))
+    rise = cv2.subtract(peak, cv2.resize(surroundings, peak.shape[::-1]))
+    bright = ((rise > HIGHLIGHT_RISE) & (peak > HIGHLIGHT_FLOOR)) | (peak >= OVEREXPOSED)
+    return _grow(bright, _scaled(2, peak.shape)) if bright.any() else bright
 
 
-def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = None, rules: OverlayRules = "endoscopy") -> Overlay:
+def find_overlay(
+    levels: ChannelLevels,
+    threshold: int,
+    green: Mask | None = None,
+    rules: OverlayRules = "endoscopy",
+    rim: int = 0,
+) -> Overlay:
     """Return what in a frame is not tissue.
 
     Parameters
     ----------
-    levels : of the square crop at source resolution, planes of (H, W)
+    levels : of the square crop, planes of (H, W)
     threshold : brightness up to which a pixel counts as border (`contour.find_field`); below 0 for a frame with no dark border
-    green : (H, W) bool, the green box of these very levels, where it has been found already
+    green : (H, W) bool, the green box; None looks for it
     rules : what is looked for, "endoscopy", "dark" or "none"
+    rim : how many pixels the transition from border to tissue takes (`contour.Field`)
     """
     nothing = np.zeros(levels.brightest.shape, dtype=bool)
     if rules == "none":
         return Overlay(nothing, nothing, nothing, nothing)
-    edge = _scaled(1.5, levels.brightest.shape)
-    border, black = dark_regions(levels.brightest, threshold)
-    border, black = (_grow(dark, edge) if dark.any() else dark for dark in (border, black))
+    edge = _scaled(1.5, levels.brightest.shape) + rim
+    border, black = (_grow(dark, edge) if dark.any() else dark for dark in dark_regions(levels.brightest, threshold))
     if rules == "dark":
         white = levels.darkest >= OVEREXPOSED
         return Overlay(border, black, nothing, white if white.mean() >= WHITE_OUT else nothing)
@@ -208,7 +245,7 @@ def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = Non
         border=border,
         black_box=black,
         green_box=green_box(levels.green) if green is None else green,
-        highlight=highlights(levels.darkest),
+        highlight=highlights(levels),
     )
 
 
@@ -225,4 +262,5 @@ def reduce_truth(mask: Mask, size: int) -> Mask:
 def reduce_flags(flags: Mask, size: int, share: float) -> Mask:
     """Return (size, size) bool, True where at least `share` of the area below is True in `flags`, (H, W) bool."""
     mode = cv2.INTER_AREA if size < min(flags.shape) else cv2.INTER_LINEAR
-    return cv2.resize(flags.astype(np.float32), (size, size), interpolation=mode) >= share
+    covered = cv2.resize(cv2.threshold(flags.view(np.uint8), 0, 255, cv2.THRESH_BINARY)[1], (size, size), interpolation=mode)
+    return covered >= 255 * share - 0.5  # shares are rounded to whole numbers of 255

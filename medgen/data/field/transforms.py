@@ -14,7 +14,9 @@ from monai.transforms.transform import MapTransform
 from medgen.data.field.contour import crop
 from medgen.data.images import read_image
 from medgen.data.intensity import Intensity
-from medgen.types import Image, OverlayRules
+from medgen.data.pixel_format import to_uint8
+from medgen.data.pyramid import Pyramid
+from medgen.types import OverlayRules
 
 
 class LoadFramed(MapTransform):
@@ -70,7 +72,7 @@ class ContourCropd(MapTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             pixels = np.ascontiguousarray(np.asarray(result[key]).transpose(1, 2, 0))  # (H, W, C)
-            cut, _ = crop(Image(pixels, None, str(key)), self.size, self.square, self.overlay)
+            cut, _ = crop(Pyramid.of(to_uint8(pixels)), self.size, self.square, self.overlay, str(key))
             result[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)
             result[f"{key}{self.valid_suffix}"] = torch.from_numpy(cut.valid[None])  # (1, S, S)
         return result

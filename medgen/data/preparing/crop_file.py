@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.contour import crop, cut
+from medgen.data.field.contour import FIELD_SIDE, crop, cut
 from medgen.data.field.overlay import reduce_truth, rules_for
 from medgen.data.field.sharpness import sharpness
 from medgen.data.images import opened
-from medgen.data.pixel_format import to_uint8, with_channels
+from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import keyed_digest
@@ -84,12 +83,13 @@ def header_facts(entry: SourceFile, settings: PrepareSettings, key: bytes) -> He
 
 
 def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str, related: list[str]) -> Cropped:
-    image, marks = frame.image, frame.marks
-    rules = rules_for(to_uint8(image.pixels), settings.overlay)
-    shown = replace(image, pixels=with_channels(image.pixels, settings.channels))
-    cut_out, field = crop(shown, settings.size, settings.square, rules)
-    height, width = image.pixels.shape[:2]
-    mask = reduce_truth(cut(marks.mask, cut_out.box), settings.size)
+    picture, size, counts = frame.picture, settings.size, counted(entry, frame)
+    rules = settings.overlay
+    if rules == "auto":
+        rules = rules_for(picture.at(picture.divisor_for(FIELD_SIDE)))
+    cut_out, field = crop(picture.converted(settings.channels, with_channels), size, settings.square, rules)
+    empty = np.zeros((size, size), dtype=bool)
+    mask = reduce_truth(cut(frame.marks.mask, cut_out.box), size) if counts["marked"] else empty
     row: Row = {
         "id": short_digest(frame.name)[:12],
         "label": frame.label,
@@ -98,17 +98,17 @@ def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings
         "group": entry.group,
         "related": related,
         "copy": 0,
-        "width": width,
-        "height": height,
+        "width": picture.width,
+        "height": picture.height,
         **cut_out.box._asdict(),
         "digest": sha,
         "status": "cropped" if field.bordered else "whole",
-        **counted(entry, frame),
+        **counts,
         "rules": rules,
         "blanked": float(1 - cut_out.valid.mean()),
-        "seconds": image.seconds,
-        "sharpness": sharpness(to_uint8(image.pixels), field.box) if image.seconds is not None else 0.0,
-        "kept": int(mask.sum()),
-        "kept_valid": int((mask & cut_out.valid).sum()),
+        "seconds": frame.seconds,
+        "sharpness": sharpness(picture.at(1), field.box) if frame.seconds is not None else 0.0,
+        "kept": int(np.count_nonzero(mask)),
+        "kept_valid": int(np.count_nonzero(mask & cut_out.valid)),
     }
     return Cropped(row, cut_out.pixels, cut_out.valid, mask)

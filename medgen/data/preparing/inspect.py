@@ -153,10 +153,9 @@ def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
         sizes, frames, blank, middle = [], [], 0, count_frames(entry.path, settings.sampling(), settings.axes) // 2
         facts = header_facts(entry, settings, key)
         for number, frame in enumerate(read_frames(entry, settings)):
-            height, width, channels = frame.image.pixels.shape
-            sizes.append((width, height, channels))
+            sizes.append((frame.picture.width, frame.picture.height, frame.picture.channels))
             frames.append({"label": frame.label, "finding": frame.finding, **counted(entry, frame)})
-            cropped, _ = crop(frame.image, COMPARED, rules=settings.overlay)
+            cropped, _ = crop(frame.picture, COMPARED, rules=settings.overlay)
             blank += bool(cropped.valid.mean() < LEAST_VALID)
             if number in (0, middle):
                 small = cropped.pixels

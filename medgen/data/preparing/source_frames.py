@@ -9,14 +9,14 @@ import numpy as np
 
 from medgen.data.images import opened
 from medgen.data.intensity import picture
-from medgen.data.pixel_format import FileFrames, StoredFrame, to_uint8
+from medgen.data.pixel_format import FileFrames, Pixels, StoredFrame, to_uint8
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.read_ahead import one_frame
+from medgen.data.pyramid import Pyramid
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
 from medgen.data.truth import Marks, open_truth
 from medgen.errors import ImageError
-from medgen.types import Image
 
 MANY_LEVELS = 64  # values in a file of more than 8 bits from which on its picture should have as many grey levels
 MOSTLY = 0.75  # share of a frame that few findings fill, and most masks whose black and white have changed places
@@ -28,14 +28,16 @@ class SourceFrame(NamedTuple):
     Attributes
     ----------
     name : `SourceFile.file`, with ``#k`` behind it for frame k of a file with several
-    image : its picture
+    picture : its picture
+    seconds : since the first frame of a video; None where there is no time
     marks : what masks and boxes mark in it
     label, finding : of the source, or of the marks where `SourceFile.label_by_mask` says so
     levels : grey levels of the picture of a file of more than 8 bits; 0 for others, and where the file has few values itself
     """
 
     name: str
-    image: Image
+    picture: Pyramid
+    seconds: float | None
     marks: Marks
     label: str
     finding: str
@@ -55,14 +57,19 @@ def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[Source
         if content.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
         with open_truth(entry, content, values, sampling, settings.axes) as marks_of:
+            if content.pyramid and intensity.keeps_rendered and entry.frame is None:
+                shown = content.pyramid()
+                marks = marks_of(0, (shown.height, shown.width))
+                yield SourceFrame(entry.file, shown, None, marks, *_named_by(entry, marks), 0)
+                return
             for frame in _meant(entry, content, settings.axes):
                 number = frame.number or 0
                 numbered = f"#{number}" if content.total > 1 or frame.seconds is not None else ""
-                image = Image(picture(frame, intensity), frame.spacing, f"{entry.path}{numbered}", number, frame.seconds)
-                marks = marks_of(number, (image.pixels.shape[0], image.pixels.shape[1]))
-                label, finding = _named_by(entry, marks)
+                pixels = picture(frame, intensity)
+                marks = marks_of(number, (pixels.shape[0], pixels.shape[1]))
                 name = entry.file if entry.frame is not None else f"{entry.file}{numbered}"
-                yield SourceFrame(name, image, marks, label, finding, _levels(frame, image))
+                shown = Pyramid.of(to_uint8(pixels))
+                yield SourceFrame(name, shown, frame.seconds, marks, *_named_by(entry, marks), _levels(frame, pixels))
 
 
 def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[StoredFrame]:
@@ -78,11 +85,12 @@ def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[Stored
 
 def counted(entry: SourceFile, frame: SourceFrame) -> dict[str, str | int]:
     """Return what `medgen.data.preparing.tally` counts of a frame before it is cropped."""
+    marked = int(np.count_nonzero(frame.marks.mask))
     return {
         "path": frame.name,
         "annotated": int(entry.annotated),
-        "marked": int(frame.marks.mask.sum()),
-        "mostly": int(frame.marks.mask.mean() > MOSTLY),
+        "marked": marked,
+        "mostly": int(marked > MOSTLY * frame.marks.mask.size),
         "scaled": int(frame.marks.scaled),
         "unrelated": int(frame.marks.unrelated),
         "levels": frame.levels,
@@ -96,11 +104,11 @@ def _named_by(entry: SourceFile, marks: Marks) -> tuple[str, str]:
     return ("abnormal", entry.finding) if marks.mask.any() else ("normal", "normal")
 
 
-def _levels(frame: StoredFrame, image: Image) -> int:
+def _levels(frame: StoredFrame, pixels: Pixels) -> int:
     """Return how many grey levels a picture of more than 8 bits has; 0 where its file has no more of them."""
-    if image.pixels is frame.rendered and image.pixels.dtype == np.uint8:
+    if pixels is frame.rendered and pixels.dtype == np.uint8:
         return 0
-    shown = int(np.count_nonzero(np.bincount(to_uint8(image.pixels).ravel(), minlength=256)))
+    shown = int(np.count_nonzero(np.bincount(to_uint8(pixels).ravel(), minlength=256)))
     if shown >= MANY_LEVELS:
         return shown
     return shown if len(np.unique(frame.values[~np.isnan(frame.values)])) > MANY_LEVELS else 0

@@ -13,6 +13,7 @@ from medgen.data.images import count_frames, read_image
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import PrepareSettings, evenly_spaced
 from medgen.data.preparing.survey import survey
+from medgen.data.pyramid import Pyramid
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
@@ -75,17 +76,18 @@ def _steps(image: Image, size: int, settings: PrepareSettings) -> bytes:
     pixels = to_uint8(image.pixels)
     rules = rules_for(pixels, settings.overlay)
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    cropped, field = crop(Image(pixels, image.spacing, image.source), size, rules=rules)
+    cropped, field = crop(Pyramid.of(pixels), size, rules=rules)
     outline = pixels.copy()
     width = max(1, round(min(pixels.shape[:2]) / 150))
     box, square = field.box, square_box(field.box)
-    cv2.drawContours(outline, [field.contour], -1, (0, 255, 255), width)
+    cv2.drawContours(outline, [field.contour * field.scale], -1, (0, 255, 255), width)
     cv2.rectangle(outline, (box.left, box.top), (box.right - 1, box.bottom - 1), (255, 255, 0), width)
     cv2.rectangle(outline, (square.left, square.top), (square.right - 1, square.bottom - 1), (0, 255, 0), width)
     marked = cropped.pixels.copy()
     marked[~cropped.valid] = (0, 80, 255)
     mask = np.repeat((field.mask * 255).astype(np.uint8)[..., None], 3, axis=2)
-    threshold = f"mask > {field.threshold} (Otsu {field.otsu})" if field.bordered else f"no border (Otsu {field.otsu})"
-    titles = ["original", "grey", threshold, "contour", f"{size} x {size}", f"{rules}: {1 - cropped.valid.mean():.0%} blanked"]
     grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    otsu = int(cv2.threshold(grey[..., 0], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
+    threshold = f"mask > {field.threshold} (Otsu {otsu})" if field.bordered else f"no border (Otsu {otsu})"
+    titles = ["original", "grey", threshold, "contour", f"{size} x {size}", f"{rules}: {1 - cropped.valid.mean():.0%} blanked"]
     return image_grid([[pixels, grey, mask, outline, cropped.pixels, marked]], titles, side=240)
