@@ -1,4 +1,4 @@
-"""Every file in `medgen.data.readers` keeps the contract of `medgen.data.images.Reader`.
+"""Every file in `medgen.data.readers` keeps the contract of `medgen.data.reader.Reader`.
 
 ``sample_NAME.py`` beside this file makes the files with which ``readers/NAME.py`` is tested: `SUFFIX`;
 `write_frames(path, frames)` with frames (N, H, W, 3) uint8, or (N, H, W, 1) where `COLOURLESS` says so; `write_header(path,

@@ -2,9 +2,9 @@
 
 `opened` hands over what a file holds; `read_images` makes pictures of it, and `medgen.data.truth` masks.
 
-
 Each file in `medgen.data.readers` whose name does not begin with an underscore reads one format, or a family of them, and keeps
-the contract of `Reader`. A new file there is a new format: nothing else has to be told. `tests/test_readers.py` walks them all.
+the contract of `medgen.data.reader.Reader`. A new file there is a new format: nothing else has to be told.
+`tests/test_readers.py` walks them all.
 
 What a file is, its first bytes say: a PNG named .jpg is read as the PNG that it is. What is no image inside is refused.
 """
@@ -14,83 +14,24 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from io import BufferedReader
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 from medgen.data import readers
 from medgen.data.intensity import AUTO, Intensity, picture
 from medgen.data.pixel_format import FileFrames, StoredFrame
 from medgen.data.quiet import quiet
+from medgen.data.reader import HasAxes, HasMasks, HasParts, Reader
 from medgen.data.sampling import Sampling
 from medgen.errors import ImageError
 from medgen.types import Image
 
 HEAD = 352  # bytes that a reader is shown: the longest of the headers that are looked at, NIfTI-1
-
-
-class Reader(Protocol):
-    """What a file in `medgen.data.readers` offers.
-
-    Attributes
-    ----------
-    SUFFIXES : of the files that are meant as images, in lower case with their dots; "" where a file may have none
-    """
-
-    SUFFIXES: frozenset[str]
-
-    def recognises(self, head: bytes, suffix: str) -> bool:
-        """Tell whether a file is of this format.
-
-        Parameters
-        ----------
-        head : its first `HEAD` bytes, fewer where it is shorter
-        suffix : of its name, for formats that begin with no signature
-        """
-
-    def open_frames(self, file: BufferedReader) -> FileFrames:
-        """Return how many frames a file holds, from its header, and an iterator that decodes one after the other.
-
-        A frame is upright and holds the values of the file (`pixel_format.StoredFrame`); `pixel_format.stored` makes one of an
-        array of a usual type. Its size is checked before it is decoded (`pixel_format.check_size`). Infinite values are refused,
-        NaN is a pixel without a value (`pixel_format.check_finite`). Nothing is computed in the type that the file has, in which
-        it may run over. What fails raises an ImageError with the reason; other exceptions are turned into one.
-
-        A library that takes seconds to import is imported within the functions that need it: all readers are imported to learn
-        their suffixes.
-
-        Parameters
-        ----------
-        file : at its beginning; it stays open until the iterator ends. For libraries that open files by name, it has `file.name`.
-        """
-
-
-@runtime_checkable
-class HasAxes(Protocol):
-    """What a reader offers, besides, whose files may not say what their axes mean."""
-
-    def open_with_axes(self, file: BufferedReader, axes: str) -> FileFrames:
-        """Read a file as `open_frames` does, with axes in words (`pixel_format.split_axes`)."""
-
-
-@runtime_checkable
-class HasMasks(Protocol):
-    """What a reader offers, besides, whose files may hold a picture and its mask."""
-
-    def open_mask(self, file: BufferedReader, axes: str) -> FileFrames:
-        """Read the mask of a file; `axes` are those of its image, "" where they are not stated."""
-
-
-@runtime_checkable
-class HasParts(Protocol):
-    """What a reader offers, besides, whose files may be headers of pixels in other files."""
-
-    def parts(self, path: Path) -> list[Path]:
-        """Return the files that hold the pixels of a header, whether or not they are there."""
 
 
 @cache
@@ -113,9 +54,13 @@ def _double_suffixes() -> tuple[str, ...]:
 
 def suffix_of(path: Path) -> str:
     """Return the suffix in lower case; one that is known as a whole, such as ``.nii.gz``, is taken as one."""
-    name = path.name.lower()
-    double = (known for known in _double_suffixes() if name.endswith(known))
-    return next(double, path.suffix.lower())
+    return _suffix(path.name)
+
+
+@lru_cache(maxsize=1 << 12)  # a name is asked for many times while its file is read
+def _suffix(name: str) -> str:
+    double = (known for known in _double_suffixes() if name.lower().endswith(known))
+    return next(double, Path(name).suffix.lower())
 
 
 def stem_of(path: Path) -> str:
@@ -125,11 +70,18 @@ def stem_of(path: Path) -> str:
 
 def parts_of(path: Path) -> list[Path]:
     """Return the files in which the pixels of a file lie, if they do not lie in it: the .img of a .hdr, the .raw of a .mhd."""
-    owner = next((reader for reader in all_readers().values() if suffix_of(path) in reader.SUFFIXES), None)
+    owner = _header_readers().get(suffix_of(path))
     try:
-        return [part for part in owner.parts(path) if part.is_file()] if isinstance(owner, HasParts) else []
+        return [part for part in owner.parts(path) if part.is_file()] if owner else []
     except (OSError, ValueError):  # whoever opens the file says what is wrong with it
         return []
+
+
+@cache
+def _header_readers() -> Mapping[str, HasParts]:
+    """Return by their suffixes the readers of headers whose pixels lie in other files."""
+    owners = {suffix: reader for reader in reversed([*all_readers().values()]) for suffix in reader.SUFFIXES}
+    return MappingProxyType({suffix: reader for suffix, reader in owners.items() if isinstance(reader, HasParts)})
 
 
 def is_image(path: Path) -> bool:

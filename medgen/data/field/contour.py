@@ -20,25 +20,22 @@ from numpy.typing import NDArray
 from medgen.data.field.overlay import (
     ChannelLevels,
     Mask,
-    channel_levels,
     find_overlay,
     green_box,
     levels_at,
     reduce_valid,
     rules_for,
 )
+from medgen.data.field.sides import STEP, opened, tissue_box
 from medgen.data.pixel_format import to_uint8
 from medgen.data.pyramid import Pyramid
 from medgen.types import Box, Crop, OverlayRules
 
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels
 BORDER_NOISE = 14  # nor do its 10th and 90th percentile lie farther apart
-STEP = 12  # smallest rise from border to tissue
 SMALLEST_FIELD = 0.08  # of the frame's area; anything smaller is no field of view
 FIELD_SIDE = 240  # pixels that the shorter side of a frame keeps at the least where its field of view is looked for
 HALVED = 4  # times the side of a crop from which on its pixels are halved before they are resized
-RIM = 0.012  # of the shorter side: over so many pixels the border becomes tissue, at the most
-RIM_SHARE = 0.8  # of the brightness of the tissue behind, below which a line belongs to the rim
 
 
 class Field(NamedTuple):
@@ -79,15 +76,9 @@ def _border_level(bright: NDArray[np.uint8]) -> int | None:
     return int(high[flat].min()) if flat.any() else None
 
 
-def _opened(mask: Mask, shorter: int) -> NDArray[np.uint8]:
-    """Return `mask` without what is no wider than a few pixels of a frame whose shorter side has `shorter`: noise, thin lines."""
-    width = 2 * max(1, round(0.006 * shorter)) + 1
-    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
-
-
 def _contour(mask: Mask) -> NDArray[np.int32] | None:
     """Return the outline around the largest region of `mask` and all others that are not small beside it."""
-    contours, _ = cv2.findContours(_opened(mask, min(mask.shape)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(opened(mask, min(mask.shape)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     areas = np.array([cv2.contourArea(contour) for contour in contours])
@@ -95,92 +86,6 @@ def _contour(mask: Mask) -> NDArray[np.int32] | None:
     if not large:
         return None
     return large[0] if len(large) == 1 else cv2.convexHull(np.concatenate(large))
-
-
-class _Side(NamedTuple):
-    """How a dark border ends at one side of the field of view.
-
-    Attributes
-    ----------
-    inset : how far from the frame's edge the tissue begins, in pixels, the rim left out; 0 where there is no sharp step
-    rim : over how many pixels brightness rises to that of the tissue
-    """
-
-    inset: int
-    rim: int
-
-
-def _side(pixels: NDArray[np.uint8], green: Mask, coarse: int, level: int) -> _Side:
-    """Find where the border ends that lies along row 0.
-
-    Only columns in which tissue begins within a narrow strip count: a round field of view touches its rectangle in few.
-
-    Parameters
-    ----------
-    pixels : (H, W, C)
-    green : (H', W') the green box, in a picture that may be smaller
-    coarse : the row at which the border ends, or one a few rows beside it
-    level : brightness of the border
-    """
-    height, width = pixels.shape[:2]
-    span = max(2, round(0.006 * min(height, width)))
-    start, stop = max(coarse - 2 * span, 0), coarse + max(3 * span, round(0.05 * height))
-    strip = cv2.medianBlur(channel_levels(np.ascontiguousarray(pixels[start:stop])).brightest, 3)  # (rows, W)
-    if len(strip) <= span:
-        return _Side(0, 0)
-    bright = strip > level + STEP
-    drawn = np.any(green[start * len(green) // height : stop * len(green) // height + 1], axis=0)
-    columns = np.arange(width) * len(drawn) // width  # of the smaller picture
-    bright &= ~drawn[columns]
-    tissue = _opened(bright, min(height, width))
-    first = np.where(tissue.any(axis=0), tissue.argmax(axis=0), len(strip))  # (W,), the first row of tissue
-    edge = int(first.min())
-    columns = np.flatnonzero((first > 0) & (first < len(strip)))
-    if edge == len(strip) or not len(columns):
-        return _Side(0, 0)
-    values = strip[:, columns]
-    rise = np.sort(np.atleast_1d(cv2.subtract(values[span:], values[:-span]).max(axis=0)))  # a fall counts as 0
-    if rise[round(0.9 * (len(rise) - 1))] < STEP:
-        return _Side(0, 0)
-    reach = max(2, round(RIM * min(height, width)))
-    rim = _rim(strip[edge:, first <= edge + reach].mean(axis=1) - level, reach)
-    return _Side(start + edge + rim, rim)
-
-
-def _rim(brightness: NDArray[np.float64], reach: int) -> int:
-    """Return in how many rows border becomes tissue, at the most `reach`, by the brightness of the rows above that of the border.
-
-    A row is tissue that is nearly as bright as those a few rows behind it. As no row is compared with those before it, rows that
-    are added in front change nothing of where the tissue begins.
-    """
-    for row in range(reach):
-        behind = brightness[row + (reach + 1) // 2 : row + reach + 1]
-        if not len(behind) or brightness[row] >= RIM_SHARE * behind.mean():
-            return row
-    return reach
-
-
-def _tissue_box(pixels: NDArray[np.uint8], green: Mask, coarse: Box, level: int) -> tuple[Box, int]:
-    """Return the box in which all is tissue, and the width of the broadest rim around it in pixels.
-
-    Parameters
-    ----------
-    pixels : (H, W, C)
-    green : (H', W') the green box, in a picture that may be smaller
-    coarse : the box, to a few pixels
-    level : brightness of the border
-    """
-    height, width = pixels.shape[:2]
-    sides = []
-    for inset, turn in (
-        (coarse.left, lambda plane: plane.swapaxes(0, 1)),
-        (coarse.top, lambda plane: plane),
-        (width - coarse.right, lambda plane: plane.swapaxes(0, 1)[::-1]),
-        (height - coarse.bottom, lambda plane: plane[::-1]),
-    ):
-        sides.append(_side(turn(pixels), turn(green), inset, level) if inset > 0 else _Side(0, 0))
-    left, top, right, bottom = (side.inset for side in sides)
-    return Box(left, top, width - right, height - bottom), max(side.rim for side in sides)
 
 
 def find_field(pixels: NDArray) -> Field:
@@ -218,7 +123,7 @@ def find_field(pixels: NDArray) -> Field:
         width if left + across == shape[1] else scale * (left + across),  # what is left over belongs to the last column
         height if top + down == shape[0] else scale * (top + down),
     )
-    box, rim = _tissue_box(pixels, green, coarse, level)
+    box, rim = tissue_box(pixels, green, coarse, level)
     return whole._replace(box=box, bordered=True, threshold=threshold, rim=rim, mask=mask, contour=contour)
 
 

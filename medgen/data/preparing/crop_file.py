@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from medgen.data.field.contour import FIELD_SIDE, crop, cut
 from medgen.data.field.overlay import reduce_truth, rules_for
 from medgen.data.field.sharpness import sharpness
-from medgen.data.images import opened
-from medgen.data.pixel_format import with_channels
+from medgen.data.pixel_format import FileFrames, with_channels
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import keyed_digest
-from medgen.data.preparing.source_frames import SourceFrame, counted, read_frames
+from medgen.data.preparing.source_frames import SourceFrame, counted, opened_source
 from medgen.data.source_file import SourceFile
 from medgen.files import short_digest
 
@@ -59,27 +58,23 @@ def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Itera
     ImageError : if the file or its mask cannot be read.
     """
     sha = digest(entry.path) if entry.path.is_file() else ""
-    related = header_facts(entry, settings, key).related
-    yield from (_crop_frame(entry, frame, settings, sha, related) for frame in read_frames(entry, settings))
+    with opened_source(entry, settings) as (content, frames):
+        related = header_facts(entry, content, key).related
+        yield from (_crop_frame(entry, frame, settings, sha, related) for frame in frames)
 
 
-def header_facts(entry: SourceFile, settings: PrepareSettings, key: bytes) -> HeaderFacts:
+def header_facts(entry: SourceFile, content: FileFrames, key: bytes) -> HeaderFacts:
     """Return what is known of a file from its header.
 
     Parameters
     ----------
     entry : the file
-    settings : of the data set
+    content : as it was opened
     key : of the digests by which patients are kept (`groups.keyed_digest`)
-
-    Raises
-    ------
-    ImageError : if the header cannot be read.
     """
-    with opened(entry.path, axes=settings.axes) as content:
-        own = [f"file:{entry.file.partition('#')[0]}"] if content.total > 1 else []
-        related = [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
-        return HeaderFacts(related, content.understood)
+    own = [f"file:{entry.file.partition('#')[0]}"] if content.total > 1 else []
+    related = [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
+    return HeaderFacts(related, content.understood)
 
 
 def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str, related: list[str]) -> Cropped:

@@ -12,14 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.field.contour import crop
-from medgen.data.images import count_frames
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import header_facts
 from medgen.data.preparing.duplicates import SIDE, dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.groups import count_groups, find_groups, find_owners, group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
-from medgen.data.preparing.source_frames import counted, read_frames
+from medgen.data.preparing.source_frames import counted, opened_source
 from medgen.data.preparing.survey import survey
 from medgen.data.preparing.tally import level_sentences, mask_sentences
 from medgen.data.scorable import LEAST_VALID, left_out
@@ -150,15 +149,16 @@ def inspect_source(
 def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
     try:
         sha = digest(entry.path) + (f"#{entry.frame}" if entry.frame is not None else "")
-        sizes, frames, blank, middle = [], [], 0, count_frames(entry.path, settings.sampling(), settings.axes) // 2
-        facts = header_facts(entry, settings, key)
-        for number, frame in enumerate(read_frames(entry, settings)):
-            sizes.append((frame.picture.width, frame.picture.height, frame.picture.channels))
-            frames.append({"label": frame.label, "finding": frame.finding, **counted(entry, frame)})
-            cropped, _ = crop(frame.picture, COMPARED, rules=settings.overlay)
-            blank += bool(cropped.valid.mean() < LEAST_VALID)
-            if number in (0, middle):
-                small = cropped.pixels
+        sizes, frames, blank = [], [], 0
+        with opened_source(entry, settings) as (content, pictures):
+            facts, middle = header_facts(entry, content, key), content.total // 2
+            for number, frame in enumerate(pictures):
+                sizes.append((frame.picture.width, frame.picture.height, frame.picture.channels))
+                frames.append({"label": frame.label, "finding": frame.finding, **counted(entry, frame)})
+                cropped, _ = crop(frame.picture, COMPARED, rules=settings.overlay)
+                blank += bool(cropped.valid.mean() < LEAST_VALID)
+                if number in (0, middle):
+                    small = cropped.pixels
     except ImageError as error:
         return _Look(entry, str(error))
     return _Look(

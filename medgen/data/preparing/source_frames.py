@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -51,25 +52,44 @@ def read_frames(entry: SourceFile, settings: PrepareSettings) -> Iterator[Source
     ------
     ImageError : if the file or a mask cannot be read, they do not fit each other, or there is no such frame.
     """
-    intensity, values = settings.shown(), frozenset(settings.mask_values)
+    with opened_source(entry, settings) as (_, frames):
+        yield from frames
+
+
+@contextmanager
+def opened_source(entry: SourceFile, settings: PrepareSettings) -> Iterator[tuple[FileFrames, Iterator[SourceFrame]]]:
+    """Open a file with its masks: what its header says, and the frames that are meant.
+
+    Raises
+    ------
+    ImageError : as from `read_frames`, here and while the frames are read.
+    """
+    values = frozenset(settings.mask_values)
     sampling = settings.sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))
     with opened(entry.path, sampling, settings.axes) as content:
         if content.refers_to is not None:
             raise ImageError("is a segmentation, which marks findings in other files and is no picture")
         with open_truth(entry, content, values, sampling, settings.axes) as marks_of:
-            if content.pyramid and intensity.keeps_rendered and entry.frame is None:
-                shown = content.pyramid()
-                marks = marks_of(0, (shown.height, shown.width))
-                yield SourceFrame(entry.file, shown, None, marks, *_named_by(entry, marks), 0)
-                return
-            for frame in _meant(entry, content, settings.axes):
-                number = frame.number or 0
-                numbered = f"#{number}" if content.total > 1 or frame.seconds is not None else ""
-                pixels = picture(frame, intensity)
-                marks = marks_of(number, (pixels.shape[0], pixels.shape[1]))
-                name = entry.file if entry.frame is not None else f"{entry.file}{numbered}"
-                shown = Pyramid.of(to_uint8(pixels))
-                yield SourceFrame(name, shown, frame.seconds, marks, *_named_by(entry, marks), _levels(frame, pixels))
+            yield content, _frames(entry, content, marks_of, settings)
+
+
+def _frames(
+    entry: SourceFile, content: FileFrames, marks_of: Callable[[int, tuple[int, int]], Marks], settings: PrepareSettings
+) -> Iterator[SourceFrame]:
+    intensity = settings.shown()
+    if content.pyramid and intensity.keeps_rendered and entry.frame is None:
+        shown = content.pyramid()
+        marks = marks_of(0, (shown.height, shown.width))
+        yield SourceFrame(entry.file, shown, None, marks, *_named_by(entry, marks), 0)
+        return
+    for frame in _meant(entry, content, settings.axes):
+        number = frame.number or 0
+        numbered = f"#{number}" if content.total > 1 or frame.seconds is not None else ""
+        pixels = picture(frame, intensity)
+        marks = marks_of(number, (pixels.shape[0], pixels.shape[1]))
+        name = entry.file if entry.frame is not None else f"{entry.file}{numbered}"
+        shown = Pyramid.of(to_uint8(pixels))
+        yield SourceFrame(name, shown, frame.seconds, marks, *_named_by(entry, marks), _levels(frame, pixels))
 
 
 def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[StoredFrame]:

@@ -1,1 +1,1 @@
-"""One file for each format: what it needs is said by `medgen.data.images.Reader`. One with an underscore is none."""
+"""One file for each format: what it needs is said by `medgen.data.reader.Reader`. One with an underscore is none."""

@@ -1,0 +1,112 @@
+"""Where each side of a field of view lies, to a pixel, and how the dark border becomes tissue there.
+
+A side is where the change from border to tissue is a sharp step, and it is pulled in to where the tissue has its full brightness:
+a half-dark line would be an anomaly to whoever scores the crop.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.data.field.overlay import Mask, channel_levels
+from medgen.types import Box
+
+STEP = 12  # smallest rise from border to tissue
+RIM = 0.012  # of the shorter side: over so many pixels the border becomes tissue, at the most
+RIM_SHARE = 0.8  # of the brightness of the tissue behind, below which a line belongs to the rim
+
+
+def opened(mask: Mask, shorter: int) -> NDArray[np.uint8]:
+    """Return `mask` without what is no wider than a few pixels of a frame whose shorter side has `shorter`: noise, thin lines."""
+    width = 2 * max(1, round(0.006 * shorter)) + 1
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
+
+
+class _Side(NamedTuple):
+    """How a dark border ends at one side of the field of view.
+
+    Attributes
+    ----------
+    inset : how far from the frame's edge the tissue begins, in pixels, the rim left out; 0 where there is no sharp step
+    rim : over how many pixels brightness rises to that of the tissue
+    """
+
+    inset: int
+    rim: int
+
+
+def _side(pixels: NDArray[np.uint8], green: Mask, coarse: int, level: int) -> _Side:
+    """Find where the border ends that lies along row 0.
+
+    Only columns in which tissue begins within a narrow strip count: a round field of view touches its rectangle in few.
+
+    Parameters
+    ----------
+    pixels : (H, W, C)
+    green : (H', W') the green box, in a picture that may be smaller
+    coarse : the row at which the border ends, or one a few rows beside it
+    level : brightness of the border
+    """
+    height, width = pixels.shape[:2]
+    span = max(2, round(0.006 * min(height, width)))
+    start, stop = max(coarse - 2 * span, 0), coarse + max(3 * span, round(0.05 * height))
+    strip = cv2.medianBlur(channel_levels(np.ascontiguousarray(pixels[start:stop])).brightest, 3)  # (rows, W)
+    if len(strip) <= span:
+        return _Side(0, 0)
+    bright = strip > level + STEP
+    drawn = np.any(green[start * len(green) // height : stop * len(green) // height + 1], axis=0)
+    columns = np.arange(width) * len(drawn) // width  # of the smaller picture
+    bright &= ~drawn[columns]
+    tissue = opened(bright, min(height, width))
+    first = np.where(tissue.any(axis=0), tissue.argmax(axis=0), len(strip))  # (W,), the first row of tissue
+    edge = int(first.min())
+    columns = np.flatnonzero((first > 0) & (first < len(strip)))
+    if edge == len(strip) or not len(columns):
+        return _Side(0, 0)
+    values = strip[:, columns]
+    rise = np.sort(np.atleast_1d(cv2.subtract(values[span:], values[:-span]).max(axis=0)))  # a fall counts as 0
+    if rise[round(0.9 * (len(rise) - 1))] < STEP:
+        return _Side(0, 0)
+    reach = max(2, round(RIM * min(height, width)))
+    rim = _rim(strip[edge:, first <= edge + reach].mean(axis=1) - level, reach)
+    return _Side(start + edge + rim, rim)
+
+
+def _rim(brightness: NDArray[np.float64], reach: int) -> int:
+    """Return in how many rows border becomes tissue, at the most `reach`, by the brightness of the rows above that of the border.
+
+    A row is tissue that is nearly as bright as those a few rows behind it. As no row is compared with those before it, rows that
+    are added in front change nothing of where the tissue begins.
+    """
+    for row in range(reach):
+        behind = brightness[row + (reach + 1) // 2 : row + reach + 1]
+        if not len(behind) or brightness[row] >= RIM_SHARE * behind.mean():
+            return row
+    return reach
+
+
+def tissue_box(pixels: NDArray[np.uint8], green: Mask, coarse: Box, level: int) -> tuple[Box, int]:
+    """Return the box in which all is tissue, and the width of the broadest rim around it in pixels.
+
+    Parameters
+    ----------
+    pixels : (H, W, C)
+    green : (H', W') the green box, in a picture that may be smaller
+    coarse : the box, to a few pixels
+    level : brightness of the border
+    """
+    height, width = pixels.shape[:2]
+    sides = []
+    for inset, turn in (
+        (coarse.left, lambda plane: plane.swapaxes(0, 1)),
+        (coarse.top, lambda plane: plane),
+        (width - coarse.right, lambda plane: plane.swapaxes(0, 1)[::-1]),
+        (height - coarse.bottom, lambda plane: plane[::-1]),
+    ):
+        sides.append(_side(turn(pixels), turn(green), inset, level) if inset > 0 else _Side(0, 0))
+    left, top, right, bottom = (side.inset for side in sides)
+    return Box(left, top, width - right, height - bottom), max(side.rim for side in sides)
