@@ -8,9 +8,10 @@ import numpy as np
 
 from medgen.data.common_mask import with_common_mask
 from medgen.data.dataset import DataSettings
+from medgen.data.intensity import Intensity
 from medgen.data.native.addresses import is_address, open_dataset
 from medgen.data.native.archives import ALL_FINDINGS
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.errors import DataError, RunError
 from medgen.runs.run import Run
 from medgen.runs.settings import RunSettings
@@ -92,7 +93,8 @@ def check_fits(run: Run, data: Prepared) -> None:
 
     Raises
     ------
-    RunError : if size or channels differ.
+    RunError : if size or channels differ, or another rule says which values are black and white: a window for lungs shows nothing
+        of what a model of livers has seen.
     """
     size, channels = run.origin.prepare.size, run.origin.prepare.channels
     if (size, channels) != (data.size, data.channels):
@@ -100,3 +102,44 @@ def check_fits(run: Run, data: Prepared) -> None:
             f"run '{run.folder}' was trained on {size} x {size} x {channels}, data set '{data.folder}' has "
             f"{data.size} x {data.size} x {data.channels}; prepare it with --size {size} or train another run"
         )
+    own, theirs = run.origin.prepare.intensity, data.settings.intensity
+    if _both_prepared(run, data) and Intensity.parse(own) != Intensity.parse(theirs):
+        raise RunError(
+            f"run '{run.folder}' was trained on frames of --intensity {own}, data set '{data.folder}' is prepared with {theirs}; "
+            f"prepare it with --intensity {own}, or give the raw frames, which are shown as the run's own"
+        )
+
+
+def shown_otherwise(run: Run, data: Prepared) -> str:
+    """Return how a data set shows its frames otherwise than that of the training, a sentence; "" if it does not.
+
+    What was found in the data sets themselves and may be right of both (the range of the values, the overlay rules), and what of
+    a frame is cut out or read.
+    """
+    if not _both_prepared(run, data):
+        return ""
+    own, theirs = run.origin.prepare, data.settings
+    pairs = {
+        "black and white are": (_ends(own), _ends(theirs)),
+        "overlay is found by the rules": (own.overlay, theirs.overlay),
+        "the square is": (own.square, theirs.square),
+        "the modality is": (own.modality or "the usual one", theirs.modality or "the usual one"),
+    }
+    unknown = {"", "auto"}  # of an older data set, or different from frame to frame
+    differing = [
+        f"{what} {new} in place of {old}" for what, (old, new) in pairs.items() if old != new and not {old, new} & unknown
+    ]
+    if not differing:
+        return ""
+    return f"The frames are not shown as those of the training ({'; '.join(differing)}); raw ones that are given would be."
+
+
+def _ends(settings: PrepareSettings) -> str:
+    if settings.intensity_range is None:
+        return ""
+    return " and ".join(f"{end:g}" for end in settings.intensity_range) or "as the files say"
+
+
+def _both_prepared(run: Run, data: Prepared) -> bool:
+    """Tell whether both data sets have settings of their own: archives and folders are read as they are."""
+    return not (run.origin.kind or data.kind)

@@ -18,6 +18,7 @@ from medgen.metrics.calibration import p_value
 from medgen.report.ranking import write_ranking
 from medgen.report.run_metrics import RunMetrics, ThresholdMetrics
 from medgen.report.run_report_data import RunResults
+from medgen.runs.datasets import shown_otherwise
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
@@ -92,7 +93,10 @@ def rank(
         samples=None,
         settings=page_settings(run),
         provenance=run.about,
-        warnings=[*_warnings(run, metrics, len(data.rejected())), *filter(None, [unscored_warning(table)])],
+        warnings=[
+            *_warnings(run, metrics, len(data.rejected())),
+            *filter(None, [unscored_warning(table), shown_otherwise(run, data)]),
+        ],
         rejected=data.rejected(),
     )
     return write_ranking(results, normal_scores, out)

@@ -11,6 +11,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored, left_out
 from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
+from medgen.runs.datasets import shown_otherwise
 from medgen.runs.run import Run
 from medgen.types import DataRequirements
 
@@ -58,6 +59,10 @@ def _frames_are_of_another_data_set(scored: ScoredRun) -> str:
     if scored.data.digest == scored.run.origin.data_digest:
         return ""
     return "The frames scored here are not from the data set that the run was trained on."
+
+
+def _frames_are_shown_otherwise(scored: ScoredRun) -> str:
+    return shown_otherwise(scored.run, scored.data)
 
 
 def _splits_share_near_duplicates(scored: ScoredRun) -> str:
@@ -136,6 +141,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _training_saw_more_than_normal_frames,
     _frames_are_no_test_frames,
     _frames_are_of_another_data_set,
+    _frames_are_shown_otherwise,
     _splits_share_near_duplicates,
     _splits_divide_groups,
     lambda scored: training_warning(scored.run),

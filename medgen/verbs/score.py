@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from medgen.data.native.addresses import is_address
 from medgen.data.prepared import Prepared, PrepareSettings, is_prepared
 from medgen.data.preparing.prepare import prepare
+from medgen.data.scorable import left_out, scorable
 from medgen.engine.device import Device
 from medgen.errors import DataError
-from medgen.runs.datasets import open_for
+from medgen.runs.datasets import open_for, shown_otherwise
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
-from medgen.types import OnProgress, no_progress
+from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.timelines import write_timelines
 
 Split = Literal["train", "val", "test", "all"]
@@ -40,6 +41,8 @@ def open_input(
     """
     run.require_weights()
     data = _open_frames(run, input_path, out, on_progress, video)
+    if warning := shown_otherwise(run, data):
+        on_progress(Progress("open", 0, 0, {}, f"warning: {warning}"))
     return data, chosen_rows(data, input_path, split)
 
 
@@ -69,6 +72,26 @@ def chosen_rows(data: Prepared, input_path: Path, split: Split | None) -> NDArra
     if not len(rows):
         raise DataError(f"'{data.folder}' has no frames in split '{split}'; choose another --split, or all")
     return rows
+
+
+def drawn_rows(run: Run, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress) -> NDArray[np.int64]:
+    """Return those of the rows of which a model is to draw something; the others show too little and are named in a message.
+
+    What a model makes of a white frame is no picture of anything that was there.
+
+    Raises
+    ------
+    DataError : if none shows enough.
+    """
+    kept = scorable(data, rows, run.settings.data.overlay)
+    if len(kept) == len(rows):
+        return rows
+    empty = data.index["path"].iloc[np.setdiff1d(rows, kept)].tolist()
+    which = left_out(len(empty), len(rows), "frames", empty)
+    if not len(kept):
+        raise DataError(f"there is nothing to draw: {which}")
+    on_progress(Progress("draw", 0, 0, {}, f"left out: {which}"))
+    return kept
 
 
 def score(
