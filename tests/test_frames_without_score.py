@@ -134,6 +134,18 @@ def test_a_map_of_such_a_frame_says_no_score_everywhere(root: Path) -> None:
     assert levels.shape == (SIDE, SIDE) and not levels.any()
 
 
+def test_nothing_is_drawn_of_such_a_frame_and_it_is_named(root: Path) -> None:
+    said = succeed("reconstruct", root / "run", root / "data", "--out", root / "drawn")
+    assert len([*(root / "drawn").rglob("*.png")]) == 16 and not BLANK & {path.name for path in (root / "drawn").rglob("*.png")}
+    assert "left out: 6 of 22 frames show fewer than 10 % valid pixels" in said
+
+
+def test_reconstructions_of_nothing_but_such_frames_are_refused_in_one_line(root: Path) -> None:
+    save(root / "empty", blanks())
+    said = medgen("reconstruct", root / "run", root / "empty", "--out", root / "nothing").output.strip().splitlines()
+    assert said[-1].startswith("medgen: there is nothing to draw: 3 of 3 frames show fewer than 10 % valid pixels")
+
+
 def test_a_ranking_puts_them_last_without_a_rank(root: Path) -> None:
     said = succeed("report", root / "run", "--input", root / "frames" / "test" / "polyp", "--out", root / "ranking")
     ranks = pd.read_csv(root / "ranking" / "ranks.csv")
@@ -175,11 +187,12 @@ def test_inspecting_says_how_many_there_are(root: Path) -> None:
     assert "12 of 60 frames show fewer than 10 % valid pixels" in succeed("inspect", root / "frames")
 
 
-@pytest.mark.parametrize("name", sorted(BLANK))
+@pytest.mark.parametrize("name", [*sorted(BLANK), "black.png", "grey.png"])
 def test_a_set_of_nothing_else_is_refused_in_one_line_before_a_training(tmp_path: Path, name: str) -> None:
     random = np.random.default_rng(1)
     noise = {f"{k:02}.png": random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8) for k in range(30)}
-    pictures = noise if name == "noise.png" else {f"{k:02}.png": blanks()[name] for k in range(30)}
+    one_colour = {"black.png": np.zeros((SIDE, SIDE), np.uint8), "grey.png": np.full((SIDE, SIDE), 90, np.uint8)}
+    pictures = noise if name == "noise.png" else {f"{k:02}.png": (blanks() | one_colour)[name] for k in range(30)}
     save(tmp_path / "frames" / "good", pictures)
     assert "warning: 30 of 30 frames show fewer than 10 % valid pixels" in succeed(
         "prepare", tmp_path / "frames", "--out", tmp_path / "data", "--size", 32
@@ -187,3 +200,14 @@ def test_a_set_of_nothing_else_is_refused_in_one_line_before_a_training(tmp_path
     assert "training frames show fewer than 10 % valid pixels" in fail(
         "train", "vae", tmp_path / "data", "--out", tmp_path / "run"
     )
+
+
+def test_a_set_of_grey_noise_is_answered_in_one_line_by_each_command(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    save(tmp_path / "frames" / "good", {f"{k:02}.png": random.integers(0, 256, (64, 64), dtype=np.uint8) for k in range(30)})
+    prepare = ("prepare", tmp_path / "frames", "--out", tmp_path / "data", "--size", 32, "--overlay", "dark")
+    commands = (("inspect", tmp_path / "frames", "--overlay", "dark"), prepare)
+    said = [
+        succeed(*command) for command in (*commands, ("train", "vae", tmp_path / "data", "--out", tmp_path / "run", *SMALL_VAE))
+    ]
+    assert [text.count("frames to learn from that were looked at are noise") for text in said] == [1, 1, 1]

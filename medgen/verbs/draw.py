@@ -22,7 +22,7 @@ from medgen.runs.run import open_run
 from medgen.runs.scores import find_class, picture_name
 from medgen.runs.to_image import png, to_pixels
 from medgen.types import OnProgress, no_progress
-from medgen.verbs.score import Split, open_input
+from medgen.verbs.score import Split, drawn_rows, open_input
 
 
 def reconstruct(
@@ -36,6 +36,8 @@ def reconstruct(
     on_progress: OnProgress = no_progress,
 ) -> int:
     """Write the reconstruction of each frame as PNG, under the frame's own name; return how many.
+
+    Frames that show too little to be scored are left out.
 
     Parameters
     ----------
@@ -60,6 +62,7 @@ def reconstruct(
     model = run.trained_model()
     registry.require(model, Reconstructs)
     data, rows = open_input(run, input_path, out, split, on_progress)
+    rows = drawn_rows(run, data, rows, on_progress)
     batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
     for scored in score_batches(model, batches, find_device(device), "reconstruct", on_progress):
         assert scored.reconstruction is not None

@@ -83,7 +83,7 @@ def edit(
     model, data = run.trained_model(), open_for(run, input_path)
     embedder, where = registry.require(model, Embeds), find_device(device)
     model.to(where).eval()
-    rows = {name: _rows(data, name, with_test) for name in (source, target)}
+    rows = {name: _rows(run, data, name, with_test) for name in (source, target)}
     with torch.inference_mode():
         latents = {name: _embed(run, embedder, where, data, own, on_progress) for name, own in rows.items()}
         direction = latents[target][::2].mean(0) - latents[source][::2].mean(0)  # (Z,)
@@ -98,14 +98,15 @@ def edit(
     return Edited(out, sum(len(own[::2]) for own in latents.values()), float(area))
 
 
-def _rows(data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
+def _rows(run: Run, data: Prepared, finding: str, with_test: bool) -> NDArray[np.int64]:
     """Return up to `MAX_FRAMES` rows of a finding, evenly spread."""
     index = data.index
     known = set(index["finding"]) - {""}
     if finding not in known:
         raise DataError(f"'{data.address}' has no finding '{finding}'; {did_you_mean(finding, known)}")
     mine = (index["finding"] == finding) & (index["copy"] == 0)
-    rows = scorable(data, np.flatnonzero(mine if with_test else mine & (index["split"] != "test")))
+    rows = np.flatnonzero(mine if with_test else mine & (index["split"] != "test"))
+    rows = scorable(data, rows, run.settings.data.overlay)
     if len(rows) < MIN_FRAMES:
         hint = "" if with_test else "; --with-test takes test frames too, which must then not measure what is learned from them"
         raise DataError(

@@ -31,7 +31,7 @@ from medgen.runs.run import Run, open_run
 from medgen.runs.scores import picture_name
 from medgen.runs.to_image import png, to_pixels
 from medgen.types import Batch, OnProgress, Progress, no_progress
-from medgen.verbs.score import Split, chosen_rows
+from medgen.verbs.score import Split, chosen_rows, drawn_rows
 
 Fit = Literal["resize", "tile"]
 TILES_AT_ONCE = 16  # tiles that go through the model at once
@@ -108,7 +108,7 @@ def _data_set(
     run: Run, translator: _Translator, input_path: Path, out: Path, split: Split | None, on_progress: OnProgress
 ) -> int:
     data = open_for(run, input_path)
-    rows = chosen_rows(data, input_path, split)
+    rows = drawn_rows(run, data, chosen_rows(data, input_path, split), on_progress)
     batches = FixedBatches(data, rows, run.settings.data)
     for done, batch in enumerate(batches, start=1):
         for row, pixels in zip(batch.index.tolist(), to_pixels(in_fixed_shape(translator.batch, batch)), strict=True):

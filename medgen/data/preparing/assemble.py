@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from medgen.config import to_toml
 from medgen.data.augment import draw
+from medgen.data.content import is_one_colour, noise_warning
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
 from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicates, thumbnail
 from medgen.data.preparing.groups import find_groups, find_owners
@@ -60,7 +61,8 @@ def assemble(
     if index.empty:
         file, reason, _ = failed[0]
         raise DataError(f"none of {len(failed)} files could be read; the first: {file}: {reason}")
-    hashes, thumbnails = _hashes(parts)
+    hashes, thumbnails, empty = _look(parts)
+    index.loc[empty, "blanked"] = 1.0
     stated = index["group"] != ""
     owners = find_owners(index["group"].tolist(), index["related"].tolist())
     alike = near_duplicates(hashes, thumbnails=thumbnails, owners=owners)
@@ -76,7 +78,7 @@ def assemble(
         left_out = pd.DataFrame({"file": dropped["other"], "reason": reasons, "kind": "leak"})
         rejected = pd.concat([rejected, left_out], ignore_index=True)
     originals = int(kept.sum())
-    index = _write_arrays(out, parts, index[kept].reset_index(drop=True), kept, settings, workers)
+    index = _write_arrays(out, parts, index[kept].reset_index(drop=True), kept, empty, settings, workers)
     for name, table in (("leaks", leaks), ("rejected", rejected), ("index", index[columns_of(index)])):
         write_csv(out / f"{name}.csv", table)
     kinds = rejected["kind"].value_counts()
@@ -85,7 +87,8 @@ def assemble(
         "rejected": int(kinds.get("rejected", 0)), "ignored": int(kinds.get("ignored", 0)), "leaks": int(kinds.get("leak", 0)),
     }  # fmt: skip
     shown = index[index["copy"] == 0]
-    said = {"blanked": [*blanked(shown)], "warnings": [*notes, *tally(shown)]}
+    noise = noise_warning(shown, *(np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")))
+    said = {"blanked": [*blanked(shown)], "warnings": [*filter(None, [noise]), *notes, *tally(shown)]}
     write_text(out / "prepare.toml", to_toml({**about, **said, "counts": counts, "settings": settings.model_dump(mode="json")}))
 
 
@@ -94,10 +97,14 @@ def _write_arrays(
     parts: Sequence[Path],
     index: pd.DataFrame,
     kept: NDArray[np.bool_],
+    empty: NDArray[np.bool_],
     settings: PrepareSettings,
     workers: int | None,
 ) -> pd.DataFrame:
-    """Write the frames that are kept and their copies, and return the index with the rows of the copies."""
+    """Write the frames that are kept and their copies, and return the index with the rows of the copies.
+
+    No pixel of a frame that is `empty` is valid.
+    """
     copied = np.flatnonzero(index["split"] == "train") if settings.copies else np.array([], dtype=np.int64)
     total = len(index) + len(copied) * settings.copies
     shape = (settings.size, settings.size)
@@ -110,9 +117,11 @@ def _write_arrays(
         start = first = 0
         for path in parts:
             with np.load(path) as part:
-                chosen = kept[first : first + len(part["pixels"])]
-                first, stop = first + len(chosen), start + int(chosen.sum())
-                frames[start:stop], valid[start:stop] = part["pixels"][chosen], part["valid"][chosen]
+                whole = slice(first, first + len(part["pixels"]))
+                chosen = kept[whole]
+                first, stop = whole.stop, start + int(chosen.sum())
+                frames[start:stop] = part["pixels"][chosen]
+                valid[start:stop] = part["valid"][chosen] & ~empty[whole][chosen, None, None]
                 masks[start:stop] = part["mask"][chosen][: len(masks)]
                 start = stop
         index = _add_copies(index, copied, frames, valid, settings, workers)
@@ -161,15 +170,18 @@ def _add_copies(
     return pd.concat([index, added], ignore_index=True)
 
 
-def _hashes(parts: Sequence[Path]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
-    """Return the `dhash` and the `thumbnail` of each frame."""
+def _look(parts: Sequence[Path]) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the `dhash` and the `thumbnail` of each frame, and whether it is of one colour."""
     hashes: list[int] = []
     thumbnails: list[NDArray[np.uint8]] = []
+    empty: list[bool] = []
     for path in parts:
         with np.load(path) as part:
-            hashes += [dhash(pixels) for pixels in part["pixels"]]
-            thumbnails += [thumbnail(pixels) for pixels in part["pixels"]]
-    return np.array(hashes, dtype=np.uint64), np.stack(thumbnails)
+            frames, valid = part["pixels"], part["valid"]
+            hashes += [dhash(pixels) for pixels in frames]
+            thumbnails += [thumbnail(pixels) for pixels in frames]
+            empty += [is_one_colour(pixels, shown) for pixels, shown in zip(frames, valid, strict=True)]
+    return np.array(hashes, dtype=np.uint64), np.stack(thumbnails), np.array(empty, dtype=bool)
 
 
 def _pairs_across(index: pd.DataFrame, hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.content import is_one_colour, likeness, noise_sentence
 from medgen.data.field.contour import crop
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import header_facts
@@ -18,6 +19,7 @@ from medgen.data.preparing.duplicates import SIDE, dhash, digest, exact_duplicat
 from medgen.data.preparing.groups import count_groups, find_groups, find_owners, group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.size_trap import size_sentences
 from medgen.data.preparing.source_frames import counted, opened_source
 from medgen.data.preparing.survey import survey
 from medgen.data.preparing.tally import level_sentences, mask_sentences
@@ -29,7 +31,6 @@ from medgen.files import write_csv
 from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
-TELLING = 0.1  # a size whose AUROC is this far from 0.5 tells normal from abnormal
 TABLES = ("classes", "sizes", "groups", "rejected", "duplicates")
 
 
@@ -87,6 +88,7 @@ class _Look:
     related: tuple[str, ...] = ()  # what it belongs to
     blank: int = 0  # frames that show too little to be scored
     understood: str = ""  # how the file was understood, where that could have been otherwise
+    likeness: float = float("nan")  # of pixels of its middle frame that are near each other (`content.likeness`)
 
 
 def inspect_source(
@@ -156,14 +158,13 @@ def _look(entry: SourceFile, settings: PrepareSettings, key: bytes) -> _Look:
                 sizes.append((frame.picture.width, frame.picture.height, frame.picture.channels))
                 frames.append({"label": frame.label, "finding": frame.finding, **counted(entry, frame)})
                 cropped, _ = crop(frame.picture, COMPARED, rules=settings.overlay)
-                blank += bool(cropped.valid.mean() < LEAST_VALID)
+                blank += bool(cropped.valid.mean() < LEAST_VALID) or is_one_colour(cropped.pixels, cropped.valid)
                 if number in (0, middle):
-                    small = cropped.pixels
+                    small, alike = cropped.pixels, likeness(cropped.pixels, cropped.valid, cropped.box.width)
     except ImageError as error:
         return _Look(entry, str(error))
-    return _Look(
-        entry, "", tuple(sizes), tuple(frames), sha, dhash(small), thumbnail(small), tuple(facts.related), blank, facts.understood
-    )
+    about = (sha, dhash(small), thumbnail(small), tuple(facts.related), blank, facts.understood, alike)
+    return _Look(entry, "", tuple(sizes), tuple(frames), *about)
 
 
 def _classes(looks: Sequence[_Look]) -> pd.DataFrame:
@@ -260,39 +261,14 @@ def _warn_of_frames(looks: Sequence[_Look]) -> Iterator[str]:
     if blank := [look.entry.file for look in looks if look.blank]:
         which = left_out(sum(look.blank for look in looks), sum(len(look.sizes) for look in looks), "frames", blank)
         yield f"{which}; such frames get no score and have no part in a training"
+    normal = [look for look in looks if any(frame["label"] == "normal" for frame in look.frames)]
+    if noise := noise_sentence([look.likeness for look in normal or looks]):
+        yield noise
     sizes: dict[str, list[tuple[int, int, int]]] = {"normal": [], "abnormal": [], "": []}
     for look in looks:
         sizes[look.entry.label] += look.sizes
     if sizes["normal"] and sizes["abnormal"]:
-        yield from _warn_of_sizes(np.array(sizes["normal"]), np.array(sizes["abnormal"]))
+        yield from size_sentences(np.array(sizes["normal"]), np.array(sizes["abnormal"]))
     channels = Counter(size[2] for frames in sizes.values() for size in frames)
     if len(channels) > 1:
         yield f"{channels[1]} frames are grey and {channels[3]} in colour: a model can score the camera instead of the finding"
-
-
-def _warn_of_sizes(normal: NDArray[np.int64], abnormal: NDArray[np.int64]) -> Iterator[str]:
-    """Warn where the shape of a frame alone tells its label; normal and abnormal (N, 3): width, height, channels."""
-    measures = {
-        "width": (normal[:, 0], abnormal[:, 0]),
-        "height": (normal[:, 1], abnormal[:, 1]),
-        "aspect ratio": (normal[:, 0] / normal[:, 1], abnormal[:, 0] / abnormal[:, 1]),
-    }
-    areas = {name: _auroc(low, high) for name, (low, high) in measures.items()}
-    telling = {name: max(area, 1 - area) for name, area in areas.items() if abs(area - 0.5) >= TELLING}
-    if telling:
-        from scipy.stats import mannwhitneyu  # long to import, and most sources do not come here
-
-        telling = {name: area for name, area in telling.items() if mannwhitneyu(*measures[name]).pvalue < 0.01}
-    if telling:
-        name = max(telling, key=lambda key: telling[key])
-        yield (
-            f"sizes differ between classes: the {name} of a frame alone tells normal from abnormal with an AUROC of "
-            f"{telling[name]:.2f}, so that a model can score the camera instead of the finding"
-        )
-
-
-def _auroc(low: NDArray, high: NDArray) -> float:
-    """Return the share of pairs whose second value is above the first, ties by half."""
-    ordered = np.sort(low)
-    twice = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
-    return int(twice.sum()) / (2 * len(low) * len(high))

@@ -30,7 +30,7 @@ from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
-CROPPING = 4  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
+CROPPING = 5  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
 
 
 def prepare(
