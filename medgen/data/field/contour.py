@@ -161,14 +161,13 @@ def resize(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return cv2.resize(pixels, (size, size), interpolation=mode).reshape(size, size, pixels.shape[2])
 
 
-def _enlarged(mask: Mask, factor: int, left: int, top: int, side: int) -> Mask:
-    """Return (side, side) bool of a mask whose pixels stand for `factor` x `factor` each, from (left, top) of these on."""
-    if factor == 1:
-        return mask
-    large = cv2.resize(mask.view(np.uint8), None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)[top:, left:]
-    down, across = (max(side - length, 0) for length in large.shape)  # the last pixels of a side that `factor` does not divide
-    large = cv2.copyMakeBorder(large, 0, down, 0, across, cv2.BORDER_REPLICATE) if down or across else large
-    return large[:side, :side].view(bool)
+def _moved(mask: Mask, right: float, down: float) -> NDArray[np.uint8]:
+    """Return which share of each pixel is True, (H, W) in 255, once the pixels are taken so much farther right and down."""
+    shares = cv2.threshold(mask.view(np.uint8), 0, 255, cv2.THRESH_BINARY)[1]
+    if not right and not down:
+        return shares
+    place = np.array([[1, 0, -right], [0, 1, -down]])
+    return cv2.warpAffine(shares, place, shares.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def crop(
@@ -198,8 +197,8 @@ def crop(
     levels = ChannelLevels(*(cut(plane, seen) for plane in field.levels))
     rim = -(-field.rim // field.scale)  # rounded up
     overlay = find_overlay(levels, field.threshold, cut(field.green_box, seen), rules, rim)
-    valid = cut(np.ones(field.mask.shape, dtype=bool), seen) & ~overlay.any
-    valid = _enlarged(valid, field.scale, box.left % field.scale, box.top % field.scale, box.width)
+    inside = cut(np.ones(field.mask.shape, dtype=bool), seen)
+    valid = _moved(inside & ~overlay.any, box.left % field.scale / field.scale, box.top % field.scale / field.scale)
     finer = divisor
     while finer > 1 and box.width * divisor < size * finer:
         finer //= 2

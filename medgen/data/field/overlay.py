@@ -70,8 +70,8 @@ class ChannelLevels(NamedTuple):
     ----------
     brightest : (H, W) uint8, of the brightest channel: deep red mucosa is dark in grey but not in red
     darkest : (H, W) uint8, of the darkest channel: only what has no colour is bright in all of them.
-    peak : (H, W) uint8, `darkest`; in a picture that was made smaller, its highest value in the pixels that each one stands for,
-        as the smallest highlights and letters fade in the mean
+    peak : (H, W) uint8, `darkest`; in a picture that was made smaller, of the highest values among the pixels that each stands
+        for, as the smallest highlights and letters fade in the mean
     green : (H, W) bool, as green as the box in which some endoscopes draw the position of the instrument
     """
 
@@ -132,9 +132,10 @@ def levels_at(picture: Pyramid, divisor: int) -> ChannelLevels:
     if divisor == 1:
         return levels
     height, width = (length * divisor for length in levels.darkest.shape)
-    darkest = reduce(cv2.min, cv2.split(picture.at(1)[:height, :width]))
-    highest = cv2.dilate(darkest, np.ones((divisor, divisor), np.uint8), anchor=(0, 0))
-    return levels._replace(peak=np.ascontiguousarray(highest[::divisor, ::divisor]))
+    pixels = picture.at(1)
+    rows = reduce(np.maximum, [pixels[first:height:divisor, :width] for first in range(divisor)])
+    darkest = rows[..., 0] if rows.shape[2] == 1 else reduce(cv2.min, cv2.split(rows))
+    return levels._replace(peak=reduce(np.maximum, [darkest[:, first::divisor] for first in range(divisor)]))
 
 
 def _scaled(length: float, shape: tuple[int, ...]) -> int:
@@ -249,8 +250,8 @@ def find_overlay(
     )
 
 
-def reduce_valid(valid: Mask, size: int) -> Mask:
-    """Return (size, size) bool, True where three quarters or more of what is below are valid, (H, W) bool."""
+def reduce_valid(valid: Mask | NDArray[np.uint8], size: int) -> Mask:
+    """Return (size, size) bool, True where three quarters or more of what is below are valid: (H, W) bool, or shares of 255."""
     return reduce_flags(valid, size, 0.75)
 
 
@@ -259,8 +260,9 @@ def reduce_truth(mask: Mask, size: int) -> Mask:
     return reduce_flags(mask, size, 0.5)
 
 
-def reduce_flags(flags: Mask, size: int, share: float) -> Mask:
-    """Return (size, size) bool, True where at least `share` of the area below is True in `flags`, (H, W) bool."""
+def reduce_flags(flags: Mask | NDArray[np.uint8], size: int, share: float) -> Mask:
+    """Return (size, size) bool, True where at least `share` of the area below is flagged: (H, W) bool, or uint8 shares of 255."""
     mode = cv2.INTER_AREA if size < min(flags.shape) else cv2.INTER_LINEAR
-    covered = cv2.resize(cv2.threshold(flags.view(np.uint8), 0, 255, cv2.THRESH_BINARY)[1], (size, size), interpolation=mode)
+    shares = flags if flags.dtype == np.uint8 else cv2.threshold(flags.view(np.uint8), 0, 255, cv2.THRESH_BINARY)[1]
+    covered = cv2.resize(shares, (size, size), interpolation=mode)
     return covered >= 255 * share - 0.5  # shares are rounded to whole numbers of 255
