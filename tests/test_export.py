@@ -16,6 +16,7 @@ from pydicom.pixels.processing import apply_rescale
 from writers import GREY, dicom, nifti, save, sequence
 
 from medgen.data.images import read_image, read_images
+from medgen.data.intensity import FULL
 from medgen.data.writers.export import (
     Scale,
     format_of,
@@ -209,6 +210,17 @@ def test_a_nifti_lies_on_its_source_voxel_by_voxel(tmp_path: Path, case: str, na
     assert made.shape == shape and made.get_data_dtype() == np.float32 and np.array_equal(made.affine, theirs.affine)
     assert made.header.get_zooms() == theirs.header.get_zooms()
     np.testing.assert_allclose(made.get_fdata(), theirs.get_fdata(), atol=1e-6)
+
+
+def test_a_map_of_one_of_several_volumes_lies_on_it(tmp_path: Path) -> None:
+    voxels = (DRAW.permutation(480) / 479).astype(np.float32).reshape(6, 5, 4, 4)
+    source = nifti(tmp_path / "a.nii.gz", voxels, TURNED)
+    planes = {k: image.pixels[..., 0].astype(np.float32) for k, image in enumerate(read_images(source, FULL, axes="HWN2"))}
+    low, high = voxels[..., 2].min(), voxels[..., 2].max()
+    save_nifti(tmp_path / "map.nii.gz", planes, source)
+    made = nib.load(tmp_path / "map.nii.gz")
+    np.testing.assert_allclose(made.get_fdata() * (high - low) + low, voxels[..., 2], atol=1e-6)
+    assert np.array_equal(made.affine, TURNED)
 
 
 def test_slices_without_a_map_are_not_a_number(tmp_path: Path) -> None:

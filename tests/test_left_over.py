@@ -8,12 +8,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
+from trees import tree
 from writers import DRAW, save
 
 from medgen.data.images import parts_of, suffixes
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.left_over import ARCHIVES, MEDICAL, left_over
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.sources import list_source
 
 VOXELS = DRAW.integers(0, 256, (6, 5, 4), dtype=np.uint8)
 
@@ -90,6 +92,15 @@ def test_an_archive_is_named_as_what_it_is(tmp_path: Path) -> None:
 def test_an_image_that_the_source_does_not_speak_of_is_ignored(tmp_path: Path) -> None:
     save(tmp_path / "a.png", VOXELS[0])
     assert left_over(tmp_path, Listing([]))["kind"].tolist() == ["ignored"]
+
+
+def test_drawings_and_masks_without_an_image_are_named_as_what_they_are(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"Kvasir-SEG/{file}" for file in ("images/a.jpg", "masks/a.jpg", "masks/b.jpg", "annotated_images/a.jpg")))
+    rows = left_over(tmp_path, list_source(tmp_path)).set_index("file")["reason"].to_dict()
+    assert rows == {
+        "Kvasir-SEG/annotated_images/a.jpg": "a drawing or a copy of another, as its folder or its name says",
+        "Kvasir-SEG/masks/b.jpg": "a mask that no image of its name needs",
+    }
 
 
 def test_no_suffix_that_is_read_counts_as_one_that_is_not() -> None:

@@ -70,9 +70,13 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
     common = _common_depth(source, pictures)
     entries, notes = with_masks(source, [_entry(source, path, common) for path in pictures], masks)
     entries, box_notes, holding_boxes = with_boxes(with_relations(entries, common), others)
+    used = {mask.path for entry in entries for mask in entry.masks}
+    reasons = dict.fromkeys(holding_boxes, "")
+    reasons |= dict.fromkeys(set(images).difference(kept), "a drawing or a copy of another, as its folder or its name says")
+    reasons |= dict.fromkeys((path for path, _ in masks if path not in used), "a mask that no image of its name needs")
     if count := len(images) - len(kept):
         notes.append(f"{count} files are drawings or copies of the others, as the names of their folders say, and are left out")
-    return Listing(entries, [*notes, *box_notes], dict.fromkeys(holding_boxes, ""))
+    return Listing(entries, [*notes, *box_notes], reasons)
 
 
 def _entry(source: Path, path: Path, common: int | None) -> SourceFile:

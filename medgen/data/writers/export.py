@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -193,6 +194,8 @@ def _new_dataset(source: Dataset, frame: int) -> Dataset:
 def save_nifti(path: Path, planes: Mapping[int, NDArray[np.float32]], source: Path) -> None:
     """Write the maps of a volume's slices as float32 NIfTI with the shape, affine and units of the source.
 
+    Where one of several volumes was read, along a fourth axis, there is no such axis.
+
     Parameters
     ----------
     path : ends in .nii or .nii.gz
@@ -209,7 +212,8 @@ def save_nifti(path: Path, planes: Mapping[int, NDArray[np.float32]], source: Pa
     values = np.full((shape[2], shape[0] * shape[1]), np.nan, dtype=np.float32)
     for k, plane in planes.items():
         values[k, voxel_index] = plane
-    voxels = values.reshape(shape[2], shape[0], shape[1]).transpose(1, 2, 0).reshape(volume.shape)  # (Z, X * Y) -> (X, Y, Z)
+    own = volume.shape if values.size == prod(volume.shape) else shape
+    voxels = values.reshape(shape[2], shape[0], shape[1]).transpose(1, 2, 0).reshape(own)  # (Z, X * Y) -> (X, Y, Z)
     header = volume.header.copy()
     header.set_data_dtype(np.float32)
     header["cal_min"] = header["cal_max"] = 0  # the display range of the source
