@@ -105,7 +105,7 @@ def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[Stored
 
 def counted(entry: SourceFile, frame: SourceFrame) -> dict[str, str | int]:
     """Return what `medgen.data.preparing.tally` counts of a frame before it is cropped."""
-    marked = int(np.count_nonzero(frame.marks.mask))
+    marked = int(np.count_nonzero(frame.marks.mask)) if entry.masks or entry.boxes else 0  # a large frame takes a while to count
     return {
         "path": frame.name,
         "annotated": int(entry.annotated),

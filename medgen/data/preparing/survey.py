@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.data.field.contour import FIELD_SIDE
 from medgen.data.field.overlay import rules_for
 from medgen.data.images import opened
 from medgen.data.intensity import Intensity, keeps_convention
@@ -120,6 +121,9 @@ def _sample(entry: SourceFile, rule: Intensity, axes: str) -> _Sample | None:
     kept, rules = True, None
     try:
         with opened(entry.path, Sampling() if entry.frame is None else Sampling(numbers=(entry.frame,)), axes) as content:
+            if content.pyramid and rule.rule != "percentile":
+                small = content.pyramid()
+                return _Sample(_joined(()), _joined(()), True, rules_for(small.at(small.divisor_for(FIELD_SIDE))))
             wanted = {entry.frame} if entry.frame is not None else set(evenly_spaced(content.total, FRAMES).tolist())
             for position, frame in enumerate(content.frames):
                 place = position if entry.frame is None else frame.number
