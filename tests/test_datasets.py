@@ -69,13 +69,20 @@ def trained_on(data: Prepared, **settings: object) -> Run:
 @pytest.mark.parametrize("other", ["window:0,1000", "full", "auto", "percentile:1,99"])
 def test_frames_of_another_rule_of_intensity_are_refused(tmp_path: Path, other: str) -> None:
     run = trained_on(prepared(tmp_path / "a", intensity="window:100,900"))
-    with pytest.raises(RunError, match="prepare it with --intensity window:100,900, or give the raw frames"):
+    with pytest.raises(RunError, match="prepare it with --intensity window:100,900, or give raw frames"):
         open_for(run, prepared(tmp_path / "a", intensity=other).folder)
 
 
 def test_the_same_window_written_otherwise_is_the_same(tmp_path: Path) -> None:
     run = trained_on(prepared(tmp_path / "a", intensity="window:100,900"))
     assert shown_otherwise(run, open_for(run, prepared(tmp_path / "a", intensity="window:100.0,9e2").folder)) == ""
+
+
+def test_a_window_of_the_range_that_the_training_found_is_the_same(tmp_path: Path) -> None:
+    own = prepared(tmp_path / "a")
+    window = "window:{:g},{:g}".format(*own.settings.intensity_range or ())
+    run = trained_on(own)
+    assert shown_otherwise(run, open_for(run, prepared(tmp_path / "b", intensity=window).folder)) == ""
 
 
 def test_another_range_that_was_found_is_a_warning_with_both(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_flair_of_a_brats_case_is_labelled_by_its_segmentation(
     (entry,) = listing.entries
     assert entry.file == f"{above}{case}/{case}{read}.nii.gz" and entry.label_by_mask and entry.finding == "tumour"
     assert masks_of(entry, tmp_path) == [f"{above}{case}/{case}{read[0]}seg.nii.gz"]
-    assert "3 volumes of other sequences are left out" in listing.notes[0]
+    assert "3 volumes of other sequences are left out; --modality takes another of T1, T1CE, T2" in listing.notes[0]
 
 
 def test_a_brats_case_without_a_segmentation_has_no_label(tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ def check_fits(run: Run, data: Prepared) -> None:
 
     Raises
     ------
-    RunError : if size or channels differ, or another rule says which values are black and white: a window for lungs shows nothing
-        of what a model of livers has seen.
+    RunError : if size or channels differ, or another rule says which values are black and white, and other ones are: a window for
+        lungs shows nothing of what a model of livers has seen.
     """
     size, channels = run.origin.prepare.size, run.origin.prepare.channels
     if (size, channels) != (data.size, data.channels):
@@ -102,11 +102,12 @@ def check_fits(run: Run, data: Prepared) -> None:
             f"run '{run.folder}' was trained on {size} x {size} x {channels}, data set '{data.folder}' has "
             f"{data.size} x {data.size} x {data.channels}; prepare it with --size {size} or train another run"
         )
-    own, theirs = run.origin.prepare.intensity, data.settings.intensity
-    if _both_prepared(run, data) and Intensity.parse(own) != Intensity.parse(theirs):
+    own, theirs = run.origin.prepare, data.settings
+    same = Intensity.parse(own.intensity) == Intensity.parse(theirs.intensity)
+    if _both_prepared(run, data) and not same and not (own.intensity_range and _ends(own) == _ends(theirs)):
         raise RunError(
-            f"run '{run.folder}' was trained on frames of --intensity {own}, data set '{data.folder}' is prepared with {theirs}; "
-            f"prepare it with --intensity {own}, or give the raw frames, which are shown as the run's own"
+            f"run '{run.folder}' was trained on frames of --intensity {own.intensity}, data set '{data.folder}' is prepared with "
+            f"{theirs.intensity}; prepare it with --intensity {_rule(own)}, or give raw frames, which are shown as the run's own"
         )
 
 
@@ -132,6 +133,11 @@ def shown_otherwise(run: Run, data: Prepared) -> str:
     if not differing:
         return ""
     return f"The frames are not shown as those of the training ({'; '.join(differing)}); raw ones that are given would be."
+
+
+def _rule(settings: PrepareSettings) -> str:
+    """Return the rule that shows other frames as those of a data set, a found range in numbers."""
+    return "window:{:g},{:g}".format(*settings.intensity_range) if settings.intensity_range else settings.intensity
 
 
 def _ends(settings: PrepareSettings) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from medgen.data.images import is_image
@@ -79,20 +79,21 @@ def read_modality(source: Path, modality: str) -> Listing:
             strays.append(path)
     entries = []
     others = dict.fromkeys(strays, "belongs to no case of BraTS, whose volumes are called CASE_flair, CASE_t1, ..., CASE_seg")
-    rest = missing = 0
+    missing = 0
+    rest: list[str] = []
     for (_, case), volumes in cases.items():
         found = next((sequence for sequence in volumes if SEQUENCES.get(sequence) == wanted), "")
         if not found:
             missing += 1
             others |= dict.fromkeys(volumes.values(), f"its case has no {wanted}")
             continue
-        unread = [path for sequence, path in volumes.items() if sequence not in (found, "seg")]
-        rest += len(unread)
-        others |= dict.fromkeys(unread, f"another sequence than {wanted}")
+        unread = {sequence: path for sequence, path in volumes.items() if sequence not in (found, "seg")}
+        rest += [SEQUENCES[sequence] for sequence in unread]
+        others |= dict.fromkeys(unread.values(), f"another sequence than {wanted}")
         entries.append(_entry(source, case, volumes[found], volumes.get("seg")))
     if not entries:
         raise no_images(source, len(files), 0)
-    return Listing(entries, _notes(source, wanted, rest, missing, strays), others)
+    return Listing(entries, [*_notes(source, wanted, rest, missing, strays)], others)
 
 
 def _entry(source: Path, case: str, path: Path, segmentation: Path | None) -> SourceFile:
@@ -103,9 +104,12 @@ def _entry(source: Path, case: str, path: Path, segmentation: Path | None) -> So
     return SourceFile(path, file, "", "tumour" if masks else "", "", "", masks, (), bool(masks), None, related, bool(masks))
 
 
-def _notes(source: Path, wanted: str, others: int, missing: int, strays: Sequence[Path]) -> list[str]:
-    return [
-        *([f"{wanted} is read; {others} volumes of other sequences are left out; --modality takes another"] if others else []),
-        *([f"{missing} cases have no {wanted} and are left out"] if missing else []),
-        *([outside(source, strays, "belong to no case of BraTS")] if strays else []),
-    ]
+def _notes(source: Path, wanted: str, rest: Sequence[str], missing: int, strays: Sequence[Path]) -> Iterator[str]:
+    """Yield what was left out: volumes of the sequences in `rest`, cases without the wanted one, images of no case."""
+    if rest:
+        others = ", ".join(sorted(set(rest)))
+        yield f"{wanted} is read; {len(rest)} volumes of other sequences are left out; --modality takes another of {others}"
+    if missing:
+        yield f"{missing} cases have no {wanted} and are left out"
+    if strays:
+        yield outside(source, strays, "belong to no case of BraTS")
