@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SIZE, batch, class_settings, pick, tiny, training_batch
+from tiny import DEVICE, SIZE, batch, class_settings, pick, tiny, training_batch
 
 from medgen import registry
 from medgen.contract.capabilities import CAPABILITIES, Classifies, Diagnoses, Embeds, Reconstructs, Samples, Translates
@@ -68,7 +68,7 @@ def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -
     model, frames = tiny(name).eval(), batch()
     checkpoint.save(tmp_path / "w.safetensors", model.state_dict(), {})
     torch.manual_seed(1)
-    other = registry.create(name, class_settings(name), SIZE, 3).eval()
+    other = registry.create(name, class_settings(name), SIZE, 3).to(DEVICE).eval()
     checkpoint.load_weights(other, tmp_path / "w.safetensors")
     with torch.inference_mode():
         assert torch.equal(model.score(frames).score, other.score(frames).score)
@@ -107,7 +107,7 @@ def test_capabilities_do_what_they_say(name: str) -> None:
                 assert drawn.shape == frames.image.shape and drawn.min() >= 0 and drawn.max() <= 1
         if isinstance(model, Classifies):
             for probabilities in model.classify(frames).values():
-                torch.testing.assert_close(probabilities.sum(1), torch.ones(4))
+                torch.testing.assert_close(probabilities.sum(1).cpu(), torch.ones(4))
         if isinstance(model, Diagnoses):
             numbers, warning = model.diagnose(frames)
             assert all(math.isfinite(number) for number in numbers.values()) and isinstance(warning, str)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny import SIZE, Batches, batch, make_fit, tiny
+from tiny import SIZE, Batches, after, batch, make_fit, tiny
 from torch import nn
 
 from medgen.config import Settings
@@ -22,12 +22,6 @@ from medgen.engine.fit import STATE, WEIGHTS, Fit, LogRow, TrainSettings
 from medgen.engine.validate import validate
 from medgen.errors import RunError
 from medgen.types import Batch, Progress, Scores
-
-
-def after(steps: int) -> Callable[[], bool]:
-    """Return a stop signal that comes after so many steps."""
-    left = iter(range(steps - 1, -1, -1))
-    return lambda: next(left) <= 0
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

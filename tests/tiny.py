@@ -1,8 +1,13 @@
-"""The smallest settings of each backend that still do what the backend does, and batches to try them on."""
+"""The smallest settings of each backend that still do what the backend does, and batches to try them on.
+
+Models and batches are on the CPU, or on the device that MEDGEN_TEST_DEVICE names ("cuda"), so that test_backends.py can be run
+there; other tests are meant for the CPU alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from medgen.engine.device import make_fabric
 from medgen.engine.fit import Fit, TrainSettings
 from medgen.types import Batch
 
+DEVICE = torch.device(os.environ.get("MEDGEN_TEST_DEVICE", "cpu"))
 SIZE = 32
 NARROW = {  # settings that make a run quick; a backend that is not here is as it comes
     "controlvae": ["model.hidden=16"],
@@ -39,7 +45,7 @@ NARROW = {  # settings that make a run quick; a backend that is not here is as i
 def tiny(name: str, **settings: object) -> Backend:
     """Return a backend with fresh weights for frames of SIZE x SIZE x 3."""
     torch.manual_seed(0)
-    return registry.create(name, {**class_settings(name), **settings}, SIZE, 3)
+    return registry.create(name, {**class_settings(name), **settings}, SIZE, 3).to(DEVICE)
 
 
 def class_settings(name: str) -> dict[str, object]:
@@ -49,7 +55,7 @@ def class_settings(name: str) -> dict[str, object]:
 
 def training_batch(n: int = 4, seed: int = 0) -> Batch:
     """Return a batch with all that a backend may want in training: findings, and second frames."""
-    return replace(batch(n, seed), finding=torch.arange(n) % 2, other=batch(n, seed + 100).image)
+    return replace(batch(n, seed), finding=torch.arange(n) % 2, other=batch(n, seed + 100).image).to(DEVICE)
 
 
 def batch(n: int = 4, seed: int = 0) -> Batch:
@@ -58,7 +64,7 @@ def batch(n: int = 4, seed: int = 0) -> Batch:
     coarse = torch.rand(n, 3, 4, 4, generator=generator)
     image = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear")
     valid = torch.rand(n, 1, SIZE, SIZE, generator=generator) > 0.1
-    return Batch(image * valid, valid, torch.arange(n))
+    return Batch(image * valid, valid, torch.arange(n)).to(DEVICE)
 
 
 def pick(whole: Batch, k: int) -> Batch:
@@ -86,4 +92,10 @@ class Batches:
 def make_fit(folder: Path, model: Backend | None = None, steps: int = 3, **settings: Any) -> Fit:
     """Return a training of four epochs, or as the settings say."""
     chosen = TrainSettings(**({"epochs": 4, "precision": "float32", **settings}))
-    return Fit(model or tiny("endovae"), Batches(steps), Batches(), chosen, make_fabric("cpu", chosen.precision), folder)
+    return Fit(model or tiny("endovae"), Batches(steps), Batches(), chosen, make_fabric(DEVICE.type, chosen.precision), folder)
+
+
+def after(steps: int) -> Callable[[], bool]:
+    """Return a stop signal that comes after so many steps."""
+    left = iter(range(steps - 1, -1, -1))
+    return lambda: next(left) <= 0
