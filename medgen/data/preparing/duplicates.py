@@ -33,13 +33,17 @@ from numpy.typing import NDArray
 
 from medgen.data.images import parts_of
 from medgen.data.pixel_format import Pixels, to_uint8
+from medgen.data.preparing.hash_index import HashIndex
 from medgen.errors import ImageError
 
 SIDE = 16  # of a thumbnail, in pixels
 SIEVE = 10  # bits in which the hashes of near-duplicates may differ where thumbnails confirm them
 ALONE = 2  # and where nothing does
 CORRELATION = 0.96  # of the thumbnails of near-duplicates, at least
-CHECKED = 1 << 13  # thumbnails that are compared at once: 25 MB
+CHECKED = 1 << 10  # thumbnails that are compared at once: 3 MB, which the cache of a processor holds
+ROUNDING = 1e-4  # of a product of coarse thumbnails
+WAITING, ROWS = 1 << 22, 256  # rows that wait for their correlations: 32 MB; rows whose correlations are computed at once
+OF_CHANNEL = np.tile(np.eye(3, dtype=np.float32), (SIDE**2, 1))  # (768, 3) sums a thumbnail over its pixels
 
 
 def digest(path: Path) -> str:
@@ -109,8 +113,8 @@ def near_duplicates(
     """Return the pairs that join frames that are nearly the same, (i, j) with i < j, in order of i.
 
     A pair is left out where pairs before it have joined its frames already: a still scene of N frames gives N - 1 pairs, not all
-    of its N (N - 1) / 2. `join` makes groups of them. Time grows with the square of the number of frames (10,000: a few seconds),
-    memory with the number itself.
+    of its N (N - 1) / 2. `join` makes groups of them. 100,000 frames take seconds and a million minutes
+    (``tests/benchmarks/duplicates.py``); memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
 
     Parameters
     ----------
@@ -123,21 +127,55 @@ def near_duplicates(
         No pairs join frames of two owners: the outermost slices of two brains look alike, and are not of one patient. A frame of
         which nothing is known is then of the first owner that it is joined to.
     """
-    known = np.full(len(hashes), -1, dtype=np.int64) if owners is None else owners.copy()
     alike = _Alike(hashes, distance, thumbnails, correlation)
-    count = len(alike.hashes)
-    part = np.arange(count)  # the group of each frame so far: its lowest row
+    groups = _Groups(np.full(len(hashes), -1, dtype=np.int64) if owners is None else owners)
     pairs: list[tuple[int, int]] = []
-    for row in range(count - 1):
-        others = alike.to(row, row + 1 + np.flatnonzero(part[row + 1 :] != part[row]))
-        owner = max([known[row], *known[others[known[others] >= 0]][:1]]) if known[row] < 0 else known[row]
-        others = others[(known[others] == owner) | (known[others] < 0)]
+    for row in range(len(hashes)):
+        alike.index.drop_first(row)  # what is found from here on stands behind it
+        others = alike.confirmed(row, groups.joinable(row, alike.index.near(row)))
         if len(others):
-            joined, first = np.unique(part[others], return_index=True)
-            pairs += [(row, int(other)) for other in np.sort(others[first])]
-            group = np.isin(part, [*joined, part[row]])
-            part[group], known[group] = min(part[row], joined.min()), owner
+            pairs += [(row, other) for other in groups.join(row, others)]
     return pairs
+
+
+class _Groups:
+    """Frames that pairs have joined so far, each group of one owner at the most."""
+
+    def __init__(self, owners: NDArray[np.int64]) -> None:
+        self._labels = np.arange(len(owners))  # the group of each frame
+        self._owners = owners.copy()  # of each group, by its label
+        self._members: dict[int, list[int]] = {}  # of the groups of more than one
+
+    def joinable(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of `others` that are in another group than `row`, and of no other owner."""
+        labels, own = self._labels[others], self._labels[row]
+        free = labels != own
+        if self._owners[own] >= 0:
+            theirs = self._owners[labels]
+            free &= (theirs < 0) | (theirs == self._owners[own])
+        return others[free]
+
+    def join(self, row: int, others: NDArray[np.int64]) -> list[int]:
+        """Join `row` to the groups of `others`, which rise, and return the first frame of each; the first owner counts."""
+        joined = []
+        for label, other in _firsts(self._labels[others], others):
+            own, owner = self._labels[row], self._owners[label]
+            if self._owners[own] >= 0 and owner >= 0 and owner != self._owners[own]:
+                continue
+            joined.append(other)
+            small, large = sorted((int(own), label), key=lambda each: len(self._members.get(each, ())))
+            moved = self._members.pop(small, [small])  # the smaller one is renamed, so that no frame is often
+            self._members.setdefault(large, [large]).extend(moved)
+            self._labels[moved] = large
+            self._owners[large] = max(self._owners[own], owner)
+        return joined
+
+
+def _firsts(labels: NDArray[np.int64], others: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return each label with the first of the frames that have it, in the order of these."""
+    each, first = np.unique(labels, return_index=True)
+    order = np.argsort(first)
+    return list(zip(each[order].tolist(), others[first[order]].tolist(), strict=True))
 
 
 def likest_before(
@@ -155,47 +193,96 @@ def likest_before(
     correlation : least correlation of two thumbnails
     """
     alike = _Alike(hashes, None, thumbnails, correlation)
-    pairs = []
+    pairs: list[tuple[int, int]] = []
+    together: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}  # by the first that may be alike: one scene has mostly one
+    waiting = 0
     for row in np.flatnonzero(rank > rank.min(initial=0)).tolist():
-        others = alike.to(row, np.flatnonzero(rank < rank[row]))
-        if len(others):
-            pairs.append((int(others[np.argmax(alike.correlation_with(row, others))]), row))
-    return pairs
+        near = alike.index.near(row)
+        if len(others := alike.possible(row, near[rank[near] < rank[row]])):
+            together.setdefault(int(others[0]), []).append((row, others))
+            waiting += len(others)
+        if waiting >= WAITING:
+            pairs += [pair for scene in together.values() for pair in alike.likest(scene)]
+            together, waiting = {}, 0
+    pairs += [pair for scene in together.values() for pair in alike.likest(scene)]
+    return sorted(pairs, key=lambda pair: pair[1])
 
 
 class _Alike:
-    """Which frames are nearly the same as one."""
+    """Which frames are nearly the same as one: `index` finds those whose hashes are near, `confirmed` keeps those that are."""
 
     def __init__(
         self, hashes: NDArray[np.uint64], distance: int | None, thumbnails: NDArray[np.uint8] | None, correlation: float
     ) -> None:
-        self.hashes = np.asarray(hashes, dtype=np.uint64)
-        self._limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
+        limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
+        self.index = HashIndex(np.asarray(hashes, dtype=np.uint64), limit)
         self._thumbnails, self._least = thumbnails, correlation
-        self._flat = None if thumbnails is None else np.ptp(thumbnails, axis=(1, 2)).max(axis=1) == 0  # like no other
+        if thumbnails is not None:
+            self._coarse, self._lengths = _coarse(thumbnails)
 
-    def to(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of `others`, rows, that are nearly the same as `row`."""
-        near = others[np.bitwise_count(self.hashes[others] ^ self.hashes[row]) <= self._limit]
-        if self._flat is None:
-            return near
-        near = near[~self._flat[near]] if not self._flat[row] else near[:0]
-        return near[self.correlation_with(row, near) >= self._least]
+    def possible(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of `others`, rows whose hashes are near, that may be nearly the same as `row`: rising, each once."""
+        if self._thumbnails is not None and len(others):
+            others = others[self._coarse[others] @ self._coarse[row] >= self._least - ROUNDING]
+            others = others[(self._lengths[others] > 0) & (self._lengths[row] > 0)]  # a frame of one colour is like no other
+        others = np.sort(others)
+        return others[np.diff(others, prepend=-1) > 0]
 
-    def correlation_with(self, row: int, others: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the correlation of the thumbnail of `row` with those of `others`: (P,)."""
+    def confirmed(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of `others`, rows whose hashes are near, that are nearly the same as `row`: rising, each once."""
+        others = self.possible(row, others)
+        if self._thumbnails is None or not len(others):
+            return others
+        return others[self._correlations([row], others)[0] >= self._least]
+
+    def likest(self, scene: Sequence[tuple[int, NDArray[np.int64]]]) -> list[tuple[int, int]]:
+        """Return of rows with what may be alike to each the likest to each, (likest, row), of those that are alike to any."""
+        every = np.unique(np.concatenate([others for _, others in scene]))
+        pairs = []
+        for start in range(0, len(scene), ROWS):
+            some = scene[start : start + ROWS]
+            for (row, others), products in zip(some, self._correlations([row for row, _ in some], every), strict=True):
+                own = products[np.searchsorted(every, others)]
+                if own.max() >= self._least:
+                    pairs.append((int(others[np.argmax(own)]), row))
+        return pairs
+
+    def _correlations(self, rows: Sequence[int], others: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the correlations of the thumbnails of `rows` with those of `others`: (rows, others)."""
         assert self._thumbnails is not None
-        own = _centred(self._thumbnails[row : row + 1])[0]
-        parts = [self._thumbnails[others[start : start + CHECKED]] for start in range(0, len(others), CHECKED)]
-        return np.concatenate([np.empty(0, np.float32), *(_centred(part) @ own for part in parts)])
+        own = _centred(self._thumbnails[rows]) / self._lengths[rows, None]  # own means are 0, so those of others do not count
+        products = np.empty((len(rows), len(others)), dtype=np.float32)
+        for start in range(0, len(others), CHECKED):
+            some = self._thumbnails[others[start : start + CHECKED]]
+            products[:, start : start + CHECKED] = own @ some.reshape(len(some), -1).astype(np.float32).T
+        return products / self._lengths[others]
 
 
 def _centred(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return thumbnails as vectors of length 1 about their channels' means; a flat one is 0: (P, 16, 16, 3) -> (P, 768)."""
-    values = thumbnails.astype(np.float32)
-    values -= values.mean(axis=(1, 2), keepdims=True)
-    vectors = values.reshape(len(values), -1)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    """Return thumbnails as vectors about their channels' means: (P, 16, 16, 3) -> (P, 768)."""
+    values = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    means = values @ OF_CHANNEL / SIDE**2  # exact, as sums of small integers are
+    values -= np.tile(means, (1, SIDE**2))
+    return values
+
+
+def _coarse(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return vectors (N, 49) whose products are no less than the correlations, and the lengths of the thumbnails, (N,).
+
+    They are the thumbnails in squares of 4 x 4 pixels, which keeps lengths and only leaves some out, and the length of what is
+    left out, which two frames could have in common at the most (Cauchy and Schwarz); all for thumbnails of length 1.
+    """
+    coarse = np.zeros((len(thumbnails), 49), dtype=np.float32)
+    lengths = np.zeros(len(thumbnails), dtype=np.float32)
+    for start in range(0, len(thumbnails), CHECKED):
+        rows = slice(start, start + CHECKED)
+        vectors = _centred(thumbnails[rows])
+        lengths[rows] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        vectors /= np.maximum(lengths[rows, None], 1e-6)
+        squares = vectors.reshape(-1, 4, 4, 4, 4, 3).sum(axis=(2, 4)).reshape(len(vectors), 48) / 4
+        coarse[rows, :48] = squares
+        coarse[rows, 48] = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", squares, squares), 0))
+    return coarse, lengths
 
 
 def join(n: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
