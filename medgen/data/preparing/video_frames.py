@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.duplicates import thumbnail
+from medgen.data.preparing.parallel import go_on
 from medgen.errors import ImageError
 
 REJECTED, BLURRED, ALIKE = "rejected", "blurred", "alike"  # kinds of what is left out
@@ -62,6 +63,7 @@ def gather(file: str, frames: Iterable[Cropped], settings: PrepareSettings) -> G
     left_out: list[LeftOut] = []
     try:
         for frame in frames:
+            go_on()
             read.append(frame)
     except ImageError as error:
         if not is_video(read):
