@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 OUT ?= demo
 
-.PHONY: demo check test reproduce gpu clean
+.PHONY: demo check test reproduce bench gpu clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -40,6 +40,11 @@ reproduce: .venv/tested
 gpu: OUT = gpu
 gpu: .venv/tested
 	.venv/bin/python tests/benchmarks/gpu.py $(OUT)
+
+# The speeds of reports/benchmarks, measured again beside their rivals; what is measured in the folder already stays.
+bench: OUT = bench
+bench: .venv/tested
+	PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/bench.py $(OUT)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
