@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -29,8 +30,9 @@ FEWEST = 50  # pairs of pixels from which a likeness says something
 
 def is_one_colour(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bool:
     """Tell whether the valid pixels of a frame, (S, S, C) and (S, S), have one colour; without any they have none."""
-    tissue = pixels[valid]  # (n, C)
-    return bool(len(tissue)) and int((tissue.max(axis=0) - tissue.min(axis=0)).max()) <= ONE_COLOUR
+    mask = np.ascontiguousarray(valid).view(np.uint8)
+    ends = [cv2.minMaxLoc(channel, mask)[:2] for channel in cv2.split(np.ascontiguousarray(pixels))]  # lowest, highest
+    return bool(valid.any()) and max(high - low for low, high in ends) <= ONE_COLOUR
 
 
 def likeness(pixels: NDArray[np.uint8], valid: NDArray[np.bool_], width: float) -> float:
