@@ -19,8 +19,8 @@ DATA = Path(os.environ.get("MEDGEN_TEST_DATA", ROOT.parent / "shared" / "data"))
 RESERVE = 20.0  # seconds for what comes behind a training: scores of the normal validation frames, a threshold
 SMALL_SECONDS = 8.0
 SMALL = {
-    "pix2pix-maps": ["model.width=4", "model.critic_width=4", "data.resize_to=64"],
-    "pixelda-mnistm-full": ["model.width=4", "model.blocks=1", "model.discriminator_width=4"],
+    "pix2pix-maps": ["model.width=4", "model.critic_width=4", "data.resize_to=64", "data.epoch_frames=32"],
+    "pixelda-mnistm-full": ["model.width=4", "model.blocks=1", "model.discriminator_width=4", "data.epoch_frames=256"],
 }
 
 

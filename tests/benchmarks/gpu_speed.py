@@ -83,10 +83,14 @@ def speed(name: str, setting: Setting) -> Outcome:
     numbers["times_as_fast_as_plain"] = {
         loop: ratios(took[loop], took["plain"], counts[loop] / counts["plain"]) for loop in loops if loop != "plain"
     }
-    numbers["kernel_share"] = {
-        loop: kernel_share(take, counts[loop], took[loop]) for loop, take in loops.items() if device.type == "cuda"
-    }
-    return Outcome(said(numbers, device.type), numbers, missed(case, numbers["kernel_share"]))
+    numbers["kernel_share"] = shares = {}
+    problem = ""
+    try:
+        for loop, take in loops.items() if device.type == "cuda" else ():
+            shares[loop] = kernel_share(take, counts[loop], took[loop])
+    except RuntimeError as error:  # what was timed is worth telling, whether a profiler may be used here or not
+        problem = f"the share of the step in kernels is not known: {str(error).splitlines()[0]}"
+    return Outcome(said(numbers, device.type), numbers, problem or missed(case, shares))
 
 
 def said(numbers: dict[str, Any], device: str) -> str:
@@ -98,7 +102,8 @@ def said(numbers: dict[str, Any], device: str) -> str:
     shares = ", ".join(f"{share:.0%}" for share in numbers["kernel_share"].values())
     return (
         f"frames/s: {rates}; medgen {fast['median']} ({fast['low']} to {fast['high']}) times as fast as plain by {clock} clock; "
-        f"peak memory in this order {held} MiB; kernels {f'{shares} of the step' if shares else 'cannot be told on a CPU'}"
+        f"peak memory in this order {held} MiB; "
+        + (f"kernels {shares} of the step" if device == "cuda" else "the share in kernels cannot be told on a CPU")
     )
 
 
@@ -271,6 +276,8 @@ def kernel_share(take: Steps, count: int, took: list[Took]) -> float:
         and not event.name.startswith(("Memcpy", "Memset"))
     ]
     step = statistics.median(one.wall for one in took) / count
+    if not spans:
+        raise RuntimeError("the profiler saw no kernel")
     return round(covered(spans) * 1e-6 / few / step, 3)
 
 
