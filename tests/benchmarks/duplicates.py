@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.preparing.duplicates import SIEVE, join, likest_before, near_duplicates
+from medgen.data.preparing.duplicates import join, likest_before, near_duplicates
+from medgen.data.preparing.likeness import SIEVE
 
 SIDE, BLOCK, QUADRATIC = 16, 10_000, 20_000
 CLOCK = time.process_time

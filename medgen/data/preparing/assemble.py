@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from medgen.config import to_toml
 from medgen.data.augment import draw
-from medgen.data.content import is_one_colour, noise_warning
+from medgen.data.content import noise_warning
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
-from medgen.data.preparing.duplicates import dhash, likest_before, near_duplicates, thumbnail
+from medgen.data.preparing.duplicates import likest_before, near_duplicates
 from medgen.data.preparing.groups import find_groups, find_owners
 from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.parts import read_contents
 from medgen.data.preparing.splits import split_prepared
 from medgen.data.preparing.tally import blanked, tally
 from medgen.errors import DataError
@@ -40,7 +40,7 @@ def assemble(
     Parameters
     ----------
     out : folder of the data set
-    parts : files that `prepare` wrote, in the order of the frames
+    parts : files that hold them (`parts.part_files`), in the order of the frames
     unread : file, reason and kind of files that were not even opened
     about : source, digest, version, and which values are black and white
     notes : what the layout left out of the source, a sentence each
@@ -51,21 +51,15 @@ def assemble(
     ------
     DataError : if there is no frame at all.
     """
-    tables = []
-    for path in parts:
-        with np.load(path) as part:
-            tables.append(json.loads(str(part["table"])))
-    failed = [row for table in tables for row in table["left_out"]]
+    index, failed, hashes, thumbnails, empty = read_contents(parts)
     rejected = pd.concat([pd.DataFrame(failed, columns=list(unread.columns)), unread], ignore_index=True)
-    index = pd.DataFrame([row for table in tables for row in table["rows"]])
     if index.empty:
-        file, reason, _ = failed[0]
-        raise DataError(f"none of {len(failed)} files could be read; the first: {file}: {reason}")
-    hashes, thumbnails, empty = _look(parts)
+        raise DataError(f"none of {len(failed)} files could be read; the first: {failed[0].file}: {failed[0].reason}")
     index.loc[empty, "blanked"] = 1.0
     stated = index["group"] != ""
     owners = find_owners(index["group"].tolist(), index["related"].tolist())
-    alike = near_duplicates(hashes, thumbnails=thumbnails, owners=owners)
+    unknown = bool((owners < 0).any())  # else pairs could only join what belongs together anyway
+    alike = near_duplicates(hashes, thumbnails=thumbnails, owners=owners) if unknown else []
     index["group"] = find_groups(index["group"].tolist(), index["related"].tolist(), index["path"].tolist(), alike)
     index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
     pairs = _pairs_across(index, hashes, thumbnails)
@@ -168,20 +162,6 @@ def _add_copies(
         frames[len(index) + offset], valid[len(index) + offset] = pixels, copy_valid
     added = index.iloc[[row for _, row in jobs]].assign(copy=[copy for copy, _ in jobs])
     return pd.concat([index, added], ignore_index=True)
-
-
-def _look(parts: Sequence[Path]) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return the `dhash` and the `thumbnail` of each frame, and whether it is of one colour."""
-    hashes: list[int] = []
-    thumbnails: list[NDArray[np.uint8]] = []
-    empty: list[bool] = []
-    for path in parts:
-        with np.load(path) as part:
-            frames, valid = part["pixels"], part["valid"]
-            hashes += [dhash(pixels) for pixels in frames]
-            thumbnails += [thumbnail(pixels) for pixels in frames]
-            empty += [is_one_colour(pixels, shown) for pixels, shown in zip(frames, valid, strict=True)]
-    return np.array(hashes, dtype=np.uint64), np.stack(thumbnails), np.array(empty, dtype=bool)
 
 
 def _pairs_across(index: pd.DataFrame, hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -33,17 +33,11 @@ from numpy.typing import NDArray
 
 from medgen.data.images import parts_of
 from medgen.data.pixel_format import Pixels, to_uint8
-from medgen.data.preparing.hash_index import HashIndex
+from medgen.data.preparing.likeness import SIDE, Alike
 from medgen.errors import ImageError
 
-SIDE = 16  # of a thumbnail, in pixels
-SIEVE = 10  # bits in which the hashes of near-duplicates may differ where thumbnails confirm them
-ALONE = 2  # and where nothing does
 CORRELATION = 0.96  # of the thumbnails of near-duplicates, at least
-CHECKED = 1 << 10  # thumbnails that are compared at once: 3 MB, which the cache of a processor holds
-ROUNDING = 1e-4  # of a product of coarse thumbnails
-WAITING, ROWS = 1 << 22, 256  # rows that wait for their correlations: 32 MB; rows whose correlations are computed at once
-OF_CHANNEL = np.tile(np.eye(3, dtype=np.float32), (SIDE**2, 1))  # (768, 3) sums a thumbnail over its pixels
+WAITING = 1 << 22  # rows that wait for their correlations: 32 MB
 
 
 def digest(path: Path) -> str:
@@ -127,7 +121,7 @@ def near_duplicates(
         No pairs join frames of two owners: the outermost slices of two brains look alike, and are not of one patient. A frame of
         which nothing is known is then of the first owner that it is joined to.
     """
-    alike = _Alike(hashes, distance, thumbnails, correlation)
+    alike = Alike(hashes, distance, thumbnails, correlation)
     groups = _Groups(np.full(len(hashes), -1, dtype=np.int64) if owners is None else owners)
     pairs: list[tuple[int, int]] = []
     for row in range(len(hashes)):
@@ -192,7 +186,7 @@ def likest_before(
     rank : (N,) of each frame
     correlation : least correlation of two thumbnails
     """
-    alike = _Alike(hashes, None, thumbnails, correlation)
+    alike = Alike(hashes, None, thumbnails, correlation)
     pairs: list[tuple[int, int]] = []
     together: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}  # by the first that may be alike: one scene has mostly one
     waiting = 0
@@ -206,83 +200,6 @@ def likest_before(
             together, waiting = {}, 0
     pairs += [pair for scene in together.values() for pair in alike.likest(scene)]
     return sorted(pairs, key=lambda pair: pair[1])
-
-
-class _Alike:
-    """Which frames are nearly the same as one: `index` finds those whose hashes are near, `confirmed` keeps those that are."""
-
-    def __init__(
-        self, hashes: NDArray[np.uint64], distance: int | None, thumbnails: NDArray[np.uint8] | None, correlation: float
-    ) -> None:
-        limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
-        self.index = HashIndex(np.asarray(hashes, dtype=np.uint64), limit)
-        self._thumbnails, self._least = thumbnails, correlation
-        if thumbnails is not None:
-            self._coarse, self._lengths = _coarse(thumbnails)
-
-    def possible(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of `others`, rows whose hashes are near, that may be nearly the same as `row`: rising, each once."""
-        if self._thumbnails is not None and len(others):
-            others = others[self._coarse[others] @ self._coarse[row] >= self._least - ROUNDING]
-            others = others[(self._lengths[others] > 0) & (self._lengths[row] > 0)]  # a frame of one colour is like no other
-        others = np.sort(others)
-        return others[np.diff(others, prepend=-1) > 0]
-
-    def confirmed(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of `others`, rows whose hashes are near, that are nearly the same as `row`: rising, each once."""
-        others = self.possible(row, others)
-        if self._thumbnails is None or not len(others):
-            return others
-        return others[self._correlations([row], others)[0] >= self._least]
-
-    def likest(self, scene: Sequence[tuple[int, NDArray[np.int64]]]) -> list[tuple[int, int]]:
-        """Return of rows with what may be alike to each the likest to each, (likest, row), of those that are alike to any."""
-        every = np.unique(np.concatenate([others for _, others in scene]))
-        pairs = []
-        for start in range(0, len(scene), ROWS):
-            some = scene[start : start + ROWS]
-            for (row, others), products in zip(some, self._correlations([row for row, _ in some], every), strict=True):
-                own = products[np.searchsorted(every, others)]
-                if own.max() >= self._least:
-                    pairs.append((int(others[np.argmax(own)]), row))
-        return pairs
-
-    def _correlations(self, rows: Sequence[int], others: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the correlations of the thumbnails of `rows` with those of `others`: (rows, others)."""
-        assert self._thumbnails is not None
-        own = _centred(self._thumbnails[rows]) / self._lengths[rows, None]  # own means are 0, so those of others do not count
-        products = np.empty((len(rows), len(others)), dtype=np.float32)
-        for start in range(0, len(others), CHECKED):
-            some = self._thumbnails[others[start : start + CHECKED]]
-            products[:, start : start + CHECKED] = own @ some.reshape(len(some), -1).astype(np.float32).T
-        return products / self._lengths[others]
-
-
-def _centred(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return thumbnails as vectors about their channels' means: (P, 16, 16, 3) -> (P, 768)."""
-    values = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    means = values @ OF_CHANNEL / SIDE**2  # exact, as sums of small integers are
-    values -= np.tile(means, (1, SIDE**2))
-    return values
-
-
-def _coarse(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return vectors (N, 49) whose products are no less than the correlations, and the lengths of the thumbnails, (N,).
-
-    They are the thumbnails in squares of 4 x 4 pixels, which keeps lengths and only leaves some out, and the length of what is
-    left out, which two frames could have in common at the most (Cauchy and Schwarz); all for thumbnails of length 1.
-    """
-    coarse = np.zeros((len(thumbnails), 49), dtype=np.float32)
-    lengths = np.zeros(len(thumbnails), dtype=np.float32)
-    for start in range(0, len(thumbnails), CHECKED):
-        rows = slice(start, start + CHECKED)
-        vectors = _centred(thumbnails[rows])
-        lengths[rows] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-        vectors /= np.maximum(lengths[rows, None], 1e-6)
-        squares = vectors.reshape(-1, 4, 4, 4, 4, 3).sum(axis=(2, 4)).reshape(len(vectors), 48) / 4
-        coarse[rows, :48] = squares
-        coarse[rows, 48] = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", squares, squares), 0))
-    return coarse, lengths
 
 
 def join(n: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:

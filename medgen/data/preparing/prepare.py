@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from medgen import __version__
 from medgen.data.images import parts_of, suffix_of
 from medgen.data.prepared import Prepared, PrepareSettings, is_prepared, open_prepared
 from medgen.data.preparing.assemble import assemble
-from medgen.data.preparing.crop_file import Cropped, crop_file
+from medgen.data.preparing.crop_file import crop_file
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
 from medgen.data.preparing.survey import survey
-from medgen.data.preparing.video_frames import LeftOut, gather
 from medgen.data.readers import video
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, list_source
 from medgen.errors import DataError
-from medgen.files import short_digest, write_bytes
+from medgen.files import short_digest
 from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
@@ -67,20 +63,20 @@ def prepare(
         (out / "prepare.toml").unlink()
     elif out.exists() and (not out.is_dir() or (any(child.name != PARTS for child in out.iterdir()) and not overwrite)):
         raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out or pass --overwrite")
-    parts = out / PARTS / key
+    parts = out / PARTS / f"{key}-{FORMAT}"
     parts.mkdir(parents=True, exist_ok=True)
+    discard_unfinished(parts)
     found = survey(entries, settings, workers)
     settings = found.settings
-    chunks = list(enumerate(_chunks(entries)))
     total = len(entries)
     done = 0
     secret = group_key(entry.file for entry in entries)
-    for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings, secret), chunks, workers):
+    for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings, secret), enumerate(_chunks(entries)), workers):
         done += files
         on_progress(Progress("prepare", done, total))
     about = {"source": str(source), "digest": key, "medgen": __version__, "intensity": found.intensity}
     unread = left_over(source, listing)
-    assemble(out, [_part(parts, number) for number, _ in chunks], unread, about, listing.notes, settings, workers)
+    assemble(out, part_files(parts), unread, about, listing.notes, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
 
@@ -113,28 +109,11 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 
 def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings, key: bytes) -> int:
-    """Crop the frames of a few files into one part file, unless it is there; return how many files it stands for."""
-    path = _part(parts, number)
-    if path.exists():
+    """Crop the frames of a few files into one part, unless it is there; return how many files it stands for."""
+    if part_file(parts, number).exists():
         return len(entries)
-    frames: list[Cropped] = []
-    left_out: list[LeftOut] = []
+    part = PartWriter(parts, number, settings)
     for entry in entries:
-        gathered = gather(entry.file, crop_file(entry, settings, key), settings)
-        frames += gathered.frames
-        left_out += gathered.left_out
-    buffer = io.BytesIO()
-    size, channels = settings.size, settings.channels
-    np.savez(
-        buffer,
-        table=np.array(json.dumps({"rows": [frame.row for frame in frames], "left_out": left_out})),
-        pixels=np.array([frame.pixels for frame in frames], dtype=np.uint8).reshape(-1, size, size, channels),
-        valid=np.array([frame.valid for frame in frames], dtype=bool).reshape(-1, size, size),
-        mask=np.array([frame.mask for frame in frames], dtype=bool).reshape(-1, size, size),
-    )
-    write_bytes(path, buffer.getvalue())
+        part.add(entry.file, crop_file(entry, settings, key))
+    part.close()
     return len(entries)
-
-
-def _part(parts: Path, number: int) -> Path:
-    return parts / f"{number:06}.npz"

@@ -27,8 +27,6 @@ from numpy.typing import NDArray
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.duplicates import thumbnail
-from medgen.data.preparing.parallel import go_on
-from medgen.errors import ImageError
 
 REJECTED, BLURRED, ALIKE = "rejected", "blurred", "alike"  # kinds of what is left out
 
@@ -41,39 +39,17 @@ class LeftOut(NamedTuple):
     kind: str
 
 
-class Gathered(NamedTuple):
-    """What a file gives to a data set."""
-
-    frames: list[Cropped]
-    left_out: list[LeftOut]
-
-
-def gather(file: str, frames: Iterable[Cropped], settings: PrepareSettings) -> Gathered:
-    """Return the frames of a file, of a video those that are worth keeping.
-
-    A file that turns out to be damaged is left out as a whole; of a video the frames stay that could be read.
+def worth_keeping(frames: Sequence[Cropped], settings: PrepareSettings) -> tuple[list[Cropped], list[LeftOut]]:
+    """Return the frames of a video that are worth keeping, and the others.
 
     Parameters
     ----------
-    file : its name
-    frames : of it, read while they are asked for
+    frames : all of it that were read; a thumbnail does for the pixels of each
     settings : of the data set
     """
-    read: list[Cropped] = []
-    left_out: list[LeftOut] = []
-    try:
-        for frame in frames:
-            go_on()
-            read.append(frame)
-    except ImageError as error:
-        if not is_video(read):
-            return Gathered([], [LeftOut(file, str(error), REJECTED)])
-        left_out = [LeftOut(file, f"{error}; the {len(read)} frames that could be read are kept", REJECTED)]
-    if not is_video(read):
-        return Gathered(read, left_out)
-    sharp, blurred = without_blurred(read, settings.video_blur)
+    sharp, blurred = without_blurred(frames, settings.video_blur)
     different, alike = without_alike(sharp, settings.video_alike)
-    return Gathered(different, left_out + blurred + alike)
+    return different, blurred + alike
 
 
 def is_video(frames: Sequence[Cropped]) -> bool:
