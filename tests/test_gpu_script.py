@@ -99,8 +99,13 @@ def test_what_the_end_of_the_time_cuts_off_is_named(gpu: Any, setting: Any, monk
     assert [one["result"] for one in gpu.run_parts(["a", "b"], setting)] == ["failed", "skipped"]
 
 
-@pytest.mark.parametrize(("result", "status"), [("passed", 0), ("skipped", 0), ("failed", 1)])
-def test_the_exit_status_tells_whether_a_part_failed(
+@pytest.mark.parametrize(("part", "result", "passes"), [("recipe a", "skipped", True), ("speed a", "skipped", False)])
+def test_a_recipe_alone_may_be_left_out(gpu: Any, part: str, result: str, passes: bool) -> None:
+    assert gpu.passes(gpu.row(part, result, "")) is passes
+
+
+@pytest.mark.parametrize(("result", "status"), [("passed", 0), ("failed", 1)])
+def test_the_exit_status_tells_whether_every_part_passed(
     gpu: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: str, status: int
 ) -> None:
     monkeypatch.setattr(gpu, "run_parts", lambda parts, setting: [gpu.row(part, result, "why") for part in parts])

@@ -10,7 +10,8 @@ one for which the time would not be enough is left out and says so. They run in 
 where one of them ends it. ``OUT/table.txt`` holds the table, ``OUT/numbers.json`` all numbers with the card, its driver and the
 versions, ``OUT/log.txt`` what else was said.
 
-The exit status is 0 where no part failed. `--device cpu --small` tries the script itself on a machine without a GPU.
+The exit status is 0 where every part passed; a recipe may be left out.
+`--device cpu --small` tries the script itself on a machine without a GPU.
 """
 
 from __future__ import annotations
@@ -216,7 +217,12 @@ def main(words: Sequence[str]) -> int:
     about = {"device": given.device, "small": given.small, "seconds_allowed": given.seconds, **rows[0]["numbers"]}
     (out / "numbers.json").write_text(json.dumps({**about, "parts": rows}, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(text)
-    return 1 if any(one["result"] == "failed" for one in rows) else 0
+    return 0 if all(passes(one) for one in rows) else 1
+
+
+def passes(found: Row) -> bool:
+    """Tell whether a row speaks for success; recipes are trained only as far as time and data go."""
+    return found["result"] == "passed" or (found["result"] == "skipped" and found["part"].startswith("recipe "))
 
 
 if __name__ == "__main__":
