@@ -142,7 +142,7 @@ def _frame(file: BufferedReader, picture: PIL.Image.Image, number: int) -> Store
 def _pyramid(file: BufferedReader, picture: PIL.Image.Image) -> Callable[[], Pyramid] | None:
     """Return how to decode an upright JPEG of 8 bits, grey or colour, at a fraction of its size; None for others.
 
-    OpenCV decodes into the same bytes as Pillow, in half the time where a picture is large, but fills up a truncated file
+    OpenCV decodes into the same bytes as Pillow, in half the time where a picture is large, but may fill up a truncated file
     without a word: what does not end with the marker of an end is left to Pillow.
     """
     file.seek(-len(END_OF_IMAGE), SEEK_END)
