@@ -5,9 +5,9 @@ Shape letters: B frames in a batch, C channels, H and W source height and width 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,8 +114,22 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on `device`."""
         names = ("image", "valid", "index", "label", "mask", "other", "finding")
-        moved = {name: value.to(device, non_blocking=True) for name in names if (value := getattr(self, name)) is not None}
+        moved = {name: sent(value, device) for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **moved)
+
+
+def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return a tensor on `device`; a GPU fetches it by itself, from memory that stays where it is, and nobody waits for that."""
+    pinned = tensor.pin_memory() if str(device).startswith("cuda") and tensor.device.type == "cpu" else tensor
+    return pinned.to(device, non_blocking=True)
+
+
+class TrainingData(Protocol):
+    """Training batches, epoch by epoch; an epoch can begin at any of its steps."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,11 +97,15 @@ class MaskedFrames(LazyRows[np.uint8]):
         if len(incomplete) and self._shining:
             # the finest highlights were blurred by the resizing and are not marked invalid
             fine_highlights = np.stack([highlights(channel_levels(frame)) for frame in filled])  # (n, S, S)
-            pixels[incomplete] = _inpainted(filled, valid[incomplete] & ~fine_highlights)
+            shine = (fine_highlights & valid[incomplete]).any(axis=(1, 2))  # without any the frame would be filled as before
+            pixels[incomplete[shine]] = _inpainted(filled[shine], (valid[incomplete] & ~fine_highlights)[shine])
         return pixels * self._mask[..., None]
 
 
 def _inpainted(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return frames (n, S, S, C) with pixels that are not valid (n, S, S) filled from the valid ones around them."""
-    image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # (n, C, S, S)
-    return inpaint(image, torch.from_numpy(valid)[:, None]).round().byte().permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
+    filled = np.empty_like(pixels)
+    for k, (frame, own) in enumerate(zip(pixels, valid, strict=True)):  # one at a time stays in the caches
+        image = torch.from_numpy(frame).permute(2, 0, 1)[None].float()  # (1, C, S, S)
+        filled[k] = inpaint(image, torch.from_numpy(own)[None, None]).round().byte()[0].permute(1, 2, 0).numpy()  # (S, S, C)
+    return filled

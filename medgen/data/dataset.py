@@ -23,7 +23,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
 from medgen.data.scorable import left_out, scorable
 from medgen.errors import DataError
-from medgen.types import LABELS, Batch, DataRequirements
+from medgen.types import LABELS, Batch, DataRequirements, sent
 
 Overlay = Literal["mask", "common", "keep"]
 
@@ -41,7 +41,13 @@ class DataSettings(ReadSettings):
     per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
-def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask", classes: Sequence[str] = ()) -> Batch:
+def make_batch(
+    data: Prepared,
+    rows: NDArray[np.int64],
+    overlay: Overlay = "mask",
+    classes: Sequence[str] = (),
+    device: torch.device | str = "cpu",
+) -> Batch:
     """Return some frames as one batch, images in [0, 1].
 
     Parameters
@@ -50,14 +56,15 @@ def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask
     rows : (B,) int64, which frames
     overlay : "keep" calls all pixels valid; otherwise invalid pixels are 0
     classes : findings whose indices `Batch.finding` holds, -1 for a finding that is not among them; () for no `Batch.finding`
+    device : where the batch stays; frames travel there as the bytes that they are stored in
 
     Returns
     -------
     Batch of B frames (B, C, S, S). Of a data set of pairs, `Batch.other` holds the other frame of each pair.
     """
-    image, other = (None if frames is None else _to_tensor(frames[rows]) for frames in (data.frames, data.others))
+    image, other = (None if frames is None else _to_tensor(frames[rows], device) for frames in (data.frames, data.others))
     assert image is not None
-    valid = torch.from_numpy(data.valid[rows])[:, None]  # (B, 1, S, S)
+    valid = sent(torch.from_numpy(data.valid[rows])[:, None], device)  # (B, 1, S, S)
     valid = torch.ones_like(valid) if overlay == "keep" else valid
     mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
     codes = {label: code for code, label in enumerate(LABELS)}
@@ -66,12 +73,12 @@ def make_batch(data: Prepared, rows: NDArray[np.int64], overlay: Overlay = "mask
     findings = [class_indices.get(name, -1) for name in data.index["finding"].iloc[rows]] if classes else None
     finding = None if findings is None else torch.tensor(findings)
     other = None if other is None else other * valid
-    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, other, finding)
+    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, other, finding).to(device)
 
 
-def _to_tensor(frames: NDArray[np.uint8]) -> Tensor:
+def _to_tensor(frames: NDArray[np.uint8], device: torch.device | str) -> Tensor:
     """Return frames in [0, 1], channels first."""
-    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255  # (B, S, S, C) -> (B, C, S, S)
+    return sent(torch.from_numpy(frames), device).permute(0, 3, 1, 2).float() / 255  # (B, S, S, C) -> (B, C, S, S)
 
 
 def second_domain(data: Prepared, second: Prepared | None, overlay: Overlay = "mask") -> tuple[Prepared, NDArray[np.int64]]:
@@ -191,7 +198,7 @@ class TrainingBatches:
         size = self.settings.batch_size
         for step in range(start, len(self)):
             rows = order[step * size : (step + 1) * size]
-            batch = make_batch(self.data, rows, self.settings.overlay, self.classes).to(device)
+            batch = make_batch(self.data, rows, self.settings.overlay, self.classes, device)
             draws = draw(self.augment, len(batch), np.random.default_rng([self.seed, 2, number, step]))
             image, valid = self._augmented(batch.image, batch.valid, draws)
             other = None
@@ -217,7 +224,7 @@ class TrainingBatches:
         data, rows = self.pool
         rng = np.random.default_rng([self.seed, 4, number, step])
         chosen = rng.choice(rows, n, replace=n > len(rows))
-        batch = make_batch(data, chosen, self.settings.overlay).to(device)
+        batch = make_batch(data, chosen, self.settings.overlay, device=device)
         return self._augmented(batch.image, batch.valid, draw(self.augment, n, rng))[0]
 
 

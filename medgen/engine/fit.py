@@ -12,22 +12,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from medgen.config import Settings
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
+from medgen.engine.ahead import ahead
 from medgen.engine.device import Precision, move_model, seed_all
 from medgen.engine.player import PlayerOptimizer
 from medgen.engine.running_means import LogRow, Means
 from medgen.engine.stages import Position, Schedule
 from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError
-from medgen.types import Batch, OnProgress, Progress, no_progress
+from medgen.types import Batch, OnProgress, Progress, TrainingData, no_progress
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 STATE = "last.safetensors"
 WEIGHTS = "model.safetensors"
 QUIET_SHARE = 0.2  # share of the training, at its start, in which a collapsed model is not warned of: most begin so
+LOOK_SECONDS = 0.5  # between two looks at the losses: to look waits for the device, and it would stand still after each step
 SAVE_SECONDS = 60.0  # between two states on disk: an interrupted run loses about so much
 
 
@@ -52,14 +55,6 @@ class TrainSettings(Settings):
     panel_epochs: int = Field(10, ge=0)  # a panel of samples and reconstructions every so many epochs; 0 = none
     panel_frames: int = Field(8, ge=1, le=400)  # validation frames in a panel
     panel_choice: Literal["spread", "first"] = "spread"  # evenly over the validation frames, or the first ones
-
-
-class TrainingData(Protocol):
-    """Training batches, epoch by epoch; an epoch can begin at any of its steps."""
-
-    def __len__(self) -> int: ...
-
-    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]: ...
 
 
 class Fit:
@@ -164,8 +159,8 @@ class Fit:
         """Train what is left of the epoch; return False if it was stopped on the way."""
         self.model.train()
         position, steps = self.position, len(self.train)
-        started, before, frames = time.monotonic(), position.seconds, 0
-        for batch in self.train.epoch(position.epoch, position.step, self.fabric.device):
+        started, before, frames, loss, looked = time.monotonic(), position.seconds, 0, math.nan, -math.inf
+        for batch in self._batches():
             done = position.epoch * steps + position.step
             self._step(batch, done / steps)
             position.step += 1
@@ -173,21 +168,29 @@ class Fit:
                 on_steps(LogRow(step=done + 1, **self.means["steps"].row()))
                 self.means["steps"].clear()
             frames += len(batch)
+            if position.step == steps or time.monotonic() - looked > LOOK_SECONDS:
+                loss, looked = self._mean_loss(), time.monotonic()
             position.seconds = before + time.monotonic() - started
-            values = {name: value for name, value in self.means["epoch"].row().items() if name.startswith("train.")}
-            if not all(math.isfinite(value) for value in values.values()):
-                raise RunError(
-                    f"{_broken(values)} in epoch {position.epoch + 1}, step {position.step}; "
-                    "try a lower learning rate or train.clip=1"
-                )
             rate = frames / max(position.seconds - before, 1e-9)
-            bar_values = {"loss": sum(values.values()), "frames/s": rate, "epoch": position.epoch + 1}
+            bar_values = {"loss": loss, "frames/s": rate, "epoch": position.epoch + 1}
             on_progress(Progress("train", done + 1, self.settings.epochs * steps, bar_values))
-            if position.step < steps and stop():
+            stopped = position.step < steps and stop()
+            if stopped or (late := time.monotonic() - self.saved_at > 5 * SAVE_SECONDS):
+                self._mean_loss()  # no state that is broken goes to disk
+            if stopped:
                 return False
-            if time.monotonic() - self.saved_at > 5 * SAVE_SECONDS:
+            if late:
                 self.save()
         return True
+
+    def _batches(self) -> Iterator[Batch]:
+        """Yield what is left of the epoch; while a GPU works on a batch, the next one is made and sent to it."""
+        batches = self.train.epoch(self.position.epoch, self.position.step, self.fabric.device)
+        return ahead(batches) if self.fabric.device.type == "cuda" else batches
+
+    def _mean_loss(self) -> float:
+        """Return the sum of the epoch's mean losses so far, for which it waits for the device; refuse one that is not finite."""
+        return self.means["epoch"].loss(f"epoch {self.position.epoch + 1}, step {self.position.step}")
 
     def _step(self, batch: Batch, epochs: float) -> None:
         """Take the turns of one batch, `epochs` epochs after the start of the training."""
@@ -201,10 +204,14 @@ class Fit:
             name, losses = turn
             self.optimizers[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip, share)
             self.moved.add(name)
-            for means in self.means.values():
-                means.add({f"train.{loss}": value for loss, value in losses.items()})
-        for means in self.means.values():
-            means.add({f"note.{note}": value for note, value in self.model.notes.items()})
+            self._note({f"train.{loss}": value for loss, value in losses.items()})
+        self._note({f"note.{note}": value for note, value in self.model.notes.items()})
+
+    def _note(self, columns: Mapping[str, Tensor]) -> None:
+        """Add scalars of a turn to the means that are wanted."""
+        for kind, means in self.means.items():
+            if kind == "epoch" or self.settings.log_steps:
+                means.add(columns)
 
     def _close_epoch(self, on_progress: OnProgress) -> LogRow:
         """Validate, keep the best weights, move the learning rates and decide whether the training ends."""
@@ -291,8 +298,3 @@ class Fit:
         finally:
             for optimizer in self.optimizers.values():
                 optimizer.swap()
-
-
-def _broken(values: Mapping[str, float]) -> str:
-    name = next(name for name, value in values.items() if not math.isfinite(value))
-    return f"the loss '{name.removeprefix('train.')}' became {values[name]}"

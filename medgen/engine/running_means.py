@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+
+from medgen.errors import RunError
 
 
 class LogRow(dict[str, float]):
@@ -19,27 +22,55 @@ class Means:
     """Means of named scalars since the last `clear`, each over the turns that had it."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}  # (2,): total and number of turns
+        self.totals: dict[str, Tensor] = {}  # float32 scalars, each on the device of what it sums
+        self.turns: dict[str, int] = {}
 
     def add(self, columns: Mapping[str, Tensor]) -> None:
         """Add the scalars of one turn by their names."""
-        for name, value in columns.items():
-            total = value.detach().float()
-            turn = torch.stack([total, torch.ones_like(total)])  # (2,)
-            self.sums[name] = self.sums[name] + turn if name in self.sums else turn
+        values = {name: value.detach().float() for name, value in columns.items()}
+        known = [name for name in values if name in self.totals]
+        if known:
+            totals = [self.totals[name].to(values[name].device) for name in known]  # a resumed training has them on the CPU
+            torch._foreach_add_(totals, [values[name] for name in known])
+            self.totals |= dict(zip(known, totals, strict=True))
+        for name, value in values.items():
+            self.turns[name] = self.turns.get(name, 0) + 1
+            if self.turns[name] == 1:
+                self.totals[name] = value.clone()
 
     def row(self) -> dict[str, float]:
-        """Return the mean of each name."""
-        return {name: float(total / turns) for name, (total, turns) in self.sums.items()}
+        """Return the mean of each name; whoever asks waits for the device."""
+        if not self.totals:
+            return {}
+        totals = torch.stack([total.cpu() for total in self.totals.values()])
+        return dict(zip(self.totals, (totals / torch.tensor([*self.turns.values()])).tolist(), strict=True))
+
+    def loss(self, where: str) -> float:
+        """Return the sum of the means of the losses ("train.<loss>").
+
+        Raises
+        ------
+        RunError : if one is no longer a finite number; the message says `where` in the training that is.
+        """
+        values = {name.removeprefix("train."): value for name, value in self.row().items() if name.startswith("train.")}
+        if broken := [name for name, value in values.items() if not math.isfinite(value)]:
+            what = f"the loss '{broken[0]}' became {values[broken[0]]} in {where}"
+            raise RunError(f"{what}; try a lower learning rate or train.clip=1")
+        return sum(values.values())
 
     def clear(self) -> None:
         """Forget all turns."""
-        self.sums = {}
+        self.totals, self.turns = {}, {}
 
     def save(self, prefix: str, tensors: dict[str, Tensor]) -> None:
-        """Put the state into `tensors`, below `prefix`."""
-        tensors |= {f"{prefix}/{name}": value for name, value in self.sums.items()}
+        """Put the state into `tensors`, below `prefix`: (2,) total and number of turns of each name."""
+        tensors |= {
+            f"{prefix}/{name}": torch.stack([total, torch.full_like(total, self.turns[name])])
+            for name, total in self.totals.items()
+        }
 
     def load(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
         """Take back the state that `save` put below `prefix`."""
-        self.sums = {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
+        own = {name.removeprefix(f"{prefix}/"): pair for name, pair in tensors.items() if name.startswith(f"{prefix}/")}
+        self.totals = {name: pair[0].clone() for name, pair in own.items()}
+        self.turns = {name: int(pair[1]) for name, pair in own.items()}

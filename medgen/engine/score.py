@@ -17,6 +17,7 @@ from torch import Tensor
 
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Classifies, Reconstructs
+from medgen.engine.ahead import ahead
 from medgen.engine.device import move_model
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score_components import (
@@ -150,7 +151,7 @@ def score_batches(
     move_model(model, device).eval()
     scorer = Scorer(model, settings, normal_reference)
     total = len(batches)
-    for done, batch in enumerate(batches, start=1):
+    for done, batch in enumerate(ahead(batches), start=1):
         with torch.inference_mode():
             look = partial(_look, scorer, scores_alone)
             score, anomaly_map, components, reconstruction, classes = in_fixed_shape(look, batch.to(device))

@@ -1,4 +1,4 @@
-"""Figures: pure functions from data to SVG or PNG bytes."""
+"""Figures: pure functions from data to SVG or PNG bytes. Who draws no chart is spared the import of matplotlib."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from io import BytesIO
 from itertools import cycle
 from typing import Protocol
 
-import matplotlib
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +46,8 @@ def score_histogram(score: ArrayLike, label: Sequence[str], threshold: float | N
     -------
     SVG; the score axis is logarithmic where the scores are positive and span a factor of 100 or more.
     """
+    import matplotlib
+
     raw = np.asarray(score, dtype=float)
     names, raw = np.asarray(label, dtype=str)[np.isfinite(raw)], raw[np.isfinite(raw)]
     edges, log = score_bins(raw)
@@ -86,6 +88,8 @@ def roc_curve(score: ArrayLike, positive: ArrayLike, operating: tuple[float, flo
     positive : (N,) bool, holding both values
     operating : (false alarm rate, sensitivity) at the threshold, drawn as a dot; None for none
     """
+    import matplotlib
+
     alarms, sensitivity = roc(np.asarray(positive, dtype=int), score)
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = new_figure(1, (3.9, 3.5))
@@ -105,6 +109,7 @@ def loss_curves(history: pd.DataFrame) -> bytes:
     `history` has one row per epoch: epoch, and any of train.<loss>, val.<loss>, note.<name>, lr.<player>, diagnosis.<name>. The
     result is SVG; an axis is logarithmic where its values are positive and span a factor of `plot_style.LOG_FROM` or more.
     """
+    import matplotlib
     from matplotlib.ticker import MaxNLocator
 
     panes = _panes(history)
@@ -147,7 +152,8 @@ def heat(error: NDArray[np.float32], valid: NDArray[np.bool_], high: float) -> N
     `high` is > 0 and in the unit of `error`; values outside [0, high] take the colour of the end.
     """
     scaled = np.clip(np.nan_to_num(np.asarray(error, dtype=float), posinf=high) / max(high, 1e-30), 0, 1)
-    colours = matplotlib.colormaps["inferno"](scaled, bytes=True)[..., :3]
+    levels = np.minimum(256 * scaled, 255).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]  # matplotlib's, without its import
     rows, columns = np.indices(valid.shape)
     hatched = np.where((rows + columns) % 6 < 2, 110, 168)[..., None]
     return np.where(valid[..., None], colours, hatched).astype(np.uint8)

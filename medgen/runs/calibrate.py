@@ -20,6 +20,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.data.scorable import is_scored, left_out, scorable
 from medgen.engine import checkpoint
+from medgen.engine.ahead import ahead
 from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, Scorer, score_batches
@@ -122,7 +123,7 @@ def _fit_normal_reference(run: Run, data: Prepared, model: Backend, device: torc
     batches = FixedBatches(data, rows, run.settings.data)
     scorer = Scorer(model.to(device).eval(), run.settings.scoring)
     pooled_batches: list[dict[str, list[Tensor]]] = []
-    for done, batch in enumerate(batches, start=1):
+    for done, batch in enumerate(ahead(batches), start=1):
         pooled = in_fixed_shape(scorer.pooled, batch.to(device))
         pooled_batches.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))

@@ -106,7 +106,9 @@ class MidLayers:
     def maps_of_filled(self, image: Tensor, valid: Tensor, gradient: bool = False) -> list[FeatureMap]:
         """Return what `maps` does, of frames whose holes are filled already: several networks look at the same ones."""
         strides = self.settings.strides
-        layers = self.net.to(image.device).layers(image, self.settings.side, gradient, coarsest=max(strides))
+        if next(self.net.parameters(), image).device != image.device:  # to look at all weights takes longer than a small map does
+            self.net.to(image.device)
+        layers = self.net.layers(image, self.settings.side, gradient, coarsest=max(strides))
         return [FeatureMap(layers[stride], _counts(valid, layers[stride].shape[2:])) for stride in strides]
 
     def joined(self, image: Tensor, valid: Tensor, window: int = 1) -> FeatureMap:

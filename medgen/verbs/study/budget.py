@@ -21,13 +21,13 @@ from medgen.contract.backend import Stage
 from medgen.data.dataset import FixedBatches
 from medgen.data.scorable import scorable
 from medgen.engine.device import Device, make_fabric, seed_all
-from medgen.engine.fit import Fit, TrainingData
+from medgen.engine.fit import Fit
 from medgen.engine.running_means import LogRow
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import read_json, short_digest, write_json
 from medgen.runs.versions import made_by
-from medgen.types import Batch
+from medgen.types import Batch, TrainingData
 from medgen.verbs.study.settings import seconds as seconds_of
 from medgen.verbs.train import TrainingInputs
 
