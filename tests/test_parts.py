@@ -12,6 +12,7 @@ from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing import parts as module
 from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.duplicates import dhash, thumbnail
+from medgen.data.preparing.parallel import Stopped
 from medgen.data.preparing.parts import PartWriter, discard_unfinished, part_file, part_files, read_contents
 from medgen.errors import ImageError
 
@@ -111,3 +112,14 @@ def test_no_frames_are_no_index(tmp_path: Path) -> None:
     part.close()
     contents = read_contents(part_files(tmp_path))
     assert contents.table.empty and len(contents.hashes) == 0 and len(contents.left_out) == 1
+
+
+def test_a_worker_that_was_stopped_reads_no_further_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> None:
+        raise Stopped
+
+    monkeypatch.setattr(module, "go_on", stopped)
+    left = frames("a", 8)
+    with pytest.raises(Stopped):
+        PartWriter(tmp_path, 0, SETTINGS).add("a", left)
+    assert [frame.row["path"] for frame in left] == [f"a#{k}" for k in range(1, 8)] and not part_files(tmp_path)

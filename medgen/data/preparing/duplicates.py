@@ -140,7 +140,7 @@ class _Groups:
         self._owners = owners.copy()  # of each group, by its label
         self._members: dict[int, list[int]] = {}  # of the groups of more than one
 
-    def joinable(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+    def joinable(self, row: int, others: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return those of `others` that are in another group than `row`, and of no other owner."""
         labels, own = self._labels[others], self._labels[row]
         free = labels != own

@@ -57,18 +57,18 @@ class HashIndex:
         self._stops = np.cumsum(np.concatenate(sizes))
         self._starts = self._stops - np.concatenate(sizes)
 
-    def near(self, row: int) -> NDArray[np.int64]:
+    def near(self, row: int) -> NDArray[np.int32]:
         """Return the rows whose hash is near that of `row`, in no order, some several times; itself where it was not dropped."""
         cells = self._bases + ((self._cells[row, self._of_chunk] - self._bases) ^ self._flips)
         starts, stops = self._starts[cells].tolist(), self._stops[cells].tolist()
         slices = [slice(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
         if not slices:
-            return np.empty(0, dtype=np.int64)
+            return np.empty(0, dtype=np.int32)
         found = np.concatenate([self._sorted[cell] for cell in slices])
         near = np.bitwise_count(found ^ self._hashes[row]) <= self._distance
         if not near.any():
-            return np.empty(0, dtype=np.int64)
-        return np.concatenate([self._rows[cell] for cell in slices])[near].astype(np.int64)
+            return np.empty(0, dtype=np.int32)
+        return np.concatenate([self._rows[cell] for cell in slices])[near]
 
     def drop_first(self, row: int) -> None:
         """Find `row` no more; it is the lowest that is left."""

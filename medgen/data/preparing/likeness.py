@@ -33,21 +33,21 @@ class Alike:
         if thumbnails is not None:
             self._coarse, self._lengths = _coarse(thumbnails)
 
-    def possible(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+    def possible(self, row: int, others: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return those of `others`, rows whose hashes are near, that may be nearly the same as `row`: rising, each once."""
-        others = np.sort(others)
-        others = others[np.diff(others, prepend=-1) > 0]
-        if self._thumbnails is None or not len(others):
-            return others
-        others = others[self._coarse[others] @ self._coarse[row] >= self._least - ROUNDING]
-        return others[(self._lengths[others] > 0) & (self._lengths[row] > 0)]  # a frame of one colour is like no other
+        rising = np.sort(others)  # of half the width, in half the time
+        each = rising[np.diff(rising, prepend=-1) > 0].astype(np.int64)
+        if self._thumbnails is None or not len(each):
+            return each
+        each = each[self._coarse[each] @ self._coarse[row] >= self._least - ROUNDING]
+        return each[(self._lengths[each] > 0) & (self._lengths[row] > 0)]  # a frame of one colour is like no other
 
-    def confirmed(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+    def confirmed(self, row: int, others: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return those of `others`, rows whose hashes are near, that are nearly the same as `row`: rising, each once."""
-        others = self.possible(row, others)
-        if self._thumbnails is None or not len(others):
-            return others
-        return others[self._correlations([row], others)[0] >= self._least]
+        possible = self.possible(row, others)
+        if self._thumbnails is None or not len(possible):
+            return possible
+        return possible[self._correlations([row], possible)[0] >= self._least]
 
     def likest(self, scene: Sequence[tuple[int, NDArray[np.int64]]]) -> list[tuple[int, int]]:
         """Return of rows with what may be alike to each the likest to each, (likest, row), of those that are alike to any."""
