@@ -35,6 +35,8 @@ ROWS = {
     "prepare": Row("prepare_speed.py", (str(FRAMES),)),
     "duplicates": Row("duplicates.py", ("10000", "100000")),
     "scoring-endovae": Row("endovae_scoring.py", ("OUT/endovae", "OUT/data96"), ("endovae",)),
+    "scoring-dfm": Row("dfm_scoring.py", ("OUT/dfm", "OUT/data448"), ("dfm",)),
+    "training": Row("training_overhead.py"),
     "detection": Row("detection_speed.py"),
 }
 RUNS = {

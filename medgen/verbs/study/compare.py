@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from traceback import format_exception
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from medgen.verbs.results import open_split, split_rows
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
 from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
-from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, jobs_of, open_entry, train_or_reuse
+from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, is_begun, jobs_of, open_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
@@ -81,11 +82,13 @@ def compare(
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
     context = RunContext(out, device, command, on_progress, stop)
     failures: list[Failure] = []
-    jobs = _jobs(study, recipes, failures, context)
+    entries = _entries(study, recipes, failures, context)
     study.write(out / FILE)
     groups: dict[str, list[StudyRun]] = {}
-    for number, job in enumerate(jobs, 1):
-        on_progress(Progress("compare", number - 1, len(jobs), {}, f"{job.folder.name}: run {number} of {len(jobs)}"))
+    runs, total = itertools.count(1), len(entries) * study.seeds
+    for job in _jobs(study, entries, failures, context):
+        number = next(runs)
+        on_progress(Progress("compare", number - 1, total, {}, f"{job.folder.name}: run {number} of {total}"))
         try:
             run = None if stop() else train_or_reuse(job, study, context)
             if run is None:
@@ -99,7 +102,7 @@ def compare(
         return None
     if not groups:
         raise RunError(f"none of the backends could be compared; {failures[0].name}: {failures[0].reason}")
-    on_progress(Progress("compare", len(jobs), len(jobs)))
+    on_progress(Progress("compare", total, total))
     comparison = assemble(
         study.title or f"Comparison of {', '.join(study.backends)}",
         groups,
@@ -168,26 +171,47 @@ def compare_runs(
     return Compared(write_comparison(comparison, out), comparison)
 
 
-def _jobs(study: StudySettings, recipes: Mapping[str, RunSettings], failures: list[Failure], context: RunContext) -> list[Job]:
-    """Return the runs that a study asks for; an entry that cannot be set up is added to the failures."""
-    jobs: list[Job] = []
+def _entries(
+    study: StudySettings, recipes: Mapping[str, RunSettings], failures: list[Failure], context: RunContext
+) -> dict[str, RunSettings]:
+    """Return the entries that can be set up, and add the others to the failures; refuse what would be found wrong hours later."""
+    entries: dict[str, RunSettings] = {}
     first: tuple[str, pd.DataFrame] | None = None
     for entry, settings in recipes.items():
         if context.stop():
             break
         try:
             inputs = open_entry(study, settings)
-            entry_jobs = jobs_of(study, entry, inputs, context)
+            begun = jobs_of(study, entry, inputs, context) if is_begun(study, entry, context) else []
         except Exception as error:
             failures.append(_failed(entry, error, context))
             continue
         frames = identity(inputs.data, inputs.data.rows("test"))
         first = first or (entry, frames)
         check_same(*first, entry, frames)
-        for job in entry_jobs:
+        for job in begun:
             check_reusable(job, inputs)
-        jobs += entry_jobs
-    return jobs
+        entries[entry] = settings
+    return entries
+
+
+def _jobs(
+    study: StudySettings, entries: Mapping[str, RunSettings], failures: list[Failure], context: RunContext
+) -> Iterator[Job]:
+    """Yield the runs that a study asks for.
+
+    How fast an entry trains is measured when it is its turn, so that the first training begins soon. An entry that cannot be
+    trained within the budget is added to the failures.
+    """
+    for entry, settings in entries.items():
+        if context.stop():
+            return
+        try:
+            jobs = jobs_of(study, entry, open_entry(study, settings), context)
+        except Exception as error:
+            failures.append(_failed(entry, error, context))
+        else:
+            yield from jobs
 
 
 def _failed(name: str, error: Exception, context: RunContext) -> Failure:

@@ -59,10 +59,18 @@ def jobs_of(study: StudySettings, entry: str, inputs: TrainingInputs, context: R
         news = f"{entry}: {epochs} of {settings.train.epochs} epochs fit into {study.budget}"
         context.on_progress(Progress("compare", 0, 0, {}, news))
     minutes = TOLERANCE * seconds_of(study.budget) / 60 if timed else math.inf
-    return [
-        Job(entry, context.out / FOLDER / f"{entry}-seed{seed}", _with_train(settings, seed=seed, epochs=epochs), minutes)
-        for seed in range(study.seeds)
-    ]
+    folders = enumerate(_folders(study, entry, context))
+    return [Job(entry, folder, _with_train(settings, seed=seed, epochs=epochs), minutes) for seed, folder in folders]
+
+
+def is_begun(study: StudySettings, entry: str, context: RunContext) -> bool:
+    """Tell whether an earlier call has left a run of an entry."""
+    return any((folder / "run.toml").is_file() for folder in _folders(study, entry, context))
+
+
+def _folders(study: StudySettings, entry: str, context: RunContext) -> list[Path]:
+    """Return the folder of each run of an entry, by its seed."""
+    return [context.out / FOLDER / f"{entry}-seed{seed}" for seed in range(study.seeds)]
 
 
 def open_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:

@@ -1,0 +1,67 @@
+"""How long commands take to begin: `score` of one frame and the first step of `train`, against the bare import of PyTorch.
+
+python tests/benchmarks/start_up.py RUN DATASET FRAME [ROUNDS]
+
+RUN is trained, DATASET the prepared set of its training, FRAME a picture file. Each command runs in a process of its own; the
+training ends by itself after its first step. Prints as JSON the seconds of each of ROUNDS (3) rounds, and how many times as fast
+each is as `import torch` (so below 1), in whose seconds a busy machine shows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from timing import in_turn, print_result, ratios, seconds
+
+from medgen.runs.run import open_run
+
+COMMAND = "from medgen_cli.main import main; main({arguments!r})"
+FIRST_STEP = """
+import os
+from medgen.engine import fit
+step = fit.Fit._step
+fit.Fit._step = lambda *arguments: (step(*arguments), os._exit(0))
+"""
+
+
+def in_process(code: str) -> None:
+    """Run code in a fresh Python."""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def command(*arguments: object, before: str = "") -> Callable[[], None]:
+    """Return what runs a medgen command that writes to a folder of its own."""
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as out:
+            words = [str(argument) for argument in arguments]
+            in_process(before + COMMAND.format(arguments=[*words, "--out", f"{out}/out"]))
+
+    return run
+
+
+def main(folder: Path, dataset: str, frame: Path, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as frames:
+        shutil.copy(frame, frames)
+        works = {
+            "score": command("score", folder, frames),
+            "train": command("train", open_run(folder).settings.backend, dataset, before=FIRST_STEP),
+            "torch": lambda: in_process("import torch"),
+        }
+        took = in_turn(works, rounds)
+    names = ("score", "train")
+    print_result(
+        {
+            **{f"{name}_seconds": seconds(each) for name, each in took.items()},
+            **{f"{name}_to_import_of_torch": ratios(took[name], took["torch"]) for name in names},
+        }
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 3)
