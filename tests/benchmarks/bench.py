@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 FRAMES = HERE.parents[2] / "shared" / "data" / "hyperkvasir"
+FRAME = FRAMES / "normal-cecum" / "000e3fee-7f5c-4819-9f9c-4c983b68888a.jpg"
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -37,6 +38,7 @@ ROWS = {
     "scoring-endovae": Row("endovae_scoring.py", ("OUT/endovae", "OUT/data96"), ("endovae",)),
     "scoring-dfm": Row("dfm_scoring.py", ("OUT/dfm", "OUT/data448"), ("dfm",)),
     "training": Row("training_overhead.py"),
+    "start-up": Row("start_up.py", ("OUT/endovae", "OUT/data96", str(FRAME)), ("endovae",)),
     "detection": Row("detection_speed.py"),
 }
 RUNS = {
