@@ -107,8 +107,8 @@ def near_duplicates(
     """Return the pairs that join frames that are nearly the same, (i, j) with i < j, in order of i.
 
     A pair is left out where pairs before it have joined its frames already: a still scene of N frames gives N - 1 pairs, not all
-    of its N (N - 1) / 2. `join` makes groups of them. 100,000 frames take seconds and a million minutes
-    (``tests/benchmarks/duplicates.py``); memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
+    of its N (N - 1) / 2. `join` makes groups of them. ``tests/benchmarks/duplicates.py`` measures time and memory: 100,000 frames
+    take half a minute; memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
 
     Parameters
     ----------
