@@ -95,11 +95,11 @@ def train(
     if batches.left_out:
         what = left_out(batches.left_out, batches.left_out + len(batches.rows), "training frames")
         on_progress(Progress("train", 0, 0, {}, f"left out of the training: {what}"))
+    check_scoring(settings, data)
+    run = create_run(out, settings, data, command, second)
     learnt = batches.rows[:: max(1, len(batches.rows) // LOOKED_AT)]
     if noise := noise_warning(data.index.iloc[learnt], data.frames[learnt], data.valid[learnt]):
         on_progress(Progress("train", 0, 0, {}, f"warning: {noise}"))
-    check_scoring(settings, data)
-    run = create_run(out, settings, data, command, second)
     return _train(run, data, batches, device=device, max_minutes=max_minutes, on_progress=on_progress, stop=stop)
 
 
