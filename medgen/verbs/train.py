@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from medgen import registry
 from medgen.data.common_mask import common_mask, with_common_mask
-from medgen.data.content import LOOKED_AT, noise_warning
 from medgen.data.dataset import FixedBatches, TrainingBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
-from medgen.data.scorable import left_out, scorable
+from medgen.data.scorable import LOOKED_AT, left_out, noise_warning, scorable
 from medgen.engine.device import Device, make_fabric, precision_name
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from medgen.config import to_toml
 from medgen.data.augment import draw
-from medgen.data.content import noise_warning
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
 from medgen.data.preparing.duplicates import likest_before, near_duplicates
 from medgen.data.preparing.groups import find_groups, find_owners
@@ -20,6 +19,7 @@ from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import read_contents
 from medgen.data.preparing.splits import split_prepared
 from medgen.data.preparing.tally import blanked, tally
+from medgen.data.scorable import noise_warning
 from medgen.errors import DataError
 from medgen.files import replacing, write_csv, write_text
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.content import is_one_colour, likeness, noise_sentence
 from medgen.data.field.contour import crop
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import header_facts
@@ -24,7 +23,7 @@ from medgen.data.preparing.size_trap import size_sentences
 from medgen.data.preparing.source_frames import counted, opened_source
 from medgen.data.preparing.survey import survey
 from medgen.data.preparing.tally import level_sentences, mask_sentences
-from medgen.data.scorable import LEAST_VALID, left_out
+from medgen.data.scorable import LEAST_VALID, is_one_colour, left_out, likeness, noise_sentence
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
 from medgen.errors import DataError, ImageError

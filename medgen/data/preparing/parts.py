@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.content import is_one_colour
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import Cropped, Row
 from medgen.data.preparing.duplicates import dhash, thumbnail
 from medgen.data.preparing.likeness import SIDE
 from medgen.data.preparing.parallel import go_on
 from medgen.data.preparing.video_frames import REJECTED, LeftOut, is_video, worth_keeping
+from medgen.data.scorable import is_one_colour
 from medgen.errors import ImageError
 from medgen.files import write_bytes
 

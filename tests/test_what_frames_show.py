@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 
-from medgen.data.content import NOISE, is_one_colour, likeness, noise_sentence, noise_warning
 from medgen.data.field.contour import crop
 from medgen.data.images import read_image
 from medgen.data.pixel_format import to_uint8
 from medgen.data.pyramid import Pyramid
+from medgen.data.scorable import NOISE, is_one_colour, likeness, noise_sentence, noise_warning
 
 ALL = np.ones((32, 32), bool)
 RANDOM = np.random.default_rng(3)
