@@ -181,3 +181,18 @@ def test_the_packing_of_real_frames_changes_their_crops_by_less_than_a_grey_leve
         crops = [crop(Pyramid.of(frame), 96)[0].pixels.astype(int) for frame in (sharp, soft)]
         changes.append(np.abs(crops[0] - crops[1]).mean())
     assert np.mean(np.array(changes) < 1) >= 0.9 and np.median(changes) < 0.05
+
+
+@pytest.mark.parametrize(("shape", "apart"), [("octagonal", 1), ("round", 3)])
+def test_a_half_dark_rim_round_a_field_that_is_no_rectangle_is_left_out(real_data: Path, shape: str, apart: int) -> None:
+    for number, pixels in enumerate(real_frames(real_data, 12)):
+        inside = cv2.resize(tissue(pixels, np.random.default_rng(number)), (600, 520), interpolation=cv2.INTER_CUBIC)
+        lit = np.pad(outline(shape, 520, 600, np.random.default_rng(number)), 24)
+        rim = cv2.dilate(lit.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~lit
+        frame = np.pad(inside, ((24, 24), (24, 24), (0, 0)), mode="edge")
+        lights = (lit[..., None], (lit + 0.5 * rim)[..., None])
+        sharp, soft = (crop(Pyramid.of((frame * light).astype(np.uint8)), 448) for light in lights)
+        assert np.abs(np.array(soft[1].box) - np.array(sharp[1].box)).max() <= apart
+        shares = cut((0.5 * rim).astype(np.float32), soft[0].box)
+        half_dark = cv2.resize(shares, (448, 448), interpolation=cv2.INTER_AREA) > 0.4
+        assert (half_dark & soft[0].valid).mean() < 0.0005
