@@ -75,13 +75,11 @@ class Crop:
     pixels : (S, S, C) uint8 in [0, 255]
     valid : (S, S) bool, True where the pixel shows tissue
     box : the square in source pixels; it may reach outside the frame where the crop was padded
-    source : the path of the frame, with ``#k`` behind it for frame or slice k of a file that holds several
     """
 
     pixels: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     box: Box
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

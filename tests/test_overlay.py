@@ -112,4 +112,4 @@ def test_a_grey_frame_is_blanked_where_it_is_white_nearly_all_over(white: float,
 
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_in_colour_is_no_stained_section(seed: int) -> None:
-    assert rules_for(np.random.default_rng(seed).integers(0, 256, (96, 96, 3), dtype=np.uint8)) == "endoscopy"
+    assert rules_for(Pyramid.of(np.random.default_rng(seed).integers(0, 256, (96, 96, 3), dtype=np.uint8))) == "endoscopy"

@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from medgen.data.field.contour import crop
 from medgen.data.images import opened, read_image
 from medgen.data.pyramid import DIVISORS, Pyramid
 from medgen.errors import ImageError
+from medgen.types import Box
 
 
 def scene(height: int = 203, width: int = 301, channels: int = 3) -> NDArray[np.uint8]:
@@ -83,3 +85,11 @@ def test_cmyk_is_left_to_the_reader_that_knows_it(tmp_path: Path) -> None:
 )
 def test_the_smallest_picture_that_is_large_enough(shape: tuple[int, int], side: int, divisor: int) -> None:
     assert Pyramid.of(np.zeros((*shape, 1), np.uint8)).divisor_for(side) == divisor
+
+
+def test_a_jpeg_so_large_that_an_eighth_is_still_large_is_cropped(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.jpg", np.repeat(np.repeat(scene(500, 500), 8, axis=0), 8, axis=1))
+    with opened(path) as content:
+        assert content.pyramid is not None
+        cropped, field = crop(content.pyramid(), 32)
+    assert cropped.box == field.box == Box(0, 0, 4000, 4000) and cropped.pixels.shape == (32, 32, 3)

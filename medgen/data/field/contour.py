@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.field.overlay import (
+    FIELD_SIDE,
     ChannelLevels,
     Mask,
     find_overlay,
@@ -34,7 +35,6 @@ from medgen.types import Box, Crop, OverlayRules
 BORDER_LEVEL = 48  # no border is brighter than this, in grey levels
 BORDER_NOISE = 14  # nor do its 10th and 90th percentile lie farther apart
 SMALLEST_FIELD = 0.08  # of the frame's area; anything smaller is no field of view
-FIELD_SIDE = 240  # pixels that the shorter side of a frame keeps at the least where its field of view is looked for
 HALVED = 4  # times the side of a crop from which on its pixels are halved before they are resized
 
 
@@ -171,7 +171,7 @@ def _moved(mask: Mask, right: float, down: float) -> NDArray[np.uint8]:
 
 
 def crop(
-    picture: Pyramid, size: int, square: Literal["crop", "pad"] = "crop", rules: OverlayRules = "auto", source: str = ""
+    picture: Pyramid, size: int, square: Literal["crop", "pad"] = "crop", rules: OverlayRules = "auto"
 ) -> tuple[Crop, Field]:
     """Cut the field of view out of a frame and resize it to (size, size, C), with the pixels that show tissue.
 
@@ -181,7 +181,6 @@ def crop(
     size : side of the crop in pixels
     square : the centre square of the field of view, or the square around it
     rules : what is looked for that is no tissue (`medgen.data.field.overlay`)
-    source : the path of the frame
 
     Returns
     -------
@@ -191,12 +190,11 @@ def crop(
     divisor = picture.divisor_for(2 * FIELD_SIDE)
     pixels = picture.at(divisor)
     field = find_field(pixels)
-    rules = rules_for(picture.at(divisor * field.scale), rules) if rules == "auto" else rules
     box = square_box(field.box, square)
     seen = box.over(field.scale)
     levels = ChannelLevels(*(cut(plane, seen) for plane in field.levels))
     rim = -(-field.rim // field.scale)  # rounded up
-    overlay = find_overlay(levels, field.threshold, cut(field.green_box, seen), rules, rim)
+    overlay = find_overlay(levels, field.threshold, cut(field.green_box, seen), rules_for(picture, rules), rim)
     inside = cut(np.ones(field.mask.shape, dtype=bool), seen)
     valid = _moved(inside & ~overlay.any, box.left % field.scale / field.scale, box.top % field.scale / field.scale)
     finer = divisor
@@ -204,4 +202,4 @@ def crop(
         finer //= 2
     shown = cut(picture.at(finer), box.times(divisor // finer))
     field = field._replace(box=field.box.times(divisor), scale=divisor * field.scale)
-    return Crop(resize(shown, size), reduce_valid(valid, size), box.times(divisor), source), field
+    return Crop(resize(shown, size), reduce_valid(valid, size), box.times(divisor)), field

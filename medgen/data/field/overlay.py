@@ -16,7 +16,7 @@ rules                 blanks             right for
 ====================  =================  ============================================================
 
 Everything works at the resolution that it is handed, at which glyphs and highlights have to be told from tissue still
-(`contour.FIELD_SIDE`), and is brought to the prepared size afterwards. Lengths are stated for a field of view of 512 pixels and
+(`FIELD_SIDE`), and is brought to the prepared size afterwards. Lengths are stated for a field of view of 512 pixels and
 scale with it.
 
 What a pixel's channels say of it is worked out once for a frame (`channel_levels`) and handed to all that looks for something.
@@ -36,6 +36,7 @@ from medgen.types import OverlayRules
 
 Mask = NDArray[np.bool_]
 
+FIELD_SIDE = 240  # pixels that the shorter side of a frame keeps at the least where field of view and overlay are looked for
 BOX_SHARE = 0.004  # smallest share of the frame that counts as a box
 BOX_FILLED = 0.3  # share of a green box that is green at the least, whatever is drawn in it
 HIGHLIGHT_RISE = 45  # how far a highlight or glyph stands above its surroundings, in grey levels
@@ -90,19 +91,20 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return cv2.countNonZero(coloured) < GREY_SHARE * coloured.size
 
 
-def rules_for(pixels: NDArray[np.uint8], rules: OverlayRules = "auto") -> OverlayRules:
-    """Return the rules that hold for a frame, never "auto".
+def rules_for(picture: Pyramid, rules: OverlayRules = "auto") -> OverlayRules:
+    """Return the rules that hold for a frame, which is looked at in small; never "auto".
 
     Of 975 frames of HyperKvasir, 65 to 98 % of the pixels are coloured, red is 1.5 to 15 times as strong as blue and green
     stronger than blue; haematoxylin and eosin leave blue above green.
 
     Parameters
     ----------
-    pixels : (H, W, C) uint8, C 1 or 3
+    picture : the frame
     rules : the setting
     """
     if rules != "auto":
         return rules
+    pixels = picture.at(picture.divisor_for(FIELD_SIDE))
     if is_grey(pixels):
         return "dark"
     red, green, blue, _ = cv2.mean(pixels)

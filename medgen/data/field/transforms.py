@@ -72,7 +72,7 @@ class ContourCropd(MapTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             pixels = np.ascontiguousarray(np.asarray(result[key]).transpose(1, 2, 0))  # (H, W, C)
-            cut, _ = crop(Pyramid.of(to_uint8(pixels)), self.size, self.square, self.overlay, str(key))
+            cut, _ = crop(Pyramid.of(to_uint8(pixels)), self.size, self.square, self.overlay)
             result[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)
             result[f"{key}{self.valid_suffix}"] = torch.from_numpy(cut.valid[None])  # (1, S, S)
         return result

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.contour import FIELD_SIDE, crop, cut
+from medgen.data.field.contour import crop, cut
 from medgen.data.field.overlay import reduce_truth, rules_for
 from medgen.data.field.sharpness import sharpness
 from medgen.data.pixel_format import FileFrames, with_channels
@@ -79,9 +79,7 @@ def header_facts(entry: SourceFile, content: FileFrames, key: bytes) -> HeaderFa
 
 def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str, related: list[str]) -> Cropped:
     picture, size, counts = frame.picture, settings.size, counted(entry, frame)
-    rules = settings.overlay
-    if rules == "auto":
-        rules = rules_for(picture.at(picture.divisor_for(FIELD_SIDE)))
+    rules = rules_for(picture, settings.overlay)
     cut_out, field = crop(picture.converted(settings.channels, with_channels), size, settings.square, rules)
     empty = np.zeros((size, size), dtype=bool)
     mask = reduce_truth(cut(frame.marks.mask, cut_out.box), size) if counts["marked"] else empty

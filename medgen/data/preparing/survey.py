@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.contour import FIELD_SIDE
 from medgen.data.field.overlay import rules_for
 from medgen.data.images import opened
 from medgen.data.intensity import Intensity, keeps_convention
 from medgen.data.pixel_format import Raw, StoredFrame
 from medgen.data.prepared import PrepareSettings, evenly_spaced
 from medgen.data.preparing.parallel import in_order
+from medgen.data.pyramid import Pyramid
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
 from medgen.errors import ImageError
@@ -122,15 +122,14 @@ def _sample(entry: SourceFile, rule: Intensity, axes: str) -> _Sample | None:
     try:
         with opened(entry.path, Sampling() if entry.frame is None else Sampling(numbers=(entry.frame,)), axes) as content:
             if content.pyramid and rule.rule != "percentile":
-                small = content.pyramid()
-                return _Sample(_joined(()), _joined(()), True, rules_for(small.at(small.divisor_for(FIELD_SIDE))))
+                return _Sample(_joined(()), _joined(()), True, rules_for(content.pyramid()))
             wanted = {entry.frame} if entry.frame is not None else set(evenly_spaced(content.total, FRAMES).tolist())
             for position, frame in enumerate(content.frames):
                 place = position if entry.frame is None else frame.number
                 if place not in wanted:
                     continue
                 wanted.discard(place)
-                rules = rules or rules_for(_rough_picture(frame))
+                rules = rules or rules_for(Pyramid.of(_rough_picture(frame)))
                 if rule.rule == "auto" and frame.rendered is not None:
                     break
                 if rule.rule in ("auto", "percentile"):

@@ -74,7 +74,7 @@ def _middle(entry: SourceFile, settings: PrepareSettings) -> Image:
 
 def _steps(image: Image, size: int, settings: PrepareSettings) -> bytes:
     pixels = to_uint8(image.pixels)
-    rules = rules_for(pixels, settings.overlay)
+    rules = rules_for(Pyramid.of(pixels), settings.overlay)
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
     cropped, field = crop(Pyramid.of(pixels), size, rules=rules)
     outline = pixels.copy()
