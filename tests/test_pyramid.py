@@ -93,3 +93,15 @@ def test_a_jpeg_so_large_that_an_eighth_is_still_large_is_cropped(tmp_path: Path
         assert content.pyramid is not None
         cropped, field = crop(content.pyramid(), 32)
     assert cropped.box == field.box == Box(0, 0, 4000, 4000) and cropped.pixels.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpeg_that_opencv_does_not_know_is_left_to_pillow(
+    tmp_path: Path, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "a.jpg", scene(channels=channels))
+    monkeypatch.setattr("cv2.imdecode", lambda data, flags: None)
+    with opened(path) as content:
+        assert content.pyramid is not None
+        whole = next(content.frames).values.astype(np.uint8)
+        np.testing.assert_array_equal(content.pyramid().at(2), Pyramid.of(whole).at(2))

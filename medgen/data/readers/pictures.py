@@ -10,7 +10,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterator
-from io import SEEK_END, BufferedReader
+from io import SEEK_END, BufferedReader, BytesIO
 
 import cv2
 import numpy as np
@@ -157,13 +157,21 @@ def _pyramid(file: BufferedReader, picture: PIL.Image.Image) -> Callable[[], Pyr
 
         def read(divisor: int) -> NDArray[np.uint8]:
             pixels = cv2.imdecode(data, REDUCED[divisor] | (cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE))
-            if pixels is None:
-                raise ImageError("truncated, damaged or of a rare kind of JPEG")
+            if pixels is None:  # of a kind that OpenCV does not know
+                return Pyramid.of(_by_pillow(data)).at(divisor)
             return pixels if colour else pixels[..., None]
 
         return Pyramid(picture.height, picture.width, 3 if colour else 1, read)
 
     return opened
+
+
+def _by_pillow(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Decode a JPEG that is grey or in colour, (H, W, C)."""
+    try:
+        return np.atleast_3d(np.asarray(PIL.Image.open(BytesIO(data.tobytes()), formats=("JPEG",))))
+    except OSError as error:
+        raise ImageError(f"truncated, damaged or of a rare kind ({error})") from None
 
 
 def _palette(picture: PIL.Image.Image) -> NDArray[np.uint8]:
