@@ -68,7 +68,8 @@ class Group(click.Group):
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="medgen")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
+@click.option("--trust-code", multiple=True, metavar="SHA256", help="Of a program that a setting names and that may run.")
+def main(debug: bool, trust_code: tuple[str, ...]) -> None:
     """Generative anomaly detection for medical images, from raw frames to a report. For research, never for diagnosis.
 
     \b
@@ -79,3 +80,8 @@ def main(debug: bool) -> None:
     medgen compare DATA --backends endovae,vqvae2 --out STUDY
     medgen fid RUN                               how real its samples are
     """
+    if trust_code:
+        from medgen import api
+
+        for digest in trust_code:
+            api.trust_code(digest)

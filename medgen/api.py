@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medgen.registry import summaries as backends
     from medgen.runs.calibrate import set_threshold
     from medgen.runs.settings import recipe
+    from medgen.trust import trust_code
     from medgen.verbs.audit import audit
     from medgen.verbs.demo import demo
     from medgen.verbs.distance import fid
@@ -64,6 +65,7 @@ __all__ = [
     "study_of",
     "train",
     "translate",
+    "trust_code",
 ]
 
 _HOMES = {  # the module of each function and its name there: those that a type checker finds above
@@ -91,6 +93,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "study_of": "medgen.verbs.study.settings:study_of",
     "train": "medgen.verbs.train:train",
     "translate": "medgen.verbs.translate:translate",
+    "trust_code": "medgen.trust:trust_code",
 }
 
 if not TYPE_CHECKING:  # which would take any name for one that exists

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from medgen.errors import ConfigError, did_you_mean
 from medgen.files import short_digest
+
+NAMED_FILE = re.compile(r"(?P<before>file:|[\w.:-]+@)(?P<path>.+)", re.ASCII)  # a setting that names a file: file:PATH, NET@PATH
 
 
 class Settings(BaseModel):
@@ -83,6 +87,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read the recipe '{path}': {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
+
+
+def with_whole_paths(values: Any, folder: Path) -> Any:
+    """Return the settings of a file in `folder`: files that they name are looked for from there, not from the working folder."""
+    return _with_paths(values, lambda path: os.path.abspath(folder / Path(path).expanduser()))  # noqa: PTH100
+
+
+def with_paths_from(values: Any, folder: Path) -> Any:
+    """Return settings as a file in `folder` holds them: what `with_whole_paths` makes whole again, also where both have moved."""
+    return _with_paths(values, lambda path: Path(os.path.relpath(Path(path).expanduser(), folder)).as_posix())
+
+
+def _with_paths(values: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _with_paths(value, change) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_with_paths(value, change) for value in values]
+    named = NAMED_FILE.fullmatch(values) if isinstance(values, str) else None
+    return named["before"] + change(named["path"]) if named else values
 
 
 def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

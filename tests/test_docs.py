@@ -13,7 +13,6 @@ import gc
 import re
 import shlex
 import tomllib
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from io import BytesIO
@@ -30,7 +29,7 @@ from matplotlib.figure import Figure
 from medgen_cli.main import main
 from pydantic import BaseModel
 from sources import frame, idx, medmnist, noise, side_by_side
-from torch import Tensor, nn
+from untrained import save_lite
 from writers import save
 
 from medgen import api, registry
@@ -56,13 +55,6 @@ QUICK: Mapping[str, list[str]] = {
     "compare DATA": ["--seeds", "1", "--set", "train.epochs=2"],
 }
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
-
-
-class Colours(nn.Module):
-    """A network of one's own: the mean colour of a frame."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -149,9 +141,7 @@ def world(quick: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
         Path(f"MNIST/{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(24, dtype=np.uint8) % 2))
     Path("BSDS").mkdir()
     save(Path("BSDS/1.jpg"), noise(60, 40, 3))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(Colours()).save("NET.pt")
+    save_lite(Path("OWN.safetensors"))
     for line in commands("README"):
         run(line)
     run("medgen prepare FRAMES --out ELSEWHERE")
@@ -229,6 +219,7 @@ def test_every_setting_that_is_shown_is_understood_as_a_shell_passes_it(given: s
 
 def test_the_study_file_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
     (tmp_path / "study.toml").write_text(blocks("comparing", "toml")[0])
     assert [settings.model.get("latents") for settings in api.read_study(tmp_path / "study.toml").recipes().values()] == [
         None,

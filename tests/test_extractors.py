@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from untrained import save_lite
 
 from medgen.errors import ConfigError, MedgenError
 from medgen.nn.features import efficientnet, extractors, inception
 from medgen.nn.features.extractors import Extractor, available, load_extractor
+from medgen.trust import trust_code
 
 INCEPTION_HERE = "inception-2015" in available()
 LITE_HERE = "efficientnet-lite0" in available()
@@ -63,6 +66,7 @@ def script(net: nn.Module, path: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.script(net).save(str(path))
+    trust_code(sha256(path.read_bytes()).hexdigest())
     return f"file:{path}"
 
 
@@ -266,6 +270,13 @@ def test_a_file_of_something_else_is_refused(
         load_extractor("inception-2015")
 
 
+def test_weights_of_ones_own_in_a_named_net(tmp_path: Path) -> None:
+    state = save_lite(tmp_path / "own.safetensors")
+    own = load_extractor(f"efficientnet-lite0@{tmp_path / 'own.safetensors'}")
+    first = next(module for module in own.modules() if isinstance(module, nn.Conv2d))
+    torch.testing.assert_close(first.weight, state["000.conv.weight"])
+
+
 def test_another_training_of_inception_may_not_be_called_inception_2015(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     state: dict[str, Tensor] = {}
     for place, layer in enumerate(module for module in inception.inception().modules() if isinstance(module, nn.Conv2d)):
@@ -279,9 +290,14 @@ def test_another_training_of_inception_may_not_be_called_inception_2015(monkeypa
 
 def test_wrong_names_and_files_are_refused_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("no net")
+    trust_code(sha256(b"no net").hexdigest())
+    (tmp_path / "text.safetensors").write_text("no weights")
     for name, kind, message in (
         ("inception-2016", ConfigError, "did you mean 'inception-2015'"),
         ("file:/nowhere.pt", MedgenError, "no file"),
+        ("efficientnet-lite0@/nowhere.safetensors", MedgenError, "is no safetensors file; expected one with the weights of eff"),
+        (f"efficientnet-lite0@{tmp_path / 'text.pt'}", MedgenError, "is no safetensors file"),
+        (f"efficientnet-lite0@{tmp_path / 'text.safetensors'}", MedgenError, "is no safetensors file"),
         (f"file:{tmp_path / 'text.pt'}", MedgenError, "no TorchScript"),
         (script(nn.Conv2d(1, 2, 3), tmp_path / "grey.pt"), MedgenError, "failed on a \\(1, 3, 224, 224\\) image"),
         (script(Odd(), tmp_path / "odd.pt"), MedgenError, "returned no \\(B, F\\)"),

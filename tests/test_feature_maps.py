@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from medgen.errors import BackendError
 from medgen.nn.features.extractors import load_extractor
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers
+from medgen.trust import trust_code
 
 SETTINGS = LayerSettings(side=96, strides=(8, 16))
 IMAGE = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
@@ -66,6 +68,7 @@ class Pooled(nn.Module):
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_net_of_ones_own_has_the_map_that_it_returns(tmp_path: Path) -> None:
     torch.jit.script(Pooled()).save(str(tmp_path / "net.pt"))
+    trust_code(sha256((tmp_path / "net.pt").read_bytes()).hexdigest())
     layers = MidLayers(LayerSettings(extractor=f"file:{tmp_path / 'net.pt'}", side=48, strides=(16,)))
     ((found, _),) = layers.maps(IMAGE, VALID)
     torch.testing.assert_close(found, F.avg_pool2d(IMAGE, 16))

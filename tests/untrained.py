@@ -1,4 +1,4 @@
-"""A folder of frames and a run on it whose weights are those of its seed: quick to make, and the same on every machine."""
+"""A folder of frames, a run on it and an extractor whose weights are those of a seed: quick, and everywhere alike."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
 
 from medgen import api
 from medgen.contract.capabilities import OnePassFit
@@ -15,6 +17,7 @@ from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.engine import checkpoint
 from medgen.engine.fit import WEIGHTS
+from medgen.nn.features.efficientnet import EfficientNetLite0
 from medgen.runs.calibrate import calibrate
 from medgen.runs.run import Run, create_run
 from medgen.runs.settings import fill_defaults
@@ -49,3 +52,14 @@ def make_run(frames: Path | str, folder: Path, backend: str = "vae", settings: S
     checkpoint.save(folder / WEIGHTS, model.state_dict(), {})
     calibrate(run, data, torch.device("cpu"))
     return run
+
+
+def save_lite(path: Path) -> dict[str, torch.Tensor]:
+    """Write random weights of EfficientNet-Lite0 with their batch normalisation, in order; return them."""
+    state: dict[str, torch.Tensor] = {}
+    for place, layer in enumerate(module for module in EfficientNetLite0().modules() if isinstance(module, nn.Conv2d)):
+        one = torch.ones(layer.out_channels)
+        state |= {f"{place:03}.conv.weight": layer.weight.data.contiguous(), f"{place:03}.norm.mean": torch.zeros_like(one)}
+        state |= {f"{place:03}.norm.var": one - 1e-3, f"{place:03}.norm.beta": one / 10}
+    save_file(state, path)
+    return state

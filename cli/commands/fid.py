@@ -15,7 +15,10 @@ from ..progress import Display
 @click.argument("generated", metavar="RUN", type=PATH)
 @click.argument("reference", required=False, type=PATH)
 @click.option(
-    "--extractor", default="inception-2015", show_default=True, help="Or efficientnet-lite0, or file:PATH with a TorchScript."
+    "--extractor",
+    default="inception-2015",
+    show_default=True,
+    help="Or efficientnet-lite0, timm:NAME, either with @FILE.safetensors, or file:PATH with a TorchScript that is trusted.",
 )
 @click.option("--n", type=click.IntRange(6), default=10_000, show_default=True, help="Frames on each side at the most.")
 @click.option(

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen import __version__, registry
-from medgen.config import Settings, read_toml, to_toml
+from medgen.config import Settings, read_toml, to_toml, with_paths_from, with_whole_paths
 from medgen.contract.backend import Backend
 from medgen.data.images import read_image
 from medgen.data.prepared import Prepared, PrepareSettings
@@ -94,7 +94,8 @@ class Run:
 
     def write(self) -> Run:
         """Write ``run.toml``."""
-        sections = {**self.settings.model_dump(mode="json"), "origin": self.origin.model_dump(mode="json"), "about": self.about}
+        settings = with_paths_from(self.settings.model_dump(mode="json"), self.folder)
+        sections = {**settings, "origin": self.origin.model_dump(mode="json"), "about": self.about}
         write_text(self.folder / "run.toml", to_toml(sections))
         return self
 
@@ -148,7 +149,11 @@ class Run:
             chosen["scoring"] = self.settings.scoring.model_dump(mode="json", exclude_defaults=True)
         path = (self.folder / WEIGHTS).resolve()
         state = path.stat()
-        return _file_digest(path, json.dumps(chosen, sort_keys=True), (state.st_ino, state.st_size, state.st_mtime_ns))
+        return _file_digest(
+            path,
+            json.dumps(with_paths_from(chosen, self.folder), sort_keys=True),
+            (state.st_ino, state.st_size, state.st_mtime_ns),
+        )
 
     def stored_calibration(self) -> Calibration:
         """Return ``calibration.json``, whatever version of the code made it; {} for a run without normal validation frames."""
@@ -256,7 +261,7 @@ def open_run(folder: Path) -> Run:
     if not (folder / "run.toml").is_file():
         what = "is not a run folder" if folder.is_dir() else "does not exist"
         raise RunError(f"'{folder}' {what}; give one made by `medgen train BACKEND DATASET --out RUN`")
-    sections = read_toml(folder / "run.toml")
+    sections = with_whole_paths(read_toml(folder / "run.toml"), folder)
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
     origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)

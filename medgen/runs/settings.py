@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from medgen import registry
-from medgen.config import Settings, merged, override, read_toml
+from medgen.config import Settings, merged, override, read_toml, with_whole_paths
 from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
@@ -25,7 +25,7 @@ class WatchSettings(Settings):
     """How the samples of a model in training are watched: their Fréchet distance from normal training frames, in the log."""
 
     every: int = Field(0, ge=0)  # epochs between two measurements; 0 = none
-    extractor: str = "efficientnet-lite0"  # or "inception-2015", then it is an FID
+    extractor: str = "efficientnet-lite0"  # or "inception-2015", then it is an FID; or any other that `medgen fid` takes
     frames: int = Field(1000, ge=2)  # drawn, and real ones at the most
 
 
@@ -66,11 +66,12 @@ def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] 
     1
     """
     registry.load(backend)
-    values: dict[str, Any] = read_toml(config) if config else {}
+    values: dict[str, Any] = with_whole_paths(read_toml(config), config.parent) if config else {}
     if values.setdefault("backend", backend) != backend:
         raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")
     values = reduce(merged, over, values)
-    settings = RunSettings.parse(override(values, assignments), str(config or "settings"))
+    values = with_whole_paths(override(values, assignments), Path())
+    settings = RunSettings.parse(values, str(config or "settings"))
     registry.parse(backend, settings.model)
     return settings
 

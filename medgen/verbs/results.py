@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen import registry
+from medgen.config import with_paths_from
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Samples, Styles
 from medgen.data.prepared import Prepared
@@ -139,7 +140,9 @@ def evaluate_run(
 
 def page_settings(run: Run) -> dict[str, Any]:
     """Return the settings of a run, and those of the data set it was trained on, as nested plain values."""
-    return run.settings.model_dump(mode="json") | {"prepare": run.origin.prepare.model_dump(mode="json")}
+    return with_paths_from(run.settings.model_dump(mode="json"), run.folder) | {
+        "prepare": run.origin.prepare.model_dump(mode="json")
+    }
 
 
 def _metrics(

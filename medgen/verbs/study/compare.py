@@ -107,7 +107,7 @@ def compare(
         study.title or f"Comparison of {', '.join(study.backends)}",
         groups,
         failures=failures,
-        study=study.with_defaults().model_dump(mode="json"),
+        study=study.as_seen_from(out),
         commands=[*filter(None, [command]), f"medgen compare {FILE} --out STUDY"],
         on_progress=on_progress,
     )

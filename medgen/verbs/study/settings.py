@@ -19,6 +19,7 @@ A study file says it in TOML, and is all that is needed to repeat it::
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from medgen import registry
-from medgen.config import Settings, override, read_toml, to_toml
+from medgen.config import Settings, override, read_toml, to_toml, with_paths_from, with_whole_paths
 from medgen.data.native.addresses import is_address
 from medgen.errors import ConfigError
 from medgen.files import write_text
@@ -46,12 +47,12 @@ class StudyEntry(Settings):
     """One backend of a study, or one recipe of it."""
 
     backend: str = ""  # its registered name; "" = the entry's own name
-    config: str = ""  # a recipe (TOML), from the working folder
+    config: str = ""  # a recipe (TOML)
     settings: dict[str, Any] = Field(default_factory=dict)  # nested as a recipe, laid over it
 
 
 class StudySettings(Settings):
-    """A study. Paths are seen from the working folder."""
+    """A study. Paths in a file are seen from the folder that holds it, all others from the working folder."""
 
     title: str = ""
     dataset: str
@@ -98,13 +99,29 @@ class StudySettings(Settings):
             model = registry.parse(settings.backend, settings.model).model_dump(mode="json")
             values = {**settings.model_dump(mode="json"), "model": model}
             entries[name] = StudyEntry(backend=values.pop("backend"), settings=values)
-        kind, colon, path = self.dataset.rpartition(":") if is_address(self.dataset) else ("", "", self.dataset)
-        dataset = f"{kind}{colon}{Path(path).expanduser().resolve()}"
+        kind, path = _address(self.dataset)
+        dataset = f"{kind}{path.expanduser().resolve()}"
         return self.model_copy(update={"dataset": dataset, "common": {}, "backends": entries})
 
     def write(self, path: Path) -> None:
         """Write the complete study as TOML."""
-        write_text(path, to_toml(self.with_defaults().model_dump(mode="json")))
+        write_text(path, to_toml(self.as_seen_from(path.parent)))
+
+    def as_seen_from(self, folder: Path) -> dict[str, Any]:
+        """Return the complete study as a file in `folder` holds it."""
+        values = with_paths_from(self.with_defaults().model_dump(mode="json"), folder)
+        kind, path = _address(values["dataset"])
+        return {**values, "dataset": kind + Path(os.path.relpath(path, folder)).as_posix()}
+
+
+def _address(dataset: str) -> tuple[str, Path]:
+    """Return the kind of a data set's address with its colon, "" for a prepared one, and its folder."""
+    kind, colon, path = dataset.rpartition(":") if is_address(dataset) else ("", "", dataset)
+    return kind + colon, Path(path)
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    return os.path.abspath(folder / path.expanduser())  # noqa: PTH100 - a link in the path stays one
 
 
 def seconds(budget: str) -> float:
@@ -172,4 +189,11 @@ def read_study(path: Path) -> StudySettings:
     >>> list(api.read_study(STUDY).backends)
     ['vae']
     """
-    return StudySettings.parse(read_toml(path), str(path))
+    values = with_whole_paths(read_toml(path), path.parent)
+    study = StudySettings.parse(values, str(path))
+    kind, dataset = _address(study.dataset)
+    entries = {
+        name: entry.model_copy(update={"config": _seen_from(path.parent, Path(entry.config))}) if entry.config else entry
+        for name, entry in study.backends.items()
+    }
+    return study.model_copy(update={"dataset": kind + _seen_from(path.parent, dataset), "backends": entries})
