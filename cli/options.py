@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 PATH = click.Path(path_type=Path)
+SEED = click.IntRange(0, 2**63 - 1)
 MNIST_M = "mnist-m"
 MNIST_M_OPTIONS = {"source", "out", "mnist", "bsds", "size", "seed"}
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -74,7 +75,7 @@ def dataset_options(command: Command) -> Command:
         click.option("--copies", type=click.IntRange(0, 20), help="Augmented copies of each training frame.  [default: 0]"),
         click.option("--val-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.15]"),
         click.option("--test-share", type=click.FloatRange(0, 1), help="Of the normal frames.  [default: 0.25]"),
-        click.option("--seed", type=int, help="Of the splits and copies.  [default: 0]"),
+        click.option("--seed", type=SEED, help="Of the splits and copies.  [default: 0]"),
         click.option("--drop-leaks/--no-drop-leaks", default=False,
                      help="Leave test frames out that given splits have in training, too."),
         group_names_option,

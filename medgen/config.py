@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from medgen.errors import ConfigError, did_you_mean
 from medgen.files import short_digest
@@ -18,10 +18,25 @@ from medgen.files import short_digest
 NAMED_FILE = re.compile(r"(?P<before>file:|[\w.:-]+@)(?P<path>.+)", re.ASCII)  # a setting that names a file: file:PATH, NET@PATH
 
 
-class Settings(BaseModel):
-    """Base of all settings: frozen, and a key that it does not know is an error."""
+MOST = 65_536  # of a whole number whose setting states no limit of its own: sizes of layers and the like
+SEEDS = 2**63  # seeds lie below
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+class Settings(BaseModel):
+    """Base of all settings: frozen; an unknown key, a number that is not finite and a whole number above its limit are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _bounded(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what would fill the memory or never end."""
+        field = cls.model_fields[info.field_name or ""]
+        if not any(hasattr(limit, "le") or hasattr(limit, "lt") for limit in field.metadata):
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, int) and abs(number) > MOST for number in numbers):
+                raise ValueError(f"expected at most {MOST:,}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -51,6 +51,8 @@ def in_one_line(error: Exception, more: str = "`medgen --debug ...` shows more")
         return text
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller --set data.batch_size or --size"
+    if "allocate memory" in text:
+        return "out of memory; try a smaller --set data.batch_size or --size, or a smaller model"
     if "out of memory" in text.lower():
         return "the GPU is out of memory; try a smaller --set data.batch_size, or --device cpu"
     return f"this is a bug in medgen: {type(error).__name__}: {text} ({more})"

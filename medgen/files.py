@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +17,9 @@ import numpy as np
 import pandas as pd
 
 from medgen.errors import MedgenError
+
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would run, and what already stands quoted
+LONGEST = 180  # bytes of a name: with what is written behind it, it stays below the 255 of file systems
 
 
 @contextmanager
@@ -49,8 +54,52 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table whole or not at all: a header, no index, lines that end alike on every system."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    """Write a table whole or not at all: a header, no index, lines that end alike on every system.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it; `without_quotes` takes it away again.
+    """
+    write_text(path, csv_text(table))
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a table as `write_csv` writes it."""
+    quoted = _changed_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
+    text = quoted.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # of a name; readers take it for the end of a row unless it stands in quotes
+        return quoted.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return text
+
+
+def without_quotes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that was read with its texts as they were before `write_csv` quoted them."""
+    return _changed_texts(table, lambda text: text[1:] if text[:1] == "'" and FORMULA.match(text) else text)
+
+
+def _changed_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    texts = [name for name in table.columns if table[name].dtype == object or isinstance(table[name].dtype, pd.StringDtype)]
+    changed = {name: table[name].map(lambda value: change(value) if isinstance(value, str) else value) for name in texts}
+    return table.assign(**changed).rename(columns=lambda name: change(name) if isinstance(name, str) else name)
+
+
+def disk_name(name: str) -> str:
+    """Return the relative path under which to write what belongs to `name`, a path that some table or file states.
+
+    It leads out of no folder, and every file system takes it: characters that do not print become ``_``, a long name is cut.
+    Where anything was changed, a digest of the name keeps names apart.
+
+    Examples
+    --------
+    >>> disk_name("normal/a.jpg"), disk_name("../a.jpg")
+    ('normal/a.jpg', '_/a.jpg.d5bcb1ac')
+    """
+    parts = [part for part in name.split("/") if part]
+    kept = ["_" if part in (".", "..") else _printable(part) for part in parts] or ["_"]
+    return "/".join(kept) + ("" if kept == parts else f".{short_digest(name.encode(errors='surrogateescape'))[:8]}")
+
+
+def _printable(part: str) -> str:
+    shown = "".join(letter if letter.isprintable() and letter != "\\" else "_" for letter in part)
+    return shown.encode()[:LONGEST].decode(errors="ignore")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_the_real_frames_are_all_read_and_keep_their_splits(real_data: Path, tmp
         for name in (row[0], row[5]):
             if name:
                 (tmp_path / "some" / name).parent.mkdir(parents=True, exist_ok=True)
-                (tmp_path / "some" / name).symlink_to(folder / name)
+                shutil.copy(folder / name, tmp_path / "some" / name)
     (tmp_path / "some" / "manifest.csv").write_text("\n".join([lines[0], *(",".join(row) for row in chosen)]) + "\n")
     data = prepare(tmp_path / "some", tmp_path / "d", PrepareSettings())
     assert [len(data.rows(split)) for split in ("train", "val", "test")] == [6, 6, 6] and not len(data.rejected())

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..options import PATH, device_option
+from ..options import PATH, SEED, device_option
 from ..progress import Display
 
 
@@ -20,11 +20,11 @@ from ..progress import Display
     show_default=True,
     help="Or efficientnet-lite0, timm:NAME, either with @FILE.safetensors, or file:PATH with a TorchScript that is trusted.",
 )
-@click.option("--n", type=click.IntRange(6), default=10_000, show_default=True, help="Frames on each side at the most.")
+@click.option("--n", type=click.IntRange(6, 1_000_000), default=10_000, show_default=True, help="Frames on each side.")
 @click.option(
     "--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True, help="Of REFERENCE."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the frames that RUN draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the frames that RUN draws.")
 @device_option
 def fid(generated: Path, reference: Path | None, **chosen: Any) -> None:
     """Say how far the samples of RUN are from real normal frames: FID, KID, precision, recall, density, coverage.

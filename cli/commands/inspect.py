@@ -15,9 +15,9 @@ from ..progress import Display
 @click.argument("source", type=PATH)
 @click.option("--out", type=PATH, help="Folder for the tables as CSV.  [default: none are written]")
 @click.option("--steps", type=PATH, help="Folder for pictures of how the field of view of single frames is found.")
-@click.option("--limit", type=click.IntRange(1), default=12, show_default=True, help="Pictures with --steps.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=12, show_default=True, help="Pictures with --steps.")
 @click.option("--size", type=click.IntRange(16, 1024), default=96, show_default=True, help="Side of the crop shown with --steps.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
 @group_names_option
 @reading_options
 def inspect(

@@ -28,7 +28,9 @@ from ..progress import Display
     default="",
     help="Of contours: a raw score, or the share of pixels of normal validation frames that lie below.  [default: 99%]",
 )
-@click.option("--smooth", type=click.FloatRange(0), default=0.0, show_default=True, help="Sigma of a Gaussian, in crop pixels.")
+@click.option(
+    "--smooth", type=click.FloatRange(0, 1024), default=0.0, show_default=True, help="Sigma of a Gaussian, crop pixels."
+)
 @input_options
 def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Write RUN's map of each frame of INPUT (raw frames or a data set) on the original frame, and laid over it."""

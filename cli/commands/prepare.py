@@ -15,7 +15,7 @@ from ..progress import Display
 @click.argument("source", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder of the prepared data set.")
 @dataset_options
-@click.option("--workers", type=click.IntRange(1), help="Threads; the result is the same for any number.  [default: one a core]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Threads; the result is the same for any.  [default: one a core]")
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is in --out.")
 @click.option("--mnist", type=PATH, help="Folder of MNIST, where SOURCE is mnist-m.")
 @click.option("--bsds", type=PATH, help="Folder with photographs of BSDS500, where SOURCE is mnist-m.")

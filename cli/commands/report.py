@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--input", "input_path", metavar="FOLDER", type=PATH, help="Rank new frames instead, which need no label; of one RUN."
 )
-@click.option("--top", type=click.IntRange(1), default=24, show_default=True, help="Frames shown with --input.")
+@click.option("--top", type=click.IntRange(1, 10_000), default=24, show_default=True, help="Frames shown with --input.")
 @device_option
 def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, top: int, **chosen: Any) -> None:
     """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it.

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from ..options import PATH, device_option, label_option
+from ..options import PATH, SEED, device_option, label_option
 
 
 @click.command()
 @click.argument("run", type=PATH)
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Frames to draw.")
 @click.option("--out", type=PATH, required=True, help="Picture (PNG) of all, or a folder for a file each.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @label_option
 @device_option
 def sample(run: Path, count: int, out: Path, **chosen: Any) -> None:

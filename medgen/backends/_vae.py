@@ -33,7 +33,7 @@ class VariationalConfig(Settings):
     control: ControllerSettings = ControllerSettings()
     optimizer: Optimizer = Optimizer()
     score: ResidualSettings = ResidualSettings()
-    draws: int = Field(0, ge=0)  # from the posterior, over which the score is averaged; 0: one reconstruction, from its mean
+    draws: int = Field(0, ge=0, le=10_000)  # from the posterior, averaged over; 0: one reconstruction, from its mean
 
 
 class Variational(Backend):

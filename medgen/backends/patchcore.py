@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig, top
+from medgen.config import SEEDS
 from medgen.nn.features.coreset import greedy_coreset
 from medgen.types import Batch, Scores
 
@@ -20,11 +21,11 @@ from medgen.types import Batch, Scores
 class Config(OnePassConfig):
     """Settings of PatchCore."""
 
-    bank: int = Field(4000, ge=1)  # patches that are kept
-    most: int = Field(200_000, ge=1)  # patches among which they are chosen, drawn at random from all: bounds the memory
+    bank: int = Field(4000, ge=1, le=10**7)  # patches that are kept
+    most: int = Field(200_000, ge=1, le=10**8)  # patches among which they are chosen, drawn at random from all: bounds the memory
     local: int = Field(3, ge=1)  # side of the square of grid cells over which a patch is averaged
     neighbours: int = Field(9, ge=1)  # in the bank, by which an unusual patch in the bank is known
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=SEEDS)
 
 
 class Model(OnePass):

@@ -30,11 +30,11 @@ class Optimizer(Settings):
     lr: float = Field(1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(0.0, ge=0)
-    warmup_steps: int = Field(0, ge=0)  # the learning rate rises linearly over so many steps
-    plateau_epochs: int = Field(0, ge=0)  # epochs without a better validation loss before the rate falls; 0 = never
+    warmup_steps: int = Field(0, ge=0, le=10**9)  # the learning rate rises linearly over so many steps
+    plateau_epochs: int = Field(0, ge=0, le=10**6)  # epochs without a better validation loss before the rate falls; 0 = never
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     min_lr: float = Field(1e-6, ge=0)
-    decay_every: int = Field(0, ge=0)  # steps after each of which the rate is multiplied with decay_factor; 0 = never
+    decay_every: int = Field(0, ge=0, le=10**9)  # steps after each of which the rate is multiplied with decay_factor; 0 = never
     decay_factor: float = Field(0.95, gt=0, lt=1)
     decay_from: float = Field(1.0, ge=0, le=1)  # share of a stage from which the rate falls linearly to min_lr; 1 = it stays
     ema: float = Field(0.0, ge=0, lt=1)  # decay of a moving average of the weights, which is what is kept and scored; 0 = none

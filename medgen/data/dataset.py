@@ -37,8 +37,8 @@ class DataSettings(ReadSettings):
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
     other: str = ""  # address of a second domain's data set; "" takes the frames of split "unused"
-    epoch_frames: int = Field(0, ge=0)  # that make an epoch, drawn at random each time; 0 = every frame once
-    per_class: int = Field(0, ge=0)  # train on so many frames of each finding, chosen by the seed; 0 = all
+    epoch_frames: int = Field(0, ge=0, le=10**9)  # that make an epoch, drawn at random each time; 0 = every frame once
+    per_class: int = Field(0, ge=0, le=10**9)  # train on so many frames of each finding, chosen by the seed; 0 = all
 
 
 def make_batch(

@@ -18,12 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from medgen.config import Settings, read_toml
+from medgen.config import SEEDS, Settings, read_toml
 from medgen.data.augment import AugmentSettings
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
 from medgen.data.sampling import Sampling
 from medgen.errors import ConfigError, DataError
+from medgen.files import without_quotes
 from medgen.types import OverlayRules
 
 INDEX = [
@@ -49,7 +50,7 @@ class PrepareSettings(Settings):
     augment: AugmentSettings = AugmentSettings()
     val_share: float = Field(0.15, gt=0, lt=1)  # of the normal frames, where the source names no splits
     test_share: float = Field(0.25, ge=0, lt=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=SEEDS)
     drop_leaks: bool = False  # leave out of val and test what training has nearly seen, where the source gives the splits
     group_names: bool = True  # keep frames together whose names have a common stem and a running number
     assume: Literal["", "normal"] = ""  # label of frames that the source leaves unlabelled
@@ -242,7 +243,7 @@ def read_table(path: Path, numbers: Sequence[str] = ()) -> pd.DataFrame:
     texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other", "kind")
     types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
     empty = {name: [""] for name in (SECONDS, *numbers)}
-    return pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=types)
+    return without_quotes(pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=types))
 
 
 def is_prepared(folder: Path) -> bool:

@@ -23,7 +23,7 @@ from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
-from medgen.files import replacing, short_digest, write_bytes, write_csv, write_text
+from medgen.files import disk_name, replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import qualities
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
@@ -236,5 +236,5 @@ def _write_pictures_without_scores(data: Prepared, rows: NDArray[np.int64], fold
 
 
 def picture_name(path: str) -> str:
-    """Return the name of a frame's picture: its own with ``.png`` behind it, so that a.jpg and a.bmp do not collide."""
-    return f"{path}.png"
+    """Return the name of a frame's picture: its own, as a disk takes it, with ``.png`` behind it: a.jpg and a.bmp differ."""
+    return disk_name(path) + ".png"

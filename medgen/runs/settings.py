@@ -24,9 +24,9 @@ from medgen.types import DataRequirements
 class WatchSettings(Settings):
     """How the samples of a model in training are watched: their Fréchet distance from normal training frames, in the log."""
 
-    every: int = Field(0, ge=0)  # epochs between two measurements; 0 = none
+    every: int = Field(0, ge=0, le=10**6)  # epochs between two measurements; 0 = none
     extractor: str = "efficientnet-lite0"  # or "inception-2015", then it is an FID; or any other that `medgen fid` takes
-    frames: int = Field(1000, ge=2)  # drawn, and real ones at the most
+    frames: int = Field(1000, ge=2, le=10**6)  # drawn, and real ones at the most
 
 
 class RunSettings(Settings):

@@ -29,7 +29,7 @@ from medgen.data.writers.export import (
 from medgen.data.writers.map_to_original import Original, find_originals, outlines, overlay, smoothed, to_original
 from medgen.engine.device import Device
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
-from medgen.files import write_bytes, write_json
+from medgen.files import disk_name, write_bytes, write_json
 from medgen.report.figures import heat
 from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
@@ -221,7 +221,7 @@ def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: MapFor
                 pixels = to_uint8(image.pixels)
                 score_map = _on_original(look, index, original, pixels.shape[:2])
                 if header is not None:
-                    path = look.original(f"{original.path}.dcm")
+                    path = look.original(disk_name(original.path) + ".dcm")
                     save_dicom(path, score_map, look.scale, header, number, look.weights, look.high)
                 elif kind == "nifti":
                     planes[number] = score_map
@@ -234,7 +234,7 @@ def _write_file(look: _Look, file: Path, numbered: list[_Numbered], kind: MapFor
     except ImageError as error:
         on_progress(Progress("maps", 0, 0, {}, f"maps of '{file}' keep the side of the crop: {error}"))
     if planes:
-        save_nifti(look.original(f"{numbered[0][1].name}.nii.gz"), planes, file)
+        save_nifti(look.original(disk_name(numbered[0][1].name) + ".nii.gz"), planes, file)
     return [*unread.values()]
 
 
@@ -257,6 +257,8 @@ def _on_original(look: _Look, index: int, original: Original, shape: tuple[int, 
     if (height, width) != (known["height"], known["width"]):
         raise ImageError(f"it is {width} x {height}, the data set was made of {known['width']} x {known['height']}")
     box = Box(*(int(known[side]) for side in Box._fields))
+    if not 0 < max(box.width, box.height) <= 2 * max(shape):
+        raise ImageError(f"its crop of {box.width} x {box.height} pixels is no part of a frame of {width} x {height}")
     return to_original(_on_crop(look.run, look.scored, index, look.smooth), box, (height, width))
 
 

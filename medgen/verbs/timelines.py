@@ -10,7 +10,7 @@ import pandas as pd
 from medgen.data.prepared import SECONDS
 from medgen.files import write_bytes, write_csv
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable
+from medgen.runs.scores import ScoreTable, picture_name
 
 COLUMNS = ["id", "path", SECONDS, "score", "quantile", "abnormal", "status"]  # of the scores; those that there are
 
@@ -46,7 +46,7 @@ def write_timelines(run: Run, scored: ScoreTable, out: Path) -> pd.DataFrame | N
         table.loc[frames.index[chosen], "stands_out"] = 1
         pictures = scored.data.frames[scored.rows[frames["row"].to_numpy()[chosen]]]
         picture = timeline_figure(PurePosixPath(str(name)).name, seconds, score, threshold, chosen, pictures)
-        write_bytes(out / "timelines" / f"{name}.png", picture)
+        write_bytes(out / "timelines" / picture_name(str(name)), picture)
     table = table[["video", "frame", *[name for name in COLUMNS if name in table], "stands_out"]]
     write_csv(out / "timeline.csv", table)
     return table

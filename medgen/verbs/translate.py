@@ -134,7 +134,7 @@ def _raw_frames(
                     continue
                 number = image.source.removeprefix(str(entry.path))  # "#k" in a file of several frames, else ""
                 drawn = translate_frame(translator, with_channels(to_uint8(image.pixels), settings.channels))
-                write_bytes(out / f"{name.with_suffix('') if unique else name}{number}.png", png(drawn))
+                write_bytes(out / picture_name(f"{name.with_suffix('') if unique else name}{number}"), png(drawn))
                 written += 1
         except ImageError as error:
             on_progress(Progress("translate", 0, 0, {}, f"left out '{entry.file}': {error}"))

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 from medgen.data.class_names import SPLITS, finding_of, label_of, split_of
@@ -122,7 +123,7 @@ def _check_columns(manifest: str, names: list[str]) -> None:
 
 def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
-    name, frame = _frame(folder, file)
+    name, frame = _frame(folder, file, where)
     folders = file.split("/")[:-1]
     finding = row["finding"] if "finding" in row else finding_of(folders)
     label = _word(row["label"], dict(zip(LABELS, LABELS, strict=True)), "label", where) if "label" in row else label_of(finding)
@@ -134,14 +135,25 @@ def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     return SourceFile(folder / name, file, label, finding, split, row.get("group", ""), masks, boxes, annotated, frame)
 
 
-def _frame(folder: Path, file: str) -> tuple[str, int | None]:
+def _frame(folder: Path, file: str, where: str) -> tuple[str, int | None]:
     """Return a file and the frame of it that is meant; a file whose own name ends so is no frame of another."""
     match = FRAME.fullmatch(file)
-    return (match["file"], int(match["frame"])) if match and not (folder / file).exists() else (file, None)
+    name, frame = (match["file"], int(match["frame"])) if match and not (folder / file).exists() else (file, None)
+    path = folder / name
+    lies_in = path.resolve() if path.is_symlink() else _without_links(path.parent)
+    if not lies_in.is_relative_to(_without_links(folder)):
+        raise DataError(f"{where}: '{name}' is behind a link that leads out of the folder of the manifest; copy what it leads to")
+    return name, frame
+
+
+@lru_cache(maxsize=1024)
+def _without_links(folder: Path) -> Path:
+    """Return a folder with all links followed; the many files of a table share a few folders."""
+    return folder.resolve()
 
 
 def _mask(folder: Path, cell: str, where: str) -> MaskFile:
-    name, frame = _frame(folder, _inside(cell, "mask", where))
+    name, frame = _frame(folder, _inside(cell, "mask", where), where)
     mask = folder / name
     if not mask.is_file():
         raise DataError(f"{where}: the mask '{cell}' does not exist{nearest(mask)}")

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from medgen.config import Settings
+from medgen.config import SEEDS, Settings
 from medgen.data.field.overlay import reduce_truth, reduce_valid
 from medgen.data.native.archives import ALL_FINDINGS, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
@@ -39,7 +39,7 @@ class ReadSettings(Settings):
     """
 
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
-    split_seed: int = Field(0, ge=0)  # of the splits that a source does not name; prepared frames have theirs already
+    split_seed: int = Field(0, ge=0, lt=SEEDS)  # of the splits that a source does not name; prepared frames have theirs already
     resize_to: int = Field(0, ge=0)  # side to which frames are resized; 0 = as they are
     pad_to: int = Field(0, ge=0)  # side to which frames are filled up with black, after that; 0 = as they are
     channels: Literal[0, 1, 3] = 0  # 3 repeats grey, 1 takes colour away; 0 = as they are

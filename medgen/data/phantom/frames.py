@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from medgen.config import Settings
+from medgen.config import SEEDS, Settings
 from medgen.data.phantom.overlay import Overlay, draw_overlay, expose
 from medgen.data.phantom.scene import Flags, Patient, draw_highlights, draw_lesion, draw_patient, draw_tissue
 from medgen.errors import DataError
@@ -44,14 +44,14 @@ class PhantomSettings(Settings):
     seed : the same seed gives the same bytes
     """
 
-    train: Annotated[int, Field(ge=0)] = 400
-    val: Annotated[int, Field(ge=0)] = 80
-    test_normal: Annotated[int, Field(ge=0)] = 200
-    test_abnormal: Annotated[int, Field(ge=0)] = 200
+    train: Annotated[int, Field(ge=0, le=10**6)] = 400
+    val: Annotated[int, Field(ge=0, le=10**6)] = 80
+    test_normal: Annotated[int, Field(ge=0, le=10**6)] = 200
+    test_abnormal: Annotated[int, Field(ge=0, le=10**6)] = 200
     width: Annotated[int, Field(ge=160, le=4096)] = 360
     height: Annotated[int, Field(ge=160, le=4096)] = 320
     difficulty: Annotated[float, Field(ge=0, le=1)] = 0.3
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
 
 
 class FrameKey(NamedTuple):

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 from markupsafe import Markup
 
+from medgen.files import csv_text
 from medgen.report import plot_style
 from medgen.report.markup import DASH
 from medgen.report.study.comparison_metrics import Cell, Column, ComparisonMetrics, PairMetrics, SeedSpread
@@ -90,7 +91,7 @@ def summary_csv(metrics: ComparisonMetrics) -> str:
         row["best_in"] = " ".join(key for key, verdict in metrics["verdicts"].items() if verdict["best"] == entry["name"])
         rows.append(row)
     table = pd.DataFrame(rows)
-    return table.dropna(axis="columns", how="all").to_csv(index=False, lineterminator="\n", errors="backslashreplace")
+    return csv_text(table.dropna(axis="columns", how="all"))
 
 
 def summary_tex(metrics: ComparisonMetrics) -> str:

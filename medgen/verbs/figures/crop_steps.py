@@ -17,7 +17,7 @@ from medgen.data.pyramid import Pyramid
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
-from medgen.files import write_bytes
+from medgen.files import disk_name, write_bytes
 from medgen.report.figures import image_grid
 from medgen.types import Image, OnProgress, Progress, no_progress
 
@@ -60,7 +60,7 @@ def crop_steps(
         except ImageError as error:
             on_progress(Progress("steps", done, len(chosen), {}, f"{entry.file}: {error}"))
             continue
-        write_bytes(out / f"{entry.file}.png", picture)
+        write_bytes(out / (disk_name(entry.file) + ".png"), picture)
         written += 1
         on_progress(Progress("steps", done, len(chosen)))
     return written
