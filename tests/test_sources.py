@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from trees import refusal, tree
 
-from medgen.data.class_names import FINDINGS
 from medgen.data.source_file import MaskFile, SourceFile
 from medgen.data.sources import check_splits, read_source
+from medgen.data.tree.class_names import FINDINGS
 from medgen.errors import DataError
 
 

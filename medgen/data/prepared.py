@@ -20,11 +20,12 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from medgen.config import SEEDS, Settings, read_toml
 from medgen.data.augment import AugmentSettings
+from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, in_order, table_digest
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
 from medgen.data.sampling import Sampling
 from medgen.errors import ConfigError, DataError
-from medgen.files import without_quotes
+from medgen.files import short_digest, without_quotes
 from medgen.types import OverlayRules
 
 INDEX = [
@@ -37,6 +38,7 @@ SECONDS = "seconds"  # a column of the index where there are videos: since the f
 
 
 LEAKS = ["path", "split", "other", "other_split", "reason"]
+TABLE_CHANGED = "index.csv was changed after the frames were prepared: what it says now counts, and results of before do not"
 NEAR = "near-duplicate"  # a reason of a leak; the others are the kinds of groups that the source divides
 
 
@@ -105,8 +107,9 @@ class PrepareSettings(Settings):
 
 
 def columns_of(index: pd.DataFrame) -> list[str]:
-    """Return the columns of an index that are stored: `INDEX`, and the times where any frame has one."""
-    return [*INDEX, SECONDS] if SECONDS in index and index[SECONDS].notna().any() else INDEX
+    """Return the columns of an index that are stored: `INDEX`, place and digest of the frame, times where there are any."""
+    times = [SECONDS] if SECONDS in index and index[SECONDS].notna().any() else []
+    return [*INDEX, ROW, CONTENT, *times]
 
 
 T_co = TypeVar("T_co", bound=np.generic, covariant=True)
@@ -136,7 +139,7 @@ class Prepared:
     folder : the folder of the data set; the file where it is a single archive
     settings : how it was made; of one that was not prepared: size, channels, shares and seed of the splits
     source : the folder of raw frames, or the address, as the user wrote it
-    digest : digest of the settings and of every source file
+    digest : digest of the settings and of every source file, and of the table of frames where that was changed by hand
     index : one row a frame, columns `INDEX`; row k belongs to ``frames[k]``
     frames : (N, S, S, C) uint8, memory-mapped or read when indexed
     valid : (N, S, S) bool, False on border, overlay and highlights
@@ -240,7 +243,7 @@ def read_table(path: Path, numbers: Sequence[str] = ()) -> pd.DataFrame:
     ----------
     numbers : columns in which an empty cell is a number that there is not, NaN
     """
-    texts = ("id", "path", "label", "finding", "split", "group", "digest", "status", "file", "reason", "other", "kind")
+    texts = ("id", "path", "label", "finding", "split", "group", "digest", "content", "status", "file", "reason", "other", "kind")
     types: dict[Hashable, type[str]] = dict.fromkeys(texts, str)
     empty = {name: [""] for name in (SECONDS, *numbers)}
     return without_quotes(pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=types))
@@ -256,15 +259,16 @@ def open_prepared(folder: Path) -> Prepared:
 
     Raises
     ------
-    DataError : if the folder is no prepared data set, or its files do not fit each other.
+    DataError : if the folder is no prepared data set, or its files do not fit each other: a sample of frames is looked at, and
+        `verify` looks at all.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder '{folder}'; give a data set made by `medgen prepare SOURCE --out DIR`")
     if not is_prepared(folder):
         raise DataError(f"'{folder}' is not a prepared data set; make one with `medgen prepare {folder} --out DIR`")
     about = read_toml(folder / "prepare.toml")
-    index = read_table(folder / "index.csv")
     try:
+        index = in_order(read_table(folder / "index.csv"))
         frames = np.load(folder / "frames.npy", mmap_mode="r")
         valid = np.load(folder / "valid.npy", mmap_mode="r")
         masks = np.load(folder / "masks.npy", mmap_mode="r") if (folder / "masks.npy").exists() else None
@@ -272,12 +276,19 @@ def open_prepared(folder: Path) -> Prepared:
         raise DataError(f"'{folder}' is damaged ({error}); prepare it again with --overwrite") from None
     if not len(frames) == len(valid) == len(index):
         raise DataError(f"'{folder}' is damaged: {len(frames)} frames, {len(index)} rows; prepare it again with --overwrite")
+    rows = evenly_spaced(len(index), SAMPLE)
+    if changed := next(changed_frames(index, [frames, valid, *([] if masks is None else [masks])], rows), None):
+        raise DataError(
+            f"'{folder}' was changed: '{changed}' is not what was prepared (`medgen verify {folder}` looks at every frame); "
+            "prepare it again with --overwrite"
+        )
     settings = PrepareSettings.parse(about["settings"], f"{folder}/prepare.toml")
     shown = tuple(f"intensity: {text}" for text in [about.get("intensity")] if text) + tuple(about.get("blanked", ()))
-    warnings = tuple(about.get("warnings", ()))
-    return Prepared(
-        folder, settings, about["source"], about["digest"], index, frames, valid, masks, shown=shown, warnings=warnings
-    )
+    warnings, digest = tuple(about.get("warnings", ())), about["digest"]
+    if about.get("table", now := table_digest(index)) != now:
+        digest = short_digest(f"{digest} {now}")  # nothing that was computed before is of this set
+        warnings = (*warnings, TABLE_CHANGED)
+    return Prepared(folder, settings, about["source"], digest, index, frames, valid, masks, shown=shown, warnings=warnings)
 
 
 def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:

@@ -4,8 +4,8 @@ Each file in `medgen.data.layouts` whose name does not begin with an underscore 
 something, and keeps the contract of `Layout`. A new file there is a new layout: nothing else has to be told. Of those that
 recognise a source the first in their stated order reads it.
 
-The label of a finding is what `class_names.FINDINGS` says, unless the layout knows better; what neither knows has no label and is
-never taken for normal.
+The label of a finding is what `tree.class_names.FINDINGS` says, unless the layout knows better; what neither knows has no label
+and is never taken for normal.
 """
 
 from __future__ import annotations

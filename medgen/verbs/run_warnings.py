@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.data.scorable import is_scored, left_out
 from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
@@ -58,6 +58,8 @@ def _frames_are_no_test_frames(scored: ScoredRun) -> str:
 def _frames_are_of_another_data_set(scored: ScoredRun) -> str:
     if scored.data.digest == scored.run.origin.data_digest:
         return ""
+    if TABLE_CHANGED in scored.data.warnings:
+        return "The table of the data set (index.csv) was changed after the training; what it says now counts here."
     return "The frames scored here are not from the data set that the run was trained on."
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.class_names import normalised_name
 from medgen.data.images import stem_of
 from medgen.data.source_file import Listing
+from medgen.data.tree.class_names import normalised_name
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.tables import read_rows
 from medgen.data.tree.walk import Folders, children, files_below, is_below, roots

@@ -11,9 +11,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.class_names import normalised_name
 from medgen.data.images import stem_of
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.class_names import normalised_name
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.tables import read_rows
 from medgen.data.tree.walk import children, files_below, roots

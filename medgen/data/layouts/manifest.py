@@ -14,9 +14,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from medgen.data.class_names import SPLITS, finding_of, label_of, split_of
 from medgen.data.source_file import MANIFEST, Listing, MaskFile, SourceFile, nearest
 from medgen.data.tree.boxes import box_of
+from medgen.data.tree.class_names import SPLITS, finding_of, label_of, split_of
 from medgen.data.tree.related import with_relations
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS, Box

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.class_names import SPLITS
 from medgen.data.images import is_image
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.class_names import SPLITS
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.related import with_relations
 from medgen.data.tree.tables import read_json_file

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.class_names import FINDINGS, normalised_name
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.class_names import FINDINGS, normalised_name
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.walk import is_below, roots
 

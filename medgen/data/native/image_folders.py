@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.class_names import SPLITS, split_of
 from medgen.data.images import read_image, stem_of
 from medgen.data.native.archives import ALL_FINDINGS, Archive, LazyRows
 from medgen.data.pixel_format import to_uint8
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
+from medgen.data.tree.class_names import SPLITS, split_of
 from medgen.errors import DataError, ImageError
 
 CACHED_BYTES = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read

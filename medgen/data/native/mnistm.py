@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from medgen import __version__
 from medgen.config import to_toml
+from medgen.data.contents import table_digest, with_contents
 from medgen.data.images import read_image, suffix_of
 from medgen.data.native.addresses import open_dataset
 from medgen.data.native.resized import ResizedFrames
 from medgen.data.pixel_format import to_uint8
-from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared
+from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared, read_table
 from medgen.errors import DataError, ImageError
 from medgen.files import replacing, short_digest, write_csv, write_text
 from medgen.types import OnProgress, Progress, no_progress
@@ -128,8 +129,10 @@ def _blend(
 
 def _describe(out: Path, digits: Prepared, size: int, about: Mapping[str, object]) -> None:
     """Write the tables, then the settings: those of the digits, but in colour. The settings come last: they mark it as whole."""
-    for name, table in (("leaks", digits.leaks()), ("rejected", digits.rejected()), ("index", digits.index)):
+    index = with_contents(digits.index, [np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")])
+    for name, table in (("leaks", digits.leaks()), ("rejected", digits.rejected()), ("index", index)):
         write_csv(out / f"{name}.csv", table)
     settings = {**digits.settings.model_dump(mode="json"), "channels": 3, "size": size}
     counts = {"frames": len(digits.index), "copies": 0, "rejected": 0}
-    write_text(out / "prepare.toml", to_toml({**about, "counts": counts, "settings": settings}))
+    known = {**about, "table": table_digest(read_table(out / "index.csv")), "counts": counts, "settings": settings}
+    write_text(out / "prepare.toml", to_toml(known))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from medgen.config import to_toml
 from medgen.data.augment import draw
-from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of
+from medgen.data.contents import table_digest, with_contents
+from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of, read_table
 from medgen.data.preparing.duplicates import likest_before, near_duplicates
 from medgen.data.preparing.groups import find_groups, find_owners
 from medgen.data.preparing.parallel import in_order
@@ -83,6 +84,7 @@ def assemble(
     shown = index[index["copy"] == 0]
     noise = noise_warning(shown, *(np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")))
     said = {"blanked": [*blanked(shown)], "warnings": [*filter(None, [noise]), *notes, *tally(shown)]}
+    about = {**about, "table": table_digest(read_table(out / "index.csv"))}
     write_text(out / "prepare.toml", to_toml({**about, **said, "counts": counts, "settings": settings.model_dump(mode="json")}))
 
 
@@ -119,6 +121,7 @@ def _write_arrays(
                 masks[start:stop] = part["mask"][chosen][: len(masks)]
                 start = stop
         index = _add_copies(index, copied, frames, valid, settings, workers)
+        index = with_contents(index, [frames, valid, *([masks] if annotated else [])])
     if not annotated:
         (out / "masks.npy").unlink()
     return index

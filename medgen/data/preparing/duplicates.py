@@ -49,14 +49,14 @@ def digest(path: Path) -> str:
     """
     try:
         states = [(file, file.stat()) for file in (path, *parts_of(path))]
-        return _digest(tuple((file, state.st_size, state.st_mtime_ns) for file, state in states))
+        return _digest(tuple((file, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for file, state in states))
     except OSError as error:
         raise ImageError((error.strerror or str(error)).lower()) from None
 
 
 @lru_cache(maxsize=64)  # a file may be listed frame by frame
-def _digest(states: tuple[tuple[Path, int, int], ...]) -> str:
-    """Return the digest of the first file and the others, each in the state (size, time of its change) that it is in."""
+def _digest(states: tuple[tuple[Path, int, int, int], ...]) -> str:
+    """Return the digest of the first file and the others, each in the state (size, times of its changes) that it is in."""
     first, *others = (file for file, *_ in states)
     with first.open("rb") as opened:
         content = file_digest(opened, "sha256")

@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from medgen import __version__
+from medgen.config import read_toml
+from medgen.data.contents import SAMPLE
 from medgen.data.images import parts_of, suffix_of
-from medgen.data.prepared import Prepared, PrepareSettings, is_prepared, open_prepared
+from medgen.data.prepared import Prepared, PrepareSettings, evenly_spaced, is_prepared, open_prepared
 from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import crop_file
+from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
@@ -56,10 +59,8 @@ def prepare(
     check_splits(entries)
     key = _key(entries, settings)
     if is_prepared(out):
-        if open_prepared(out).digest == key and not overwrite:
-            return open_prepared(out)
         if not overwrite:
-            raise DataError(f"'{out}' holds a data set of other frames or settings; choose another --out or pass --overwrite")
+            return _existing(out, key, entries)
         (out / "prepare.toml").unlink()
     elif out.exists() and (not out.is_dir() or (any(child.name != PARTS for child in out.iterdir()) and not overwrite)):
         raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out or pass --overwrite")
@@ -79,6 +80,21 @@ def prepare(
     assemble(out, part_files(parts), unread, about, listing.notes, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
+
+
+def _existing(out: Path, key: str, entries: Sequence[SourceFile]) -> Prepared:
+    """Open the data set that is there already, if it is the one that was asked for; a sample of its source files is read again."""
+    data = open_prepared(out)
+    files = {entry.file: entry.path for entry in entries}
+    digests = {path.partition("#")[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True)}
+    known = [(files[file], sha) for file, sha in digests.items() if file in files and sha]
+    if read_toml(out / "prepare.toml")["digest"] != key:
+        raise DataError(f"'{out}' holds a data set of other frames or settings; choose another --out or pass --overwrite")
+    for row in evenly_spaced(len(known), SAMPLE).tolist():
+        path, sha = known[row]
+        if digest(path) != sha:
+            raise DataError(f"'{path}' has other content than when '{out}' was prepared of it; pass --overwrite to do so again")
+    return data
 
 
 def _chunks(entries: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:

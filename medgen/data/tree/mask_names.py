@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from medgen.data.class_names import normalised_name
+from medgen.data.tree.class_names import normalised_name
 
 KINDS = r"(masks?|ground-?truths?|gts?|labels?|annotations?|segmentations?|segs?|manuals?)"
 FOLDER = re.compile(

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medgen.data.class_names import FINDINGS, classes, normalised_name
 from medgen.data.images import stem_of
 from medgen.data.source_file import MANIFEST, MARKED, Listing, MaskFile, SourceFile
+from medgen.data.tree.class_names import FINDINGS, classes, normalised_name
 from medgen.data.tree.mask_names import image_keys, image_of, is_mask_folder, is_named_mask, mask_keys
 from medgen.data.tree.walk import Folders, folders_of
 from medgen.errors import DataError

@@ -13,7 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medgen.data.class_names import (
+from medgen.data.images import is_image, read_image, stem_of
+from medgen.data.pixel_format import to_uint8
+from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.boxes import with_boxes
+from medgen.data.tree.class_names import (
     FINDINGS,
     SPLITS,
     class_depth,
@@ -25,10 +29,6 @@ from medgen.data.class_names import (
     normalised_name,
     split_of,
 )
-from medgen.data.images import is_image, read_image, stem_of
-from medgen.data.pixel_format import to_uint8
-from medgen.data.source_file import Listing, SourceFile
-from medgen.data.tree.boxes import with_boxes
 from medgen.data.tree.mask_names import image_keys, mask_keys
 from medgen.data.tree.masks import divide, with_masks
 from medgen.data.tree.related import with_relations

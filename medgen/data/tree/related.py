@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from medgen.data.class_names import class_depth, classes, patient_of
 from medgen.data.images import stem_of
 from medgen.data.source_file import MANIFEST, SourceFile
+from medgen.data.tree.class_names import class_depth, classes, patient_of
 
 RUNNING = re.compile(r"(?P<stem>.*\d.*?)[-_ .]+(frame|image|img|slice|f|s|z)?[-_]?\d+", re.IGNORECASE)
 NUMBER = re.compile(r"[a-z]{0,2}[-_]?\d+([-_.]\d+)*", re.IGNORECASE)  # 0017, P0017, 10253_2

@@ -1,0 +1,72 @@
+"""What a prepared set holds, in digests: one of each frame, tied to its row, and one of the whole table.
+
+A table that was sorted is put in order again. One whose labels were corrected makes another data set, so that nothing computed
+before is taken for its own. Pixels, valid pixels or masks that are not those of their row are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medgen.files import csv_text, short_digest
+
+ROW, CONTENT = "row", "content"  # columns of the table: the place of a frame in the arrays, and its digest
+SAMPLE = 32  # frames that are looked at whenever a data set is opened
+
+
+def with_contents(index: pd.DataFrame, arrays: Sequence[NDArray]) -> pd.DataFrame:
+    """Return the table of the frames in some arrays with the columns `ROW` and `CONTENT`; row k is that of frame k."""
+    return index.assign(row=np.arange(len(index)), content=frame_digests(index, arrays))
+
+
+def frame_digests(index: pd.DataFrame, arrays: Sequence[NDArray]) -> list[str]:
+    """Return a digest for each row: of the frame's id and copy, and of what each array holds of it; 16 hexadecimal digits.
+
+    Parameters
+    ----------
+    index : (n rows) with the columns id and copy
+    arrays : pixels (n, S, S, C), valid (n, S, S), and masks (n, S, S) where there are any
+    """
+    digests = []
+    for k, (name, copy) in enumerate(zip(index["id"], index["copy"], strict=True)):
+        hashed = sha256(f"{name} {copy}".encode())
+        for array in arrays:
+            hashed.update(np.ascontiguousarray(array[k]).data)
+        digests.append(hashed.hexdigest()[:16])
+    return digests
+
+
+def table_digest(index: pd.DataFrame) -> str:
+    """Return a digest of a table of frames, whatever the order of its rows."""
+    ordered = index.sort_values(ROW) if ROW in index else index
+    return short_digest(csv_text(ordered))
+
+
+def in_order(index: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with row k belonging to frame k of the arrays, wherever it stood.
+
+    Raises
+    ------
+    ValueError : if a row is missing or stands twice.
+    """
+    if ROW not in index:  # of an older version
+        return index
+    ordered = index.sort_values(ROW, ignore_index=True)
+    if ordered[ROW].tolist() != list(range(len(ordered))):
+        raise ValueError("rows of index.csv are missing, or stand there twice")
+    return ordered
+
+
+def changed_frames(index: pd.DataFrame, arrays: Sequence[NDArray], rows: NDArray[np.int64]) -> Iterator[str]:
+    """Yield the path of each of some rows whose frame is not what was prepared for it; none where no digests are kept."""
+    if CONTENT not in index:
+        return
+    for row in rows.tolist():
+        known = index.iloc[row : row + 1]
+        if frame_digests(known, [array[row : row + 1] for array in arrays]) != [known[CONTENT].iloc[0]]:
+            yield str(known["path"].iloc[0])
