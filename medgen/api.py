@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from medgen.verbs.study.settings import read_study, study_of
     from medgen.verbs.train import resume, train
     from medgen.verbs.translate import translate
+    from medgen.verbs.verify import verify
 
 __all__ = [
     "audit",
@@ -66,6 +67,7 @@ __all__ = [
     "train",
     "translate",
     "trust_code",
+    "verify",
 ]
 
 _HOMES = {  # the module of each function and its name there: those that a type checker finds above
@@ -94,6 +96,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "train": "medgen.verbs.train:train",
     "translate": "medgen.verbs.translate:translate",
     "trust_code": "medgen.trust:trust_code",
+    "verify": "medgen.verbs.verify:verify",
 }
 
 if not TYPE_CHECKING:  # which would take any name for one that exists

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,14 @@ def short_digest(*contents: str | bytes) -> str:
     for content in contents:
         hashed.update(content.encode() if isinstance(content, str) else content)
     return hashed.hexdigest()[:16]
+
+
+def digest_of(path: Path) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a file; "" where there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:16]
 
 
 def cache_folder(name: str) -> Path:

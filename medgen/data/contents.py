@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +20,12 @@ ROW, CONTENT = "row", "content"  # columns of the table: the place of a frame in
 SAMPLE = 32  # frames that are looked at whenever a data set is opened
 
 
-def with_contents(index: pd.DataFrame, arrays: Sequence[NDArray]) -> pd.DataFrame:
+def with_contents(index: pd.DataFrame, arrays: Sequence[Any]) -> pd.DataFrame:
     """Return the table of the frames in some arrays with the columns `ROW` and `CONTENT`; row k is that of frame k."""
     return index.assign(row=np.arange(len(index)), content=frame_digests(index, arrays))
 
 
-def frame_digests(index: pd.DataFrame, arrays: Sequence[NDArray]) -> list[str]:
+def frame_digests(index: pd.DataFrame, arrays: Sequence[Any]) -> list[str]:
     """Return a digest for each row: of the frame's id and copy, and of what each array holds of it; 16 hexadecimal digits.
 
     Parameters
@@ -62,7 +63,7 @@ def in_order(index: pd.DataFrame) -> pd.DataFrame:
     return ordered
 
 
-def changed_frames(index: pd.DataFrame, arrays: Sequence[NDArray], rows: NDArray[np.int64]) -> Iterator[str]:
+def changed_frames(index: pd.DataFrame, arrays: Sequence[Any], rows: NDArray[np.int64]) -> Iterator[str]:
     """Yield the path of each of some rows whose frame is not what was prepared for it; none where no digests are kept."""
     if CONTENT not in index:
         return

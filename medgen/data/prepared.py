@@ -254,13 +254,16 @@ def is_prepared(folder: Path) -> bool:
     return (folder / "prepare.toml").is_file()
 
 
-def open_prepared(folder: Path) -> Prepared:
+def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
     """Open a prepared data set.
+
+    Parameters
+    ----------
+    sample : so many frames, at even steps, are compared with the digests in their rows; `medgen verify` compares all
 
     Raises
     ------
-    DataError : if the folder is no prepared data set, or its files do not fit each other: a sample of frames is looked at, and
-        `verify` looks at all.
+    DataError : if the folder is no prepared data set, or its files do not fit each other.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder '{folder}'; give a data set made by `medgen prepare SOURCE --out DIR`")
@@ -276,7 +279,7 @@ def open_prepared(folder: Path) -> Prepared:
         raise DataError(f"'{folder}' is damaged ({error}); prepare it again with --overwrite") from None
     if not len(frames) == len(valid) == len(index):
         raise DataError(f"'{folder}' is damaged: {len(frames)} frames, {len(index)} rows; prepare it again with --overwrite")
-    rows = evenly_spaced(len(index), SAMPLE)
+    rows = evenly_spaced(len(index), sample)
     if changed := next(changed_frames(index, [frames, valid, *([] if masks is None else [masks])], rows), None):
         raise DataError(
             f"'{folder}' was changed: '{changed}' is not what was prepared (`medgen verify {folder}` looks at every frame); "

@@ -91,7 +91,8 @@ def cost(
     if not stamp.items() <= record.items():
         record |= stamp
         record["frames_per_second"] = frames_per_second(run, copy.deepcopy(model), scored, where, on_progress)
-        write_json(run.folder / FILE, record)
+        if run.writable():
+            write_json(run.folder / FILE, record)
     history = run.history()
     return Cost(
         parameters=record.get("parameters", parameters(model)),

@@ -11,6 +11,7 @@ and the like (another split), ``scores-other/`` (the test frames of the second d
 from __future__ import annotations
 
 import json
+import os
 import platform
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -192,6 +193,10 @@ class Run:
             part, key = name.split("/", 1)
             tensors.setdefault(part, {})[key] = tensor
         return {part: FeatureGaussian.of(own) for part, own in tensors.items()}
+
+    def writable(self) -> bool:
+        """Tell whether results can be kept in the run: one in an archive or on a read-only disk stays as it is."""
+        return os.access(self.folder, os.W_OK)
 
     def finished(self) -> bool:
         """Tell whether the training came to its end and the run is calibrated."""

@@ -23,7 +23,7 @@ from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
-from medgen.files import disk_name, replacing, short_digest, write_bytes, write_csv, write_text
+from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import qualities
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
@@ -67,6 +67,16 @@ def find_class(model: Backend, label: str) -> int | None:
     return classes.index(label)
 
 
+def scores_folder(run: Run, data: Prepared, split: str, out: Path) -> Path:
+    """Return where scores of a split ("other": of the second domain) are kept: the run has its own, `out` those of other data.
+
+    A run that cannot be written, such as one in an archive, stays as it is; scores that it holds already are read there.
+    """
+    name = "scores" if split == "test" else f"scores-{split}"
+    own = data.digest == (run.origin.other_digest if split == "other" else run.origin.data_digest)
+    return (run.folder if own and (run.writable() or (run.folder / name / STAMP).is_file()) else out) / name
+
+
 def score_rows(
     run: Run,
     data: Prepared,
@@ -107,9 +117,11 @@ def score_rows(
         "label": label,
     }
     renew_calibration(run, [data], device=device, on_progress=on_progress)
-    if (out / STAMP).is_file() and read_toml(out / STAMP) == stamp:
+    if (out / STAMP).is_file() and read_toml(out / STAMP) == {**stamp, "scores": digest_of(out / "scores.csv")}:
         table = decide(run, _read_table(out / "scores.csv"))
-        write_csv(out / "scores.csv", table)
+        if csv_text(table) != (out / "scores.csv").read_text(encoding="utf-8"):  # the threshold was moved
+            write_csv(out / "scores.csv", table)
+            write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
         return _read_scores(data, rows, out)
     shares = valid_shares(data, rows, run.settings.data.overlay)
     places = np.flatnonzero(shares >= LEAST_VALID)  # of the frames that can be scored
@@ -134,7 +146,7 @@ def score_rows(
         _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
     left = [data.rejected(), data.passed_over()[["file", "reason"]]]
     write_csv(out / "rejected.csv", pd.concat(left, ignore_index=True))
-    write_text(out / STAMP, to_toml(stamp))
+    write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
     if len(places) < len(rows):
         paths = index["path"].drop(places).tolist()
         what = left_out(len(paths), len(rows), "frames", paths)

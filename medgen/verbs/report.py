@@ -30,8 +30,8 @@ def report(
     Parameters
     ----------
     runs : run folders
-    out : folder of the page, by default ``reports/runs/NAME``
-    dataset : the prepared data set, where it has moved since the training
+    out : folder of the page, by default ``reports/runs/NAME``; scores of another data set than the run's own go there, too
+    dataset : the prepared data set, where it has moved since the training, or another one
     split : whose frames are scored; any but "test" is for sets that have no test frames
     by : columns of the source's manifest (hospital, sex, ...) by whose values detection is measured, too
     device : "auto" takes a GPU where there is one
@@ -47,8 +47,10 @@ def report(
     True
     """
     opened = [open_run(folder) for folder in runs]
-    results = [
-        evaluate_run(run, *open_split(run, dataset, split), split=split, by=by, device=device, on_progress=on_progress).results
-        for run in opened
-    ]
-    return write_report(results, out or REPORTS / "+".join(run.name for run in opened))
+    out = out or REPORTS / "+".join(run.name for run in opened)
+    results = []
+    for run in opened:
+        data, rows = open_split(run, dataset, split)
+        own = out if len(opened) == 1 else out / run.name
+        results.append(evaluate_run(run, data, rows, own, split=split, by=by, device=device, on_progress=on_progress).results)
+    return write_report(results, out)

@@ -26,10 +26,10 @@ from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import check_fits, open_trained_on
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.scores import ScoreTable, score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import audit_frames
-from medgen.verbs.distance import measure_once, measured
+from medgen.verbs.distance import SampleDistance, measure_once, measured
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.figures.capability_figures import control, extra_figures
 from medgen.verbs.figures.frame_panels import chosen_by_score, panels
@@ -93,6 +93,7 @@ def evaluate_run(
     run: Run,
     data: Prepared,
     rows: NDArray[np.int64],
+    out: Path,
     *,
     split: str = "test",
     by: Sequence[str] = (),
@@ -103,8 +104,9 @@ def evaluate_run(
 
     Parameters
     ----------
-    data : the data set that the run was trained on
+    data : the data set that the run was trained on, or another one that its frames are measured on
     rows : of the data set, those of `split`
+    out : folder of the page; it takes the scores that are none of the run's own, see `scores_folder`
     split : "train", "val" or "test"; scores of each are kept in a folder of their own
     by : columns of the source's manifest by whose values detection is measured, too
 
@@ -113,9 +115,9 @@ def evaluate_run(
     RunError, DataError, MedgenError : if the run cannot score, or the source has no such column.
     """
     model = run.trained_model()
-    folder = run.folder / ("scores" if split == "test" else f"scores-{split}")
+    folder = scores_folder(run, data, split, out)
     scored = score_rows(run, data, rows, folder, model=model, device=device, on_progress=on_progress)
-    metrics = _metrics(run, model, scored, by, device, on_progress)
+    metrics = _metrics(run, model, scored, out, by, device, on_progress)
     history = run.history()
     about = ScoredRun(run, type(model).requirements(model.config), data, split, scored.table, metrics)
     results = RunResults(
@@ -146,7 +148,7 @@ def page_settings(run: Run) -> dict[str, Any]:
 
 
 def _metrics(
-    run: Run, model: Backend, scored: ScoreTable, by: Sequence[str], device: Device, on_progress: OnProgress
+    run: Run, model: Backend, scored: ScoreTable, out: Path, by: Sequence[str], device: Device, on_progress: OnProgress
 ) -> RunMetrics:
     """Return the numbers of the page: of detection and, where the backend can do more, of that."""
     data = scored.data
@@ -155,14 +157,20 @@ def _metrics(
         metrics["control"] = controlled
     if isinstance(model, Samples):
         reason = measure_once(run, model, data, N_MEASURED, device=device, on_progress=on_progress)
-        metrics["distribution"] = {"measured": measured(run), "reason": reason}
-    if transferred := transfer(run, model, data, device, on_progress):
+        metrics["distribution"] = {"measured": _distances(run, data), "reason": reason}
+    if transferred := transfer(run, model, data, out, device, on_progress):
         metrics["transfer"] = transferred
     if isinstance(model, Styles):
         model.cpu().eval()
         seed_all(run.settings.train.seed)
         metrics["path_length"] = path_length(model)
     return metrics
+
+
+def _distances(run: Run, data: Prepared) -> list[SampleDistance]:
+    """Return what is known of the samples, one entry for each extractor: against frames of this data set, else of another one."""
+    own_last = sorted(measured(run), key=lambda entry: entry["reference"] == data.source)
+    return [*{entry["extractor"]: entry for entry in own_last}.values()]
 
 
 def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Classifies
 from medgen.data.prepared import Prepared
@@ -10,11 +12,11 @@ from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import TransferMetrics
 from medgen.runs.datasets import open_second
 from medgen.runs.run import Run
-from medgen.runs.scores import score_rows
+from medgen.runs.scores import score_rows, scores_folder
 from medgen.types import OnProgress
 
 
-def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progress: OnProgress) -> TransferMetrics:
+def transfer(run: Run, model: Backend, data: Prepared, out: Path, device: Device, on_progress: OnProgress) -> TransferMetrics:
     """Score the test frames of the second domain's data set and return the sections of `evaluate` that speak of classifiers.
 
     {} for a backend that does not classify, and where the second domain is no data set of its own or has no test frames.
@@ -23,11 +25,13 @@ def transfer(run: Run, model: Backend, data: Prepared, device: Device, on_progre
     ----------
     model : the run's trained model; it stays as it is
     data : the data set that the run was trained on
+    out : folder of the page, which takes scores where the run cannot be written
     """
     second = open_second(run.settings, data) if isinstance(model, Classifies) else None
     if second is None or not len(rows := second.rows("test")):
         return {}
-    scored = score_rows(run, second, rows, run.folder / "scores-other", model=model, device=device, on_progress=on_progress)
+    folder = scores_folder(run, second, "other", out)
+    scored = score_rows(run, second, rows, folder, model=model, device=device, on_progress=on_progress)
     metrics = evaluate(scored.table, None, None)
     return {
         "source": second.source,

@@ -83,7 +83,7 @@ def prepare(
 
 
 def _existing(out: Path, key: str, entries: Sequence[SourceFile]) -> Prepared:
-    """Open the data set that is there already, if it is the one that was asked for; a sample of its source files is read again."""
+    """Open the data set that is there, if it is the one that was asked for; a sample of its source files is read again."""
     data = open_prepared(out)
     files = {entry.file: entry.path for entry in entries}
     digests = {path.partition("#")[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True)}

@@ -45,7 +45,7 @@ def report_run(
     rows : of its test frames
     page : folder of the run's page
     """
-    _, results, scored, model = evaluate_run(run, data, rows, device=device, on_progress=on_progress)
+    _, results, scored, model = evaluate_run(run, data, rows, page, device=device, on_progress=on_progress)
     write_report([results], page)
     return StudyRun(run, results, scored, cost(run, scored, model=model, device=device, on_progress=on_progress))
 
