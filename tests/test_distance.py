@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,18 @@ def test_the_run_keeps_one_result_for_each_extractor_of_its_present_weights(run:
         fid(run, extractor=name, n=8)
     assert [entry["extractor"] for entry in measured(open_run(run))] == ["efficientnet-lite0", "inception-2015"]
     kept = json.loads((run / FILE).read_text())
-    kept["inception-2015"]["weights"] = "of another training"
+    (key,) = (key for key, entry in kept.items() if entry["extractor"] == "inception-2015")
+    kept[key]["weights"] = "of another training"
     (run / FILE).write_text(json.dumps(kept))
     assert [entry["extractor"] for entry in measured(open_run(run))] == ["efficientnet-lite0"]
+
+
+def test_a_result_against_other_frames_replaces_none(run: Path, frames: Path, tmp_path: Path) -> None:
+    shutil.copytree(frames, tmp_path / "other")
+    fid(run, extractor="efficientnet-lite0", n=8)
+    before = measured(open_run(run))
+    fid(run, Path(f"folder:{tmp_path / 'other'}"), extractor="efficientnet-lite0", n=8)
+    assert [entry for entry in measured(open_run(run)) if entry in before] == before
 
 
 def test_features_of_real_frames_are_computed_once(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
