@@ -48,13 +48,27 @@ def ssim_map(image: Tensor, reconstruction: Tensor) -> Tensor:
     -------
     (B, 1, S, S) float32 in [-1, 1]; edges see the frame mirrored.
     """
+    luminance, structure = ssim_factors(image, reconstruction)
+    return (luminance * structure).mean(1, keepdim=True)  # (B, 1, S, S)
+
+
+def ssim_factors(image: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two factors of the structural similarity of each value: luminance, and contrast with structure.
+
+    Parameters
+    ----------
+    image, reconstruction : (B, C, S, S) in [0, 1], S at least 11
+
+    Returns
+    -------
+    (B, C, S, S) float32 each, in [0, 1] and in [-1, 1]; edges see the frame mirrored.
+    """
     pair = torch.stack([image.float(), reconstruction.float()])  # (2, B, C, S, S)
     moments = _local_means(torch.cat([pair, pair.square(), pair.prod(0, keepdim=True)]))  # (5, B, C, S, S)
     (first, second), product = moments[:2], moments[0] * moments[1]
     variances = (moments[2:4] - moments[:2].square()).clamp_min(0).sum(0)  # (B, C, S, S)
     luminance = (2 * product + SSIM_C1) / (first.square() + second.square() + SSIM_C1)
-    structure = (2 * (moments[4] - product) + SSIM_C2) / (variances + SSIM_C2)
-    return (luminance * structure).mean(1, keepdim=True)  # (B, 1, S, S)
+    return luminance, (2 * (moments[4] - product) + SSIM_C2) / (variances + SSIM_C2)
 
 
 def _local_means(planes: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from medgen.errors import MedgenError
-from medgen.losses import SSIM_WINDOW, ssim_map
+from medgen.losses import SSIM_WINDOW, ssim_factors, ssim_map
 
 PSNR_CEILING = 100.0  # dB; equal frames would be infinite, and so would every mean with one of them
 MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest scale first
@@ -110,7 +111,7 @@ def qualities(image: Tensor, reconstruction: Tensor, valid: Tensor) -> dict[str,
 
 
 def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
-    """Return the multi-scale structural similarity of each frame (Wang et al. 2003), as torchmetrics computes it.
+    """Return the multi-scale structural similarity of each frame (Wang et al. 2003).
 
     Parameters
     ----------
@@ -126,26 +127,24 @@ def ms_ssim(image: Tensor, reconstruction: Tensor, scales: int = 5) -> Tensor:
     ------
     MedgenError : if the shapes differ or the frames are too small for so many scales.
     """
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # slow: it imports pyplot
-
     _check(image, reconstruction, None)
     if not 1 <= scales <= len(MS_SSIM_BETAS):
         raise MedgenError(f"MS-SSIM got {scales} scales; expected 1 to {len(MS_SSIM_BETAS)}")
-    smallest = SSIM_WINDOW * max(2 ** (scales - 1), (scales - 1) ** 2)  # a window fits the coarsest scale; torchmetrics asks more
+    smallest = SSIM_WINDOW * max(2 ** (scales - 1), (scales - 1) ** 2)  # a window fits the coarsest scale, with room to spare
     if min(image.shape[-2:]) < smallest:
         raise MedgenError(
             f"MS-SSIM with {scales} scales needs {smallest} x {smallest} pixels, got {_size(image)}; take fewer scales"
         )
     betas = MS_SSIM_BETAS[:scales]
-    factor = sum(MS_SSIM_BETAS) / sum(betas)
-    return multiscale_structural_similarity_index_measure(
-        reconstruction.float(),
-        image.float(),
-        kernel_size=SSIM_WINDOW,
-        reduction="none",
-        data_range=1.0,
-        betas=tuple(beta * factor for beta in betas),
-    ).reshape(len(image))
+    factor, result = sum(MS_SSIM_BETAS) / sum(betas), torch.ones(len(image), device=image.device)
+    pair = torch.stack([image.float(), reconstruction.float()])  # (2, B, C, S, S)
+    for number, beta in enumerate(betas, start=1):
+        luminance, structure = ssim_factors(*pair)
+        # the coarsest scale alone has a luminance, and there the mirrored edges count too, as torchmetrics has it
+        seen = luminance * structure if number == scales else _inner(structure)
+        result *= seen.mean((1, 2, 3)).clamp_min(0) ** (beta * factor)
+        pair = F.avg_pool2d(pair.flatten(0, 1), 2).unflatten(0, (2, -1)) if number < scales else pair
+    return result
 
 
 def _check(image: Tensor, reconstruction: Tensor, valid: Tensor | None) -> None:
@@ -173,9 +172,13 @@ def _decibels(error: Tensor, valid: Tensor) -> Tensor:
 
 def _inner_mean(similarity: Tensor, valid: Tensor) -> Tensor:
     """Return the mean (B,) of a map (B, 1, S, S) over the valid pixels whose whole window lies in the frame."""
+    return _mean(_inner(similarity), _inner(valid))
+
+
+def _inner(values: Tensor) -> Tensor:
+    """Return the pixels (..., S - 10, S - 10) whose whole window lies in the frame."""
     edge = SSIM_WINDOW // 2
-    inner = (..., slice(edge, -edge), slice(edge, -edge))
-    return _mean(similarity[inner], valid[inner])
+    return values[..., edge:-edge, edge:-edge]
 
 
 def _size(image: Tensor) -> str:
