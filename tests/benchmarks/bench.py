@@ -3,8 +3,9 @@
 python tests/benchmarks/bench.py OUT [NAME ...]    # all rows, or those named
 
 Prepares HyperKvasir (../shared/data/hyperkvasir), trains the two runs that are scored, and runs the script of each row. What a
-script prints is kept as OUT/NAME.json, the machine's description as OUT/machine.json; a row that is there already is not measured
-again. Ends with a table of the ratios, and with exit status 1 if a script failed.
+script prints is kept as OUT/NAME.json, the machine's description as OUT/machine.json, how long each row took as OUT/took.json; a
+row that is there already is not measured again. Ends with a table of the ratios and exponents, and with exit status 1 if a script
+failed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,8 +39,13 @@ ROWS = {
     "duplicates": Row("duplicates.py", ("10000", "100000")),
     "scoring-endovae": Row("endovae_scoring.py", ("OUT/endovae", "OUT/data96"), ("endovae",)),
     "scoring-dfm": Row("dfm_scoring.py", ("OUT/dfm", "OUT/data448"), ("dfm",)),
+    "scoring-raw": Row("raw_scoring.py", (str(FRAMES), "OUT/endovae", "OUT/data96"), ("endovae",)),
+    "memory": Row("memory.py"),
     "training": Row("training_overhead.py"),
+    "training-rivals": Row("training_rivals.py", ("OUT/data96",), ("endovae",)),
     "start-up": Row("start_up.py", ("OUT/endovae", "OUT/data96", str(FRAME)), ("endovae",)),
+    "compare": Row("compare_start.py", ("OUT/data96",), ("endovae",)),
+    "costs": Row("costs.py"),
     "detection": Row("detection_speed.py"),
 }
 RUNS = {
@@ -87,6 +94,7 @@ def measure(out: Path, name: str) -> bool:
     row, kept = ROWS[name], out / f"{name}.json"
     if kept.exists():
         return True
+    began = time.monotonic()
     for run in row.needs:
         provide(out, run)
     arguments = [argument.replace("OUT", str(out)) for argument in row.arguments]
@@ -94,16 +102,26 @@ def measure(out: Path, name: str) -> bool:
     if done.returncode:
         sys.stderr.write(f"{name}: {done.stderr.strip().splitlines()[-1:] or done.returncode}\n")
         return False
+    sys.stderr.write("".join(f"{name}: {line}\n" for line in done.stderr.splitlines() if "left out" in line))
     kept.write_text(done.stdout, encoding="utf-8")
+    note_seconds(out / "took.json", name, time.monotonic() - began)
     return True
 
 
+def note_seconds(path: Path, name: str, seconds: float) -> None:
+    """Note how long a row took, what it needed included."""
+    took = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(took | {name: round(seconds)}, indent=1) + "\n", encoding="utf-8")
+
+
 def shown(found: Any, path: str = "") -> list[str]:
-    """Return a line for each ratio in what a script printed: its name, the median, the lowest and the highest round."""
+    """Return a line for each ratio in what a script printed: its name, median, low and high; and for each exponent."""
     if not isinstance(found, dict):
         return []
     if {"median", "low", "high"} <= found.keys():
         return [f"{path:60} {found['median']:8.3f}  ({found['low']:.3f} to {found['high']:.3f})"]
+    if "exponent" in found:
+        return [f"{path:60} {found['exponent']:8.3f}  (exponent, standard error {found['standard_error']:.3f})"]
     return [line for key, value in found.items() for line in shown(value, f"{path} {key}".strip())]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import statistics
 import sys
@@ -34,27 +35,55 @@ def _processor() -> float:
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Took]]:
-    """Return what each piece of work takes in each of so many rounds; each is done once beforehand, which is not timed."""
+    """Return what each piece of work takes in each of so many rounds; each is done once beforehand, which is not timed.
+
+    Every second round goes the other way round, so that none always follows the same one.
+    """
     for work in works.values():
         work()
     took: dict[str, list[Took]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
+    for number in range(rounds):
+        for name, work in list(works.items())[:: -1 if number % 2 else 1]:
             took[name].append(timed(work))
     return took
 
 
-def ratios(ours: list[Took], theirs: list[Took], share: float = 1.0) -> dict[str, Any]:
-    """Return how many times as fast as the rival medgen is, with the lowest and the highest of the rounds.
+def extremes(values: list[float]) -> tuple[float, float]:
+    """Return the lowest and the highest of the rounds."""
+    return min(values), max(values)
+
+
+def median_bounds(values: list[float]) -> tuple[float, float]:
+    """Return two of the rounds between which the median of all such rounds lies with a probability of at least 95 %.
+
+    How many rounds lie below that median is binomial (sign test); of fewer than six rounds even the extremes say less.
+    """
+    ordered, count = sorted(values), len(values)
+    tail, outside = 0, 0.025 * 2**count
+    while tail < (count - 1) // 2 and sum(math.comb(count, below) for below in range(tail + 1)) <= outside:
+        tail += 1
+    rank = max(0, tail - 1)
+    return ordered[rank], ordered[-1 - rank]
+
+
+def ratios(
+    ours: list[Took],
+    theirs: list[Took],
+    share: float = 1.0,
+    bounds: Callable[[list[float]], tuple[float, float]] = extremes,
+) -> dict[str, Any]:
+    """Return how many times as fast as the rival medgen is: the median of the rounds, with its bounds.
 
     Parameters
     ----------
     share : of the rival's work in medgen's, where the two do not do as much
+    bounds : of the rounds, or of their median
     """
     result = {}
     for clock in Took._fields:
         each = [share * getattr(other, clock) / getattr(mine, clock) for mine, other in zip(ours, theirs, strict=True)]
-        result[clock] = {name: round(of(each), 3) for name, of in (("median", statistics.median), ("low", min), ("high", max))}
+        low, high = bounds(each)
+        result[clock] = {"median": round(statistics.median(each), 3), "low": round(low, 3), "high": round(high, 3)}
     return result
 
 
