@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import mmap
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -144,3 +145,15 @@ def digest_of(path: Path) -> str:
 def cache_folder(name: str) -> Path:
     """Return where results of this kind are kept between runs: below the folder in MEDGEN_CACHE, or below ``~/.cache/medgen``."""
     return Path(os.environ.get("MEDGEN_CACHE") or Path.home() / ".cache" / "medgen") / name
+
+
+def let_go(*arrays: Any) -> None:
+    """Take what was read of mapped files out of the memory of this process; it stays in the system's as long as there is room.
+
+    Otherwise a process that goes over a large file once seems to need as much memory as the file has bytes. What is no mapped
+    array is left alone.
+    """
+    for array in arrays:
+        mapped = getattr(array, "base", None)
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)

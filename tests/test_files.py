@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from medgen.errors import MedgenError
-from medgen.files import json_values, read_json, replacing, short_digest, write_csv, write_json
+from medgen.files import json_values, let_go, read_json, replacing, short_digest, write_csv, write_json
 
 
 def test_numbers_of_a_table_come_back_bit_for_bit(tmp_path: Path) -> None:
@@ -43,3 +43,18 @@ def test_json_holds_numpy_values_and_null_for_what_is_not_finite(tmp_path: Path)
 
 def test_a_digest_depends_on_the_bytes_alone() -> None:
     assert short_digest("a", b"bc") == short_digest("abc") == "ba7816bf8f01cfea"  # SHA-256 of "abc", FIPS 180-4
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much of mapped files is in memory")
+def test_what_was_read_of_a_mapped_file_leaves_the_memory_of_the_process(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones(2**20))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    total, before = mapped.sum(), _resident_of_files()
+    let_go(mapped, None, np.ones(3))
+    assert _resident_of_files() < before - 7000 and mapped.sum() == total == 2**20
+
+
+def _resident_of_files() -> int:
+    """Return kilobytes."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))

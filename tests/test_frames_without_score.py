@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from commands import SMALL_VAE, fail, medgen, succeed
 from PIL import Image
+from tiny import batch, tiny
 
 from medgen import api
 from medgen.data.scorable import LEAST_VALID
+from medgen.engine.score import score_batches
+from medgen.runs.scores import _write_maps
 
 SIDE = 96
 BLANK = {"white.png", "green.png", "noise.png"}
@@ -211,3 +215,15 @@ def test_a_set_of_grey_noise_is_answered_in_one_line_by_each_command(tmp_path: P
         succeed(*command) for command in (*commands, ("train", "vae", tmp_path / "data", "--out", tmp_path / "run", *SMALL_VAE))
     ]
     assert [text.count("frames to learn from that were looked at are noise") for text in said] == [1, 1, 1]
+
+
+def test_maps_of_frames_stand_at_their_own_places_and_the_others_are_nan(tmp_path: Path) -> None:
+    model, frames = tiny("vae").eval(), batch()
+    scored = list(score_batches(model, [frames, frames], torch.device("cpu")))
+    places = np.arange(2 * len(frames)) * 3 // 2 + 1  # 1, 2, 4, 5, 7, ...: some are missing before, between and behind
+    raw = _write_maps(scored, model, places, (int(places[-1]) + 3, *frames.image.shape[2:]), tmp_path / "m.npy")
+    maps = np.load(tmp_path / "m.npy")
+    shown = scored[0].scores.map
+    assert shown is not None and np.array_equal(maps[places], np.concatenate([shown[:, 0].numpy()] * 2))
+    others = np.setdiff1d(np.arange(len(maps)), places)
+    assert np.isnan(maps[others]).all() and raw["score"].isna().to_numpy().nonzero()[0].tolist() == others.tolist()

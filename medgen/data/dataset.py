@@ -23,6 +23,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
 from medgen.data.scorable import left_out, scorable
 from medgen.errors import DataError
+from medgen.files import let_go
 from medgen.types import LABELS, Batch, DataRequirements, sent
 
 Overlay = Literal["mask", "common", "keep"]
@@ -261,4 +262,5 @@ class FixedBatches:
         for start in range(0, len(self.rows), self.batch_size):
             rows = self.rows[start : start + self.batch_size]
             batch = make_batch(self.data, rows, self.settings.overlay, self.classes)
+            let_go(self.data.frames, self.data.valid, self.data.masks, self.data.others)
             yield batch if self.class_index is None else replace(batch, finding=torch.full((len(rows),), self.class_index))

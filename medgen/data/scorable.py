@@ -25,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.prepared import Flags, Frames, Prepared, evenly_spaced
+from medgen.files import let_go
 
 LEAST_VALID = 0.1  # share of a crop's pixels that must be valid
 SCORED = "scored"  # status of a frame with a score
@@ -55,6 +56,7 @@ def valid_shares(data: Prepared, rows: NDArray[np.int64], overlay: str = "mask")
         if data.own_valid is not None:
             valid = valid & np.asarray(data.own_valid[block])
         shares.append(valid.mean(axis=(1, 2)))
+        let_go(data.valid, data.own_valid)
     return np.concatenate(shares)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,21 +165,26 @@ def _write_maps(
     ----------
     places : (n,) which of the N frames are in the batches; the others have NaN for numbers and in their maps
     """
-    tables: list[pd.DataFrame] = []
+    columns: dict[str, list[NDArray[Any]]] = {}  # a small table for each batch would take ten times the memory of its numbers
     localises, start = False, 0
-    with replacing(path) as temporary:
-        maps = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+    with replacing(path) as temporary, temporary.open("wb") as file:  # a mapped file would grow in memory with the frames
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        missing, last = np.full(shape[1:], np.nan, "<f4").tobytes(), 0
         for scored in scored_batches:
+            into = places[start : start + len(scored.batch)]
             if scored.scores.map is not None:
-                maps[places[start : start + len(scored.batch)]] = scored.scores.map[:, 0].numpy()
                 localises = True
-            tables.append(_measure(scored, model))
-            start += len(scored.batch)
-        maps[np.setdiff1d(np.arange(len(maps)), places)] = np.nan
-        maps.flush()
+                for place, anomaly_map in zip(into.tolist(), scored.scores.map[:, 0].numpy(), strict=True):
+                    file.writelines(repeat(missing, place - last))
+                    file.write(anomaly_map.astype("<f4").tobytes())
+                    last = place + 1
+            for name, values in _measure(scored, model).items():
+                columns.setdefault(str(name), []).append(values.to_numpy(copy=True))
+            start += len(into)
+        file.writelines(repeat(missing, shape[0] - last if localises else 0))
     if not localises:
         path.unlink()
-    raw = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"score": np.empty(0)})
+    raw = pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()} or {"score": np.empty(0)})
     raw = raw.set_axis(places).reindex(np.arange(shape[0]))
     return raw.fillna({name: "" for name in raw if str(name).startswith(CLASS)})
 

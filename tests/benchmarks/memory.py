@@ -4,10 +4,10 @@ python tests/benchmarks/memory.py [FEW [MANY [ROUNDS]]]
 
 Generated frames of 48 x 48 pixels, no two alike, are written as JPEG files into folders of FEW (1,000) and of MANY (50,000). A
 run of `vae` at 32 pixels, trained for an epoch, scores each folder of raw frames, and then the prepared set that this has left;
-no pictures. Each scoring is a process of its own. Prints as JSON its peak of resident memory in megabytes, with memory that belongs
-to no file beside it (mapped files count as resident while the system leaves them there), the seconds it took, and the growth:
-the share by which the peak of MANY is above that of FEW. The processes are run in turn, ROUNDS (1) times; three with fewer frames
-show how far a peak varies.
+no pictures. Each scoring is a process of its own. Prints as JSON its peak of resident memory in megabytes, with memory that
+belongs to no file beside it (mapped files count as resident while the system leaves them there), the seconds it took, and the
+growth: the share by which the peak of MANY is above that of FEW. The processes are run in turn, ROUNDS (1) times; three rounds
+with fewer frames show how far a peak varies.
 """
 
 from __future__ import annotations
