@@ -18,7 +18,8 @@ from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import STATE, WEIGHTS, Fit, LogRow, TrainSettings
+from medgen.engine.fit import STATE, WEIGHTS, Fit, LogRow
+from medgen.engine.train_settings import TrainSettings
 from medgen.engine.validate import validate
 from medgen.errors import RunError
 from medgen.types import Batch, Progress, Scores

@@ -14,9 +14,10 @@ from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player, Stage
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import WEIGHTS, Fit, LogRow, TrainSettings
+from medgen.engine.fit import WEIGHTS, Fit, LogRow
 from medgen.engine.running_means import Means
 from medgen.engine.stages import Schedule
+from medgen.engine.train_settings import TrainSettings
 from medgen.types import Batch, Scores
 
 

@@ -12,7 +12,8 @@ from tiny import Batches, batch
 
 from medgen.engine import checkpoint
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import STATE, Fit, TrainSettings
+from medgen.engine.fit import STATE, Fit
+from medgen.engine.train_settings import TrainSettings
 from medgen.errors import ConfigError
 
 

@@ -17,7 +17,8 @@ import torch
 from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import Fit, TrainSettings
+from medgen.engine.fit import Fit
+from medgen.engine.train_settings import TrainSettings
 from medgen.types import Batch
 
 DEVICE = torch.device(os.environ.get("MEDGEN_TEST_DEVICE", "cpu"))

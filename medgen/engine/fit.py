@@ -12,21 +12,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from medgen.config import SEEDS, Settings
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
 from medgen.engine.ahead import ahead
-from medgen.engine.device import Precision, move_model, seed_all
+from medgen.engine.device import move_model, seed_all
+from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
 from medgen.engine.player import PlayerOptimizer
 from medgen.engine.running_means import LogRow, Means
 from medgen.engine.stages import Position, Schedule
+from medgen.engine.train_settings import TrainSettings
 from medgen.engine.validate import synthetic_auroc, validate
 from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, TrainingData, no_progress
@@ -39,22 +39,6 @@ WEIGHTS = "model.safetensors"
 QUIET_SHARE = 0.2  # share of the training, at its start, in which a collapsed model is not warned of: most begin so
 LOOK_SECONDS = 0.5  # between two looks at the losses: to look waits for the device, and it would stand still after each step
 SAVE_SECONDS = 60.0  # between two states on disk: an interrupted run loses about so much
-
-
-class TrainSettings(Settings):
-    """How long and how a backend is trained."""
-
-    epochs: int = Field(100, ge=1, le=10**6)
-    seed: int = Field(0, ge=0, lt=SEEDS)
-    precision: Precision = "auto"
-    early_stopping: int = Field(50, ge=0, le=10**6)  # epochs without a better validation loss; 0 = never
-    choose: Literal["loss", "synthetic"] = "loss"  # the best weights by: the validation loss, or how well they tell validation
-    # frames with a foreign patch from those without (of the last stage; neither needs a label)
-    clip: float = Field(0.0, ge=0)  # largest norm of a player's gradient; 0 = any
-    log_steps: int = Field(0, ge=0, le=10**9)  # a row in steps.csv with means over so many optimizer steps; 0 = none
-    panel_epochs: int = Field(10, ge=0, le=10**6)  # a panel of samples and reconstructions every so many epochs; 0 = none
-    panel_frames: int = Field(8, ge=1, le=400)  # validation frames in a panel
-    panel_choice: Literal["spread", "first"] = "spread"  # evenly over the validation frames, or the first ones
 
 
 class Fit:
@@ -111,16 +95,20 @@ class Fit:
         checkpoint.restore_random_states(tensors)
 
     def save(self) -> None:
-        """Write everything that `resume` needs."""
+        """Write everything that `resume` needs.
+
+        Raises
+        ------
+        DivergedError : if the weights are no longer finite numbers: nothing broken goes to disk.
+        """
+        require_finite(self.model, self._where())
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         for kind, means in self.means.items():
             means.save(kind, tensors)
-        optimizers = {
-            name: checkpoint.flatten(f"hands/{name}", optimizer.state(), tensors) for name, optimizer in self.optimizers.items()
-        }
+        hands = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.optimizers.items()}
         tensors |= checkpoint.random_states()
         checkpoint.save(
-            self.folder / STATE, tensors, {"position": asdict(self.position), "hands": optimizers, "moved": sorted(self.moved)}
+            self.folder / STATE, tensors, {"position": asdict(self.position), "hands": hands, "moved": sorted(self.moved)}
         )
         self.saved_at = time.monotonic()
 
@@ -132,14 +120,16 @@ class Fit:
         max_minutes: float = math.inf,
         on_steps: Callable[[LogRow], None] = lambda row: None,
     ) -> Position:
-        """Train to the end; `stop` is asked after every step, and `max_minutes` counts from this call.
-
-        `on_epoch` gets a row after each epoch, `on_steps` one after each `log_steps` steps.
+        """Train to the end; `stop` is asked after every step, `max_minutes` counts from now; rows of the logs go to callbacks.
 
         Raises
         ------
-        RunError : if a loss is no longer a finite number.
+        DivergedError : if losses or weights are no longer finite numbers; the caller may go back to the state on disk.
+        RunError : if that was done too often.
         """
+        refuse_hopeless(self.position.returns)
+        if not (self.folder / STATE).is_file():
+            self.save()  # a training that breaks or is killed in its first minute has a state to go back to
         deadline = time.monotonic() + 60 * max_minutes
 
         def ends() -> bool:
@@ -175,8 +165,9 @@ class Fit:
             bar_values = {"loss": loss, "frames/s": rate, "epoch": position.epoch + 1}
             on_progress(Progress("train", done + 1, self.settings.epochs * steps, bar_values))
             stopped = position.step < steps and stop()
-            if stopped or (late := time.monotonic() - self.saved_at > 5 * SAVE_SECONDS):
-                self._mean_loss()  # no state that is broken goes to disk
+            late = time.monotonic() - self.saved_at > 5 * SAVE_SECONDS
+            if stopped or late:
+                self._mean_loss()  # nothing broken goes to disk
             if stopped:
                 return False
             if late:
@@ -190,7 +181,10 @@ class Fit:
 
     def _mean_loss(self) -> float:
         """Return the sum of the epoch's mean losses so far, for which it waits for the device; refuse one that is not finite."""
-        return self.means["epoch"].loss(f"epoch {self.position.epoch + 1}, step {self.position.step}")
+        return self.means["epoch"].loss(self._where())
+
+    def _where(self) -> str:
+        return f"epoch {self.position.epoch + 1}, step {self.position.step}"
 
     def _step(self, batch: Batch, epochs: float) -> None:
         """Take the turns of one batch, `epochs` epochs after the start of the training."""
@@ -202,7 +196,9 @@ class Fit:
             if turn is None:
                 break
             name, losses = turn
-            self.optimizers[name].move(self.fabric, torch.stack(list(losses.values())).sum(), self.settings.clip, share)
+            returns = self.position.returns
+            clip = self.settings.clip or (CLIP if returns else 0.0)
+            self.optimizers[name].move(self.fabric, torch.stack(list(losses.values())).sum(), clip, share, SLOWER**returns)
             self.moved.add(name)
             self._note({f"train.{loss}": value for loss, value in losses.items()})
         self._note({f"note.{note}": value for note, value in self.model.notes.items()})
@@ -284,6 +280,7 @@ class Fit:
 
     def keep(self) -> None:
         """Write the weights, or their moving averages where a player has one, as the best so far."""
+        require_finite(self.model, self._where())
         about = {"epoch": self.position.epoch, "loss": self.position.best if math.isfinite(self.position.best) else None}
         with self.averaged():
             checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)

@@ -62,7 +62,7 @@ class PlayerOptimizer:
         """The present learning rate."""
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0) -> None:
+    def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0, slower: float = 1.0) -> None:
         """Take one optimizer step; the gradients of other players stay as they are.
 
         Parameters
@@ -71,6 +71,7 @@ class PlayerOptimizer:
         loss : scalar to lower
         clip : largest norm of the gradient; 0 for any
         done : share of the stage that is done, 0 to 1
+        slower : what the learning rate is multiplied with in this step; no schedule and no state sees that
         """
         if self.settings.decay_from < 1:  # set in each step: a lengthened run may come back to an earlier share
             left = min(1.0, (1 - done) / (1 - self.settings.decay_from))
@@ -80,10 +81,18 @@ class PlayerOptimizer:
         fabric.backward(loss, inputs=self.weights)
         if clip:
             torch.nn.utils.clip_grad_norm_(self.weights, clip)
-        self.optimizer.step()
+        self._step(slower)
         self._update_average()
         for schedule in self.schedules.values():
             schedule.step()
+
+    def _step(self, slower: float) -> None:
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = slower * rate
+        self.optimizer.step()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
 
     @torch.no_grad()
     def _update_average(self) -> None:

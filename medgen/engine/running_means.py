@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from medgen.errors import RunError
+from medgen.engine.divergence import DivergedError
 
 
 class LogRow(dict[str, float]):
@@ -50,12 +50,11 @@ class Means:
 
         Raises
         ------
-        RunError : if one is no longer a finite number; the message says `where` in the training that is.
+        DivergedError : if one is no longer a finite number; the message says `where` in the training that is.
         """
         values = {name.removeprefix("train."): value for name, value in self.row().items() if name.startswith("train.")}
         if broken := [name for name, value in values.items() if not math.isfinite(value)]:
-            what = f"the loss '{broken[0]}' became {values[broken[0]]} in {where}"
-            raise RunError(f"{what}; try a lower learning rate or train.clip=1")
+            raise DivergedError(f"the loss '{broken[0]}' became {values[broken[0]]} in {where}")
         return sum(values.values())
 
     def clear(self) -> None:

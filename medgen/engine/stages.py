@@ -23,6 +23,7 @@ class Position:
     seconds: float = 0.0  # of training steps and validations
     finished: str = ""  # why the training ended, "" while it goes on
     warning: str = ""  # what the backend's diagnosis said of the best weights
+    returns: int = 0  # how often it broke and went back to a state on disk (`divergence`)
     warned: bool = False  # whether the user was warned and has not been told that it is over
 
 

@@ -15,8 +15,8 @@ from medgen.config import Settings, merged, override, read_toml, with_whole_path
 from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
-from medgen.engine.fit import TrainSettings
 from medgen.engine.score_components import ScoringSettings
+from medgen.engine.train_settings import TrainSettings
 from medgen.errors import ConfigError
 from medgen.types import DataRequirements
 

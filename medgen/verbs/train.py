@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import LOOKED_AT, left_out, noise_warning, scorable
 from medgen.engine.device import Device, make_fabric, precision_name
+from medgen.engine.divergence import SLOWER, DivergedError, refuse_hopeless
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
@@ -187,10 +189,20 @@ def _train(
     if go_on:
         fit.resume()
     run = run.with_facts(device=fabric.device.type, precision=precision_name(fabric), finished="")
-    with TrainingMonitor(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as monitor:
-        position = fit.run(monitor.log_epoch, on_progress, stop, max_minutes, monitor.log_steps)
+    ends = time.monotonic() + 60 * max_minutes
+    while True:
+        with TrainingMonitor(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as monitor:
+            try:
+                left = (ends - time.monotonic()) / 60
+                position = fit.run(monitor.log_epoch, on_progress, stop, left, monitor.log_steps)
+                break
+            except DivergedError as error:
+                _go_back(fit, error, on_progress)  # the next monitor takes what the training lost out of its logs
+    if position.finished and not run.has_weights():
+        raise RunError("the validation loss was a finite number in no epoch, so no weights were kept; lower the learning rate")
     note_cost(run, fit.model, position.seconds, memory)
-    run = run.with_facts(warning=position.warning)
+    broke = f"it broke {position.returns} times and went on with lower learning rates" if position.returns else ""
+    run = run.with_facts(warning="; ".join(filter(None, [position.warning, broke])))
     takes_minutes = run.settings.scoring.needs_reference
     stopped = not position.finished and stop()
     if run.has_weights() and not (takes_minutes and stopped):  # whoever asks a training to stop is not kept waiting
@@ -201,3 +213,19 @@ def _train(
     best = f"; best {measure} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
     on_progress(Progress("train", 0, 0, {}, f"{state}{best}"))
     return run
+
+
+def _go_back(fit: Fit, error: DivergedError, on_progress: OnProgress) -> None:
+    """Take a broken training back to its last state on disk, from where it goes on more slowly.
+
+    Raises
+    ------
+    RunError : if that was done `TRIES` times before; the state on disk then says that the training has ended.
+    """
+    fit.resume()
+    fit.position.returns += 1
+    fit.save()
+    refuse_hopeless(fit.position.returns, error)
+    rates = f"{SLOWER**fit.position.returns:g} of the learning rates"
+    what = f"{error}; back to epoch {fit.position.epoch + 1}, from where it goes on with {rates} and clipped gradients"
+    on_progress(Progress("train", 0, 0, {}, what))

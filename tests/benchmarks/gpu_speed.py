@@ -29,9 +29,10 @@ from medgen.contract.backend import Backend
 from medgen.data.dataset import DataSettings, FixedBatches, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.device import make_fabric, move_model
-from medgen.engine.fit import Fit, TrainSettings
+from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
 from medgen.engine.score import score_batches
+from medgen.engine.train_settings import TrainSettings
 from medgen.types import Batch
 
 ROUNDS = 3

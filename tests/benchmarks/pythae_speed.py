@@ -33,7 +33,8 @@ from medgen.data.dataset import DataSettings, TrainingBatches, make_batch
 from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.prepared import Prepared
 from medgen.engine.device import make_fabric
-from medgen.engine.fit import Fit, TrainSettings
+from medgen.engine.fit import Fit
+from medgen.engine.train_settings import TrainSettings
 from medgen.runs.settings import recipe
 
 BATCH, EPOCHS, LR = 32, 2, 1e-3

@@ -23,8 +23,9 @@ from timing import in_turn, median_bounds, print_result, ratios, seconds
 from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.engine.device import make_fabric, move_model
-from medgen.engine.fit import Fit, TrainSettings
+from medgen.engine.fit import Fit
 from medgen.engine.player import OPTIMIZERS
+from medgen.engine.train_settings import TrainSettings
 from medgen.types import Batch
 
 SIZES = {"endovae": (64, 8), "gan": (64, 8), "cyclegan": (32, 1), "vqvae2": (32, 8)}  # side of a frame, frames of a batch
