@@ -8,9 +8,9 @@ import torch
 from medgen.nn.inpaint import inpaint
 
 
-def holes(size: int = 24, share: float = 0.3) -> tuple[torch.Tensor, torch.Tensor]:
+def holes(size: int = 24, share: float = 0.3, channels: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(3, 2, size, size, generator=generator), torch.rand(3, 1, size, size, generator=generator) > share
+    return torch.rand(3, channels, size, size, generator=generator), torch.rand(3, 1, size, size, generator=generator) > share
 
 
 def test_valid_pixels_stay_as_they_are() -> None:
@@ -42,3 +42,11 @@ def test_a_frame_without_a_valid_pixel_is_blank_and_leaves_its_neighbour_alone()
     valid[0] = False
     both = inpaint(image, valid)
     assert (both[0] == 0).all() and torch.equal(both[1:], inpaint(image[1:], valid[1:]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [16, 31, 45])
+@pytest.mark.parametrize("share", [0.3, 0.99])
+def test_a_processor_fills_as_it_does_where_a_gradient_is_wanted(size: int, share: float, channels: int) -> None:
+    image, valid = holes(size, share, channels)
+    torch.testing.assert_close(inpaint(image, valid), inpaint(image.clone().requires_grad_(), valid).detach(), rtol=0, atol=1e-5)

@@ -99,7 +99,8 @@ class MaskedFrames(LazyRows[np.uint8]):
             fine_highlights = np.stack([highlights(channel_levels(frame)) for frame in filled])  # (n, S, S)
             shine = (fine_highlights & valid[incomplete]).any(axis=(1, 2))  # without any the frame would be filled as before
             pixels[incomplete[shine]] = _inpainted(filled[shine], (valid[incomplete] & ~fine_highlights)[shine])
-        return pixels * self._mask[..., None]
+        pixels[:, ~self._mask] = 0
+        return pixels
 
 
 def _inpainted(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -73,13 +73,13 @@ def make_batch(
     class_indices = {name: class_index for class_index, name in enumerate(classes)}
     findings = [class_indices.get(name, -1) for name in data.index["finding"].iloc[rows]] if classes else None
     finding = None if findings is None else torch.tensor(findings)
-    other = None if other is None else other * valid
-    return Batch(image * valid, valid, torch.from_numpy(rows), label, mask, other, finding).to(device)
+    other = None if other is None else other.mul_(valid)
+    return Batch(image.mul_(valid), valid, torch.from_numpy(rows), label, mask, other, finding).to(device)
 
 
 def _to_tensor(frames: NDArray[np.uint8], device: torch.device | str) -> Tensor:
     """Return frames in [0, 1], channels first."""
-    return sent(torch.from_numpy(frames), device).permute(0, 3, 1, 2).float() / 255  # (B, S, S, C) -> (B, C, S, S)
+    return sent(torch.from_numpy(frames), device).permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, C) -> (B, C, S, S)
 
 
 def second_domain(data: Prepared, second: Prepared | None, overlay: Overlay = "mask") -> tuple[Prepared, NDArray[np.int64]]:

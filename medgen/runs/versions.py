@@ -35,13 +35,13 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "scores": Kind(
-            4,
+            5,
             "backends, engine/score*.py or fixed_shape.py, or metrics/image.py may score, redraw or classify a frame otherwise",
         ),
         "calibration": Kind(2, "what is stored of the normal frames, their threshold or their Gaussians may differ", ("scores",)),
         "cost": Kind(1, "another thing is timed or counted, so that speeds may no longer be put beside each other"),
         "plan": Kind(1, "a trial times other steps, or turns its seconds into another number of epochs"),
-        "features": Kind(1, "an extractor, or how a frame is brought to it, may give other features of the same frame"),
+        "features": Kind(2, "an extractor, or how a frame is brought to it, may give other features of the same frame"),
         "distance": Kind(
             1, "other samples are drawn for the same seed, or distances of the same features may differ", ("features",)
         ),

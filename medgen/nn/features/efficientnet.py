@@ -119,4 +119,4 @@ def prepare(images: Tensor, side: int = SIDE) -> Tensor:
     """Return what the weights were trained on: (B, 3, H, W) in [0, 1] to (B, 3, side, side), (grey - 127) / 128."""
     if images.shape[-2:] != (side, side):
         images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)  # (B, 3, side, side)
-    return ((images * 255 - 127) / 128).contiguous(memory_format=torch.channels_last)  # which is faster
+    return (images * 255).sub_(127).div_(128).contiguous(memory_format=torch.channels_last)  # which is faster
