@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
-from medgen.data.field.overlay import channel_levels, find_overlay, green_box, highlights, reduce_valid, rules_for
+from medgen.data.field.overlay import channel_levels, find_overlay, green_box, highlights, levels_at, reduce_valid, rules_for
 from medgen.data.pyramid import Pyramid
 
 SIDE = 400
@@ -113,3 +113,13 @@ def test_a_grey_frame_is_blanked_where_it_is_white_nearly_all_over(white: float,
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_in_colour_is_no_stained_section(seed: int) -> None:
     assert rules_for(Pyramid.of(np.random.default_rng(seed).integers(0, 256, (96, 96, 3), dtype=np.uint8))) == "endoscopy"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("divisor", [2, 4, 8])
+def test_the_peak_of_a_smaller_picture_is_the_darkest_channel_of_the_highest_values(channels: int, divisor: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 51, channels), dtype=np.uint8)
+    rows, columns = 37 // divisor, 51 // divisor
+    blocks = pixels[: rows * divisor, : columns * divisor].reshape(rows, divisor, columns, divisor, channels)
+    expected = blocks.max(axis=1).min(axis=-1).max(axis=-1)  # of the rows of a block, of the channels, of its columns
+    assert np.array_equal(levels_at(Pyramid.of(pixels), divisor).peak, expected)

@@ -80,3 +80,9 @@ def test_a_worker_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Mon
 
 def test_whoever_is_no_worker_goes_on() -> None:
     go_on()
+
+
+def test_whoever_waits_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "EVERY", 0.001)
+    told = threading.Event()
+    assert list(in_order(lambda item: told.wait(10), [0], 1, told.set)) == [True]

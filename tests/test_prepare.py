@@ -14,9 +14,11 @@ from writers import write_dicom
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings, open_prepared
+from medgen.data.preparing import parallel
 from medgen.data.preparing import prepare as module
 from medgen.data.preparing.prepare import prepare
 from medgen.errors import DataError
+from medgen.types import Progress
 
 SMALL = PrepareSettings(size=32, copies=1)
 
@@ -185,6 +187,14 @@ def test_all_frames_of_a_file_stand_in_one_split(tmp_path: Path) -> None:
     index = prepare(tmp_path / "frames", tmp_path / "d", SMALL).index
     assert (index.groupby(index["path"].str.partition("#")[0])["split"].nunique() == 1).all()
     assert set(index["split"]) == {"train", "val", "test"} and index["group"].str.startswith("file:normal/").all()
+
+
+def test_frames_of_a_long_file_are_shown_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "EVERY", 0.001)
+    np.save(tmp_path / "long.npy", np.stack([np.asarray(frame(k)) for k in range(60)]))
+    told: list[Progress] = []
+    prepare(tmp_path / "long.npy", tmp_path / "d", PrepareSettings(size=32), 1, on_progress=told.append)
+    assert {step.values["frames"] for step in told if step.done == 0} & set(range(1, 60))
 
 
 @pytest.fixture

@@ -122,6 +122,11 @@ def channel_levels(pixels: NDArray[np.uint8]) -> ChannelLevels:
     return ChannelLevels(cv2.max(cv2.max(red, green), blue), darkest, darkest, greenish)
 
 
+def brightest(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return `ChannelLevels.brightest` alone of (H, W, C) uint8 pixels, C 1 or 3."""
+    return reduce(cv2.max, cv2.split(pixels))
+
+
 def levels_at(picture: Pyramid, divisor: int) -> ChannelLevels:
     """Return the levels of a picture made smaller, planes of (H // divisor, W // divisor).
 
@@ -133,11 +138,11 @@ def levels_at(picture: Pyramid, divisor: int) -> ChannelLevels:
     levels = channel_levels(picture.at(divisor))
     if divisor == 1:
         return levels
-    height, width = (length * divisor for length in levels.darkest.shape)
-    pixels = picture.at(1)
-    rows = reduce(np.maximum, [pixels[first:height:divisor, :width] for first in range(divisor)])
-    darkest = rows[..., 0] if rows.shape[2] == 1 else reduce(cv2.min, cv2.split(rows))
-    return levels._replace(peak=reduce(np.maximum, [darkest[:, first::divisor] for first in range(divisor)]))
+    rows, columns = levels.darkest.shape
+    pixels = picture.at(1)[: rows * divisor, : columns * divisor]
+    lines = reduce(cv2.max, [pixels[first::divisor] for first in range(divisor)])
+    darkest = reduce(cv2.min, cv2.split(lines))  # (rows, columns * divisor)
+    return levels._replace(peak=reduce(cv2.max, cv2.split(darkest.reshape(rows, columns, divisor))))
 
 
 def _scaled(length: float, shape: tuple[int, ...]) -> int:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.field.overlay import Mask, channel_levels
+from medgen.data.field.overlay import Mask, brightest
 from medgen.types import Box
 
 STEP = 12  # smallest rise from border to tissue
@@ -24,6 +24,13 @@ def opened(mask: Mask, shorter: int) -> NDArray[np.uint8]:
     """Return `mask` without what is no wider than a few pixels of a frame whose shorter side has `shorter`: noise, thin lines."""
     width = 2 * max(1, round(0.006 * shorter)) + 1
     return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
+
+
+def _upright(strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a strip (H, W, C) of a picture that may have been turned, in memory of its own; OpenCV turns faster than NumPy."""
+    if strip.strides[0] <= 0 or strip.strides[0] > strip.strides[1]:
+        return np.ascontiguousarray(strip)
+    return cv2.transpose(strip.swapaxes(0, 1)).reshape(strip.shape)
 
 
 class _Side(NamedTuple):
@@ -54,7 +61,7 @@ def _side(pixels: NDArray[np.uint8], green: Mask, coarse: int, level: int) -> _S
     height, width = pixels.shape[:2]
     span = max(2, round(0.006 * min(height, width)))
     start, stop = max(coarse - 2 * span, 0), coarse + max(3 * span, round(0.05 * height))
-    strip = cv2.medianBlur(channel_levels(np.ascontiguousarray(pixels[start:stop])).brightest, 3)  # (rows, W)
+    strip = cv2.medianBlur(brightest(_upright(pixels[start:stop])), 3)  # (rows, W)
     if len(strip) <= span:
         return _Side(0, 0)
     bright = strip > level + STEP

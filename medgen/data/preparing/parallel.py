@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from itertools import islice
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -17,6 +17,7 @@ import cv2
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 4  # items for each worker that are handed out before their results are asked for
+EVERY = 0.5  # seconds between two calls of `meanwhile`
 PATIENCE = 0.8  # seconds for which whoever stops waits for what the workers are at
 
 
@@ -34,12 +35,28 @@ def go_on() -> None:
         raise Stopped
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
+def nothing() -> None:
+    """Do nothing while results are waited for."""
+
+
+def in_order(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int | None = None,
+    meanwhile: Callable[[], None] = nothing,
+) -> Iterator[Result]:
     """Yield ``work(item)`` for each item in the order of `items`, whatever the number of workers (None: one for each core).
 
     Few items are taken ahead of what is yielded, so that memory does not grow with their number. An error of any item, Ctrl-C or
     whoever closes the iterator ends it within a second: what a worker is at ends by itself or at its next `go_on`, and no other
     item is begun. OpenCV keeps to one thread meanwhile, so that its own threads and these do not fight for the cores.
+
+    Parameters
+    ----------
+    work : what is done with each item, in any thread
+    items : in their order
+    workers : threads
+    meanwhile : called now and then in the thread of the caller while an item takes long
     """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -48,7 +65,10 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int
         left = iter(items)
         waiting = deque(pool.begin(item) for item in islice(left, AHEAD * len(pool.threads)))
         while waiting:
-            yield waiting.popleft().result()
+            result = waiting.popleft()
+            while not wait([result], EVERY).done:
+                meanwhile()
+            yield result.result()
             waiting.extend(pool.begin(item) for item in islice(left, 1))
     finally:
         pool.end()

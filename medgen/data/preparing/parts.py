@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.crop_file import Cropped, Row
 from medgen.data.preparing.duplicates import dhash, thumbnail
 from medgen.data.preparing.likeness import SIDE
-from medgen.data.preparing.parallel import go_on
+from medgen.data.preparing.parallel import go_on, nothing
 from medgen.data.preparing.video_frames import REJECTED, LeftOut, is_video, worth_keeping
 from medgen.data.scorable import is_one_colour
 from medgen.errors import ImageError
@@ -96,8 +96,8 @@ def discard_unfinished(folder: Path) -> None:
 class PartWriter:
     """Writes one part, file by file of the source; `close` makes it whole."""
 
-    def __init__(self, folder: Path, number: int, settings: PrepareSettings) -> None:
-        self._path, self._settings = part_file(folder, number), settings
+    def __init__(self, folder: Path, number: int, settings: PrepareSettings, on_frame: Callable[[], object] = nothing) -> None:
+        self._path, self._settings, self._on_frame = part_file(folder, number), settings, on_frame
         self._most = max(1, MOST // (settings.size**2 * (settings.channels + 2)))  # frames in one file
         self._ready: list[Cropped] = []  # of files that are through
         self._left_out: list[LeftOut] = []
@@ -119,6 +119,7 @@ class PartWriter:
         try:
             for frame in frames:
                 go_on()
+                self._on_frame()
                 own.append(frame)
                 if is_video(own):
                     video.append(Cropped(frame.row, thumbnail(frame.pixels), frame.valid[:0], frame.mask[:0]))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from medgen import __version__
@@ -69,17 +71,33 @@ def prepare(
     discard_unfinished(parts)
     found = survey(entries, settings, workers)
     settings = found.settings
-    total = len(entries)
-    done = 0
-    secret = group_key(entry.file for entry in entries)
-    for files in in_order(lambda chunk: _read_chunk(parts, *chunk, settings, secret), enumerate(_chunks(entries)), workers):
-        done += files
-        on_progress(Progress("prepare", done, total))
+    reading = _Reading(len(entries), on_progress)
+    read = partial(_read_chunk, parts, settings, group_key(entry.file for entry in entries), reading.add_frame)
+    for files in in_order(read, enumerate(_chunks(entries)), workers, reading.show):
+        reading.files += files
+        reading.show()
     about = {"source": str(source), "digest": key, "medgen": __version__, "intensity": found.intensity}
     unread = left_over(source, listing)
     assemble(out, part_files(parts), unread, about, listing.notes, settings, workers)
     shutil.rmtree(out / PARTS)
     return open_prepared(out)
+
+
+class _Reading:
+    """How far all workers have come: `files` that are done, and the frames read, of which one file may have thousands."""
+
+    def __init__(self, total: int, on_progress: OnProgress) -> None:
+        self.files, self._total, self._on_progress = 0, total, on_progress
+        self._frames, self._lock = 0, threading.Lock()
+
+    def add_frame(self) -> None:
+        """Count a frame; called by the workers."""
+        with self._lock:
+            self._frames += 1
+
+    def show(self) -> None:
+        """Report it, in the thread of whoever waits for the workers."""
+        self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames}))
 
 
 def _existing(out: Path, key: str, entries: Sequence[SourceFile]) -> Prepared:
@@ -124,11 +142,18 @@ def _state(path: Path) -> tuple[int, int] | None:
     return state and (state.st_size, state.st_mtime_ns)
 
 
-def _read_chunk(parts: Path, number: int, entries: Sequence[SourceFile], settings: PrepareSettings, key: bytes) -> int:
+def _read_chunk(
+    parts: Path,
+    settings: PrepareSettings,
+    key: bytes,
+    on_frame: Callable[[], None],
+    chunk: tuple[int, Sequence[SourceFile]],
+) -> int:
     """Crop the frames of a few files into one part, unless it is there; return how many files it stands for."""
+    number, entries = chunk
     if part_file(parts, number).exists():
         return len(entries)
-    part = PartWriter(parts, number, settings)
+    part = PartWriter(parts, number, settings, on_frame)
     for entry in entries:
         part.add(entry.file, crop_file(entry, settings, key))
     part.close()
