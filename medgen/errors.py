@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+OF_THE_MACHINE = {  # reasons why a file cannot be read or written that no program can help
+    getattr(errno, name)
+    for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENAMETOOLONG", "ENFILE", "ENOSPC", "EPERM", "EROFS", "ESTALE")
+    if hasattr(errno, name)
+}
 
 
 class MedgenError(Exception):
@@ -49,6 +56,8 @@ def in_one_line(error: Exception, more: str = "`medgen --debug ...` shows more")
     text = " ".join(str(error).split())
     if isinstance(error, MedgenError):
         return text
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        return f"{error.strerror}: '{error.filename}'" if error.filename else f"{error.strerror}"
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller --set data.batch_size or --size"
     if "allocate memory" in text:

@@ -9,7 +9,7 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ def replacing(path: Path) -> Iterator[Path]:
     ------
     MedgenError : where the folder cannot be written or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = path.name if len(os.fsencode(path.name)) < LONGEST else short_digest(os.fsencode(path.name))
+    temporary = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -39,7 +40,24 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise MedgenError(f"cannot write '{path}': {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it would hide why the block failed
+            temporary.unlink(missing_ok=True)
+
+
+def new_array(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:
+    """Return a memory-mapped array of zeros in a new .npy file, all of whose blocks are taken on the disk.
+
+    Without that the file has holes, and a disk that is full when one of them is filled ends the process by a bus error.
+
+    Raises
+    ------
+    OSError : if there is no room.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def write_text(path: Path, text: str) -> None:

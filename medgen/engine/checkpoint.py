@@ -19,10 +19,18 @@ ABOUT = "medgen"
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write named tensors, and beside them facts that JSON can hold."""
+    """Write named tensors, and beside them facts that JSON can hold.
+
+    Raises
+    ------
+    RunError, MedgenError : where the folder cannot be written or the disk is full.
+    """
     contiguous = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata={ABOUT: json.dumps(dict(about))})
+        try:
+            save_file(contiguous, temporary, metadata={ABOUT: json.dumps(dict(about))})
+        except SafetensorError as error:  # its own kind for a disk that is full
+            raise RunError(f"cannot write '{path}': {error}") from None
         temporary.chmod(0o644)  # safetensors lets the owner alone read
 
 

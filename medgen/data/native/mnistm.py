@@ -24,7 +24,7 @@ from medgen.data.native.resized import ResizedFrames
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared, read_table
 from medgen.errors import DataError, ImageError
-from medgen.files import replacing, short_digest, write_csv, write_text
+from medgen.files import new_array, replacing, short_digest, write_csv, write_text
 from medgen.types import OnProgress, Progress, no_progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -74,7 +74,7 @@ def make_mnist_m(
     photographs = [_read(path, digits.size) for path in paths]
     with replacing(out / "frames.npy") as temporary:
         shape = (len(digits.frames), size, size, 3)
-        frames = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        frames = new_array(temporary, np.uint8, shape)
         _blend(digits.frames, photographs, seed, frames, on_progress)
         frames.flush()
     with replacing(out / "valid.npy") as temporary, temporary.open("wb") as file:

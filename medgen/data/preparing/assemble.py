@@ -22,7 +22,7 @@ from medgen.data.preparing.splits import split_prepared
 from medgen.data.preparing.tally import blanked, tally
 from medgen.data.scorable import noise_warning
 from medgen.errors import DataError
-from medgen.files import replacing, write_csv, write_text
+from medgen.files import new_array, replacing, write_csv, write_text
 
 RANKS = {"train": 0, "val": 1, "test": 2}  # a frame leaks into a split from those before it
 
@@ -136,7 +136,7 @@ def _array(path: Path, kind: type, shape: tuple[int, ...]) -> Iterator[NDArray]:
                 np.save(file, np.zeros(shape, dtype=kind))
             yield np.zeros(shape, dtype=kind)
         else:
-            array = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
+            array = new_array(temporary, kind, shape)
             yield array
             array.flush()
 
