@@ -89,7 +89,7 @@ def test_a_first_error_above_kp_over_ki_does_not_hold_beta_at_its_least_for_ever
 @pytest.mark.parametrize(("steps", "expected"), [(0, 0.5), (4999, 0.5), (5000, 0.65), (9999, 0.65), (10_000, 0.8), (20_000, 1.0)])
 def test_the_set_point_climbs_by_steps_and_stops_at_the_target(steps: int, expected: float) -> None:
     # 0.5 + 0.15 * (steps // 5000), at most 1
-    assert PIController(ControllerSettings(), 1.0, steps=steps).set_point == pytest.approx(expected)
+    assert PIController(ControllerSettings(), 1.0, steps=torch.tensor(steps)).set_point == pytest.approx(expected)
 
 
 def test_a_start_above_the_target_is_cut_to_it() -> None:

@@ -22,6 +22,7 @@ from medgen.losses import AdversarialLoss, critic_loss, generator_loss, valid_me
 from medgen.nn.adversarial.dcgan_nets import Encoder, FeatureCritic, noise_like
 from medgen.nn.adversarial.diffaugment import Change, augment
 from medgen.nn.features.residual import ResidualSettings, residual_scores
+from medgen.nn.host import OnHost
 from medgen.nn.inpaint import inpaint
 from medgen.types import Batch, Scores
 
@@ -50,7 +51,7 @@ class AdversarialConfig(Settings):
     score: ResidualSettings = ResidualSettings()
 
 
-class Adversarial(Backend):
+class Adversarial(OnHost, Backend):
     """A generator and a critic; a subclass makes the two nets, and adds to the losses what its paper adds.
 
     Attributes
@@ -61,6 +62,7 @@ class Adversarial(Backend):
     """
 
     loss: ClassVar[AdversarialLoss] = "non_saturating"
+    on_host = ("turn",)
     config: AdversarialConfig
     generator: nn.Module
     critic: FeatureCritic

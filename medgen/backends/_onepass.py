@@ -16,6 +16,7 @@ from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
 from medgen.losses import smooth
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers, upsample
+from medgen.nn.host import OnHost
 from medgen.types import Batch, DataRequirements
 
 NET_SIDE = 224  # for which the sources state lengths in pixels
@@ -29,7 +30,7 @@ class OnePassConfig(Settings):
     sigma: float = Field(4.0, ge=0)  # of the Gaussian that smooths the map, in pixels of a frame of 224; scales with the size
 
 
-class OnePass(Backend):
+class OnePass(OnHost, Backend):
     """A detector that gathers in `turns` and fits in `finalise_fit`; a subclass adds `gather`, `fit` and `score`.
 
     Attributes
@@ -40,6 +41,7 @@ class OnePass(Backend):
     """
 
     monitor = ""
+    on_host = ("fingerprint",)
     config: OnePassConfig
     fingerprint: Tensor
 

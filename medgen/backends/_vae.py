@@ -69,21 +69,21 @@ class Variational(Backend):
         mean, log_variance = self.encode(batch.image, batch.finding)
         latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         kl = gaussian_kl(mean, log_variance).sum(1).mean()
-        self.notes = {"kl_target": torch.tensor(self.controller.set_point)} if self.controller else {}
+        self.notes = {"kl_target": self.controller.set_point.float()} if self.controller else {}
         beta = self._beta(kl, progress)
-        self.notes |= {"kl": kl.detach(), "beta": torch.tensor(beta)}
+        self.notes |= {"kl": kl.detach(), "beta": beta}
         drawn = self.logits(latent, batch.finding)
         yield (
             next(iter(self.players)),
             {"reconstruction": self._reconstruction_loss(drawn, batch.image, batch.valid).mean(), "kl": beta * kl},
         )
 
-    def _beta(self, kl: Tensor, progress: float) -> float:
-        """Return the weight of the KL term; while training, the controller, where there is one, moves it."""
+    def _beta(self, kl: Tensor, progress: float) -> Tensor:
+        """Return the weight of the KL term, () float32; while training, the controller, where there is one, moves it."""
         if self.controller:
-            return self.controller.step(float(kl.detach())) if self.training else self.controller.beta
+            return (self.controller.step(kl.detach()) if self.training else self.controller.beta).float()
         warmup = self.config.kl_warmup
-        return self.config.kl_weight * min(1.0, progress / warmup if warmup else 1.0)
+        return torch.tensor(self.config.kl_weight * min(1.0, progress / warmup if warmup else 1.0))
 
     def _reconstruction_loss(self, logits: Tensor, image: Tensor, valid: Tensor) -> Tensor:
         """Return the weighted loss of each frame, (B,)."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from medgen.backends._vae import Variational, VariationalConfig
 from medgen.config import Settings
@@ -81,7 +80,7 @@ class Model(Variational):
         count = len(self.classes)
         if finding is None or not count:
             return like.new_zeros(n, count)
-        return F.one_hot(finding + 1, count + 1)[:, 1:].to(like.dtype)  # -1 falls into the column that is cut off
+        return (finding[:, None] == torch.arange(count, device=finding.device)).to(like.dtype)
 
     def sample(self, n: int, label: int | None = None) -> Tensor:
         """Return (n, C, S, S) in [0, 1] of class `label`; each of a class drawn evenly where it is None."""

@@ -25,6 +25,7 @@ from medgen.losses import gaussian_kl, valid_mean
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers, upsample
 from medgen.nn.features.pixel_loss import PixelResidual
 from medgen.nn.features.residual import ResidualSettings, residual_scores
+from medgen.nn.host import OnHost
 from medgen.types import Batch, Scores
 
 SLOPE = 0.01  # of the leaky rectifier below 0
@@ -42,9 +43,10 @@ class Config(Settings):
     score: ResidualSettings = ResidualSettings(map="ssim", share=0.1)
 
 
-class Model(Backend):
+class Model(OnHost, Backend):
     """The component "kl" is the divergence of a frame's code from the prior, in nats for each number of the code."""
 
+    on_host = ("fingerprint",)
     config: Config
     fingerprint: Tensor
 

@@ -5,8 +5,7 @@ Source: Shao et al., "ControlVAE: Controllable Variational Autoencoder", ICML 20
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import exp
+from dataclasses import dataclass, field, replace
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
@@ -51,35 +50,37 @@ class PIController:
     Attributes
     ----------
     target : where the set point ends, nats
-    integral : I after the last step
-    output : P + I of the last step, without beta_min and before clipping
-    steps : optimizer steps done
+    integral : I after the last step, () float64
+    output : P + I of the last step, without beta_min and before clipping, () float64
+    steps : optimizer steps done, () int64
+
+    All three are scalar tensors so that a step on a GPU waits for none of them.
     """
 
     settings: ControllerSettings
     target: float
-    integral: float = 0.0
-    output: float = 0.0
-    steps: int = 0
+    integral: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    output: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    steps: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
 
     @property
-    def set_point(self) -> float:
-        """What the next step steers to, nats."""
-        rises = self.steps // self.settings.every
-        return min(self.settings.start + self.settings.step * rises, self.target)
+    def set_point(self) -> Tensor:
+        """What the next step steers to, nats: () float64."""
+        rises = (self.steps // self.settings.every).double()
+        return (self.settings.start + self.settings.step * rises).clamp_max(self.target)
 
     @property
-    def beta(self) -> float:
-        """The weight of the KL term after the last step; beta_min before the first one."""
-        return min(max(self.output, 0.0) + self.settings.beta_min, self.settings.beta_max)
+    def beta(self) -> Tensor:
+        """The weight of the KL term after the last step, () float64; beta_min before the first one."""
+        return (self.output.clamp_min(0) + self.settings.beta_min).clamp_max(self.settings.beta_max)
 
-    def advance(self, kl: float) -> PIController:
+    def advance(self, kl: Tensor | float) -> PIController:
         """Return the controller after a step whose KL was `kl` nats."""
         error = self.set_point - kl
         low, high = self.output < 0, self.output + self.settings.beta_min > self.settings.beta_max
-        stays = (low and error > 0) or (high and error < 0)
-        integral = self.integral if stays else self.integral - self.settings.ki * error
-        proportional = self.settings.kp / (1 + exp(min(error, EXP_MAX)))
+        stays = (low & (error > 0)) | (high & (error < 0))
+        integral = torch.where(stays, self.integral, self.integral - self.settings.ki * error)
+        proportional = torch.full_like(error, self.settings.kp) / (1 + error.clamp_max(EXP_MAX).exp())
         return replace(self, integral=integral, output=proportional + integral, steps=self.steps + 1)
 
 
@@ -114,24 +115,22 @@ class Controller(nn.Module):
     @property
     def now(self) -> PIController:
         """The controller as a value."""
-        return PIController(self.settings, self.target, self.integral.item(), self.output.item(), int(self.steps.item()))
+        return PIController(self.settings, self.target, self.integral, self.output, self.steps)
 
     @property
-    def beta(self) -> float:
-        """The weight of the KL term after the last step; beta_min before the first one."""
+    def beta(self) -> Tensor:
+        """The weight of the KL term after the last step, () float64; beta_min before the first one."""
         return self.now.beta
 
     @property
-    def set_point(self) -> float:
-        """The KL that the next step steers to, nats."""
+    def set_point(self) -> Tensor:
+        """The KL that the next step steers to, nats: () float64."""
         return self.now.set_point
 
-    def step(self, kl: float) -> float:
+    def step(self, kl: Tensor | float) -> Tensor:
         """Take the KL of a training step, averaged over its frames, in nats, and return the weight for that step's KL term."""
         after = self.now.advance(kl)
-        self.integral.fill_(after.integral)
-        self.output.fill_(after.output)
-        self.steps.fill_(after.steps)
+        self.integral, self.output, self.steps = after.integral, after.output, after.steps
         return after.beta
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from medgen.nn.host import read_at_once
+
 NEARLY_NOTHING = 1e-6  # in place of no weight, by which nothing can be divided
 
 
@@ -31,14 +33,14 @@ def inpaint(image: Tensor, valid: Tensor) -> Tensor:
     -------
     (B, C, S, S); a frame without a valid pixel is 0.
     """
-    if valid.all():
+    if read_at_once(valid) and valid.all():  # the same bits sooner
         return image
-    plain = image.device.type == "cpu" and image.dtype == torch.float32 and not image.requires_grad
+    plain = read_at_once(image) and image.dtype == torch.float32 and not image.requires_grad
     return _by_opencv(image, valid) if plain and image.shape[1] in (1, 3) else _by_torch(image, valid)
 
 
 def _by_torch(image: Tensor, valid: Tensor) -> Tensor:
-    if valid.all():
+    if read_at_once(valid) and valid.all():
         return image
     weight = valid.to(image.dtype)
     if max(image.shape[2:]) == 1:

@@ -8,10 +8,12 @@ Shape letters: B images of a batch, N capacity, C channels, S side.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from medgen.nn.host import OnHost
 
 
-class ImagePool(nn.Module):
+class ImagePool(OnHost):
     """Up to N images, which are buffers of the module: a checkpoint has them.
 
     Parameters
@@ -20,6 +22,7 @@ class ImagePool(nn.Module):
     size, channels : S and C
     """
 
+    on_host = ("count",)
     images: Tensor
     count: Tensor
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.config import Settings
+from medgen.nn.host import read_at_once
 
 MEAN_STEP = 0.5  # of the moving average of the features' mean: quick, as the features move quickly
 
@@ -124,25 +125,39 @@ class Quantizer(nn.Module):
         """Put codes that were idle too long on random vectors of (N, D)."""
         if not self.settings.revive_after:
             return
-        dead = (self.idle >= self.settings.revive_after).nonzero()[:, 0]  # (dead,)
-        chosen = flat[torch.randint(len(flat), (len(dead),), device=flat.device)]  # (dead, D)
-        self.codebook[dead] = chosen
-        self.idle[dead] = 0
+        dead = self.idle >= self.settings.revive_after  # (K,)
+        chosen = flat[self._draw(dead, len(flat))]  # (K, D)
+        self.codebook.copy_(torch.where(dead[:, None], chosen, self.codebook))
+        self.idle.masked_fill_(dead, 0)
         if self.settings.ema:
-            self.sums[dead] = chosen
-            self.counts[dead] = 1
+            self.sums.copy_(torch.where(dead[:, None], chosen, self.sums))
+            self.counts.masked_fill_(dead, 1)
+
+    @staticmethod
+    def _draw(dead: Tensor, n: int) -> Tensor:
+        """Return rows below n, (K,), drawn for the codes that are dead (K,); a GPU, which does not count these, draws for all."""
+        if not read_at_once(dead):
+            return torch.randint(n, dead.shape, device=dead.device)
+        rows = torch.zeros(dead.shape, dtype=torch.int64)
+        rows[dead] = torch.randint(n, (int(dead.sum()),))
+        return rows
 
     @torch.no_grad()
     def _learn(self, flat: Tensor, nearest: Tensor) -> None:
         """Count the use of each code and, with `ema`, move the codes that were used; the mean of the others stays what it is."""
-        use = torch.bincount(nearest, minlength=self.settings.codes)  # (K,)
+        use = _counted(nearest, self.settings.codes)  # (K,)
         used = use > 0
         self.idle.add_(1).masked_fill_(used, 0)
         if self.settings.ema:
             step = 1 - self.settings.ema_decay
             self.counts.lerp_(use.float(), step)
             self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, nearest, flat), step)
-            self.codebook[used] = self.sums[used] / self.counts[used, None]
+            self.codebook.copy_(torch.where(used[:, None], self.sums / self.counts[:, None], self.codebook))
+
+
+def _counted(codes: Tensor, n_codes: int) -> Tensor:
+    """Return how often each code (K,) is among codes (N,); torch.bincount would wait for a GPU to learn the highest code."""
+    return torch.zeros(n_codes, dtype=torch.int64, device=codes.device).index_add_(0, codes, torch.ones_like(codes))
 
 
 def perplexity(codes: Tensor, n_codes: int) -> Tensor:
@@ -152,7 +167,7 @@ def perplexity(codes: Tensor, n_codes: int) -> Tensor:
     ----------
     codes : int64 of any shape
     """
-    share = torch.bincount(codes.flatten(), minlength=n_codes).float() / codes.numel()  # (K,)
+    share = _counted(codes.flatten(), n_codes).float() / codes.numel()  # (K,)
     return torch.special.entr(share).sum().exp()
 
 

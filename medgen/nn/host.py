@@ -1,0 +1,33 @@
+"""What a training step may read without waiting for a GPU.
+
+A GPU works behind the program that feeds it; to read a number from it, the program waits until it has caught up, and the GPU then
+stands still until there is work again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+
+def read_at_once(tensor: Tensor) -> bool:
+    """Tell whether reading a tensor waits for nobody, so that a step may branch on what it holds."""
+    return tensor.device.type == "cpu"
+
+
+class OnHost(nn.Module):
+    """A module with buffers that never leave the CPU, since each step reads them: no kernel needs them.
+
+    Attributes
+    ----------
+    on_host : names of these buffers
+    """
+
+    on_host: ClassVar[tuple[str, ...]] = ()
+
+    def _apply(self, fn: Any, recurse: bool = True) -> OnHost:
+        kept = {name: self._buffers[name] for name in self.on_host}
+        super()._apply(fn, recurse)
+        self._buffers.update(kept)
+        return self
