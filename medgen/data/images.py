@@ -59,8 +59,10 @@ def suffix_of(path: Path) -> str:
 
 @lru_cache(maxsize=1 << 12)  # a name is asked for many times while its file is read
 def _suffix(name: str) -> str:
-    double = (known for known in _double_suffixes() if name.lower().endswith(known))
-    return next(double, Path(name).suffix.lower())
+    lower = name.lower()
+    dot = lower.rfind(".")
+    single = lower[dot:] if 0 < dot < len(lower) - 1 else ""  # as `Path.suffix`, in a fraction of the time
+    return next((known for known in _double_suffixes() if lower.endswith(known)), single)
 
 
 def stem_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 NORMAL = (
@@ -48,6 +49,7 @@ PATIENT = re.compile(
 NUMBERED = re.compile(r".*\d.*")  # one below a class folder
 
 
+@lru_cache(maxsize=1 << 12)  # many files share their folders
 def normalised_name(name: str) -> str:
     """Return a name in lower case with a single - for _, spaces and rows of them, as the keys of `FINDINGS` are."""
     return re.sub(r"[\s_-]+", "-", name.strip().lower())

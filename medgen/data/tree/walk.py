@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from medgen.data.images import suffixes
@@ -52,7 +53,12 @@ def walk(source: Path) -> Iterator[Path]:
 
 def folders_of(path: Path, source: Path) -> Folders:
     """Return the folders between a source and a file in it."""
-    return path.relative_to(source).parts[:-1]
+    return _between(path.parent, source)
+
+
+@lru_cache(maxsize=1024)  # of the files of a folder one after the other
+def _between(folder: Path, source: Path) -> Folders:
+    return folder.relative_to(source).parts
 
 
 def roots(source: Path, known: Callable[[Path], bool], depth: int = 2) -> list[Path]:
