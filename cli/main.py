@@ -57,8 +57,8 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for name in ("fabric", "pytorch"):  # lightning would announce the precision on every call
-            logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
+        # Fabric would announce the precision on every call
+        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
         debug = ctx.params.get("debug", False)
         try:
             return super().invoke(ctx)

@@ -13,7 +13,19 @@ from untrained import make_frames, make_run
 
 from medgen import api
 
-SLOW = {"torch", "lightning", "monai", "torchmetrics", "scipy.stats", "matplotlib", "tensorboard", "plotly", "skimage", "sklearn"}
+SLOW = {
+    "torch",
+    "lightning",
+    "lightning_fabric",
+    "monai",
+    "torchmetrics",
+    "scipy.stats",
+    "matplotlib",
+    "tensorboard",
+    "plotly",
+    "skimage",
+    "sklearn",
+}
 COMMAND = "from medgen_cli.main import main\ntry: main({arguments!r})\nexcept SystemExit as end: assert not end.code, end.code"
 
 

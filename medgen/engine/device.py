@@ -12,7 +12,7 @@ from torch import nn
 from medgen.errors import RunError
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -39,7 +39,7 @@ def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabri
     ------
     RunError : if a GPU is asked for where there is none.
     """
-    from lightning.fabric import Fabric  # as long to import as torch, and only a training needs it
+    from lightning_fabric import Fabric  # as long to import as torch, and only a training needs it
 
     accelerator = find_device(device).type
     if precision == "auto":

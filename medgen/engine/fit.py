@@ -32,7 +32,7 @@ from medgen.errors import RunError
 from medgen.types import Batch, OnProgress, Progress, TrainingData, no_progress
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 STATE = "last.safetensors"
 WEIGHTS = "model.safetensors"

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 from medgen.contract.backend import Optimizer, Player
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 OPTIMIZERS: Mapping[str, Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]] = {
     "adam": lambda weights, settings: torch.optim.Adam(

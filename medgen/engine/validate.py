@@ -16,7 +16,7 @@ from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 @torch.no_grad()

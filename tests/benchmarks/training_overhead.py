@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from timing import in_turn, median_bounds, print_result, ratios, seconds
 
 from medgen import registry
