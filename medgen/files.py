@@ -148,7 +148,7 @@ def short_digest(*contents: str | bytes) -> str:
     """Return 16 hexadecimal digits of the SHA-256 of texts and bytes, one behind the other."""
     hashed = sha256()
     for content in contents:
-        hashed.update(content.encode() if isinstance(content, str) else content)
+        hashed.update(content.encode(errors="surrogateescape") if isinstance(content, str) else content)
     return hashed.hexdigest()[:16]
 
 

@@ -93,6 +93,8 @@ def is_image(path: Path) -> bool:
         return True
     if (suffix and not suffix[1:].isdigit()) or path.name == "DICOMDIR":  # 1.2.840.113619.2.5 has no suffix
         return False
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -174,6 +176,8 @@ def opened(path: Path, sampling: Sampling | None = None, axes: str = "", mask: b
     """
     with ExitStack() as stack:
         with _failures_explained(path), quiet:
+            if not path.is_file() and path.exists() and not path.is_dir():
+                raise ImageError("is a pipe, a socket or a device, of which a reader may wait for ever")
             content = _open_frames(stack.enter_context(path.open("rb")), path, axes, mask)
             if sampling and content.sampled:
                 content = content.sampled(sampling)

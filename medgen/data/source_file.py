@@ -91,6 +91,11 @@ class Listing:
     axes: str = ""
 
 
+def as_text(name: str) -> str:
+    """Return a name with bytes that are no UTF-8, of an older disk say, written as ``\\xe9``: such a name cannot be stored."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def nearest(path: Path) -> str:
     """Return the sentence that leads from a path that does not exist to the one most like it that does, or ''."""
     while not path.parent.exists() and path.parent != path:

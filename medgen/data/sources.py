@@ -21,7 +21,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from medgen.data import layouts
 from medgen.data.images import suffixes
-from medgen.data.source_file import Listing, SourceFile, nearest
+from medgen.data.source_file import Listing, SourceFile, as_text, nearest
 from medgen.errors import DataError, did_you_mean
 from medgen.types import LABELS
 
@@ -126,7 +126,16 @@ def list_source(source: Path, assume: str = "", group_names: bool = True, modali
         entries = [
             replace(entry, related=tuple(key for key in entry.related if not key.startswith(BY_NAME))) for entry in entries
         ]
-    return replace(listing, entries=sorted(entries, key=_natural))
+    return replace(listing, entries=sorted(map(_as_text, entries), key=_natural), notes=[*map(as_text, listing.notes)])
+
+
+def _as_text(entry: SourceFile) -> SourceFile:
+    """Return a file with names that can be stored and shown; nearly all are so already."""
+    named = (entry.file, entry.finding, entry.group, *entry.related)
+    if all(text.isascii() or as_text(text) == text for text in named):
+        return entry
+    file, finding, group, *related = map(as_text, named)
+    return replace(entry, file=file, finding=finding, group=group, related=tuple(related))
 
 
 def _read(source: Path, modality: str) -> Listing:

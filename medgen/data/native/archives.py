@@ -45,7 +45,7 @@ class Archive:
     ----------
     frames : (N, S, S, C) uint8
     table : one row a frame: path (a name that could be a file's), finding, label, split, group; "" where the source says nothing
-    files : name and size in bytes of every file that was read
+    files : name and size in bytes of every file that was read, and of a sample of images what tells their content
     normal : the findings that are normal, or `ALL_FINDINGS`; () where the column label alone decides
     others : (N, S, S, C) uint8, the other frame of each pair; None where there are no pairs
     refused : file and reason of every file that was left out
@@ -53,7 +53,7 @@ class Archive:
 
     frames: Frames
     table: pd.DataFrame
-    files: list[tuple[str, int]]
+    files: Sequence[tuple[str, int] | tuple[str, int, str]]
     normal: tuple[str, ...] = ()
     others: Frames | None = None
     refused: tuple[tuple[str, str], ...] = ()

@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medgen.data.contents import SAMPLE
 from medgen.data.images import read_image, stem_of
 from medgen.data.native.archives import ALL_FINDINGS, Archive, LazyRows
 from medgen.data.pixel_format import to_uint8
+from medgen.data.prepared import evenly_spaced
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.data.tree.class_names import SPLITS, split_of
 from medgen.errors import DataError, ImageError
+from medgen.files import digest_of
 
 CACHED_BYTES = 1_000_000_000  # bytes: frames of a folder that are smaller together stay in memory once they were read
 DOMAIN = re.compile(rf"({'|'.join(SPLITS)}|)[_-]?([ab])", re.IGNORECASE)  # a folder of one of two domains: A, trainB, test_a
@@ -116,7 +119,7 @@ def read_folder(source: Path) -> Archive:
     DataError : if there is no image, a file is missing, or the first image cannot be used.
     """
     entries = _present(source)
-    return Archive(ImageFiles(source, entries), _table(entries), _sizes(entries))
+    return Archive(ImageFiles(source, entries), _table(entries), _states(entries))
 
 
 def read_pairs(source: Path) -> Archive:
@@ -133,7 +136,7 @@ def read_pairs(source: Path) -> Archive:
     domains = _domains(entries)
     if not domains["A"] and not domains["B"]:
         files = ImageFiles(source, entries, beside=2)
-        return Archive(PairHalf(files, 0), _table(entries), _sizes(entries), (ALL_FINDINGS,), PairHalf(files, 1))
+        return Archive(PairHalf(files, 0), _table(entries), _states(entries), (ALL_FINDINGS,), PairHalf(files, 1))
     keys = [key for key in domains["A"] if key in domains["B"]]
     both = domains["A"].keys() & domains["B"].keys()
     unmatched = [(entry.file, "has no partner") for kind in "AB" for key, entry in domains[kind].items() if key not in both]
@@ -143,7 +146,7 @@ def read_pairs(source: Path) -> Archive:
     return Archive(
         ImageFiles(source, inputs),
         _table(inputs),
-        _sizes(inputs + truths),
+        _states(inputs + truths),
         (ALL_FINDINGS,),
         ImageFiles(source, truths),
         tuple(unmatched),
@@ -162,7 +165,7 @@ def read_unpaired(source: Path) -> Archive:
         if not members:
             raise DataError(f"'{source}' has no folder {kind} with images; expected A and B, or trainA, trainB, testA and testB")
     entries = [replace(entry, finding=kind) for kind, members in domains.items() for entry in members.values()]
-    return Archive(ImageFiles(source, entries), _table(entries), _sizes(entries), ("A",))
+    return Archive(ImageFiles(source, entries), _table(entries), _states(entries), ("A",))
 
 
 def _present(source: Path) -> list[SourceFile]:
@@ -177,8 +180,11 @@ def _table(entries: Sequence[SourceFile]) -> pd.DataFrame:
     return pd.DataFrame({"path": [entry.file for entry in entries], **columns})
 
 
-def _sizes(entries: Sequence[SourceFile]) -> list[tuple[str, int]]:
-    return [(entry.file, entry.path.stat().st_size) for entry in entries]
+def _states(entries: Sequence[SourceFile]) -> list[tuple[str, int, str]]:
+    """Return what tells these files from others: name and size of each, and of a sample the content, too."""
+    sampled = {*evenly_spaced(len(entries), SAMPLE).tolist()}
+    contents = [digest_of(entry.path) if row in sampled else "" for row, entry in enumerate(entries)]
+    return [(entry.file, entry.path.stat().st_size, content) for entry, content in zip(entries, contents, strict=True)]
 
 
 def _domains(entries: Sequence[SourceFile]) -> dict[str, dict[str, SourceFile]]:

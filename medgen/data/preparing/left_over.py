@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from medgen.data.images import is_image, parts_of, suffix_of
-from medgen.data.source_file import MANIFEST, Listing
+from medgen.data.source_file import MANIFEST, Listing, as_text
 from medgen.data.tree.walk import walk
 from medgen.errors import DataError
 
@@ -18,6 +18,7 @@ MEDICAL = frozenset(
      ".e2e", ".fda", ".dcm30", ".heic", ".heif", ".exr", ".jxl", ".jxr", ".wdp", ".tga", ".pcx", ".sgi", ".dds", ".psd", ".dng"}
 )  # fmt: skip
 """Suffixes of pictures that are not read and that Python's table of media types does not know."""
+SPECIAL = "a pipe, a socket or a device, of which a reader may wait for ever"
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
 
 
@@ -35,12 +36,22 @@ def left_over(source: Path, listing: Listing) -> pd.DataFrame:
         files = [path for path in walk(source) if path.name != MANIFEST]
     except DataError:  # a folder that cannot be read stops whoever reads the source
         files = []
+    special = [(_name(path, source), SPECIAL, "ignored") for path in _special(source)]
     known = used.union(part for path in files for part in parts_of(path))
     known |= {path for path, reason in listing.others.items() if not reason}
-    rows = [
-        (path.relative_to(source).as_posix(), *_reason(path, listing.others.get(path, ""))) for path in files if path not in known
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    rows = [(_name(path, source), *_reason(path, listing.others.get(path, ""))) for path in files if path not in known]
+    return pd.DataFrame([*rows, *special], columns=COLUMNS)
+
+
+def _name(path: Path, source: Path) -> str:
+    return as_text(path.relative_to(source).as_posix())
+
+
+def _special(source: Path) -> list[Path]:
+    try:
+        return [*walk(source, special=True)]
+    except DataError:
+        return []
 
 
 def _reason(path: Path, stated: str) -> tuple[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from medgen.errors import ImageError
 if TYPE_CHECKING:
     import SimpleITK
 
+T = TypeVar("T")
 SUFFIXES = frozenset({".mha", ".mhd", ".nrrd", ".nhdr"})
 HEADER = 1 << 16  # bytes in which a header names the files of its pixels
 DATA_FILE = re.compile(rb"^(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*(.*?)[ \t\r]*$", re.MULTILINE | re.IGNORECASE)
@@ -68,7 +70,7 @@ def open_frames(file: BufferedReader) -> FileFrames:
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if file.read(4) == b"NRRD" else "MetaImageIO")  # SimpleITK goes by suffixes in small letters
     reader.SetFileName(file.name)
-    reader.ReadImageInformation()
+    _try(reader.ReadImageInformation)
     shape = check_volume(reader.GetSize(), "an image")
     components, dimension = reader.GetNumberOfComponents(), reader.GetDimension()
     if components not in (1, 3):
@@ -82,9 +84,17 @@ def open_frames(file: BufferedReader) -> FileFrames:
     return _volume.slices(lambda: _voxels(reader, shape, components), affine, spacing[:2], shape[2])
 
 
+def _try(read: Callable[[], T]) -> T:
+    """Call ITK, of whose long error only the reason is kept: the rest are places in its own source."""
+    try:
+        return read()
+    except RuntimeError as error:
+        raise RuntimeError(str(error).rpartition("ITK ERROR: ")[2].rpartition("): ")[2]) from error
+
+
 def _voxels(reader: SimpleITK.ImageFileReader, shape: tuple[int, int, int], components: int) -> Voxels:
     import SimpleITK
 
-    array = SimpleITK.GetArrayFromImage(reader.Execute())  # (Z, Y, X) or (Z, Y, X, 3)
+    array = SimpleITK.GetArrayFromImage(_try(reader.Execute))  # (Z, Y, X) or (Z, Y, X, 3)
     array = array.reshape(*shape[::-1], *([components] if components > 1 else []))
     return Voxels(array.transpose(2, 1, 0, *range(3, array.ndim)))

@@ -29,26 +29,37 @@ def files_below(source: Path) -> list[Path]:
     return files
 
 
-def walk(source: Path) -> Iterator[Path]:
+def walk(source: Path, special: bool = False) -> Iterator[Path]:
     """Yield all files that are not hidden, below links too, each folder once.
+
+    Parameters
+    ----------
+    special : yield what only looks like a file instead: pipes, sockets and devices, of which a reader would wait for ever
 
     Raises
     ------
     DataError : if a folder cannot be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"cannot read the folder '{error.filename}': {error.strerror}")
-
-    visited = set()
-    for folder, below, names in os.walk(source, followlinks=True, onerror=refuse):
-        real = os.path.realpath(folder)
-        if real in visited:  # a link that leads back up
-            below.clear()
+    waiting, visited = [os.fspath(source)], set()
+    while waiting:
+        folder = waiting.pop()
+        if (real := os.path.realpath(folder)) in visited:  # a link that leads back up
             continue
         visited.add(real)
-        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        try:
+            with os.scandir(folder) as listed:
+                entries = sorted((entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name)
+                files = [entry.name for entry in entries if not entry.is_dir() and is_special(entry) == special]
+                below = [entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("__MACOSX")]
+        except OSError as error:
+            raise DataError(f"cannot read the folder '{folder}': {error.strerror}") from None
+        yield from (Path(folder, name) for name in files)
+        waiting += reversed(below)
+
+
+def is_special(entry: os.DirEntry[str]) -> bool:
+    """Tell a pipe, a socket or a device; a link that leads nowhere is a file that is missing."""
+    return not entry.is_file() and not entry.is_dir() and (not entry.is_symlink() or Path(entry.path).exists())
 
 
 def folders_of(path: Path, source: Path) -> Folders:
