@@ -23,6 +23,7 @@ from medgen.engine import checkpoint
 from medgen.engine.ahead import ahead
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
+from medgen.engine.exact import exact_float32
 from medgen.engine.player import PlayerOptimizer
 from medgen.engine.running_means import LogRow, Means
 from medgen.engine.stages import Position, Schedule
@@ -112,6 +113,7 @@ class Fit:
         )
         self.saved_at = time.monotonic()
 
+    @exact_float32()
     def run(
         self,
         on_epoch: Callable[[LogRow], None],

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from medgen.engine.exact import exact_float32
 from medgen.types import Batch
 
 FRAMES = 32  # at once, at most: a set is scored as fast as with more, with less memory
@@ -27,8 +28,9 @@ Frames = TypeVar("Frames", Batch, Tensor)
 Result = TypeVar("Result")
 
 
+@exact_float32()
 def in_fixed_shape(work: Callable[[Frames], Result], frames: Frames) -> Result:
-    """Return what `work` makes of frames, computed of as many at a time as `at_once` says.
+    """Return what `work` makes of frames, computed of as many at a time as `at_once` says, in float32 without TF32.
 
     Parameters
     ----------

@@ -29,7 +29,6 @@ STEPS_AN_EPOCH, EPOCHS = 2, 3
 HALF = STEPS_AN_EPOCH * EPOCHS // 2  # falls into the middle of an epoch
 CLOSE = 1e-3  # share of the largest score by which a float32 score on the device may differ from the one on the CPU: sums are in
 # another order, some 1e-6 a layer, and a code or neighbour chosen otherwise moves a score by one cell of many
-CLOSE_TF32 = 1e-2  # the same with PyTorch's default on a GPU, where convolutions round what they multiply to 10 bits (TF32)
 AGAIN = 10.0  # times as much as two uninterrupted trainings differ, a resumed one may, where the device is not deterministic
 
 
@@ -77,18 +76,16 @@ def backend(name: str, setting: Setting) -> Outcome:
     checkpoint.save(folder / WEIGHTS, whole.state_dict(), {})
     loaded = narrowed(name, seed=1)
     checkpoint.load_weights(loaded, folder / WEIGHTS)
-    with float32_convolutions():
-        scores |= {"float32": scored(whole, DEVICE), "loaded": scored(loaded, DEVICE)}
+    scores["loaded"] = scored(loaded, DEVICE)
     size = float(scores["cpu"].abs().max().clamp_min(1e-12))
-    off = {kind: float((scores[kind] - scores["cpu"]).abs().max()) / size for kind in ("device", "float32")}
+    off = float((scores["device"] - scores["cpu"]).abs().max()) / size
     resumed_by, allowed = resume_gap(name, folder)
-    numbers = {"score_off": off["device"], "score_off_float32": off["float32"], "resume_gap": resumed_by, "allowed_gap": allowed}
-    text = f"score off by {off['device']:.0e} ({off['float32']:.0e} in float32), resumed weights by {resumed_by:.0e}"
+    numbers = {"score_off": off, "resume_gap": resumed_by, "allowed_gap": allowed}
+    text = f"score off by {off:.0e}, resumed weights by {resumed_by:.0e}"
     problems = [
         *(["a score is not a finite number"] if not all(bool(score.isfinite().all()) for score in scores.values()) else []),
-        *([f"score off by {off['device']:.1e}, {CLOSE_TF32} allowed"] if not off["device"] <= CLOSE_TF32 else []),
-        *([f"score off by {off['float32']:.1e} in float32, {CLOSE} allowed"] if not off["float32"] <= CLOSE else []),
-        *(["loaded weights score otherwise"] if not torch.equal(scores["loaded"], scores["float32"]) else []),
+        *([f"score off by {off:.1e}, {CLOSE} allowed"] if not off <= CLOSE else []),
+        *(["loaded weights score otherwise"] if not torch.equal(scores["loaded"], scores["device"]) else []),
         *([f"resumed weights off by {resumed_by:.1e}, {allowed:.1e} allowed"] if not resumed_by <= allowed else []),
     ]
     return Outcome(text, numbers, "; ".join(problems))
@@ -158,14 +155,3 @@ def deterministic() -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(False)
-
-
-@contextmanager
-def float32_convolutions() -> Iterator[None]:
-    """Inside the ``with``, let convolutions on a GPU multiply float32 as it is."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
