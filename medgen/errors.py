@@ -33,6 +33,10 @@ class RunError(MedgenError):
     """A run folder is missing, damaged or does not fit what was asked of it."""
 
 
+class FolderError(MedgenError):
+    """A folder cannot be written into: it holds something else, another process is at work there, or the disk says no."""
+
+
 class BackendError(MedgenError):
     """A backend does not exist or lacks a capability."""
 

@@ -43,6 +43,7 @@ from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
 from medgen.runs.versions import is_current
 
+RUN = "run.toml"  # written first, and again when the training has ended
 COMMON_MASK = "common.png"  # white where frames are shown
 NORMAL_REFERENCE = "contrast.safetensors"
 CALIBRATION = "calibration.json"
@@ -97,7 +98,7 @@ class Run:
         """Write ``run.toml``."""
         settings = with_paths_from(self.settings.model_dump(mode="json"), self.folder)
         sections = {**settings, "origin": self.origin.model_dump(mode="json"), "about": self.about}
-        write_text(self.folder / "run.toml", to_toml(sections))
+        write_text(self.folder / RUN, to_toml(sections))
         return self
 
     def with_facts(self, **facts: str) -> Run:
@@ -187,7 +188,9 @@ class Run:
         if not self.settings.scoring.needs_reference:
             return {}
         if not self.finished() and not (self.folder / NORMAL_REFERENCE).is_file():
-            raise RunError(f"'{self.folder}' was stopped before its scores were calibrated; go on with --resume")
+            raise RunError(
+                f"'{self.folder}' was stopped before its scores were calibrated; finish it with `medgen train ... --resume`"
+            )
         tensors: dict[str, dict[str, Tensor]] = {}
         for name, tensor in load(self.folder / NORMAL_REFERENCE)[0].items():
             part, key = name.split("/", 1)
@@ -232,14 +235,7 @@ def versions() -> dict[str, str]:
 
 
 def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str, second: Prepared | None = None) -> Run:
-    """Write ``run.toml`` in a new run folder.
-
-    Raises
-    ------
-    RunError : if the folder holds something already.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"'{folder}' is not empty; go on with --resume, or choose another --out")
+    """Write ``run.toml`` in a run folder; whatever else is there stays."""
     origin = Origin(
         dataset=data.address,
         kind=data.kind,
@@ -263,10 +259,10 @@ def open_run(folder: Path) -> Run:
     ------
     RunError : if it is none.
     """
-    if not (folder / "run.toml").is_file():
+    if not (folder / RUN).is_file():
         what = "is not a run folder" if folder.is_dir() else "does not exist"
         raise RunError(f"'{folder}' {what}; give one made by `medgen train BACKEND DATASET --out RUN`")
-    sections = with_whole_paths(read_toml(folder / "run.toml"), folder)
+    sections = with_whole_paths(read_toml(folder / RUN), folder)
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
     origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)

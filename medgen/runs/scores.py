@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import qualities
+from medgen.outputs.lock import locked
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
 from medgen.runs.calibrate import component_table, decide, renew_calibration
@@ -36,6 +38,7 @@ from medgen.runs.versions import made_by
 from medgen.types import Batch, OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
+SCORED = (STAMP, "scores.csv")  # one of them is in each folder of scores
 COPIED = ["id", "path", "label", "finding", "split", "group", SECONDS]  # columns of the index that a table of scores repeats
 
 
@@ -109,6 +112,7 @@ def score_rows(
     RunError : if the run has no weights, or its calibration is of another version and cannot be made again.
     BackendError : if the backend does not know the class.
     MedgenError : if the calibration does not belong to the weights.
+    FolderError : if another process writes into `out`.
     """
     stamp = {
         "made_by": made_by("scores"),
@@ -122,24 +126,43 @@ def score_rows(
     if (out / STAMP).is_file() and read_toml(out / STAMP) == {**stamp, "scores": digest_of(out / "scores.csv")}:
         table = decide(run, _read_table(out / "scores.csv"))
         if csv_text(table) != (out / "scores.csv").read_text(encoding="utf-8"):  # the threshold was moved
-            write_csv(out / "scores.csv", table)
-            write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
+            with locked(out, "score"):
+                write_csv(out / "scores.csv", table)
+                write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
         return _read_scores(data, rows, out)
+    model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
+    with locked(out, "score"):
+        (out / STAMP).unlink(missing_ok=True)
+        _score(run, model, data, rows, out, pictures, find_class(model, label), find_device(device), on_progress)
+        write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
+        return _read_scores(data, rows, out)
+
+
+def _score(
+    run: Run,
+    model: Backend,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    out: Path,
+    pictures: bool,
+    class_index: int | None,
+    device: torch.device,
+    on_progress: OnProgress,
+) -> None:
+    """Score the given rows and write all but the stamp."""
     shares = valid_shares(data, rows, run.settings.data.overlay)
     places = np.flatnonzero(shares >= LEAST_VALID)  # of the frames that can be scored
-    model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
-    batches = FixedBatches(data, rows[places], run.settings.data, class_index=find_class(model, label))
+    batches = FixedBatches(data, rows[places], run.settings.data, class_index=class_index)
     scored_batches = score_batches(
         model,
         batches,
-        find_device(device),
+        device,
         "score",
         on_progress,
         settings=run.settings.scoring,
         normal_reference=run.normal_reference(),
     )
     drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
-    (out / STAMP).unlink(missing_ok=True)
     raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
     index = data.index.iloc[rows].reset_index(drop=True)
     about = index[[name for name in COPIED if name in index]].assign(status=statuses(shares), valid_share=shares)
@@ -148,12 +171,10 @@ def score_rows(
         _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
     left = [data.rejected(), data.passed_over()[["file", "reason"]]]
     write_csv(out / "rejected.csv", pd.concat(left, ignore_index=True))
-    write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
     if len(places) < len(rows):
         paths = index["path"].drop(places).tolist()
         what = left_out(len(paths), len(rows), "frames", paths)
         on_progress(Progress("score", 0, 0, {}, f"without a score, for a person to look at: {what}"))
-    return _read_scores(data, rows, out)
 
 
 def _write_maps(

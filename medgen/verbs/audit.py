@@ -17,6 +17,7 @@ from medgen.data.shortcut_features import frame_traits, mean_distance, why_left_
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
+from medgen.outputs.folder import output_folder
 from medgen.report.audit import measure_shortcuts
 from medgen.report.audit_metrics import AuditMetrics
 from medgen.runs.datasets import open_for
@@ -153,6 +154,11 @@ def _pairs(data: Prepared) -> pd.DataFrame:
 
 def _write(result: AuditMetrics, data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
     """Write the result of an audit as tables and as JSON."""
+    with output_folder(out, "audit", ("audit.json", "audit.csv")):
+        _write_tables(result, data, rows, out)
+
+
+def _write_tables(result: AuditMetrics, data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
     entries = [dict(trait) for trait in result["traits"]]
     if result["baseline"]:
         entries.append({"trait": "mean_distance", **result["baseline"]})

@@ -10,8 +10,8 @@ from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.prepare import prepare
 from medgen.engine.device import Device
-from medgen.errors import RunError
 from medgen.files import write_text
+from medgen.outputs.folder import output_folder
 from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.report import report
@@ -19,6 +19,7 @@ from medgen.verbs.train import train
 
 # The architecture of endovae at a quarter of the pixels, long enough for lesions to stand out.
 SIZE = 48
+PARTS = ("source", "prepared", "run", "report")  # what an earlier demo left is made anew
 MARK = "demo.txt"  # the folder is a demo and may be replaced
 RECIPE: dict[str, Any] = {
     "backend": "endovae",
@@ -53,7 +54,7 @@ def demo(
 
     Raises
     ------
-    RunError : if `out` holds anything but an earlier demo, which is replaced.
+    FolderError : if `out` holds anything but an earlier demo, which is replaced, or another process writes into it.
 
     Examples
     --------
@@ -61,15 +62,15 @@ def demo(
     >>> made.page.name, made.metrics.name
     ('report.html', 'metrics.json')
     """
-    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise RunError(f"'{out}' holds something else than a demo; choose another --out")
-    shutil.rmtree(out, ignore_errors=True)
-    write_text(out / MARK, "Made by `medgen demo`, which replaces this folder when it runs again.\n")
     recipe = RunSettings.parse(RECIPE)
     if epochs:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": epochs})})
-    source = make_phantom(out / "source", PhantomSettings(difficulty=difficulty), on_progress)
-    data = prepare(source, out / "prepared", PrepareSettings(size=SIZE), on_progress=on_progress)
-    run = train(data.folder, out / "run", recipe, device=device, command="medgen demo", on_progress=on_progress)
-    page = report([run.folder], out / "report", device=device, on_progress=on_progress)
-    return Demo(page, page.parent / "metrics.json")
+    with output_folder(out, "demo", (MARK,)):
+        for name in PARTS:
+            shutil.rmtree(out / name, ignore_errors=True)
+        write_text(out / MARK, "Made by `medgen demo`, which replaces this folder when it runs again.\n")
+        source = make_phantom(out / "source", PhantomSettings(difficulty=difficulty), on_progress)
+        data = prepare(source, out / "prepared", PrepareSettings(size=SIZE), on_progress=on_progress)
+        run = train(data.folder, out / "run", recipe, device=device, command="medgen demo", on_progress=on_progress)
+        page = report([run.folder], out / "report", device=device, on_progress=on_progress)
+        return Demo(page, page.parent / "metrics.json")

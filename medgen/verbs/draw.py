@@ -17,6 +17,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, find_device, seed_all
 from medgen.engine.score import score_batches
 from medgen.files import write_bytes
+from medgen.outputs.folder import output_folder
 from medgen.report.figures import image_grid
 from medgen.runs.run import open_run
 from medgen.runs.scores import find_class, picture_name
@@ -61,14 +62,15 @@ def reconstruct(
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, Reconstructs)
-    data, rows = open_input(run, input_path, out, split, on_progress)
-    rows = drawn_rows(run, data, rows, on_progress)
-    batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
-    for scored in score_batches(model, batches, find_device(device), "reconstruct", on_progress):
-        assert scored.reconstruction is not None
-        for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
-            write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
-    return len(rows)
+    with output_folder(out, "reconstruct"):
+        data, rows = open_input(run, input_path, out, split, on_progress)
+        rows = drawn_rows(run, data, rows, on_progress)
+        batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
+        for scored in score_batches(model, batches, find_device(device), "reconstruct", on_progress):
+            assert scored.reconstruction is not None
+            for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
+                write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
+        return len(rows)
 
 
 def draw_samples(model: Backend, n: int, seed: int, device: Device = "auto", label: str = "") -> NDArray[np.uint8]:
@@ -122,8 +124,9 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
     """
     pixels = draw_samples(open_run(run_folder).trained_model(), n, seed, device, label)
     if out.suffix.lower() != ".png":
-        for number, frame in enumerate(pixels):
-            write_bytes(out / f"{number:05}.png", png(frame))
+        with output_folder(out, "sample"):
+            for number, frame in enumerate(pixels):
+                write_bytes(out / f"{number:05}.png", png(frame))
         return out
     columns = int(np.ceil(np.sqrt(n)))
     rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -30,11 +31,12 @@ from medgen.data.writers.map_to_original import Original, find_originals, outlin
 from medgen.engine.device import Device
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import disk_name, write_bytes, write_json
+from medgen.outputs.folder import output_folder
 from medgen.report.figures import heat
 from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows, scores_folder
+from medgen.runs.scores import SCORED, ScoreTable, map_high, picture_name, score_rows, scores_folder
 from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, no_progress
 from medgen.verbs.score import Split, open_input
@@ -118,6 +120,7 @@ def maps(
     ConfigError : if the level is none.
     RunError, DataError : if the run is not trained, the frames do not fit it, or a frame's file is not of the format that is
         asked for.
+    FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
     --------
@@ -126,34 +129,42 @@ def maps(
     """
     run = open_run(run_folder)
     share, raw = _parse(level)
-    data, rows = open_input(run, input_path, out, split, on_progress)
-    originals = find_originals(data, rows)
-    kinds = _kinds(originals, form)
-    scored = score_rows(run, data, rows, out, label=label, device=device, on_progress=on_progress)
-    if not is_scored(scored.table).any():
-        raise DataError(f"there is nothing to draw a map of: {left_out(len(rows), len(rows), 'frames')}")
-    if scored.maps is None:
-        raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
-    level_is = "as given"
-    if raw is None:
-        raw, level_is = _normal_level(run, share, smooth, out, device, on_progress)
-    high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
-    scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
-    look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
+    run.require_weights()
+    with output_folder(out, "maps", ("maps.json", *SCORED)):
+        data, rows = open_input(run, input_path, out, split, on_progress)
+        originals = find_originals(data, rows)
+        kinds = _kinds(originals, form)
+        scored = score_rows(run, data, rows, out, label=label, device=device, on_progress=on_progress)
+        if not is_scored(scored.table).any():
+            raise DataError(f"there is nothing to draw a map of: {left_out(len(rows), len(rows), 'frames')}")
+        if scored.maps is None:
+            raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
+        level_is = "as given"
+        if raw is None:
+            raw, level_is = _normal_level(run, share, smooth, out, device, on_progress)
+        high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
+        scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
+        look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
+        at_crop = _write_all(look, originals, kinds, on_progress)
+        written = Maps(len(rows), at_crop, raw, level_is, high)
+        about = {**asdict(written), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
+        write_json(out / "maps.json", about)
+        return written
+
+
+def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | None, MapFormat], on_progress: OnProgress) -> int:
+    """Write the map of each frame, file by file; return how many have the side of the crop."""
     at_crop = 0
     for file, group in groupby(enumerate(originals), key=lambda item: item[1].file):
         numbered = list(group)
         unread = _write_file(look, file, numbered, kinds.get(file, "png"), on_progress) if file else numbered
         for index, original in unread:
-            score_map = _on_crop(run, scored, index, smooth)
-            save_png(look.original(picture_name(original.path)), score_map, scale)
-            _write_overlay(look, original, data.frames[original.row], score_map)
+            score_map = _on_crop(look.run, look.scored, index, look.smooth)
+            save_png(look.original(picture_name(original.path)), score_map, look.scale)
+            _write_overlay(look, original, look.scored.data.frames[original.row], score_map)
         at_crop += len(unread)
-        on_progress(Progress("maps", numbered[-1][0] + 1, len(rows)))
-    written = Maps(len(rows), at_crop, raw, level_is, high)
-    about = {**asdict(written), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
-    write_json(out / "maps.json", about)
-    return written
+        on_progress(Progress("maps", numbered[-1][0] + 1, len(originals)))
+    return at_crop
 
 
 def _parse(level: str) -> tuple[float | None, float | None]:

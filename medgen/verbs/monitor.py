@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -50,6 +51,7 @@ class TrainingMonitor:
         epoch, history = fit.position.epoch, run.history()
         done = history[history["epoch"] <= epoch].to_dict("records") if len(history) else []
         self.rows = [LogRow({str(name): value for name, value in row.items()}) for row in done]
+        _cut_half_a_line(run.folder / "steps.csv")
         if len(steps := run.history("steps.csv")):
             steps = steps[steps["step"] <= epoch * len(fit.train) + fit.position.step]
             write_csv(run.folder / "steps.csv", steps)
@@ -125,6 +127,12 @@ class TrainingMonitor:
             blocks.append(to_pixels(self.model.sample(len(batch))))
         if blocks:
             write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", _panel_of(blocks))
+
+
+def _cut_half_a_line(path: Path) -> None:
+    """Take away the end of a table that rows are added to, where it is half a row: its process was killed while it wrote."""
+    if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
+        write_bytes(path, content[: content.rfind(b"\n") + 1])
 
 
 def _panel_of(blocks: list[NDArray[np.uint8]]) -> bytes:

@@ -15,6 +15,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.engine.device import Device
 from medgen.metrics.calibration import p_value
+from medgen.outputs.folder import output_folder
 from medgen.report.ranking import write_ranking
 from medgen.report.run_metrics import RunMetrics, ThresholdMetrics
 from medgen.report.run_report_data import RunResults
@@ -23,7 +24,7 @@ from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
-from medgen.verbs.report import REPORTS
+from medgen.verbs.report import PAGE, REPORTS
 from medgen.verbs.results import OVERLAYS, page_settings
 from medgen.verbs.run_warnings import no_threshold, training_warning, unscored_warning
 from medgen.verbs.score import open_input
@@ -59,6 +60,7 @@ def rank(
     Raises
     ------
     RunError, DataError : if the run is not trained, or there are no frames or none that fit it.
+    FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
     --------
@@ -68,8 +70,14 @@ def rank(
     """
     run = open_run(run_folder)
     run.require_weights()
+    out = out or REPORTS / f"{run.name}-{input_path.resolve().name}"
+    with output_folder(out, "report", PAGE):
+        return _rank(run, input_path, out, top, device, on_progress)
+
+
+def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, on_progress: OnProgress) -> Path:
+    """Score the frames and write the page."""
     name = input_path.resolve().name
-    out = out or REPORTS / f"{run.name}-{name}"
     data, rows = open_input(run, input_path, out, on_progress=on_progress)
     model = run.trained_model()
     scored = score_rows(run, data, rows, out / "scores", model=model, device=device, on_progress=on_progress)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from medgen.engine.device import Device
+from medgen.outputs.folder import output_folder
 from medgen.report.page import write_report
 from medgen.runs.run import open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
 
+PAGE = ("report.html", "metrics.json")  # one of them is in each folder of a page
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 
 
@@ -39,6 +41,7 @@ def report(
     Raises
     ------
     RunError, DataError : if a run is not trained or its data set is gone.
+    FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
     --------
@@ -49,8 +52,9 @@ def report(
     opened = [open_run(folder) for folder in runs]
     out = out or REPORTS / "+".join(run.name for run in opened)
     results = []
-    for run in opened:
-        data, rows = open_split(run, dataset, split)
-        own = out if len(opened) == 1 else out / run.name
-        results.append(evaluate_run(run, data, rows, own, split=split, by=by, device=device, on_progress=on_progress).results)
-    return write_report(results, out)
+    with output_folder(out, "report", PAGE):
+        for run in opened:
+            data, rows = open_split(run, dataset, split)
+            own = out if len(opened) == 1 else out / run.name
+            results.append(evaluate_run(run, data, rows, own, split=split, by=by, device=device, on_progress=on_progress).results)
+        return write_report(results, out)

@@ -14,9 +14,10 @@ from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import left_out, scorable
 from medgen.engine.device import Device
 from medgen.errors import DataError
+from medgen.outputs.folder import output_folder
 from medgen.runs.datasets import open_for, shown_otherwise
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.scores import SCORED, ScoreTable, score_rows
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.timelines import write_timelines
 
@@ -131,6 +132,7 @@ def score(
     Raises
     ------
     RunError, DataError : if the run is not trained, or the frames do not fit it.
+    FolderError : if `out` holds something else, or another process writes into it.
     BackendError : if the backend does not know the class.
 
     Examples
@@ -140,7 +142,9 @@ def score(
     ((16, 4), (16, 32, 32))
     """
     run = open_run(run_folder)
-    data, rows = open_input(run, input_path, out, split, on_progress, video)
-    scored = score_rows(run, data, rows, out, pictures=pictures, label=label, device=device, on_progress=on_progress)
-    write_timelines(run, scored, out)
-    return scored
+    run.require_weights()
+    with output_folder(out, "score", SCORED):
+        data, rows = open_input(run, input_path, out, split, on_progress, video)
+        scored = score_rows(run, data, rows, out, pictures=pictures, label=label, device=device, on_progress=on_progress)
+        write_timelines(run, scored, out)
+        return scored

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from medgen import registry
 from medgen.data.common_mask import common_mask, with_common_mask
@@ -19,12 +19,13 @@ from medgen.engine.divergence import SLOWER, DivergedError, refuse_hopeless
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
+from medgen.outputs.folder import is_unfinished, output_folder
 from medgen.runs.calibrate import calibrate
 from medgen.runs.check_batches import check_batches
 from medgen.runs.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.resources import note_cost
-from medgen.runs.run import Run, create_run, open_run
+from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.monitor import TrainingMonitor
@@ -67,12 +68,12 @@ def train(
     on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> Run:
-    """Train a backend on the normal training frames of a data set.
+    """Train a backend on the normal training frames of a data set; the same call goes on with a run that it did not finish.
 
     Parameters
     ----------
     dataset : a prepared data set, or an archive or folder at native size: ``mnist:PATH``, ``folder:PATH`` (data/sources.py)
-    out : the run folder, new or empty
+    out : the run folder
     settings : the recipe
     device : "auto" takes a GPU where there is one
     max_minutes : stop after so long; `resume` goes on
@@ -81,7 +82,8 @@ def train(
 
     Raises
     ------
-    DataError, RunError, ConfigError : if the data set, the folder or a setting does not fit.
+    DataError, RunError, ConfigError : if the data set or a setting does not fit, or `out` holds another run or a finished one.
+    FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
     --------
@@ -97,11 +99,31 @@ def train(
         what = left_out(batches.left_out, batches.left_out + len(batches.rows), "training frames")
         on_progress(Progress("train", 0, 0, {}, f"left out of the training: {what}"))
     check_scoring(settings, data)
-    run = create_run(out, settings, data, command, second)
     learnt = batches.rows[:: max(1, len(batches.rows) // LOOKED_AT)]
     if noise := noise_warning(data.index.iloc[learnt], data.frames[learnt], data.valid[learnt]):
         on_progress(Progress("train", 0, 0, {}, f"warning: {noise}"))
-    return _train(run, data, batches, device=device, max_minutes=max_minutes, on_progress=on_progress, stop=stop)
+    with output_folder(out, "train", (RUN,), "go on with --resume where it is a run, or choose another --out"):
+        run = _unfinished(out, settings, data, second) or create_run(out, settings, data, command, second)
+        how: dict[str, Any] = {"device": device, "max_minutes": max_minutes, "on_progress": on_progress, "stop": stop}
+        return _train(run, data, batches, go_on=run.started(), **how)
+
+
+def _unfinished(out: Path, settings: RunSettings, data: Prepared, second: Prepared | None) -> Run | None:
+    """Return the run that the same call began in a folder and did not finish; None where there is no run.
+
+    Raises
+    ------
+    RunError : if there is another one, or it is finished.
+    """
+    if not (out / RUN).is_file():
+        return None
+    run = open_run(out)
+    if run.finished():
+        raise RunError(f"'{out}' holds a finished run; lengthen it with --resume --epochs N, or choose another --out")
+    origin = run.origin.data_digest, run.origin.other_digest
+    if run.settings != settings or origin != (data.digest, second.digest if second else ""):
+        raise RunError(f"'{out}' holds an unfinished run of other settings or data; go on with --resume, or choose another --out")
+    return run
 
 
 def resume(
@@ -138,6 +160,8 @@ def resume(
     >>> run.about["finished"]
     'all 2 epochs done'
     """
+    if is_unfinished(out, "train") and not (out / RUN).is_file():
+        raise RunError(f"'{out}' was stopped before its training began; the same command without --resume begins it")
     run = open_run(out)
     if backend and backend != run.settings.backend:
         raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
@@ -150,15 +174,15 @@ def resume(
     if second and second.digest != run.origin.other_digest:
         raise RunError(f"run '{out}' began with other frames of the second domain than '{second.address}' has now")
     batches = _batches(run.settings, data, second)
-    if epochs:
-        if batches.requirements.single_pass:
-            raise RunError(
-                f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
-            )
-        run = run.with_epochs(epochs)
-    return _train(
-        run, data, batches, go_on=run.started(), device=device, max_minutes=max_minutes, on_progress=on_progress, stop=stop
-    )
+    if epochs and batches.requirements.single_pass:
+        raise RunError(
+            f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
+        )
+    with output_folder(out, "train", (RUN,)):
+        run = open_run(out)  # as it is now that nobody else writes there
+        run = run.with_epochs(epochs) if epochs else run
+        how: dict[str, Any] = {"device": device, "max_minutes": max_minutes, "on_progress": on_progress, "stop": stop}
+        return _train(run, data, batches, go_on=run.started(), **how)
 
 
 def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:

@@ -26,6 +26,7 @@ from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import DataError, ImageError
 from medgen.files import write_bytes
+from medgen.outputs.folder import output_folder
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import picture_name
@@ -79,9 +80,10 @@ def translate(
     chosen = find_device(device)
     model.to(chosen).eval()
     translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
-    if is_prepared(input_path) or is_address(input_path):
-        return _data_set(run, translator, input_path, out, split, on_progress)
-    return _raw_frames(translator, input_path, out, run.origin.prepare, fit, on_progress)
+    with output_folder(out, "translate"):
+        if is_prepared(input_path) or is_address(input_path):
+            return _data_set(run, translator, input_path, out, split, on_progress)
+        return _raw_frames(translator, input_path, out, run.origin.prepare, fit, on_progress)
 
 
 class _Translator(NamedTuple):

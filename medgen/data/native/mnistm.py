@@ -25,6 +25,7 @@ from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared, read_table
 from medgen.errors import DataError, ImageError
 from medgen.files import new_array, replacing, short_digest, write_csv, write_text
+from medgen.outputs.folder import output_folder
 from medgen.types import OnProgress, Progress, no_progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -54,7 +55,8 @@ def make_mnist_m(
 
     Raises
     ------
-    DataError : if digits or photographs are missing, damaged or too small, or `out` holds something else.
+    DataError : if digits or photographs are missing, damaged or too small, or `out` holds another data set.
+    FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
     --------
@@ -65,23 +67,22 @@ def make_mnist_m(
     paths = _find(bsds)
     sizes = [(path.relative_to(bsds).as_posix(), path.stat().st_size) for path in paths]
     key = short_digest(f"mnist-m {digits.digest} {size} {seed}", repr(sizes))
-    if is_prepared(out):
-        if (existing := open_prepared(out)).digest == key:
-            return existing
-        raise DataError(f"'{out}' holds a data set of other digits, photographs, size or seed; choose another --out")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out")
-    photographs = [_read(path, digits.size) for path in paths]
-    with replacing(out / "frames.npy") as temporary:
-        shape = (len(digits.frames), size, size, 3)
-        frames = new_array(temporary, np.uint8, shape)
-        _blend(digits.frames, photographs, seed, frames, on_progress)
-        frames.flush()
-    with replacing(out / "valid.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, np.ones(shape[:3], dtype=bool))
-    about = {"source": f"mnist-m of {mnist} and {bsds}", "digest": key, "medgen": __version__, "patch_seed": seed}
-    _describe(out, digits, size, {**about, "photographs": len(photographs)})
-    return open_prepared(out)
+    with output_folder(out, "prepare", ("prepare.toml", "frames.npy")):
+        if is_prepared(out):
+            if (existing := open_prepared(out)).digest == key:
+                return existing
+            raise DataError(f"'{out}' holds a data set of other digits, photographs, size or seed; choose another --out")
+        photographs = [_read(path, digits.size) for path in paths]
+        with replacing(out / "frames.npy") as temporary:
+            shape = (len(digits.frames), size, size, 3)
+            frames = new_array(temporary, np.uint8, shape)
+            _blend(digits.frames, photographs, seed, frames, on_progress)
+            frames.flush()
+        with replacing(out / "valid.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, np.ones(shape[:3], dtype=bool))
+        about = {"source": f"mnist-m of {mnist} and {bsds}", "digest": key, "medgen": __version__, "patch_seed": seed}
+        _describe(out, digits, size, {**about, "photographs": len(photographs)})
+        return open_prepared(out)
 
 
 def _find(folder: Path) -> list[Path]:

@@ -28,10 +28,12 @@ from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
+from medgen.outputs.folder import output_folder
 from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
 TABLES = ("classes", "sizes", "groups", "rejected", "duplicates")
+FILES = tuple(f"{name}.csv" for name in TABLES)  # as they are written
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +72,9 @@ class Inspection:
 
     def write(self, out: Path) -> None:
         """Write each table as a CSV of its name into the folder `out`, each whole or not at all."""
-        for name in TABLES:
-            write_csv(out / f"{name}.csv", getattr(self, name))
+        with output_folder(out, "inspect", FILES):
+            for name in TABLES:
+                write_csv(out / f"{name}.csv", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,16 @@ from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
 from medgen.data.preparing.survey import survey
 from medgen.data.readers import video
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import Listing, SourceFile
 from medgen.data.sources import check_splits, list_source
 from medgen.errors import DataError
 from medgen.files import short_digest
+from medgen.outputs.folder import output_folder
 from medgen.types import OnProgress, Progress, no_progress
 
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
+OWN = ("prepare.toml", PARTS, "frames.npy", "index.csv")  # one of them is in each data set, be it whole, begun or damaged
 CROPPING = 5  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
 
 
@@ -46,7 +48,8 @@ def prepare(
 
     Raises
     ------
-    DataError : if the source holds no image that can be read, or `out` holds something else.
+    DataError : if the source holds no image that can be read, or `out` holds a data set of other frames or settings.
+    FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
     --------
@@ -60,12 +63,29 @@ def prepare(
     entries = listing.entries
     check_splits(entries)
     key = _key(entries, settings)
-    if is_prepared(out):
-        if not overwrite:
-            return _existing(out, key, entries)
-        (out / "prepare.toml").unlink()
-    elif out.exists() and (not out.is_dir() or (any(child.name != PARTS for child in out.iterdir()) and not overwrite)):
-        raise DataError(f"'{out}' is not empty and is no prepared data set; choose another --out or pass --overwrite")
+    with output_folder(out, "prepare", OWN):
+        if is_prepared(out):
+            if not overwrite:
+                data = _existing(out, key, entries)
+                shutil.rmtree(out / PARTS, ignore_errors=True)  # of a process that was killed when all else was done
+                return data
+            shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
+            (out / "prepare.toml").unlink()
+        _write(source, listing, out, key, settings, workers, on_progress)
+        return open_prepared(out)
+
+
+def _write(
+    source: Path,
+    listing: Listing,
+    out: Path,
+    key: str,
+    settings: PrepareSettings,
+    workers: int | None,
+    on_progress: OnProgress,
+) -> None:
+    """Write the data set of a listing, from the parts on that an interrupted process left."""
+    entries = listing.entries
     parts = out / PARTS / f"{key}-{FORMAT}"
     parts.mkdir(parents=True, exist_ok=True)
     discard_unfinished(parts)
@@ -80,7 +100,6 @@ def prepare(
     unread = left_over(source, listing)
     assemble(out, part_files(parts), unread, about, listing.notes, settings, workers)
     shutil.rmtree(out / PARTS)
-    return open_prepared(out)
 
 
 class _Reading:

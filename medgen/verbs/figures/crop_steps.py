@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,12 +13,14 @@ from medgen.data.field.overlay import rules_for
 from medgen.data.images import count_frames, read_image
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import PrepareSettings, evenly_spaced
+from medgen.data.preparing.inspect import FILES
 from medgen.data.preparing.survey import survey
 from medgen.data.pyramid import Pyramid
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
 from medgen.files import disk_name, write_bytes
+from medgen.outputs.folder import output_folder
 from medgen.report.figures import image_grid
 from medgen.types import Image, OnProgress, Progress, no_progress
 
@@ -52,17 +55,22 @@ def crop_steps(
     """
     entries = read_source(source, modality=settings.modality if settings else "")
     settings = settings or survey(entries, PrepareSettings()).settings
-    chosen = evenly_spaced(len(entries), limit)
+    with output_folder(out, "inspect", FILES):
+        return _write(out, [entries[index] for index in evenly_spaced(len(entries), limit)], size, settings, on_progress)
+
+
+def _write(out: Path, entries: Sequence[SourceFile], size: int, settings: PrepareSettings, on_progress: OnProgress) -> int:
+    """Write a picture of each file that can be read; return how many."""
     written = 0
-    for done, entry in enumerate((entries[index] for index in chosen), start=1):
+    for done, entry in enumerate(entries, start=1):
         try:
             picture = _steps(_middle(entry, settings), size, settings)
         except ImageError as error:
-            on_progress(Progress("steps", done, len(chosen), {}, f"{entry.file}: {error}"))
+            on_progress(Progress("steps", done, len(entries), {}, f"{entry.file}: {error}"))
             continue
         write_bytes(out / (disk_name(entry.file) + ".png"), picture)
         written += 1
-        on_progress(Progress("steps", done, len(chosen)))
+        on_progress(Progress("steps", done, len(entries)))
     return written
 
 

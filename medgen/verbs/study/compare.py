@@ -6,16 +6,21 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from traceback import format_exception
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from medgen.data.native.addresses import open_dataset
+from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, MedgenError, RunError, in_one_line
 from medgen.files import write_text
+from medgen.outputs.folder import output_folder
 from medgen.report.markup import distinct
 from medgen.report.study.comparison import Comparison, Failure
 from medgen.report.study.page import write_comparison
@@ -29,6 +34,7 @@ from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
 from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, is_begun, jobs_of, open_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
+OWN = ("report.html", FILE, "runs")  # one of them is in each folder of a comparison
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
 
 
@@ -68,6 +74,7 @@ def compare(
     Raises
     ------
     ConfigError, BackendError, DataError : if the study is wrong, or there is no data set with test frames.
+    FolderError : if `out` holds something else, or another process writes into it.
     RunError : if a run in `out` has other settings than the study says, an entry has other test frames than the first, or nothing
         could be trained.
 
@@ -81,6 +88,13 @@ def compare(
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
     context = RunContext(out, device, command, on_progress, stop)
+    with output_folder(out, "compare", OWN):
+        return _compare(study, recipes, context)
+
+
+def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: RunContext) -> Compared | None:
+    """Train, score and write the page, in a folder that nobody else writes in."""
+    out, device, command, on_progress, stop = astuple(context)
     failures: list[Failure] = []
     entries = _entries(study, recipes, failures, context)
     study.write(out / FILE)
@@ -154,6 +168,19 @@ def compare_runs(
     frames = [identity(*split) for split in splits]
     for run, others in zip(runs[1:], frames[1:], strict=True):
         check_same(str(runs[0].folder), frames[0], str(run.folder), others)
+    with output_folder(out, "compare", OWN):
+        return _compare_runs(runs, splits, out, device, command, on_progress)
+
+
+def _compare_runs(
+    runs: Sequence[Run],
+    splits: Sequence[tuple[Prepared, NDArray[np.int64]]],
+    out: Path,
+    device: Device,
+    command: str,
+    on_progress: OnProgress,
+) -> Compared:
+    """Write the page of finished runs, in a folder that nobody else writes in."""
     reported = {
         name: report_run(run, *split, out / PAGES / name, device, on_progress)
         for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)

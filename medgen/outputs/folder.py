@@ -1,0 +1,110 @@
+"""What an output folder is to the verb that is to write into it, one rule for all of them.
+
+It is new (not there, or empty), unfinished (the same command goes on), finished (the verb knows what to do with its own results)
+or foreign: it holds something else, and is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from medgen.errors import FolderError
+from medgen.files import write_text
+from medgen.outputs.lock import locked
+
+MARK = ".medgen.json"  # in a folder: which verb writes there; it goes when what the verb writes last says so as well
+
+
+class Mark(NamedTuple):
+    """What a folder says of itself."""
+
+    verb: str
+    finished: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Mark | None:
+        """Return the mark of a folder; None where it has none."""
+        try:
+            found = json.loads((folder / MARK).read_text(encoding="utf-8"))
+            return cls(str(found["verb"]), bool(found["finished"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Write it whole or not at all."""
+        write_text(folder / MARK, json.dumps(self._asdict()) + "\n")
+
+
+@contextmanager
+def output_folder(
+    folder: Path, verb: str, results: tuple[str, ...] = (), instead: str = "choose another --out"
+) -> Iterator[None]:
+    """Hold a folder while a verb writes into it, and say in it that the verb has not finished until it has.
+
+    Parameters
+    ----------
+    folder : to write into; made where it is not there
+    verb : the command's name
+    results : names of files of which one at least is in each folder that the verb has finished; where none is, the mark stays
+        and says so
+    instead : what to do about a folder that is refused
+
+    Raises
+    ------
+    FolderError : if the folder holds something else, another process writes into it, or it cannot be written.
+    """
+    check_folder(folder, verb, results, instead)
+    with locked(folder, verb):
+        check_folder(folder, verb, results, instead)  # nobody else changes it any more
+        before = Mark.read(folder)
+        was_finished = _has_any(folder, results) and (before is None or before.finished)
+        Mark(verb, finished=False).write(folder)
+        try:
+            yield
+        except BaseException:
+            if not any(_holds(folder)) or (was_finished and _has_any(folder, results)):
+                (folder / MARK).unlink()
+            raise
+        if _has_any(folder, results):
+            (folder / MARK).unlink()
+        else:
+            Mark(verb, finished=True).write(folder)
+
+
+def check_folder(folder: Path, verb: str, results: tuple[str, ...], instead: str) -> None:
+    """Refuse a folder that is neither new nor of this verb.
+
+    Raises
+    ------
+    FolderError : saying what it holds.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"'{folder}' is a file, no folder; {instead}")
+    if _has_any(folder, results):
+        return
+    mark = Mark.read(folder)
+    if mark and mark.verb != verb:
+        state = "is of" if mark.finished else "was left unfinished by"
+        raise FolderError(f"'{folder}' is not empty and {state} `medgen {mark.verb}`; {instead}")
+    if mark is None and any(_holds(folder)):
+        raise FolderError(f"'{folder}' is not empty and holds no result of `medgen {verb}`; {instead}")
+
+
+def is_unfinished(folder: Path, verb: str) -> bool:
+    """Tell whether a verb began to write into a folder and did not finish."""
+    mark = Mark.read(folder)
+    return mark is not None and mark.verb == verb and not mark.finished
+
+
+def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
+    return any((folder / name).exists() for name in names)
+
+
+def _holds(folder: Path) -> Iterator[Path]:
+    """Yield what a folder holds, hidden files aside: a file browser's, or the mark and the lock."""
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
