@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 OUT ?= demo
 
-.PHONY: demo check test reproduce bench gpu clean
+.PHONY: demo check test reproduce bench gpu soak clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -45,6 +45,12 @@ gpu: .venv/tested
 bench: OUT = bench
 bench: .venv/tested
 	PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/bench.py $(OUT)
+
+# What takes too long for each commit: kills at every place of every verb. Each script of the folder writes a JSON file; what is
+# measured in the folder already stays.
+soak: OUT = soak
+soak: .venv/tested
+	for script in tests/soak/*.py; do OMP_NUM_THREADS=1 .venv/bin/python $$script $(OUT) || exit 1; done
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medgen.data.phantom.frames import PhantomSettings
-from medgen.errors import RunError
+from medgen.errors import FolderError
 from medgen.verbs import demo as module
 
 
@@ -26,6 +26,6 @@ def test_the_demo_ends_with_a_page_and_metrics_and_can_be_run_again(tmp_path: Pa
 
 def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("precious")
-    with pytest.raises(RunError, match="choose another --out"):
+    with pytest.raises(FolderError, match="choose another --out"):
         module.demo(tmp_path, epochs=1)
     assert (tmp_path / "thesis.doc").read_text() == "precious"

@@ -170,9 +170,9 @@ def test_a_frame_that_has_another_size_by_now_keeps_the_side_of_the_crop(study: 
     shutil.copytree(raw, tmp_path / "raw")
     succeed("prepare", tmp_path / "raw", "--out", tmp_path / "data", "--size", 32)
     save(tmp_path / "raw" / "a.png", frame(20))
-    told = succeed("maps", study / "run", tmp_path / "data", "--out", tmp_path, "--level", "0.01", "--split", "all")
+    told = succeed("maps", study / "run", tmp_path / "data", "--out", tmp_path / "maps", "--level", "0.01", "--split", "all")
     assert "it is 20 x 20, the data set was made of 52 x 40" in told and "1 have the side of the crop" in told
-    assert read_png(tmp_path / "original" / "a.png.png").shape == (32, 32)
+    assert read_png(tmp_path / "maps" / "original" / "a.png.png").shape == (32, 32)
 
 
 def test_maps_of_an_archive_have_its_own_size(tmp_path: Path) -> None:

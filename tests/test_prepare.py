@@ -17,7 +17,7 @@ from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.data.preparing import parallel
 from medgen.data.preparing import prepare as module
 from medgen.data.preparing.prepare import prepare
-from medgen.errors import DataError
+from medgen.errors import DataError, FolderError
 from medgen.types import Progress
 
 SMALL = PrepareSettings(size=32, copies=1)
@@ -112,7 +112,7 @@ def test_other_settings_in_the_same_folder_are_refused_unless_told(source: Path,
 
 def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("precious")
-    with pytest.raises(DataError, match="not empty"):
+    with pytest.raises(FolderError, match="not empty"):
         prepare(source, tmp_path, SMALL)
 
 

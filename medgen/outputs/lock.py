@@ -1,9 +1,9 @@
 """One process at a time in an output folder.
 
 Two things say that a folder is in use. The kernel's own lock (flock) on the lock file ends with the process that holds it,
-however that ends, so that it is never stale; but a network file system may keep it to one machine, or know no such locks. What is written
-in the file is for those, and for the message that names the owner: process, machine, when the process started. The file is there
-only while somebody writes in the folder; after a kill it stays until the next start.
+however that ends, so that it is never stale; but a network file system may keep it to one machine, or know no such locks. What is
+written in the file is for those, and for the message that names the owner: process, machine, when the process started. The file
+is there only while somebody writes in the folder; after a kill it stays until the next start.
 """
 
 from __future__ import annotations

@@ -1,0 +1,78 @@
+"""Each verb that writes into a folder, on a handful of small frames and an untrained run: to be killed by `kills.walk`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from kills import Verb
+from untrained import SMALL, make_run
+
+from medgen import api
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
+from medgen.data.prepared import PrepareSettings
+from medgen.errors import RunError
+from medgen.runs.run import open_run
+from medgen.verbs import demo
+
+TINY = PrepareSettings(size=16)
+FEW = PhantomSettings(train=6, val=4, test_normal=2, test_abnormal=2, width=160, height=160)
+RECIPE = (*SMALL, "train.epochs=2", "train.log_steps=1", "data.overlay=common", "train.panel_epochs=1")
+
+
+def killed_verbs(root: Path) -> dict[str, Verb]:
+    """Make what the verbs read, and return the verbs by their names."""
+    frames = make_phantom(root / "frames", FEW)
+    data = api.prepare(frames, root / "data", TINY, 1)
+    run = make_run(data.address, root / "run").folder
+    translator = make_run(
+        data.address,
+        root / "translator",
+        "cyclegan",
+        ["model.generator_width=4", "model.critic_width=4", f"data.other={data.address}"],
+    ).folder
+    api.prepare(frames, root / "copied", TINY.model_copy(update={"copies": 1}), 1)  # what it imports is there before any child
+    new = root / "new"
+    shutil.copytree(frames / "polyp", new)
+    copies = TINY.model_copy(update={"copies": 1})
+    study = partial(api.study_of, data.folder, ["vae"], assignments=[*SMALL, "train.epochs=1"])
+    return {
+        "prepare": Verb(lambda out: api.prepare(frames, out, copies, 1)),
+        "prepare --overwrite": Verb(
+            lambda out: api.prepare(frames, out, copies, 1, overwrite=True), lambda out: api.prepare(frames, out, TINY, 1)
+        ),
+        "train": Verb(partial(_train, data.folder)),
+        "score": Verb(lambda out: api.score(run, new, out)),
+        "maps": Verb(lambda out: api.maps(run, new, out)),
+        "report": Verb(lambda out: api.report([out / "run"], out / "page"), lambda out: shutil.copytree(run, out / "run")),
+        "report --input": Verb(lambda out: api.rank(run, new, out, top=2)),
+        "reconstruct": Verb(lambda out: api.reconstruct(run, new, out)),
+        "sample": Verb(lambda out: api.sample(run, out, 3)),
+        "translate": Verb(lambda out: api.translate(translator, new, out)),
+        "audit": Verb(lambda out: api.audit(data.folder, out=out)),
+        "inspect": Verb(lambda out: api.inspect(frames, workers=1).write(out)),
+        "compare": Verb(lambda out: api.compare(study(), out)),
+        "compare of runs": Verb(lambda out: api.compare_runs([run, translator], out)),
+        "demo": Verb(_demo),
+    }
+
+
+def _train(dataset: Path, out: Path) -> None:
+    try:
+        api.train(dataset, out, api.recipe("vae", None, RECIPE))
+    except RunError:  # it was killed after its last word: the same command says that the run is finished
+        if not open_run(out).finished():
+            raise
+
+
+def warm_up(verbs: Mapping[str, Verb], root: Path) -> None:
+    """Let this process import what its children will need, which takes each of them longer than the verb itself."""
+    for name in ("train", "report --input"):
+        verbs[name].call(root / name)
+
+
+def _demo(out: Path) -> None:
+    demo.PhantomSettings = lambda difficulty: FEW  # type: ignore[assignment,misc]
+    api.demo(out, epochs=1)

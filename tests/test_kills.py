@@ -1,0 +1,26 @@
+"""Each verb, killed at some places and called again, leaves what it would have left; `make soak` tries every place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from killed_verbs import killed_verbs, warm_up
+from kills import Verb, walk
+
+PLACES = {"prepare": 5, "prepare --overwrite": 2, "train": 3, "score": 4, "maps": 3, "report --input": 3, "sample": 3}
+
+
+@pytest.fixture(scope="module")
+def verbs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Verb]:
+    root = tmp_path_factory.mktemp("killed")
+    made = killed_verbs(root / "world")
+    warm_up(made, root / "warm")
+    return made
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_same_command_goes_on_after_a_kill(verbs: Mapping[str, Verb], name: str, tmp_path: Path) -> None:
+    found = walk(verbs[name], tmp_path, PLACES[name])
+    assert len(found) == PLACES[name] and not [killed for killed in found if killed.wrong]
