@@ -17,6 +17,7 @@ import pytest
 from medgen.errors import FolderError
 from medgen.outputs import lock as module
 from medgen.outputs.folder import MARK, is_unfinished, output_folder
+from medgen.outputs.leftovers import remove_dead
 from medgen.outputs.lock import LOCK, Owner, locked
 
 HOLD = "import sys, time; from pathlib import Path; from medgen.outputs.lock import locked\n"
@@ -155,3 +156,13 @@ def test_no_host_is_named_in_what_stays(tmp_path: Path) -> None:
     with output_folder(tmp_path / "out", "sample"):
         (tmp_path / "out" / "0.png").touch()
     assert all(socket.gethostname() not in path.read_text() for path in (tmp_path / "out").iterdir())
+
+
+def test_where_others_write_too_only_leftovers_of_dead_processes_go(tmp_path: Path) -> None:
+    dead, alive = tmp_path / f".a.csv.{2**22 + 1}.part", tmp_path / f".a.csv.{os.getpid()}.part"
+    for path in (dead, alive):
+        path.touch()
+    remove_dead(tmp_path, age=3600)
+    assert dead.exists()
+    remove_dead(tmp_path)
+    assert alive.exists() and not dead.exists()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 
+OLD = 3600.0  # seconds after which nobody writes on, where machines share a folder
 LEFTOVER = re.compile(r"\..+\.(\d+)\.part|\.tmp\w{6}")  # those of safetensors, too
 
 
@@ -23,3 +25,30 @@ def remove_leftovers(folder: Path, lock: str) -> None:
             if LEFTOVER.fullmatch(name):
                 with suppress(OSError):
                     Path(at, name).unlink()
+
+
+def remove_dead(folder: Path, age: float = 0.0) -> None:
+    """Remove the leftovers in a folder that others may write in, too: those of processes that this machine does not have.
+
+    Parameters
+    ----------
+    age : seconds that they are old at least, where processes of other machines may be at work
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            found = LEFTOVER.fullmatch(path.name)
+            if found and found[1] and not is_alive(int(found[1])) and time.time() - path.stat().st_mtime >= age:
+                path.unlink()
+
+
+def is_alive(process: int) -> bool:
+    """Tell whether there is a process of that number on this machine; where that cannot be asked, it is taken to be there."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's
+        return True
+    return True

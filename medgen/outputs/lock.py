@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from medgen.errors import FolderError
-from medgen.outputs.leftovers import remove_leftovers
+from medgen.outputs.leftovers import is_alive, remove_leftovers
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -168,19 +168,6 @@ def _check(handle: int, path: Path, folder: Path) -> None:
             f"'{folder}' is in use by {owner}, a machine that cannot be asked from here; if that process has ended, delete "
             f"'{path}' and go on"
         )
-
-
-def is_alive(process: int) -> bool:
-    """Tell whether there is a process of that number on this machine; where that cannot be asked, it is taken to be there."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # somebody else's
-        return True
-    return True
 
 
 def _began(process: int) -> str:

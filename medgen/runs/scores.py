@@ -28,6 +28,7 @@ from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import qualities
+from medgen.outputs.leftovers import remove_dead
 from medgen.outputs.lock import locked
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
@@ -122,6 +123,7 @@ def score_rows(
         "pictures": pictures,
         "label": label,
     }
+    remove_dead(run.folder)
     renew_calibration(run, [data], device=device, on_progress=on_progress)
     if (out / STAMP).is_file() and read_toml(out / STAMP) == {**stamp, "scores": digest_of(out / "scores.csv")}:
         table = decide(run, _read_table(out / "scores.csv"))

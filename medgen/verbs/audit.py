@@ -18,6 +18,7 @@ from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
 from medgen.outputs.folder import output_folder
+from medgen.outputs.leftovers import OLD, remove_dead
 from medgen.report.audit import measure_shortcuts
 from medgen.report.audit_metrics import AuditMetrics
 from medgen.runs.datasets import open_for
@@ -117,6 +118,7 @@ def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgre
     key = short_digest(f"{made_by('traits')} {data.digest} {data.settings.digest()} {has_source}", rows.tobytes())
     path = cache_folder("traits") / f"{key}.csv"
     if not path.is_file():
+        remove_dead(path.parent, OLD)
         table = frame_traits(data, rows, on_progress).assign(mean_distance=mean_distance(data, rows))
         write_csv(path, table)
     return pd.read_csv(path)

@@ -23,6 +23,7 @@ from medgen.files import cache_folder, read_json, replacing, short_digest, write
 from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
+from medgen.outputs.leftovers import OLD, remove_dead
 from medgen.runs.datasets import check_fits, open_for, open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import WatchSettings
@@ -248,6 +249,7 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
     if path.is_file() and not net.name.startswith("file:"):
         return torch.from_numpy(np.load(path))
     features = extract(net, _counted(_frames(data, rows), len(rows), "reference", on_progress))
+    remove_dead(path.parent, OLD)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, features.numpy())
     return features
