@@ -31,6 +31,12 @@ from ..progress import Display
 @click.option(
     "--smooth", type=click.FloatRange(0, 1024), default=0.0, show_default=True, help="Sigma of a Gaussian, crop pixels."
 )
+@click.option("--deidentify", is_flag=True, help="Of DICOM files: new UIDs and file names, no names, dates and private tags.")
+@click.option(
+    "--blank-text/--no-blank-text",
+    default=None,
+    help="With --deidentify: blank text in the pixels.  [default: ultrasound and endoscopy]",
+)
 @input_options
 def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Write RUN's map of each frame of INPUT (raw frames or a data set) on the original frame, and laid over it."""

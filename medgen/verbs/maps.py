@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
+from shutil import rmtree
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from medgen.data.images import read_images
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.sampling import Sampling
 from medgen.data.scorable import is_scored, left_out, scorable
+from medgen.data.writers.deidentify import deidentify as write_deidentified
 from medgen.data.writers.export import (
     RESEARCH,
     MapFormat,
@@ -93,6 +95,8 @@ def maps(
     split: Split | None = None,
     label: str = "",
     device: Device = "auto",
+    deidentify: bool = False,
+    blank_text: bool | None = None,
     on_progress: OnProgress = no_progress,
 ) -> Maps:
     """Write the map of each frame on the original frame to ``original/``, and laid over it, with contours, to ``overlays/``.
@@ -113,11 +117,13 @@ def maps(
     split : of a data set: "train", "val", "test" or "all"
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
     device : "auto" takes a GPU where there is one
+    deidentify : of DICOM files: copies that name nobody are written to ``deidentified/`` first, and maps are made of these
+    blank_text : in the copies, blank text that is burned in; None does so for ultrasound and endoscopy
 
     Raises
     ------
     BackendError : if the backend draws no maps.
-    ConfigError : if the level is none.
+    ConfigError : if the level is none, or `deidentify` needs a library that is not there.
     RunError, DataError : if the run is not trained, the frames do not fit it, or a frame's file is not of the format that is
         asked for.
     FolderError : if `out` holds something else, or another process writes into it.
@@ -131,6 +137,8 @@ def maps(
     share, raw = _parse(level)
     run.require_weights()
     with output_folder(out, "maps", ("maps.json", *SCORED)):
+        if deidentify:
+            input_path = _deidentified(input_path, out, blank_text)
         data, rows = open_input(run, input_path, out, split, on_progress)
         originals = find_originals(data, rows)
         kinds = _kinds(originals, form)
@@ -150,6 +158,14 @@ def maps(
         about = {**asdict(written), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
         write_json(out / "maps.json", about)
         return written
+
+
+def _deidentified(source: Path, out: Path, blank_text: bool | None) -> Path:
+    """Write copies of DICOM files that name nobody; nothing of a call before stays, as it may name somebody."""
+    for name in ("deidentified", "original", "overlays", "prepared"):
+        rmtree(out / name, ignore_errors=True)
+    write_deidentified(source, out / "deidentified", blank_text)
+    return out / "deidentified"
 
 
 def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | None, MapFormat], on_progress: OnProgress) -> int:

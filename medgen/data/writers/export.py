@@ -38,7 +38,8 @@ RESEARCH = "for research use only, never for diagnosis"
 DESCRIPTION = f"anomaly map of medgen, {RESEARCH}: raw score = offset + slope * level; level 0: no score"
 COPIED_TAGS = (  # from the source: patient, study, frame of reference (DICOM PS3.3 C.7.1, C.7.2, C.7.4.1, C.7.6.2)
     "SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
-    "PatientIdentityRemoved", "DeidentificationMethod", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
+    "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence", "BurnedInAnnotation",
+    "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
     "StudyDescription", "AccessionNumber", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator",
     "PatientOrientation", "LossyImageCompression",
 )  # fmt: skip
