@@ -124,6 +124,7 @@ def test_letters_beside_the_field_of_view_are_blanked_without_regions() -> None:
 
 def test_a_file_of_another_format_is_refused(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("dicomanonymizer", reason="needs `pip install 'medgen[deidentify]'`")
+    (tmp_path / "in").mkdir()
     save(tmp_path / "in" / "a.png", np.zeros((8, 8, 3), dtype=np.uint8))
     told = fail("maps", run, tmp_path / "in", "--out", tmp_path / "out", "--deidentify")
     assert told.endswith("a.png' is no DICOM file; --deidentify takes DICOM files alone")

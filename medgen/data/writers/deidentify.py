@@ -71,7 +71,7 @@ def _copy(path: Path, out: Path, blank_text: bool | None) -> bool:
     """Write the copy of one file; return whether it has pixels."""
     from pydicom import dcmread
     from pydicom.dataset import FileMetaDataset
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
     with warnings.catch_warnings():
@@ -127,13 +127,17 @@ def anonymise(dataset: Dataset, blanked: bool) -> None:
 def _by_profile(dataset: Dataset, names: set[str]) -> None:
     from dicomanonymizer import simpledicomanonymizer as profile
     from pydicom.datadict import dictionary_has_tag
-    from pydicom.uid import UID_dictionary
+    from pydicom.uid import UID
 
     for element in list(dataset):
         if element.VR == "SQ" and not element.tag.is_private:
             for item in element.value:
                 _by_profile(item, names)
-    profile.anonymize_dataset(dataset, base_rules_gen=profile.initialize_actions_2024b)
+    rules = profile.initialize_actions_2024b()
+    references = profile.delete_or_empty_or_replace_UID  # sequences whose new UIDs the library would empty
+    done = {tag: profile.keep for tag, rule in rules.items() if rule is references and dataset.get(tag[:2]) is not None}
+    kept = {tag: rule for tag, rule in done.items() if dataset[tag].VR == "SQ"}
+    profile.anonymize_dataset(dataset, kept, base_rules_gen=profile.initialize_actions_2024b)
     new = set(profile.dictionary.values())
     for element in list(dataset):
         known = dictionary_has_tag(element.tag) or element.tag.group & 0xFF00 == 0x6000
@@ -142,7 +146,7 @@ def _by_profile(dataset: Dataset, names: set[str]) -> None:
             del dataset[element.tag]
         elif element.VR == "UI" and element.value and not isinstance(element.value, list):
             old = str(element.value)
-            if old not in UID_dictionary and old not in new and element.keyword != "SOPClassUID":
+            if UID(old).name == old and old not in new and element.keyword != "SOPClassUID":
                 element.value = profile.get_UID(old)
 
 
