@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -109,8 +112,19 @@ class Display:
 
     @staticmethod
     def command() -> str:
-        """Return the command line as it was typed."""
-        return shlex.join(["medgen", *sys.argv[1:]])
+        """Return the command line as it was typed, without the folders above the working folder."""
+        return shlex.join(["medgen", *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(word: str) -> str:
+    """Return an argument whose path from the root of the disk is the one from the working folder, or the last part of it alone.
+
+    What is kept of a command goes to others, and the folders above the work may name a person or a patient.
+    """
+    before, path = re.fullmatch(r"((?:[^/]*[=:@])?)(.*)", word, re.DOTALL).groups()  # type: ignore[union-attr]
+    if not path.startswith("/"):
+        return word
+    return before + (os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else Path(path).name)
 
 
 def _short(value: float) -> str:

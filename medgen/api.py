@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from medgen.data.native.mnistm import make_mnist_m
     from medgen.data.preparing.inspect import inspect_source as inspect
     from medgen.data.preparing.prepare import prepare
+    from medgen.data.tree.pseudonyms import reveal
     from medgen.registry import summaries as backends
     from medgen.runs.calibrate import set_threshold
     from medgen.runs.settings import recipe
@@ -60,6 +61,7 @@ __all__ = [
     "reconstruct",
     "report",
     "resume",
+    "reveal",
     "sample",
     "score",
     "set_threshold",
@@ -89,6 +91,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "reconstruct": "medgen.verbs.draw:reconstruct",
     "report": "medgen.verbs.report:report",
     "resume": "medgen.verbs.train:resume",
+    "reveal": "medgen.data.tree.pseudonyms:reveal",
     "sample": "medgen.verbs.draw:sample",
     "score": "medgen.verbs.score:score",
     "set_threshold": "medgen.runs.calibrate:set_threshold",

@@ -152,6 +152,12 @@ def short_digest(*contents: str | bytes) -> str:
     return hashed.hexdigest()[:16]
 
 
+def shown_source(source: str) -> str:
+    """Return what a page calls a source: its kind and name, without the folders that it lies in, which may name a person."""
+    kind, colon, path = source.rpartition(":")
+    return f"{kind}{colon}{Path(path).name}"
+
+
 def digest_of(path: Path) -> str:
     """Return 16 hexadecimal digits of the SHA-256 of a file; "" where there is none."""
     if not path.is_file():

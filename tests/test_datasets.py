@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from writers import DRAW, save
 from medgen import api
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.preparing.prepare import CROPPING
 from medgen.errors import RunError
 from medgen.runs.datasets import open_for, open_second, open_trained_on, shown_otherwise
 from medgen.runs.run import Run, create_run
@@ -122,3 +124,10 @@ def test_a_folder_that_is_read_as_it_is_has_no_rule_of_intensity(tmp_path: Path)
     folder(tmp_path / "c", "good", count=4)
     data = open_dataset(f"folder:{tmp_path / 'c'}", run.settings.data)
     assert shown_otherwise(run, data) == ""
+
+
+def test_frames_of_another_version_of_the_crop_are_a_warning(tmp_path: Path) -> None:
+    run = trained_on(prepared(tmp_path / "a"))
+    other = prepared(tmp_path / "b").folder / "prepare.toml"
+    other.write_text(re.sub(r"cropping = \d+", "cropping = 4", other.read_text()))
+    assert f"they are cropped by version 4 in place of {CROPPING}" in shown_otherwise(run, open_for(run, other.parent))

@@ -139,10 +139,10 @@ def moved(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("moved")
     for name in ("data", "run"):
         shutil.copytree(study / name, root / name)
-    for path, old in ((root / "data" / "prepare.toml", study / "frames"), (root / "run" / "run.toml", study / "data")):
+    for path, old in ((root / "data" / "prepare.toml", '"../frames"'), (root / "run" / "run.toml", '"../data"')):
         text = path.read_text()
-        assert str(old) in text
-        path.write_text(text.replace(str(old), str(root / "gone")))
+        assert old in text
+        path.write_text(text.replace(old, '"../gone"'))
     return root
 
 

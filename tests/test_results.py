@@ -22,10 +22,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return api.train(Path(f"folder:{frames}"), root / "run", api.recipe("vae", None, SMALL))
 
 
-def test_the_model_is_loaded_once_for_scores_samples_panels_and_figures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_is_loaded_once_for_scores_samples_panels_and_figures(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loads, load_weights = [], module.load_weights
     monkeypatch.setattr(module, "load_weights", lambda model, path: (loads.append(path), load_weights(model, path)))
-    results = evaluate_run(run, *open_split(run), device="cpu").results
+    results = evaluate_run(run, *open_split(run), tmp_path, device="cpu").results
     assert results.samples is not None and results.panels and results.extra_figures and len(loads) == 1
 
 

@@ -108,6 +108,7 @@ def test_a_report_on_other_data_leaves_the_runs_own_results(world: Path) -> None
 
 
 def test_a_run_that_cannot_be_written_is_reported_elsewhere(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(world / "D", tmp_path / "D")
     run = Path(shutil.copytree(world / "R", tmp_path / "R"))
     shutil.rmtree(run / "scores")
     before = {path: digest_of(path) for path in run.rglob("*")}

@@ -16,6 +16,7 @@ from untrained import make_frames, make_run
 from medgen import api
 from medgen.data.native.addresses import open_dataset
 from medgen.errors import RunError
+from medgen.files import digest_of
 from medgen.runs import resources, versions
 from medgen.runs.calibrate import renew_calibration
 from medgen.runs.datasets import open_trained_on
@@ -64,8 +65,11 @@ def tampered_score(run: Run) -> float:
     """Score the test frames, put a score on disk that no code gives, ask again and return what the frame has then."""
     data = open_trained_on(run)
     score_rows(run, data, data.rows("test"), run.folder / "scores", device="cpu")
-    table = pd.read_csv(run.folder / "scores" / "scores.csv")
-    table.assign(score=9.0).to_csv(run.folder / "scores" / "scores.csv", index=False)
+    path = run.folder / "scores" / "scores.csv"
+    before = digest_of(path)
+    pd.read_csv(path).assign(score=9.0).to_csv(path, index=False)
+    stamp = path.with_name("scores.toml")
+    stamp.write_text(stamp.read_text().replace(before, digest_of(path)))  # as if it had been written so
     return float(score_rows(run, data, data.rows("test"), run.folder / "scores", device="cpu").table["score"].iloc[0])
 
 

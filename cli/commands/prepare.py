@@ -17,10 +17,18 @@ from ..progress import Display
 @dataset_options
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads; the result is the same for any.  [default: one a core]")
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is in --out.")
+@click.option("--pseudonymise", type=PATH, metavar="KEY", help="Call files by ids; their names are in the file KEY alone.")
 @click.option("--mnist", type=PATH, help="Folder of MNIST, where SOURCE is mnist-m.")
 @click.option("--bsds", type=PATH, help="Folder with photographs of BSDS500, where SOURCE is mnist-m.")
 def prepare(
-    source: Path, out: Path, workers: int | None, overwrite: bool, mnist: Path | None, bsds: Path | None, **values: Any
+    source: Path,
+    out: Path,
+    workers: int | None,
+    overwrite: bool,
+    pseudonymise: Path | None,
+    mnist: Path | None,
+    bsds: Path | None,
+    **values: Any,
 ) -> None:
     """Crop the frames of SOURCE to their field of view, divide them into splits and store them.
 
@@ -39,5 +47,5 @@ def prepare(
             assert mnist is not None and bsds is not None
             data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
         else:
-            data = api.prepare(source, out, settings, workers, overwrite, display)
+            data = api.prepare(source, out, settings, workers, overwrite, display, pseudonymise)
     click.echo(prepared_table(data))

@@ -6,8 +6,10 @@ before is taken for its own. Pixels, valid pixels or masks that are not those of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,11 @@ def frame_digests(index: pd.DataFrame, arrays: Sequence[Any]) -> list[str]:
             hashed.update(np.ascontiguousarray(array[k]).data)
         digests.append(hashed.hexdigest()[:16])
     return digests
+
+
+def source_of(folder: Path, source: str) -> str:
+    """Return the source that the data set in a folder states, from the root of the disk; one without names is no path."""
+    return source if source.endswith(":") else os.path.abspath(folder / source)  # noqa: PTH100 - a link in it stays one
 
 
 def table_digest(index: pd.DataFrame) -> str:

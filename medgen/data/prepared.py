@@ -20,7 +20,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from medgen.config import SEEDS, Settings, read_toml
 from medgen.data.augment import AugmentSettings
-from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, in_order, table_digest
+from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, in_order, source_of, table_digest
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
 from medgen.data.sampling import Sampling
@@ -35,8 +35,6 @@ INDEX = [
 
 
 SECONDS = "seconds"  # a column of the index where there are videos: since the first frame of each
-
-
 LEAKS = ["path", "split", "other", "other_split", "reason"]
 TABLE_CHANGED = "index.csv was changed after the frames were prepared: what it says now counts, and results of before do not"
 NEAR = "near-duplicate"  # a reason of a leak; the others are the kinds of groups that the source divides
@@ -138,7 +136,7 @@ class Prepared:
     ----------
     folder : the folder of the data set; the file where it is a single archive
     settings : how it was made; of one that was not prepared: size, channels, shares and seed of the splits
-    source : the folder of raw frames, or the address, as the user wrote it
+    source : the folder of raw frames, from the root of the disk, or the address
     digest : digest of the settings and of every source file, and of the table of frames where that was changed by hand
     index : one row a frame, columns `INDEX`; row k belongs to ``frames[k]``
     frames : (N, S, S, C) uint8, memory-mapped or read when indexed
@@ -150,6 +148,7 @@ class Prepared:
     own_valid : (N, S, S) bool, what each frame shows itself, where `valid` is a mask common to all of them; None where it is not
     shown : which values are black and white, and what share of the frames is blanked, a sentence each
     warnings : what may be wrong with it, as counted while it was prepared (`preparing.tally`), a sentence each
+    cropping : version of the code that cropped it; 0 of one that was not cropped, or before versions were noted
     """
 
     folder: Path
@@ -166,6 +165,7 @@ class Prepared:
     own_valid: Flags | None = None
     shown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    cropping: int = 0
 
     @property
     def address(self) -> str:
@@ -291,7 +291,8 @@ def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
     if about.get("table", now := table_digest(index)) != now:
         digest = short_digest(f"{digest} {now}")  # nothing that was computed before is of this set
         warnings = (*warnings, TABLE_CHANGED)
-    return Prepared(folder, settings, about["source"], digest, index, frames, valid, masks, shown=shown, warnings=warnings)
+    said = {"shown": shown, "warnings": warnings, "cropping": about.get("cropping", 0)}
+    return Prepared(folder, settings, source_of(folder, about["source"]), digest, index, frames, valid, masks, **said)
 
 
 def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:

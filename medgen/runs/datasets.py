@@ -125,6 +125,7 @@ def shown_otherwise(run: Run, data: Prepared) -> str:
         "overlay is found by the rules": (own.overlay, theirs.overlay),
         "the square is": (own.square, theirs.square),
         "the modality is": (own.modality or "the usual one", theirs.modality or "the usual one"),
+        "they are cropped by version": (str(run.origin.cropping), str(data.cropping)),
     }
     unknown = {"", "auto"}  # of an older data set, or different from frame to frame
     differing = [

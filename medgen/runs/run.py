@@ -24,19 +24,21 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from medgen import __version__, registry
 from medgen.config import Settings, read_toml, to_toml, with_paths_from, with_whole_paths
 from medgen.contract.backend import Backend
 from medgen.data.images import read_image
+from medgen.data.native.addresses import address_from, whole_address
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.engine.checkpoint import load, load_weights
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.fit import STATE, WEIGHTS
 from medgen.engine.score_components import NOTHING_ADDED
 from medgen.errors import RunError
-from medgen.files import read_json, write_bytes, write_text
+from medgen.files import read_json, shown_source, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.run_metrics import Threshold
 from medgen.runs.settings import RunSettings
@@ -73,6 +75,7 @@ class Origin(Settings):
     data_digest: str
     prepare: PrepareSettings
     other_digest: str = ""  # of the second domain's data set
+    cropping: int = Field(0, ge=0)  # version of the code that cropped it (`Prepared.cropping`)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ class Run:
     def write(self) -> Run:
         """Write ``run.toml``."""
         settings = with_paths_from(self.settings.model_dump(mode="json"), self.folder)
-        sections = {**settings, "origin": self.origin.model_dump(mode="json"), "about": self.about}
+        settings["data"]["other"] = address_from(settings["data"]["other"], self.folder)
+        origin = self.origin.model_dump(mode="json") | {"dataset": address_from(self.origin.dataset, self.folder)}
+        sections = {**settings, "origin": origin, "about": self.about}
         write_text(self.folder / RUN, to_toml(sections))
         return self
 
@@ -239,9 +244,10 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     origin = Origin(
         dataset=data.address,
         kind=data.kind,
-        source=data.source,
+        source=shown_source(data.source),
         data_digest=data.digest,
         prepare=data.settings,
+        cropping=data.cropping,
         other_digest=second.digest if second else "",
     )
     about = {**versions(), "platform": platform.platform(), "command": command}
@@ -264,5 +270,7 @@ def open_run(folder: Path) -> Run:
         raise RunError(f"'{folder}' {what}; give one made by `medgen train BACKEND DATASET --out RUN`")
     sections = with_whole_paths(read_toml(folder / RUN), folder)
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
+    for place, name in ((sections.get("origin", {}), "dataset"), (sections.get("data", {}), "other")):
+        place[name] = whole_address(place.get(name, ""), folder)
     origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
     return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)

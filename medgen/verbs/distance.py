@@ -19,7 +19,7 @@ from medgen.data.prepared import Prepared, evenly_spaced, is_prepared
 from medgen.data.scorable import scorable
 from medgen.engine.device import Device, find_device, seed_all
 from medgen.errors import DataError
-from medgen.files import cache_folder, read_json, replacing, short_digest, write_json
+from medgen.files import cache_folder, read_json, replacing, short_digest, shown_source, write_json
 from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
@@ -177,7 +177,7 @@ def measure_once(
     data : whose normal test frames are the real ones
     n : frames on each side at the most
     """
-    if any((entry["reference"], entry["split"]) == (data.source, "test") for entry in measured(run)):
+    if any((entry["reference"], entry["split"]) == (shown_source(data.source), "test") for entry in measured(run)):
         return ""
     if not run.writable():
         return "the run cannot be written, so nothing is measured into it; `medgen fid RUN` prints how real its samples are"
@@ -191,7 +191,7 @@ def measure_once(
 
 
 def _compared(truth: Tensor, drawn: Tensor, net: Extractor, real: Prepared, split: Split, seed: int) -> SampleDistance:
-    result = {**compare(truth, drawn, net.name, seed), "reference": real.source, "split": split, "seed": seed}
+    result = {**compare(truth, drawn, net.name, seed), "reference": shown_source(real.source), "split": split, "seed": seed}
     return cast(SampleDistance, result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -59,6 +60,7 @@ class TrainingMonitor:
         watched = run.settings.watch.every and isinstance(self.model, Samples)
         self.fid_tracker = FIDTracker(data, run.settings.watch, on_progress=on_progress) if watched else None
         self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
+        _forget_the_computer(run.folder / "tensorboard")
         rows, train_rows = (scorable(data, data.rows(split), run.settings.data.overlay) for split in ("val", "train"))
         rows = rows if len(rows) else train_rows
         count = min(run.settings.train.panel_frames, len(rows))
@@ -71,6 +73,7 @@ class TrainingMonitor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.board.close()
+        _forget_the_computer(self.run.folder / "tensorboard")
 
     def log_epoch(self, row: LogRow) -> None:
         """Note one epoch."""
@@ -146,3 +149,10 @@ def _panel_of(blocks: list[NDArray[np.uint8]]) -> bytes:
         parts = [[*block[start : start + columns], *[None] * columns][:columns] for block in blocks]
         rows.append([frame for part in parts for frame in (*part, None)][:-1])
     return image_grid(rows, side=blocks[0].shape[1])
+
+
+def _forget_the_computer(folder: Path) -> None:
+    """Take the name of the computer, which TensorBoard writes there, out of the names of the files in a folder."""
+    host = socket.gethostname()
+    for path in folder.glob("events.out.tfevents.*"):
+        path.rename(path.with_name(path.name.replace(f".{host}.", ".medgen.")))

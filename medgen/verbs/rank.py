@@ -14,6 +14,7 @@ from medgen import registry
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.engine.device import Device
+from medgen.files import shown_source
 from medgen.metrics.calibration import p_value
 from medgen.outputs.folder import output_folder
 from medgen.report.ranking import write_ranking
@@ -138,11 +139,11 @@ def _metrics(run: Run, table: pd.DataFrame, normal_scores: int) -> RunMetrics:
 def _dataset(run: Run, data: Prepared, frames: int) -> dict[str, str | int]:
     return {
         "frames scored": frames,
-        "from": data.source,
+        "from": shown_source(data.source),
         "crop": f"{data.size} x {data.size} x {data.channels}",
         "overlay": OVERLAYS[run.settings.data.overlay],
         "rejected files": len(data.rejected()),
-        "run": str(run.folder),
+        "run": run.name,
         "trained on": run.origin.source,
     }
 

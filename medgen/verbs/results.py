@@ -21,6 +21,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.engine.device import Device, seed_all
 from medgen.errors import DataError
+from medgen.files import shown_source
 from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
@@ -169,7 +170,7 @@ def _metrics(
 
 def _distances(run: Run, data: Prepared) -> list[SampleDistance]:
     """Return what is known of the samples, one entry for each extractor: against frames of this data set, else of another one."""
-    own_last = sorted(measured(run), key=lambda entry: entry["reference"] == data.source)
+    own_last = sorted(measured(run), key=lambda entry: entry["reference"] == shown_source(data.source))
     return [*{entry["extractor"]: entry for entry in own_last}.values()]
 
 

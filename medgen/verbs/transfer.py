@@ -8,6 +8,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Classifies
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
+from medgen.files import shown_source
 from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import TransferMetrics
 from medgen.runs.datasets import open_second
@@ -34,7 +35,7 @@ def transfer(run: Run, model: Backend, data: Prepared, out: Path, device: Device
     scored = score_rows(run, second, rows, folder, model=model, device=device, on_progress=on_progress)
     metrics = evaluate(scored.table, None, None)
     return {
-        "source": second.source,
+        "source": shown_source(second.source),
         "frames": metrics["frames"],
         "detection": metrics["detection"],
         "components": metrics["components"],

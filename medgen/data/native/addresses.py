@@ -9,6 +9,7 @@ is looked for, no near-duplicates are joined and no masks are read: a camera's f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +130,24 @@ def _as_set(frames: Frames, reading: ReadSettings) -> Frames:
     """Return the frames in the size and with the channels that are set; as they are where nothing is set."""
     changes = (reading.resize_to, reading.pad_to, reading.channels)
     return ResizedFrames(frames, *changes) if any(changes) else frames
+
+
+def split_address(address: str | Path) -> tuple[str, Path]:
+    """Return the kind of an address with its colon, "" of a prepared data set, and its path."""
+    kind, colon, path = str(address).rpartition(":") if is_address(address) else ("", "", str(address))
+    return kind + colon, Path(path).expanduser()
+
+
+def address_from(address: str, folder: Path) -> str:
+    """Return an address as a file in `folder` holds it; `whole_address` makes it whole again, also where both have moved."""
+    kind, path = split_address(address)
+    return kind + Path(os.path.relpath(path, folder)).as_posix() if address else ""
+
+
+def whole_address(address: str, folder: Path) -> str:
+    """Return an address that a file in `folder` holds, its path from the root of the disk."""
+    kind, path = split_address(address)
+    return kind + os.path.abspath(folder / path) if address else ""  # noqa: PTH100 - a link in the path stays one
 
 
 def is_address(address: str | Path) -> bool:

@@ -80,7 +80,7 @@ def make_mnist_m(
             frames.flush()
         with replacing(out / "valid.npy") as temporary, temporary.open("wb") as file:
             np.save(file, np.ones(shape[:3], dtype=bool))
-        about = {"source": f"mnist-m of {mnist} and {bsds}", "digest": key, "medgen": __version__, "patch_seed": seed}
+        about = {"source": f"mnist-m of {mnist.name} and {bsds.name}", "digest": key, "medgen": __version__, "patch_seed": seed}
         _describe(out, digits, size, {**about, "photographs": len(photographs)})
         return open_prepared(out)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,10 +31,11 @@ def assemble(
     out: Path,
     parts: Sequence[Path],
     unread: pd.DataFrame,
-    about: Mapping[str, str],
+    about: Mapping[str, object],
     notes: Sequence[str],
     settings: PrepareSettings,
     workers: int | None,
+    hide: Callable[[str], str] = str,
 ) -> None:
     """Join the part files, divide their frames into splits, add the augmented copies and write the data set.
 
@@ -47,6 +48,7 @@ def assemble(
     notes : what the layout left out of the source, a sentence each
     settings : of the data set
     workers : threads; None is one for each core
+    hide : what is kept of the digest of a source file
 
     Raises
     ------
@@ -57,6 +59,7 @@ def assemble(
     if index.empty:
         raise DataError(f"none of {len(failed)} files could be read; the first: {failed[0].file}: {failed[0].reason}")
     index.loc[empty, "blanked"] = 1.0
+    index["digest"] = index["digest"].map(hide)
     stated = index["group"] != ""
     owners = find_owners(index["group"].tolist(), index["related"].tolist())
     unknown = bool((owners < 0).any())  # else pairs could only join what belongs together anyway

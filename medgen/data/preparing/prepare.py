@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import pandas as pd
 
 from medgen import __version__
 from medgen.config import read_toml
@@ -15,7 +18,7 @@ from medgen.data.contents import SAMPLE
 from medgen.data.images import parts_of, suffix_of
 from medgen.data.prepared import Prepared, PrepareSettings, evenly_spaced, is_prepared, open_prepared
 from medgen.data.preparing.assemble import assemble
-from medgen.data.preparing.crop_file import crop_file
+from medgen.data.preparing.crop_file import Cropped, crop_file
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import left_over
@@ -25,7 +28,8 @@ from medgen.data.preparing.survey import survey
 from medgen.data.readers import video
 from medgen.data.source_file import Listing, SourceFile
 from medgen.data.sources import check_splits, list_source
-from medgen.errors import DataError
+from medgen.data.tree.pseudonyms import NAMELESS, Pseudonyms
+from medgen.errors import DataError, ImageError
 from medgen.files import short_digest
 from medgen.outputs.folder import output_folder
 from medgen.types import OnProgress, Progress, no_progress
@@ -43,8 +47,16 @@ def prepare(
     workers: int | None = None,
     overwrite: bool = False,
     on_progress: OnProgress = no_progress,
+    key: Path | None = None,
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    workers : threads; None for one a core
+    overwrite : replace the data set that is in `out`
+    key : file with a secret key, made where there is none: files, folders and groups are called by keyed ids then, and what they
+        are called is kept in that file alone (`medgen.data.tree.pseudonyms`)
 
     Raises
     ------
@@ -60,45 +72,56 @@ def prepare(
     settings = settings or PrepareSettings()
     listing = list_source(source, settings.assume, settings.group_names, settings.modality)
     settings = settings.of(listing.axes)
+    check_splits(listing.entries)
+    pseudonyms = Pseudonyms(key, out) if key else None
+    unread = left_over(source, listing)
+    if pseudonyms:
+        listing, unread = pseudonyms.hidden(listing), pseudonyms.hidden_table(unread)
+        pseudonyms.save()
     entries = listing.entries
-    check_splits(entries)
-    key = _key(entries, settings)
+    digest_key = _key(entries, settings)
     with output_folder(out, "prepare", OWN):
         if is_prepared(out):
             if not overwrite:
-                data = _existing(out, key, entries)
+                data = _existing(out, digest_key, entries, pseudonyms)
                 shutil.rmtree(out / PARTS, ignore_errors=True)  # of a process that was killed when all else was done
                 return data
             shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
             (out / "prepare.toml").unlink()
-        _write(source, listing, out, key, settings, workers, on_progress)
+        where = NAMELESS if pseudonyms else Path(os.path.relpath(source, out)).as_posix()
+        about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__}
+        _write(listing, unread, out, about, settings, workers, on_progress, pseudonyms)
         return open_prepared(out)
 
 
 def _write(
-    source: Path,
     listing: Listing,
+    unread: pd.DataFrame,
     out: Path,
-    key: str,
+    about: Mapping[str, object],
     settings: PrepareSettings,
     workers: int | None,
     on_progress: OnProgress,
+    pseudonyms: Pseudonyms | None,
 ) -> None:
     """Write the data set of a listing, from the parts on that an interrupted process left."""
     entries = listing.entries
-    parts = out / PARTS / f"{key}-{FORMAT}"
+    parts = out / PARTS / f"{about['digest']}-{FORMAT}"
     parts.mkdir(parents=True, exist_ok=True)
     discard_unfinished(parts)
     found = survey(entries, settings, workers)
     settings = found.settings
     reading = _Reading(len(entries), on_progress)
-    read = partial(_read_chunk, parts, settings, group_key(entry.file for entry in entries), reading.add_frame)
+    secret = pseudonyms.key if pseudonyms else group_key(entry.file for entry in entries)
+    of_file = _crop_nameless if pseudonyms else crop_file
+    crop: Callable[[SourceFile], Iterator[Cropped]] = lambda entry: of_file(entry, settings, secret)  # noqa: E731
+    read = partial(_read_chunk, parts, settings, crop, reading.add_frame)
     for files in in_order(read, enumerate(_chunks(entries)), workers, reading.show):
         reading.files += files
         reading.show()
-    about = {"source": str(source), "digest": key, "medgen": __version__, "intensity": found.intensity}
-    unread = left_over(source, listing)
-    assemble(out, part_files(parts), unread, about, listing.notes, settings, workers)
+    about = {**about, "intensity": found.intensity}
+    hide = pseudonyms.hidden_digest if pseudonyms else str
+    assemble(out, part_files(parts), unread, about, listing.notes, settings, workers, hide)
     shutil.rmtree(out / PARTS)
 
 
@@ -119,7 +142,7 @@ class _Reading:
         self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames}))
 
 
-def _existing(out: Path, key: str, entries: Sequence[SourceFile]) -> Prepared:
+def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None) -> Prepared:
     """Open the data set that is there, if it is the one that was asked for; a sample of its source files is read again."""
     data = open_prepared(out)
     files = {entry.file: entry.path for entry in entries}
@@ -129,7 +152,7 @@ def _existing(out: Path, key: str, entries: Sequence[SourceFile]) -> Prepared:
         raise DataError(f"'{out}' holds a data set of other frames or settings; choose another --out or pass --overwrite")
     for row in evenly_spaced(len(known), SAMPLE).tolist():
         path, sha = known[row]
-        if digest(path) != sha:
+        if (pseudonyms.hidden_digest(digest(path)) if pseudonyms else digest(path)) != sha:
             raise DataError(f"'{path}' has other content than when '{out}' was prepared of it; pass --overwrite to do so again")
     return data
 
@@ -164,7 +187,7 @@ def _state(path: Path) -> tuple[int, int] | None:
 def _read_chunk(
     parts: Path,
     settings: PrepareSettings,
-    key: bytes,
+    crop: Callable[[SourceFile], Iterator[Cropped]],
     on_frame: Callable[[], None],
     chunk: tuple[int, Sequence[SourceFile]],
 ) -> int:
@@ -174,6 +197,17 @@ def _read_chunk(
         return len(entries)
     part = PartWriter(parts, number, settings, on_frame)
     for entry in entries:
-        part.add(entry.file, crop_file(entry, settings, key))
+        part.add(entry.file, crop(entry))
     part.close()
     return len(entries)
+
+
+def _crop_nameless(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Iterator[Cropped]:
+    """Yield what `crop_file` does; the reason why a file cannot be read does not name it or its masks."""
+    try:
+        yield from crop_file(entry, settings, key)
+    except ImageError as error:
+        reason = str(error)
+        for path in (entry.path, *(mask.path for mask in entry.masks)):
+            reason = reason.replace(path.name, "the file").replace(path.stem, "the file")
+        raise ImageError(reason) from None

@@ -29,7 +29,7 @@ from pydantic import Field, field_validator
 
 from medgen import registry
 from medgen.config import Settings, override, read_toml, to_toml, with_paths_from, with_whole_paths
-from medgen.data.native.addresses import is_address
+from medgen.data.native.addresses import address_from, whole_address
 from medgen.errors import ConfigError
 from medgen.files import write_text
 from medgen.runs.settings import RunSettings, recipe
@@ -99,8 +99,7 @@ class StudySettings(Settings):
             model = registry.parse(settings.backend, settings.model).model_dump(mode="json")
             values = {**settings.model_dump(mode="json"), "model": model}
             entries[name] = StudyEntry(backend=values.pop("backend"), settings=values)
-        kind, path = _address(self.dataset)
-        dataset = f"{kind}{path.expanduser().resolve()}"
+        dataset = whole_address(self.dataset, Path())
         return self.model_copy(update={"dataset": dataset, "common": {}, "backends": entries})
 
     def write(self, path: Path) -> None:
@@ -110,14 +109,7 @@ class StudySettings(Settings):
     def as_seen_from(self, folder: Path) -> dict[str, Any]:
         """Return the complete study as a file in `folder` holds it."""
         values = with_paths_from(self.with_defaults().model_dump(mode="json"), folder)
-        kind, path = _address(values["dataset"])
-        return {**values, "dataset": kind + Path(os.path.relpath(path, folder)).as_posix()}
-
-
-def _address(dataset: str) -> tuple[str, Path]:
-    """Return the kind of a data set's address with its colon, "" for a prepared one, and its folder."""
-    kind, colon, path = dataset.rpartition(":") if is_address(dataset) else ("", "", dataset)
-    return kind + colon, Path(path)
+        return {**values, "dataset": address_from(values["dataset"], folder)}
 
 
 def _seen_from(folder: Path, path: Path) -> str:
@@ -191,9 +183,8 @@ def read_study(path: Path) -> StudySettings:
     """
     values = with_whole_paths(read_toml(path), path.parent)
     study = StudySettings.parse(values, str(path))
-    kind, dataset = _address(study.dataset)
     entries = {
         name: entry.model_copy(update={"config": _seen_from(path.parent, Path(entry.config))}) if entry.config else entry
         for name, entry in study.backends.items()
     }
-    return study.model_copy(update={"dataset": kind + _seen_from(path.parent, dataset), "backends": entries})
+    return study.model_copy(update={"dataset": whole_address(study.dataset, path.parent), "backends": entries})

@@ -1,0 +1,144 @@
+"""No name of a patient, a folder above the work or a computer reaches what is handed on; ids lead back with their key alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from commands import SMALL_VAE, fail, succeed
+from sources import frame
+from writers import save, smooth, write_dicom
+
+from medgen.data.prepared import open_prepared
+
+NAMES = ("Meier", "1970-05-17", "K4711")  # in names of files and folders, and in headers
+ABOVE = "dr_huber_private"  # a folder above everything
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Frames whose files and folders name patients, and what each verb makes of them, below a folder that names a person."""
+    root = tmp_path_factory.mktemp("private") / ABOVE
+    for k in range(40):
+        finding, patient = ("polyp", k - 24) if k >= 24 else ("normal", k)
+        (root / "F" / finding / f"patient Meier{patient % 9}").mkdir(parents=True, exist_ok=True)
+        save(root / "F" / finding / f"patient Meier{patient % 9}" / f"Meier{patient}_1970-05-17.png", frame(40, seed=k))
+    (root / "F" / "normal" / "patient Meier1" / "broken K4711.png").write_bytes(b"no image")
+    (root / "F" / "normal" / "notes of K4711.txt").write_text("Meier")
+    write_dicom(
+        root / "F" / "normal" / "K4711.dcm",
+        smooth(),
+        "MONOCHROME2",
+        PatientName="Meier",
+        PatientID="K4711",
+        PatientBirthDate="19700517",
+    )
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        succeed(
+            "prepare",
+            root / "F",
+            "--out",
+            root / "D",
+            "--size",
+            32,
+            "--overlay",
+            "none",
+            "--pseudonymise",
+            root / "K" / "key.json",
+        )
+        for name in ("R", "R2"):
+            succeed("train", "vae", root / "D", "--out", root / "runs" / name, *SMALL_VAE, "--set", f"train.seed={len(name)}")
+        succeed("report", root / "runs" / "R", "--out", root / "page")
+        succeed("score", root / "runs" / "R", root / "D", "--out", root / "S")
+        succeed("maps", root / "runs" / "R", root / "D", "--out", root / "M")
+        succeed("reconstruct", root / "runs" / "R", root / "D", "--out", root / "C")
+        succeed("audit", root / "D", "--out", root / "A", "--run", root / "runs" / "R")
+        succeed("compare", root / "runs" / "R", root / "runs" / "R2", "--out", root / "STUDY")
+        yield root
+    finally:
+        os.chdir(before)
+
+
+def outputs(root: Path) -> list[Path]:
+    return [path for name in ("D", "runs", "page", "S", "M", "C", "A", "STUDY") for path in sorted((root / name).rglob("*"))]
+
+
+def content(path: Path) -> bytes:
+    held = path.read_bytes() if path.is_file() else b""
+    return gzip.decompress(held) if path.suffix == ".gz" else held
+
+
+def naming(root: Path, name: str) -> list[Path]:
+    """Return the outputs that hold a name, in their own names or in their content."""
+    return [path for path in outputs(root) if name in path.relative_to(root).as_posix() or name.encode() in content(path)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_output_of_any_verb_names_a_patient(name: str, world: Path) -> None:
+    assert sum(path.is_file() for path in outputs(world)) > 100 and naming(world, name) == []
+
+
+def test_no_output_names_the_folders_above_it(world: Path) -> None:
+    assert naming(world, ABOVE) == []
+
+
+def test_no_output_is_called_after_the_computer(world: Path) -> None:
+    assert any("tfevents" in path.name for path in outputs(world))
+    assert [path for path in outputs(world) if f".{socket.gethostname()}." in path.name] == []
+
+
+def test_frames_of_a_patient_stay_together(world: Path) -> None:
+    data = open_prepared(world / "D")
+    key = json.loads((world / "K" / "key.json").read_text())["names"]
+    patients = data.index["path"].map(lambda path: key[path].rpartition("/")[0])
+    assert data.index.groupby(patients)["split"].nunique().max() == 1 and set(data.index["finding"]) == {"normal", "polyp"}
+
+
+def test_the_key_is_for_its_owner_alone_and_apart(world: Path, tmp_path: Path) -> None:
+    assert stat.S_IMODE((world / "K" / "key.json").stat().st_mode) == 0o600
+    for where in (world / "D2" / "key.json", world / "key.json"):
+        told = fail("prepare", world / "F", "--out", world / "D2", "--size", 32, "--pseudonymise", where)
+        assert "would lie with the results" in told and not where.exists()
+
+
+def test_ids_lead_back_to_names_with_the_key_alone(world: Path, tmp_path: Path) -> None:
+    succeed("reveal", world / "S" / "scores.csv", "--key", world / "K" / "key.json", "--out", tmp_path / "names.csv")
+    names = pd.read_csv(tmp_path / "names.csv")["path"]
+    assert (names.str.contains("Meier") | names.str.contains("K4711")).all()
+    (tmp_path / "other.json").write_text(json.dumps({"key": "00" * 32, "names": {}}))
+    assert "holds no id of the key" in fail("reveal", world / "S" / "scores.csv", "--key", tmp_path / "other.json")
+    assert "is no key" in fail("reveal", world / "S" / "scores.csv", "--key", tmp_path / "names.csv")
+
+
+def test_the_same_key_gives_the_same_ids_and_another_one_others(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "E").mkdir()
+    ids = []
+    for number, key in enumerate((world / "K" / "key.json", tmp_path / "k" / "new.json")):
+        succeed("prepare", world / "F", "--out", tmp_path / "E" / str(number), "--size", 32, "--pseudonymise", key)
+        ids.append(set(open_prepared(tmp_path / "E" / str(number)).index["path"]))
+    assert ids[0] == set(open_prepared(world / "D").index["path"]) and not ids[0] & ids[1]
+
+
+def test_the_same_command_again_finds_its_data_set(world: Path) -> None:
+    line = ("prepare", world / "F", "--out", world / "D", "--size", 32, "--overlay", "none", "--pseudonymise")
+    before = (world / "D" / "index.csv").stat().st_mtime_ns
+    succeed(*line, world / "K" / "key.json")
+    assert (world / "D" / "index.csv").stat().st_mtime_ns == before
+
+
+def test_a_run_and_its_data_set_are_found_where_both_have_moved(world: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(world / "D", tmp_path / "D")
+    shutil.copytree(world / "runs" / "R", tmp_path / "runs" / "R")
+    succeed("report", tmp_path / "runs" / "R", "--out", tmp_path / "page")
+    assert 'dataset = "../../D"' in (tmp_path / "runs" / "R" / "run.toml").read_text()
