@@ -127,6 +127,20 @@ def test_leftovers_of_killed_writes_go_and_what_others_write_stays(tmp_path: Pat
     assert found == {".hidden", f"theirs/{LOCK}", "theirs/.c.csv.5.part", "kept.part"}
 
 
+def test_the_lock_of_a_dead_process_in_a_folder_below_goes(tmp_path: Path) -> None:
+    leave(tmp_path / "scores", replace(Owner.now("score"), process=2**22 + 1))
+    with locked(tmp_path, "report"):
+        pass
+    assert not (tmp_path / "scores" / LOCK).exists()
+
+
+def test_what_fails_where_results_are_leaves_no_mark(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), output_folder(tmp_path / "out", "train", ("run.toml",)):
+        (tmp_path / "out" / "run.toml").touch()
+        raise ZeroDivisionError
+    assert not (tmp_path / "out" / MARK).exists()
+
+
 def test_a_folder_is_unfinished_until_the_verb_has_ended_well(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), output_folder(tmp_path / "out", "score", ("scores.toml",)):
         (tmp_path / "out" / "maps.npy").touch()

@@ -60,14 +60,12 @@ def output_folder(
     check_folder(folder, verb, results, instead)
     with locked(folder, verb):
         check_folder(folder, verb, results, instead)  # nobody else changes it any more
-        before = Mark.read(folder)
-        was_finished = _has_any(folder, results) and (before is None or before.finished)
         Mark(verb, finished=False).write(folder)
         try:
             yield
         except BaseException:
-            if not any(_holds(folder)) or (was_finished and _has_any(folder, results)):
-                (folder / MARK).unlink()
+            if not any(_holds(folder)) or _has_any(folder, results):  # nothing needs it, or the results say whose they are
+                (folder / MARK).unlink(missing_ok=True)
             raise
         if _has_any(folder, results):
             (folder / MARK).unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,15 +13,15 @@ OLD = 3600.0  # seconds after which nobody writes on, where machines share a fol
 LEFTOVER = re.compile(r"\..+\.(\d+)\.part|\.tmp\w{6}")  # those of safetensors, too
 
 
-def remove_leftovers(folder: Path, lock: str) -> None:
+def remove_leftovers(folder: Path, in_use: Callable[[Path], bool]) -> None:
     """Remove the leftovers in a folder that nobody else writes in, and below it, where nobody else does.
 
     Parameters
     ----------
-    lock : name of the file in a folder below that says that somebody may write there
+    in_use : tells of a folder below whether somebody may write there
     """
     for at, below, names in os.walk(folder):
-        below[:] = [name for name in below if not Path(at, name, lock).exists()]
+        below[:] = [name for name in below if not in_use(Path(at, name))]
         for name in names:
             if LEFTOVER.fullmatch(name):
                 with suppress(OSError):

@@ -102,7 +102,7 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
     _held[place] = thread, times + 1
     try:
         if not times:
-            remove_leftovers(folder, LOCK)
+            remove_leftovers(folder, _in_use)
         yield
     finally:
         _held[place] = thread, times
@@ -113,6 +113,15 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
         with suppress(OSError):  # not empty
             for path in made:
                 path.rmdir()
+
+
+def _in_use(folder: Path) -> bool:
+    """Tell whether somebody may write in a folder below; the lock of a process that is gone is removed."""
+    path = folder / LOCK
+    owner = Owner.read(path)
+    if owner and owner.is_near() and owner.is_gone():
+        path.unlink(missing_ok=True)
+    return path.exists()
 
 
 def _take(folder: Path, verb: str) -> int:
