@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medgen.data.field.contour import cut, find_field, resize, square_box, to_uint8
 from medgen.data.images import read_image
 from medgen.data.preparing import duplicates as module
+from medgen.data.preparing import likeness
 from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, join, likest_before, near_duplicates, thumbnail
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
@@ -81,6 +82,20 @@ def test_pairs_join_what_all_pairs_within_the_distance_would_join(distance: int)
     assert all((int(values[i]) ^ int(values[j])).bit_count() <= distance for i, j in pairs)
 
 
+def test_five_thousand_hashes_are_joined_as_a_search_of_all_pairs_joins_them() -> None:
+    rng = np.random.default_rng(7)
+    scene = rng.permutation(5000) // 5 * 5  # a thousand scenes of five frames, mixed
+    values = hashes(5000, bits=40)[scene]
+    values ^= np.uint64(1) << rng.integers(0, 64, 5000).astype(np.uint64)  # two of a scene differ in two bits or in none
+    pairs, labels = [], np.arange(5000)
+    for i in range(5000):
+        for j in (i + 1 + np.flatnonzero(np.bitwise_count(values[i + 1 :] ^ values[i]) <= 2)).tolist():
+            if labels[i] != labels[j]:
+                pairs.append((i, j))
+                labels[labels == labels[j]] = labels[i]
+    assert near_duplicates(values) == pairs and len(pairs) >= 4000
+
+
 def test_a_still_scene_of_ten_thousand_frames_is_one_group_in_little_memory() -> None:
     noise = np.random.default_rng(0).integers(0, 3, (10_000, 16, 16, 3), dtype=np.uint8)
     thumbnails = thumbnail(waves()) // 2 + noise
@@ -131,6 +146,13 @@ def test_pairs_are_those_that_a_search_of_all_pairs_finds(seed: int, known: floa
                 owner[mine] = max(owner[mine], owner[other])
                 group = [mine if each == other else each for each in group]
     assert near_duplicates(values, thumbnails=thumbnails, owners=owners) == pairs and len(pairs) > 20
+
+
+def test_pairs_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, thumbnails = scenes(2)
+    expected = near_duplicates(values, thumbnails=thumbnails)
+    monkeypatch.setattr(likeness, "AT_ONCE", 3)
+    assert near_duplicates(values, thumbnails=thumbnails) == expected
 
 
 @pytest.mark.parametrize("waiting", [1, 1 << 22])

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from medgen.data.images import parts_of
 from medgen.data.pixel_format import Pixels, to_uint8
-from medgen.data.preparing.likeness import SIDE, Alike
+from medgen.data.preparing.likeness import BLOCK, SIDE, Alike
 from medgen.errors import ImageError
 
 CORRELATION = 0.96  # of the thumbnails of near-duplicates, at least
@@ -112,7 +112,7 @@ def near_duplicates(
 
     A pair is left out where pairs before it have joined its frames already: a still scene of N frames gives N - 1 pairs, not all
     of its N (N - 1) / 2. `join` makes groups of them. ``tests/benchmarks/duplicates.py`` measures time and memory: 100,000 frames
-    take half a minute; memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
+    take a few seconds; memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
 
     Parameters
     ----------
@@ -125,14 +125,15 @@ def near_duplicates(
         No pairs join frames of two owners: the outermost slices of two brains look alike, and are not of one patient. A frame of
         which nothing is known is then of the first owner that it is joined to.
     """
-    alike = Alike(hashes, distance, thumbnails, correlation)
+    rows = np.arange(len(hashes))
+    alike = Alike(hashes, distance, thumbnails, correlation, order=-rows)  # behind a row is before it in this order
     groups = _Groups(np.full(len(hashes), -1, dtype=np.int64) if owners is None else owners)
     pairs: list[tuple[int, int]] = []
-    for row in range(len(hashes)):
-        alike.index.drop_first(row)  # what is found from here on stands behind it
-        others = alike.confirmed(row, groups.joinable(row, alike.index.near(row)))
-        if len(others):
-            pairs += [(row, other) for other in groups.join(row, others)]
+    for start in range(0, len(rows), BLOCK):
+        for row, others in alike.possible(rows[start : start + BLOCK], -start, groups.joinable):
+            still = others[groups.joinable(row, others)]  # after what the rows before this one have joined
+            if len(found := alike.confirmed(row, still)):
+                pairs += [(row, other) for other in groups.join(row, found)]
     return pairs
 
 
@@ -142,16 +143,17 @@ class _Groups:
     def __init__(self, owners: NDArray[np.int64]) -> None:
         self._labels = np.arange(len(owners))  # the group of each frame
         self._owners = owners.copy()  # of each group, by its label
+        self._owned = bool((owners >= 0).any())
         self._members: dict[int, list[int]] = {}  # of the groups of more than one
 
-    def joinable(self, row: int, others: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return those of `others` that are in another group than `row`, and of no other owner."""
-        labels, own = self._labels[others], self._labels[row]
-        free = labels != own
-        if self._owners[own] >= 0:
-            theirs = self._owners[labels]
-            free &= (theirs < 0) | (theirs == self._owners[own])
-        return others[free]
+    def joinable(self, rows: NDArray[np.int64] | int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return of pairs (row, other) whether the other is behind, in another group, and not known to be of another owner."""
+        own, labels = self._labels[rows], self._labels[others]
+        free = (labels != own) & (others > rows)
+        if self._owned:
+            mine, theirs = self._owners[own], self._owners[labels]
+            free &= (theirs < 0) | (mine < 0) | (theirs == mine)
+        return free
 
     def join(self, row: int, others: NDArray[np.int64]) -> list[int]:
         """Join `row` to the groups of `others`, which rise, and return the first frame of each; the first owner counts."""
@@ -190,18 +192,17 @@ def likest_before(
     rank : (N,) of each frame
     correlation : least correlation of two thumbnails
     """
-    alike = Alike(hashes, None, thumbnails, correlation)
+    alike = Alike(hashes, None, thumbnails, correlation, order=rank)
     pairs: list[tuple[int, int]] = []
     together: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}  # by the first that may be alike: one scene has mostly one
     waiting = 0
-    for row in np.flatnonzero(rank > rank.min(initial=0)).tolist():
-        near = alike.index.near(row)
-        if len(others := alike.possible(row, near[rank[near] < rank[row]])):
+    for each in np.unique(rank)[1:].tolist():
+        for row, others in alike.possible(np.flatnonzero(rank == each), each):
             together.setdefault(int(others[0]), []).append((row, others))
             waiting += len(others)
-        if waiting >= WAITING:
-            pairs += [pair for scene in together.values() for pair in alike.likest(scene)]
-            together, waiting = {}, 0
+            if waiting >= WAITING:
+                pairs += [pair for scene in together.values() for pair in alike.likest(scene)]
+                together, waiting = {}, 0
     pairs += [pair for scene in together.values() for pair in alike.likest(scene)]
     return sorted(pairs, key=lambda pair: pair[1])
 

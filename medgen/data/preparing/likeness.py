@@ -1,53 +1,91 @@
 """Whether frames are nearly the same: hashes that are near each other are a sieve, the correlation of thumbnails confirms.
 
-Most pairs that the sieve lets through are told apart by a few numbers of each thumbnail; the rest is compared in full.
+Most pairs are told apart by a few numbers of each thumbnail, at less than the hashes would; the rest is compared in full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.preparing.hash_index import HashIndex
+from medgen.data.preparing.vector_index import VectorIndex
 
 SIDE = 16  # of a thumbnail, in pixels
 SIEVE = 10  # bits in which the hashes of near-duplicates may differ where thumbnails confirm them
 ALONE = 2  # and where nothing does
 CHECKED = 1 << 10  # thumbnails that are compared at once: 3 MB, which the cache of a processor holds
-ROUNDING = 1e-4  # of a product of coarse thumbnails
 OF_CHANNEL = np.tile(np.eye(3, dtype=np.float32), (SIDE**2, 1))  # (768, 3) sums a thumbnail over its pixels
 ROWS = 256  # whose correlations are computed at once
+BLOCK = 1 << 12  # rows that are searched for at once
+AT_ONCE = 1 << 20  # pairs that are held at once, unless one row has more: 8 MB
+
+Wanted = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]  # of pairs (row, other), which are looked at
 
 
 class Alike:
-    """Which frames are nearly the same as one: `index` finds those whose hashes are near, `confirmed` keeps those that are."""
+    """Which frames are nearly the same as others: `possible` finds those that may be, `confirmed` and `likest` compare them."""
 
     def __init__(
-        self, hashes: NDArray[np.uint64], distance: int | None, thumbnails: NDArray[np.uint8] | None, correlation: float
+        self,
+        hashes: NDArray[np.uint64],
+        distance: int | None,
+        thumbnails: NDArray[np.uint8] | None,
+        correlation: float,
+        order: NDArray[np.int64],
     ) -> None:
-        limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
-        self.index = HashIndex(np.asarray(hashes, dtype=np.uint64), limit)
+        self._limit = distance if distance is not None else ALONE if thumbnails is None else SIEVE
+        self._hashes = np.asarray(hashes, dtype=np.uint64)
         self._thumbnails, self._least = thumbnails, correlation
-        if thumbnails is not None:
-            self._coarse, self._lengths = _coarse(thumbnails)
+        if thumbnails is None:
+            self._index = VectorIndex(_signs(self._hashes), 1 - 2 * self._limit / 64, order)
+        else:
+            coarse, self._lengths = _coarse(thumbnails)
+            self._index = VectorIndex(coarse, correlation, order)
 
-    def possible(self, row: int, others: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return those of `others`, rows whose hashes are near, that may be nearly the same as `row`: rising, each once."""
-        rising = np.sort(others)  # of half the width, in half the time
-        each = rising[np.diff(rising, prepend=-1) > 0].astype(np.int64)
-        if self._thumbnails is None or not len(each):
-            return each
-        each = each[self._coarse[each] @ self._coarse[row] >= self._least - ROUNDING]
-        return each[(self._lengths[each] > 0) & (self._lengths[row] > 0)]  # a frame of one colour is like no other
+    def possible(
+        self, rows: NDArray[np.int64], before: int, wanted: Wanted | None = None
+    ) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield of `rows`, which rise, each that may be nearly the same as others, with these, which rise too.
 
-    def confirmed(self, row: int, others: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return those of `others`, rows whose hashes are near, that are nearly the same as `row`: rising, each once."""
-        possible = self.possible(row, others)
-        if self._thumbnails is None or not len(possible):
-            return possible
-        return possible[self._correlations([row], possible)[0] >= self._least]
+        Others come before `before` in the order of `Alike`; `wanted` says of pairs (row, other) which to look at further. It is
+        asked while a few rows are searched at once, so what it says may be old by the time that the last of them are yielded.
+        """
+        for start in range(0, len(rows), BLOCK):
+            yield from self._block(rows[start : start + BLOCK], before, wanted)
+
+    def _block(self, rows: NDArray[np.int64], before: int, wanted: Wanted | None) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield what `possible` yields, of rows that are searched at once."""
+        found: list[NDArray[np.int64]] = []  # each pair as one number, which are sorted in the least time
+        count, every = 0, len(self._index)
+        for mine, others in self._index.near(rows, before):
+            for meets in (wanted, self._hashes_are_near):
+                if meets is not None:
+                    chosen = np.flatnonzero(meets(mine, others))
+                    mine, others = mine[chosen], others[chosen]
+            found.append(mine * every + others)
+            count += len(mine)
+            if count > AT_ONCE and len(rows) > 1:  # a still scene, most of which is not wanted once its first row is joined
+                yield from self._block(rows[: len(rows) // 2], before, wanted)
+                yield from self._block(rows[len(rows) // 2 :], before, wanted)
+                return
+        if not count:
+            return
+        mine, others = np.divmod(np.sort(np.concatenate(found)), every)
+        starts = np.flatnonzero(np.diff(mine, prepend=-1))
+        yield from zip(mine[starts].tolist(), np.split(others, starts[1:]), strict=True)
+
+    def _hashes_are_near(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return of pairs (row, other) whether the hashes are near; frames of one colour are like no other."""
+        near = np.bitwise_count(self._hashes[rows] ^ self._hashes[others]) <= self._limit
+        return near if self._thumbnails is None else near & (self._lengths[rows] > 0) & (self._lengths[others] > 0)
+
+    def confirmed(self, row: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of `others`, which may be nearly the same as `row`, that are."""
+        if self._thumbnails is None or not len(others):
+            return others
+        return others[self._correlations([row], others)[0] >= self._least]
 
     def likest(self, scene: Sequence[tuple[int, NDArray[np.int64]]]) -> list[tuple[int, int]]:
         """Return of rows with what may be alike to each the likest to each, (likest, row), of those that are alike to any."""
@@ -97,3 +135,9 @@ def _coarse(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray
         coarse[rows, :48] = squares
         coarse[rows, 48] = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", squares, squares), 0))
     return coarse, lengths
+
+
+def _signs(hashes: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Return hashes as vectors (N, 64) of length 1, whose product is 1 if no bit differs, less 1/32 for each bit that does."""
+    bits = np.unpackbits(hashes[:, None].view(np.uint8), axis=1)
+    return (bits.astype(np.float32) - np.float32(0.5)) / np.float32(4)
