@@ -5,8 +5,8 @@ python tests/benchmarks/duplicates.py [COUNT ...]
 Prints as JSON for each number of frames (10,000 and 100,000): the processor seconds of finding the pairs that join frames and of
 finding those that are alike across splits, how many there are of each, the groups, the peak memory of the process (in kilobytes a
 frame too, of which 0.8 are its thumbnail), and, up to 20,000 frames, the seconds of comparing each hash with all behind it, which
-is the least that a search of all pairs takes. "exponent" says how the seconds grow from one number of frames to the next; 2 is
-quadratic.
+a search of all pairs by hashes takes before it compares any thumbnails. "exponent" says how the seconds grow from one number of
+frames to the next; 2 is quadratic.
 
 A fifth of the frames are of still scenes, of 10,000 frames or a tenth of all; a tenth are near-duplicates of another frame; all
 others are smooth and random, under a light that is brightest in the middle, so that hashes are as unevenly spread as those of

@@ -112,7 +112,7 @@ def near_duplicates(
 
     A pair is left out where pairs before it have joined its frames already: a still scene of N frames gives N - 1 pairs, not all
     of its N (N - 1) / 2. `join` makes groups of them. ``tests/benchmarks/duplicates.py`` measures time and memory: 100,000 frames
-    take a few seconds; memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
+    take a quarter of a minute; memory grows with the number of frames, by 0.4 kB for each beside its thumbnail.
 
     Parameters
     ----------
