@@ -9,7 +9,6 @@ Figures are left blank there: other tests draw them.
 from __future__ import annotations
 
 import ast
-import gc
 import re
 import shlex
 import tomllib
@@ -102,7 +101,7 @@ OTHERS: Mapping[str, Callable[[list[str]], None]] = {"make": is_target, "pip": i
 
 @pytest.fixture(scope="module")
 def quick() -> Iterator[pytest.MonkeyPatch]:
-    """Leave figures blank, and spare the garbage collector, which every training calls, what was imported."""
+    """Leave figures blank."""
 
     def blank(figure: Figure, file: Any, **options: Any) -> None:
         if isinstance(file, BytesIO):
@@ -110,9 +109,7 @@ def quick() -> Iterator[pytest.MonkeyPatch]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", blank)
-        gc.freeze()
         yield patch
-        gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import SIZE, Batches, after, batch, make_fit, tiny
+from tiny import SIZE, Batches, after, batch, make_fit, quick_vae
 from torch import nn
 
 from medgen.config import Settings
@@ -266,9 +266,9 @@ def test_a_lengthened_run_gets_its_learning_rate_back(tmp_path: Path) -> None:
 
 def test_a_resumed_run_has_the_same_moving_average(tmp_path: Path) -> None:
     averaged = {"optimizer": {"ema": 0.9}}
-    make_fit(tmp_path / "whole", tiny("endovae", **averaged)).run(lambda row: None)
-    make_fit(tmp_path / "parts", tiny("endovae", **averaged)).run(lambda row: None, stop=after(4))
-    again = make_fit(tmp_path / "parts", tiny("endovae", **averaged))
+    make_fit(tmp_path / "whole", quick_vae(**averaged)).run(lambda row: None)
+    make_fit(tmp_path / "parts", quick_vae(**averaged)).run(lambda row: None, stop=after(4))
+    again = make_fit(tmp_path / "parts", quick_vae(**averaged))
     again.resume()
     again.run(lambda row: None)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))

@@ -60,12 +60,17 @@ def of_a_run() -> list[Measure]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report([full_results()], tmp_path_factory.mktemp("report")).parent
+def full() -> RunResults:
+    return full_results()
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(full: RunResults, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report([full], tmp_path_factory.mktemp("report")).parent
+
+
+@pytest.fixture(scope="module")
+def comparison(no_comparison_pdf: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_comparison(make_comparison(30, 30, seeds=1), tmp_path_factory.mktemp("study")).parent
 
 
@@ -74,8 +79,8 @@ def name_of(measure: Measure) -> str:
 
 
 @pytest.mark.parametrize("measure", of_a_run(), ids=name_of)
-def test_each_measure_of_a_run_has_a_value(measure: Measure) -> None:
-    values = [found for found in measured_values(full_results().metrics) if found.measure is measure]
+def test_each_measure_of_a_run_has_a_value(full: RunResults, measure: Measure) -> None:
+    values = [found for found in measured_values(full.metrics) if found.measure is measure]
     assert values and all(found.value is not None for found in values)
 
 
@@ -107,8 +112,8 @@ def test_each_measure_is_shown_somewhere() -> None:
     assert all(measure.section != "cost" or measure.column for measure in MEASURES)
 
 
-def test_no_number_of_score_maps_and_decisions_lacks_in_the_table() -> None:
-    metrics = full_results().metrics
+def test_no_number_of_score_maps_and_decisions_lacks_in_the_table(full: RunResults) -> None:
+    metrics = full.metrics
     assert set(metrics["pixel"]) - {"frames", "error_bound"} == {measure.key for measure in measures_of("pixel")}
     assert set(metrics["threshold"]["decisions"]) == {measure.key for measure in measures_of("decisions")}
 

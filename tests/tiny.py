@@ -49,6 +49,13 @@ def tiny(name: str, **settings: object) -> Backend:
     return registry.create(name, {**class_settings(name), **settings}, SIZE, 3).to(DEVICE)
 
 
+def quick_vae(**settings: object) -> Backend:
+    """Return a small network that draws random latents, for what is true of a training whatever the backend."""
+    settled = {"lr": 1e-3, "warmup_steps": 100, "plateau_epochs": 10, "plateau_factor": 0.5, "min_lr": 1e-6}
+    sizes = {"kl_warmup": 0.3, "widths": [8], "latents": 4, "encoder_hidden": [16], "decoder_hidden": [16]}
+    return tiny("vae", **{**sizes, "optimizer": settled, **settings})
+
+
 def class_settings(name: str) -> dict[str, object]:
     """Return the classes that a run would tell the backend of, {} for one that wants none."""
     return {"classes": ("a", "b")} if registry.load(name).requirements(registry.parse(name, {})).classes else {}
@@ -93,7 +100,7 @@ class Batches:
 def make_fit(folder: Path, model: Backend | None = None, steps: int = 3, **settings: Any) -> Fit:
     """Return a training of four epochs, or as the settings say."""
     chosen = TrainSettings(**({"epochs": 4, "precision": "float32", **settings}))
-    return Fit(model or tiny("endovae"), Batches(steps), Batches(), chosen, make_fabric(DEVICE.type, chosen.precision), folder)
+    return Fit(model or quick_vae(), Batches(steps), Batches(), chosen, make_fabric(DEVICE.type, chosen.precision), folder)
 
 
 def after(steps: int) -> Callable[[], bool]:
