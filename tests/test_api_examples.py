@@ -18,6 +18,7 @@ from medgen.nn.features.extractors import EFFICIENTNET, available
 from medgen.verbs import demo
 
 SMALL = {"train": 16, "val": 24, "test_normal": 8, "test_abnormal": 8, "width": 160, "height": 160}
+pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf")
 TINY = ["train.epochs=1", "train.panel_epochs=0", "data.batch_size=8"]
 
 
@@ -30,7 +31,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     run = api.train(data, root / "run", api.recipe("vae", None, [*TINY, "model.widths=[8]", "model.latents=2"])).folder
     pairs = Path(f"unpaired:{folder(root / 'domains', 'trainA', 'trainB', 'testA', 'testB')}")
     translator = api.recipe("cyclegan", None, [*TINY, "model.generator_width=4", "model.critic_width=4"])
-    (root / "study.toml").write_text(f'dataset = "{data}"\n[backends.vae]\n')
+    (root / "study.toml").write_text(f'dataset = "{data}"\n[common]\ntrain.epochs = 1\ndata.batch_size = 8\n[backends.vae]\n')
     (root / "photographs").mkdir()
     save(root / "photographs" / "1.png", noise(40, 60, 3))
     return {

@@ -30,16 +30,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(root: Path, out: Path, backend: str, *assignments: str) -> Path:
-    """Train for two epochs and return the report."""
+    """Train for two epochs and return the run."""
     small = ("model.latents=2", "data.batch_size=8", 'data.normal=["*"]', "train.epochs=2", "train.log_steps=2", *assignments)
-    api.train(Path(f"folder:{root}"), out / "run", api.recipe(backend, None, small))
-    return api.report([out / "run"], out / "report")
+    return api.train(Path(f"folder:{root}"), out / "run", api.recipe(backend, None, small)).folder
 
 
 @pytest.fixture(scope="module")
 def conditional(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("conditional")
-    trained(folders, out, "cvae", "model.kl_target=3.0")
+    api.report([trained(folders, out, "cvae", "model.kl_target=3.0")], out / "report")
     return out
 
 
@@ -61,7 +60,7 @@ def test_a_conditional_backend_learns_the_names_of_the_classes_from_the_training
 
 
 def test_more_than_two_latents_are_traversed(folders: Path, tmp_path: Path) -> None:
-    trained(folders, tmp_path, "vae", "model.latents=3")
+    api.report([trained(folders, tmp_path, "vae", "model.latents=3")], tmp_path / "report")
     assert (tmp_path / "report" / "figures" / "traversals.png").is_file()
 
 

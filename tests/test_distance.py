@@ -23,6 +23,8 @@ from medgen.runs.settings import WatchSettings
 from medgen.verbs import distance
 from medgen.verbs.distance import FILE, FIDTracker, fid, measured, real_features
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 class Means(nn.Module):
     """Six features: mean and deviation of each channel."""

@@ -14,7 +14,6 @@ import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ import pandas as pd
 import pytest
 import torch
 from commands import succeed
-from matplotlib.figure import Figure
 from medgen_cli.main import main
 from pydantic import BaseModel
 from sources import frame, idx, medmnist, noise, side_by_side
@@ -53,7 +51,6 @@ QUICK: Mapping[str, list[str]] = {
     "sample": ["-n", "8"],
     "compare DATA": ["--seeds", "1", "--set", "train.epochs=2"],
 }
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -100,31 +97,25 @@ OTHERS: Mapping[str, Callable[[list[str]], None]] = {"make": is_target, "pip": i
 
 
 @pytest.fixture(scope="module")
-def quick() -> Iterator[pytest.MonkeyPatch]:
-    """Leave figures blank."""
-
-    def blank(figure: Figure, file: Any, **options: Any) -> None:
-        if isinstance(file, BytesIO):
-            file.write(SVG)
-
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder, which is the working folder of this module's tests."""
+    folder = tmp_path_factory.mktemp("docs") / "here"
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", blank)
-        yield patch
+        patch.chdir(folder)
+        yield folder
 
 
 @pytest.fixture(scope="module")
-def world(quick: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(here: Path, blank_charts: None) -> Path:
     """The folder in which the commands of the README were run, with all that the pages' examples name besides."""
-    folder = tmp_path_factory.mktemp("docs") / "here"
-    folder.mkdir()
-    quick.chdir(folder)
     make_phantom(Path("FRAMES"), PhantomSettings(**PHANTOM))
     manifest = pd.read_csv("FRAMES/manifest.csv")
     manifest.assign(hospital=["north", "south"] * (len(manifest) // 2)).to_csv("FRAMES/manifest.csv", index=False)
     Path("NEW").symlink_to("FRAMES/polyp")
     Path("configs").symlink_to(ROOT / "configs")
     Path("../shared/data").mkdir(parents=True)
-    Path("../shared/data/hyperkvasir").symlink_to(folder / "FRAMES")
+    Path("../shared/data/hyperkvasir").symlink_to(here / "FRAMES")
     Path("DIR").mkdir()
     side_by_side(Path("DIR"))
     for finding in ("normal", "polyp"):
@@ -142,7 +133,7 @@ def world(quick: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
     for line in commands("README"):
         run(line)
     run("medgen prepare FRAMES --out ELSEWHERE")
-    return folder
+    return here
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "README" and commands(page)])

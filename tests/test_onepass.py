@@ -184,6 +184,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(tmp_path_factory.mktemp("data"), "train/good", "test/good", "test/bad", count=7)
 
 
+@pytest.mark.usefixtures("blank_charts")
 @pytest.mark.parametrize("name", ["patchcore", "padim", "dfm"])
 def test_a_run_is_one_epoch_over_every_training_frame(name: str, data: Path, tmp_path: Path) -> None:
     sides = ["--set", "model.sides=[]"] if name == "dfm" else []

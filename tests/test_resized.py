@@ -97,7 +97,7 @@ def test_prepared_frames_are_not_made_larger(prepared: Path) -> None:
         open_dataset(prepared, ReadSettings(resize_to=96))
 
 
-@pytest.mark.usefixtures("no_comparison_pdf")
+@pytest.mark.usefixtures("blank_charts", "no_comparison_pdf")
 def test_a_run_of_smaller_frames_scores_the_set_and_raw_frames_at_its_size(prepared: Path, tmp_path: Path) -> None:
     run = trained_at(prepared, 32, tmp_path)
     for name, given in {"set": prepared, "raw": prepared.parent / "frames" / "normal"}.items():

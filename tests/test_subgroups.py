@@ -66,6 +66,7 @@ def test_folders_that_are_the_findings_are_no_grouping_of_their_own(study: Path)
     assert "folder" not in subgroups(data, rows)
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_a_report_measures_by_a_column(study: Path) -> None:
     settings = ["--epochs", "1", "--set", "model.widths=[8]", "--set", "data.batch_size=4"]
     succeed("train", "vae", study / "data", "--out", study / "run", *settings)

@@ -17,6 +17,8 @@ from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.files import digest_of
 from medgen.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:

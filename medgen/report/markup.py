@@ -8,6 +8,7 @@ import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ _THEME = {
 }
 
 
+@cache
 def environment() -> Environment:
-    """Return where templates are found: everything that they show is escaped and goes through `escape_hidden`."""
+    """Return where templates are found, each read once: everything that they show is escaped and goes through `escape_hidden`."""
     house = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
