@@ -22,6 +22,7 @@ from medgen.report.markup import escape_hidden
 from medgen.report.study.page import write_comparison
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+pytestmark = pytest.mark.usefixtures("no_comparison_pdf")
 PATIENCE = 180_000  # milliseconds, as machines may be busy
 FLAGS = [
     "--no-sandbox",
