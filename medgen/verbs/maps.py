@@ -117,15 +117,14 @@ def maps(
     split : of a data set: "train", "val", "test" or "all"
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
     device : "auto" takes a GPU where there is one
-    deidentify : of DICOM files: copies that name nobody are written to ``deidentified/`` first, and maps are made of these
+    deidentify : write copies of DICOM files that name nobody to ``deidentified/`` first, and make maps of these
     blank_text : in the copies, blank text that is burned in; None does so for ultrasound and endoscopy
 
     Raises
     ------
     BackendError : if the backend draws no maps.
     ConfigError : if the level is none, or `deidentify` needs a library that is not there.
-    RunError, DataError : if the run is not trained, the frames do not fit it, or a frame's file is not of the format that is
-        asked for.
+    RunError, DataError : if the run is not trained, the frames do not fit it, or a file is not of the format asked for.
     FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
@@ -161,11 +160,14 @@ def maps(
 
 
 def _deidentified(source: Path, out: Path, blank_text: bool | None) -> Path:
-    """Write copies of DICOM files that name nobody; nothing of a call before stays, as it may name somebody."""
-    for name in ("deidentified", "original", "overlays", "prepared"):
+    """Write copies that name nobody; nothing of a call before stays, as it may name somebody."""
+    if (copies := (out / "deidentified").resolve()) in (source.resolve(), *source.resolve().parents):
+        raise DataError(f"'{source}' is what --deidentify would write into; choose another --out")
+    rmtree(copies, ignore_errors=True)
+    write_deidentified(source, copies, blank_text)
+    for name in ("original", "overlays", "prepared"):
         rmtree(out / name, ignore_errors=True)
-    write_deidentified(source, out / "deidentified", blank_text)
-    return out / "deidentified"
+    return copies
 
 
 def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | None, MapFormat], on_progress: OnProgress) -> int:
