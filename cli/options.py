@@ -24,6 +24,25 @@ device_option = click.option(
 )
 
 
+def _installed(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse an engine that is not there before anything is read."""
+    if value != "torch":
+        from medgen.engine.runtime import open_engine
+
+        open_engine("openvino")
+    return value
+
+
+runtime_option = click.option(
+    "--runtime",
+    type=click.Choice(["torch", "openvino"]),
+    default="torch",
+    show_default=True,
+    callback=_installed,
+    help="What runs the nets: openvino is faster on a processor, and checked against PyTorch on the first frames.",
+)
+
+
 label_option = click.option(
     "--label", default="", help="Class that a conditional backend is told.  [default: it chooses; samples: all in turn]"
 )

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import PATH, device_option
+from ..options import PATH, device_option, runtime_option
 from ..progress import Display
 from ..tables import align, number
 
 if TYPE_CHECKING:
     from medgen.engine.device import Device
+    from medgen.engine.runtime import Runtime
     from medgen.report.study.comparison import Comparison
     from medgen.verbs.study.compare import Compared
     from medgen.verbs.study.settings import StudySettings
@@ -30,7 +31,10 @@ STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # opti
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
 @device_option
-def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, **study_options: Any) -> None:
+@runtime_option
+def compare(
+    inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, runtime: Runtime, **study_options: Any
+) -> None:
     """Compare backends on the same frames: train them, or take finished runs, and write one page.
 
     \b
@@ -46,7 +50,7 @@ def compare(inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: D
 
     with Display() as display:
         study = _study(inputs, dataset, study_options)
-        common: dict[str, Any] = {"device": device, "command": display.command(), "on_progress": display}
+        common: dict[str, Any] = {"device": device, "runtime": runtime, "command": display.command(), "on_progress": display}
         if study is None:
             compared: Compared | None = api.compare_runs(inputs, out, dataset=dataset, **common)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..options import PATH, input_options
+from ..options import PATH, input_options, runtime_option
 from ..progress import Display
 
 
@@ -37,6 +37,7 @@ from ..progress import Display
     default=None,
     help="With --deidentify: blank text in the pixels.  [default: ultrasound and endoscopy]",
 )
+@runtime_option
 @input_options
 def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Write RUN's map of each frame of INPUT (raw frames or a data set) on the original frame, and laid over it."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from ..options import PATH, device_option
+from ..options import PATH, device_option, runtime_option
 from ..progress import Display
 from ..tables import metrics_table, ranking_table
-
-if TYPE_CHECKING:
-    from medgen.engine.device import Device
 
 
 @click.command()
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--top", type=click.IntRange(1, 10_000), default=24, show_default=True, help="Frames shown with --input.")
 @device_option
+@runtime_option
 def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, top: int, **chosen: Any) -> None:
     """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it.
 
@@ -42,7 +40,7 @@ def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, to
     from medgen import api
 
     if input_path is not None:
-        _rank(runs, input_path, out, top, chosen["device"])
+        _rank(runs, input_path, out, top, device=chosen["device"], runtime=chosen["runtime"])
         return
     with Display() as display:
         page = api.report(runs, out, on_progress=display, **chosen)
@@ -50,7 +48,7 @@ def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, to
     click.echo(f"report: {page}")
 
 
-def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, device: Device) -> None:
+def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, **how: Any) -> None:
     from medgen import api
 
     if len(runs) != 1:
@@ -60,6 +58,6 @@ def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, 
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} is for test frames with labels; it does not go with --input")
     with Display() as display:
-        page = api.rank(runs[0], input_path, out, top=top, device=device, on_progress=display)
+        page = api.rank(runs[0], input_path, out, top=top, on_progress=display, **how)
     click.echo(ranking_table(page.parent))
     click.echo(f"report: {page}\nranking: {page.parent / 'ranks.csv'}")

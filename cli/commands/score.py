@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..options import PATH, input_options
+from ..options import PATH, input_options, runtime_option
 from ..progress import Display
 
 
@@ -19,6 +19,7 @@ from ..progress import Display
     "--pictures/--no-pictures", default=True, help="Write original, reconstruction and map of each frame.  [default: on]"
 )
 @click.option("--video", default="", help="Frames of raw videos: seconds:S, frames:N, keys or all.  [default: as the run's own]")
+@runtime_option
 @input_options
 def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Score each frame of INPUT (raw frames or a data set): raw score, quantile among normals, decision."""

@@ -20,6 +20,7 @@ from medgen.contract.capabilities import Classifies, Reconstructs
 from medgen.engine.ahead import ahead
 from medgen.engine.device import move_model
 from medgen.engine.fixed_shape import in_fixed_shape
+from medgen.engine.runtime import Engine
 from medgen.engine.score_components import (
     COMPONENTS,
     NOTHING_ADDED,
@@ -127,6 +128,7 @@ def score_batches(
     scores_alone: bool = False,
     settings: ScoringSettings = NOTHING_ADDED,
     normal_reference: Mapping[str, FeatureGaussian] = MappingProxyType({}),
+    engine: Engine | None = None,
 ) -> Iterator[Scored]:
     """Yield the scores of each batch and what else the backend makes of it: reconstruction, classes.
 
@@ -142,19 +144,21 @@ def score_batches(
     scores_alone : leave reconstructions and classes out
     settings : the components that are added to the backend's score
     normal_reference : what normal training frames are like, for each component that is a distance from them
+    engine : what runs the nets instead of PyTorch
 
     Raises
     ------
-    BackendError : before the first batch, if the backend lacks what a component needs.
-    ConfigError, MedgenError : before the first batch, if there is no such extractor, or its weights are not on this machine.
+    BackendError : before the first batch, if the backend lacks what a component needs; at the first, if the engine cannot run it.
+    ConfigError, MedgenError : before the first batch, if there is no such extractor, or its weights are not on this machine; if
+        the engine does not run on the device, or gives other results than PyTorch.
     """
     move_model(model, device).eval()
-    scorer = Scorer(model, settings, normal_reference)
+    look = partial(_look, Scorer(model, settings, normal_reference), scores_alone)
+    work = look if engine is None else engine.around(look, device)
     total = len(batches)
     for done, batch in enumerate(ahead(batches), start=1):
         with torch.inference_mode():
-            look = partial(_look, scorer, scores_alone)
-            score, anomaly_map, components, reconstruction, classes = in_fixed_shape(look, batch.to(device))
+            score, anomaly_map, components, reconstruction, classes = in_fixed_shape(work, batch.to(device))
         yield Scored(batch, Scores(score, anomaly_map, components), reconstruction, classes)
         on_progress(Progress(task, done, total))
 

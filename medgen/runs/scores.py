@@ -24,6 +24,7 @@ from medgen.data.prepared import SECONDS, Prepared, read_table
 from medgen.data.scorable import LEAST_VALID, is_scored, left_out, statuses, valid_shares
 from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
+from medgen.engine.runtime import Engine, Runtime, open_engine
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest, write_bytes, write_csv, write_text
@@ -40,6 +41,7 @@ from medgen.types import Batch, OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
 SCORED = (STAMP, "scores.csv")  # one of them is in each folder of scores
+PARITY = "parity"  # section of the stamp: how far another engine than PyTorch was from it
 COPIED = ["id", "path", "label", "finding", "split", "group", SECONDS]  # columns of the index that a table of scores repeats
 
 
@@ -48,13 +50,15 @@ class ScoreTable:
     """Scores on disk: ``scores.csv``, and ``maps.npy`` (N, S, S) float32 where the backend localises; row k belongs to map k.
 
     A frame of which too few pixels are valid has no score: its column "status" says why, its numbers and its map are NaN, and its
-    decision ("abnormal") is missing. "valid_share" is the share of its crop that is valid, 0 to 1.
+    decision ("abnormal") is missing. "valid_share" is the share of its crop that is valid, 0 to 1. `made_with` names what ran the
+    nets where it was not PyTorch.
     """
 
     table: pd.DataFrame
     maps: NDArray[np.float32] | None
     data: Prepared
     rows: NDArray[np.int64]  # of the data set
+    made_with: str = ""
 
 
 def find_class(model: Backend, label: str) -> int | None:
@@ -93,6 +97,7 @@ def score_rows(
     pictures: bool = False,
     label: str = "",
     device: Device = "auto",
+    runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
 ) -> ScoreTable:
     """Score the given rows of a data set into `out`; finished scores of the same weights, frames and code are read instead.
@@ -107,6 +112,7 @@ def score_rows(
     model : the run's trained model, where it is in memory already; it stays as it is
     pictures : write original, reconstruction and map of each frame to ``maps/``, too
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
+    runtime : what runs the nets; scores that another one made are made anew, and the calibration is always PyTorch's
 
     Raises
     ------
@@ -123,21 +129,31 @@ def score_rows(
         "pictures": pictures,
         "label": label,
     }
+    engine = open_engine(runtime)
+    if engine is not None:
+        stamp["runtime"] = engine.name
     remove_dead(run.folder)
     renew_calibration(run, [data], device=device, on_progress=on_progress)
-    if (out / STAMP).is_file() and read_toml(out / STAMP) == {**stamp, "scores": digest_of(out / "scores.csv")}:
+    stored = read_toml(out / STAMP) if (out / STAMP).is_file() else {}
+    parity = {PARITY: stored[PARITY]} if PARITY in stored else {}
+    if stored and stored == {**stamp, "scores": digest_of(out / "scores.csv"), **parity}:
         table = decide(run, _read_table(out / "scores.csv"))
         if csv_text(table) != (out / "scores.csv").read_text(encoding="utf-8"):  # the threshold was moved
             with locked(out, "score"):
                 write_csv(out / "scores.csv", table)
-                write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
-        return _read_scores(data, rows, out)
+                write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
+        return _read_scores(data, rows, out, engine)
     model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
     with locked(out, "score"):
         (out / STAMP).unlink(missing_ok=True)
-        _score(run, model, data, rows, out, pictures, find_class(model, label), find_device(device), on_progress)
-        write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv")}))
-        return _read_scores(data, rows, out)
+        _score(run, model, data, rows, out, pictures, find_class(model, label), find_device(device), engine, on_progress)
+        parity = {} if engine is None else {PARITY: engine.parity()}
+        write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
+        scored = _read_scores(data, rows, out, engine)
+    if engine is not None:
+        scores = scored.table["score"].to_numpy(dtype=np.float64)[is_scored(scored.table)]
+        on_progress(Progress("score", 0, 0, {}, engine.in_words(scores, run.threshold().get("value"))))
+    return scored
 
 
 def _score(
@@ -149,6 +165,7 @@ def _score(
     pictures: bool,
     class_index: int | None,
     device: torch.device,
+    engine: Engine | None,
     on_progress: OnProgress,
 ) -> None:
     """Score the given rows and write all but the stamp."""
@@ -163,6 +180,7 @@ def _score(
         on_progress,
         settings=run.settings.scoring,
         normal_reference=run.normal_reference(),
+        engine=engine,
     )
     drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
     raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
@@ -212,9 +230,9 @@ def _write_maps(
     return raw.fillna({name: "" for name in raw if str(name).startswith(CLASS)})
 
 
-def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path) -> ScoreTable:
+def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path, engine: Engine | None) -> ScoreTable:
     maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
-    return ScoreTable(_read_table(out / "scores.csv"), maps, data, rows)
+    return ScoreTable(_read_table(out / "scores.csv"), maps, data, rows, engine.name if engine else "")
 
 
 def _read_table(path: Path) -> pd.DataFrame:

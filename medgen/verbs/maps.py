@@ -31,6 +31,7 @@ from medgen.data.writers.export import (
 )
 from medgen.data.writers.map_to_original import Original, find_originals, outlines, overlay, smoothed, to_original
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import disk_name, write_bytes, write_json
 from medgen.outputs.folder import output_folder
@@ -97,13 +98,13 @@ def maps(
     device: Device = "auto",
     deidentify: bool = False,
     blank_text: bool | None = None,
+    runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
 ) -> Maps:
     """Write the map of each frame on the original frame to ``original/``, and laid over it, with contours, to ``overlays/``.
 
-    Both are in `out`, with the scores as `score` writes them; the map of a frame without a score has none in any pixel. Where the
-    raw frames of a data set are gone, and for archives, maps have the side of the crop. All maps of a call share one scale, from
-    their lowest to their highest score.
+    Both are in `out`, with the scores as `score` writes them; a frame without a score has none in any pixel. Where raw frames are
+    gone, and for archives, maps have the side of the crop. All share one scale, from their lowest to their highest score.
 
     Parameters
     ----------
@@ -117,8 +118,9 @@ def maps(
     split : of a data set: "train", "val", "test" or "all"
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
     device : "auto" takes a GPU where there is one
-    deidentify : write copies of DICOM files that name nobody to ``deidentified/`` first, and make maps of these
-    blank_text : in the copies, blank text that is burned in; None does so for ultrasound and endoscopy
+    deidentify : write copies of DICOM files without names to ``deidentified/`` first, and make maps of these
+    blank_text : blank burned-in text in the copies; None does so for ultrasound and endoscopy
+    runtime : what runs the nets, see `engine/runtime.py`
 
     Raises
     ------
@@ -134,21 +136,19 @@ def maps(
     """
     run = open_run(run_folder)
     share, raw = _parse(level)
-    run.require_weights()
     with output_folder(out, "maps", ("maps.json", *SCORED)):
         if deidentify:
             input_path = _deidentified(input_path, out, blank_text)
         data, rows = open_input(run, input_path, out, split, on_progress)
         originals = find_originals(data, rows)
         kinds = _kinds(originals, form)
-        scored = score_rows(run, data, rows, out, label=label, device=device, on_progress=on_progress)
+        scored = score_rows(run, data, rows, out, label=label, device=device, runtime=runtime, on_progress=on_progress)
         if not is_scored(scored.table).any():
             raise DataError(f"there is nothing to draw a map of: {left_out(len(rows), len(rows), 'frames')}")
         if scored.maps is None:
             raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
-        level_is = "as given"
-        if raw is None:
-            raw, level_is = _normal_level(run, share, smooth, out, device, on_progress)
+        given = None if raw is None else (raw, "as given")
+        raw, level_is = given or _normal_level(run, share, smooth, out, device, runtime, on_progress)
         high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
         scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
         look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
@@ -201,7 +201,7 @@ def _parse(level: str) -> tuple[float | None, float | None]:
 
 
 def _normal_level(
-    run: Run, share: float | None, smooth: float, out: Path, device: Device, on_progress: OnProgress
+    run: Run, share: float | None, smooth: float, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress
 ) -> tuple[float, str]:
     """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
     try:
@@ -209,7 +209,8 @@ def _normal_level(
         rows = scorable(data, data.rows("val"), run.settings.data.overlay)
         if not len(rows):
             raise DataError(f"'{data.folder}' has no validation frames")
-        scored = score_rows(run, data, rows, scores_folder(run, data, "val", out), device=device, on_progress=on_progress)
+        folder = scores_folder(run, data, "val", out)
+        scored = score_rows(run, data, rows, folder, device=device, runtime=runtime, on_progress=on_progress)
     except MedgenError as error:
         if share is not None:
             raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None

@@ -14,6 +14,7 @@ from medgen import registry
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.files import shown_source
 from medgen.metrics.calibration import p_value
 from medgen.outputs.folder import output_folder
@@ -42,6 +43,7 @@ def rank(
     *,
     top: int = TOP,
     device: Device = "auto",
+    runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
 ) -> Path:
     """Score new frames and write a page about them, most anomalous first, with ``ranks.csv``; return the page's path.
@@ -57,6 +59,7 @@ def rank(
     out : folder of the page, by default ``reports/runs/RUN-INPUT``
     top : so many of the most anomalous frames are shown with reconstruction and map
     device : "auto" takes a GPU where there is one
+    runtime : what runs the nets, see `engine/runtime.py`
 
     Raises
     ------
@@ -73,15 +76,15 @@ def rank(
     run.require_weights()
     out = out or REPORTS / f"{run.name}-{input_path.resolve().name}"
     with output_folder(out, "report", PAGE):
-        return _rank(run, input_path, out, top, device, on_progress)
+        return _rank(run, input_path, out, top, device, runtime, on_progress)
 
 
-def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, on_progress: OnProgress) -> Path:
+def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, runtime: Runtime, on_progress: OnProgress) -> Path:
     """Score the frames and write the page."""
     name = input_path.resolve().name
     data, rows = open_input(run, input_path, out, on_progress=on_progress)
     model = run.trained_model()
-    scored = score_rows(run, data, rows, out / "scores", model=model, device=device, on_progress=on_progress)
+    scored = score_rows(run, data, rows, out / "scores", model=model, device=device, runtime=runtime, on_progress=on_progress)
     known = is_scored(scored.table)
     order = scored.table["score"].to_numpy().argsort(kind="stable")[::-1]
     order = order[known[order]]

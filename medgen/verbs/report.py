@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.outputs.folder import output_folder
 from medgen.report.page import write_report
 from medgen.runs.run import open_run
@@ -25,6 +26,7 @@ def report(
     split: Literal["train", "val", "test"] = "test",
     by: Sequence[str] = (),
     device: Device = "auto",
+    runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
 ) -> Path:
     """Score the test frames of each run's data set, where that is not done yet, and write ``report.html``; return its path.
@@ -37,6 +39,7 @@ def report(
     split : whose frames are scored; any but "test" is for sets that have no test frames
     by : columns of the source's manifest (hospital, sex, ...) by whose values detection is measured, too
     device : "auto" takes a GPU where there is one
+    runtime : what runs the nets, see `engine/runtime.py`
 
     Raises
     ------
@@ -56,5 +59,6 @@ def report(
         for run in opened:
             data, rows = open_split(run, dataset, split)
             own = out if len(opened) == 1 else out / run.name
-            results.append(evaluate_run(run, data, rows, own, split=split, by=by, device=device, on_progress=on_progress).results)
+            how: dict[str, Any] = {"split": split, "by": by, "device": device, "runtime": runtime, "on_progress": on_progress}
+            results.append(evaluate_run(run, data, rows, own, **how).results)
         return write_report(results, out)

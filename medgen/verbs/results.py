@@ -20,6 +20,7 @@ from medgen.contract.capabilities import Samples, Styles
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.engine.device import Device, seed_all
+from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
 from medgen.files import shown_source
 from medgen.report.evaluate import evaluate
@@ -99,6 +100,7 @@ def evaluate_run(
     split: str = "test",
     by: Sequence[str] = (),
     device: Device = "auto",
+    runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
 ) -> EvaluatedRun:
     """Score the rows of a split, where that is not done yet, and gather what a page says about the run.
@@ -117,8 +119,8 @@ def evaluate_run(
     """
     model = run.trained_model()
     folder = scores_folder(run, data, split, out)
-    scored = score_rows(run, data, rows, folder, model=model, device=device, on_progress=on_progress)
-    metrics = _metrics(run, model, scored, out, by, device, on_progress)
+    scored = score_rows(run, data, rows, folder, model=model, device=device, runtime=runtime, on_progress=on_progress)
+    metrics = _metrics(run, model, scored, out, by, device, runtime, on_progress)
     history = run.history()
     about = ScoredRun(run, type(model).requirements(model.config), data, split, scored.table, metrics)
     results = RunResults(
@@ -132,7 +134,9 @@ def evaluate_run(
         panels=panels(run, model, scored, chosen_by_score(scored.table)),
         samples=draw_samples(model, N_PAGE_SAMPLES, run.settings.train.seed, device) if isinstance(model, Samples) else None,
         settings=page_settings(run),
-        provenance=run.about | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"},
+        provenance=run.about
+        | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"}
+        | ({"scored with": scored.made_with} if scored.made_with else {}),
         warnings=run_warnings(about),
         rejected=data.rejected(),
         extra_figures=extra_figures(run, model, scored),
@@ -149,7 +153,14 @@ def page_settings(run: Run) -> dict[str, Any]:
 
 
 def _metrics(
-    run: Run, model: Backend, scored: ScoreTable, out: Path, by: Sequence[str], device: Device, on_progress: OnProgress
+    run: Run,
+    model: Backend,
+    scored: ScoreTable,
+    out: Path,
+    by: Sequence[str],
+    device: Device,
+    runtime: Runtime,
+    on_progress: OnProgress,
 ) -> RunMetrics:
     """Return the numbers of the page: of detection and, where the backend can do more, of that."""
     data = scored.data
@@ -159,7 +170,7 @@ def _metrics(
     if isinstance(model, Samples):
         reason = measure_once(run, model, data, N_MEASURED, device=device, on_progress=on_progress)
         metrics["distribution"] = {"measured": _distances(run, data), "reason": reason}
-    if transferred := transfer(run, model, data, out, device, on_progress):
+    if transferred := transfer(run, model, data, out, device, runtime, on_progress):
         metrics["transfer"] = transferred
     if isinstance(model, Styles):
         model.cpu().eval()

@@ -13,6 +13,7 @@ from medgen.data.prepared import Prepared, PrepareSettings, is_prepared
 from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import left_out, scorable
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
 from medgen.runs.datasets import open_for, shown_otherwise
@@ -104,6 +105,7 @@ def score(
     label: str = "",
     pictures: bool = True,
     device: Device = "auto",
+    runtime: Runtime = "torch",
     video: str = "",
     on_progress: OnProgress = no_progress,
 ) -> ScoreTable:
@@ -123,6 +125,7 @@ def score(
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
     pictures : False writes tables and maps alone
     device : "auto" takes a GPU where there is one
+    runtime : what runs the nets, see `engine/runtime.py`
     video : which frames of raw videos: "seconds:S", "frames:N", "keys" or "all"; "" as the run's data set was prepared
 
     Returns
@@ -145,6 +148,8 @@ def score(
     run.require_weights()
     with output_folder(out, "score", SCORED):
         data, rows = open_input(run, input_path, out, split, on_progress, video)
-        scored = score_rows(run, data, rows, out, pictures=pictures, label=label, device=device, on_progress=on_progress)
+        scored = score_rows(
+            run, data, rows, out, pictures=pictures, label=label, device=device, runtime=runtime, on_progress=on_progress
+        )
         write_timelines(run, scored, out)
         return scored

@@ -8,6 +8,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Classifies
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.files import shown_source
 from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import TransferMetrics
@@ -17,7 +18,9 @@ from medgen.runs.scores import score_rows, scores_folder
 from medgen.types import OnProgress
 
 
-def transfer(run: Run, model: Backend, data: Prepared, out: Path, device: Device, on_progress: OnProgress) -> TransferMetrics:
+def transfer(
+    run: Run, model: Backend, data: Prepared, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress
+) -> TransferMetrics:
     """Score the test frames of the second domain's data set and return the sections of `evaluate` that speak of classifiers.
 
     {} for a backend that does not classify, and where the second domain is no data set of its own or has no test frames.
@@ -32,7 +35,7 @@ def transfer(run: Run, model: Backend, data: Prepared, out: Path, device: Device
     if second is None or not len(rows := second.rows("test")):
         return {}
     folder = scores_folder(run, second, "other", out)
-    scored = score_rows(run, second, rows, folder, model=model, device=device, on_progress=on_progress)
+    scored = score_rows(run, second, rows, folder, model=model, device=device, runtime=runtime, on_progress=on_progress)
     metrics = evaluate(scored.table, None, None)
     return {
         "source": shown_source(second.source),

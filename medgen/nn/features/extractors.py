@@ -16,7 +16,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -73,6 +72,7 @@ class Extractor(nn.Module):
         for weights in net.parameters():  # a TorchScript knows no requires_grad_ of its own
             weights.requires_grad_(False)
         self.prepare = prepare
+        self._whole: dict[int, _Layers] = {}  # by the coarsest stride
         self.eval()
 
     def train(self, mode: bool = True) -> Extractor:
@@ -110,7 +110,7 @@ class Extractor(nn.Module):
         MedgenError : if the net has none to give; efficientnet-lite0, timm's and a TorchScript that returns (B, F, h, w) do.
         """
         if isinstance(self.net, efficientnet.EfficientNetLite0):
-            lite = partial(self.net.layers, coarsest=coarsest)
+            lite = self._whole.setdefault(coarsest, _Layers(self.net, coarsest))
             return self._run(lite, images, lambda frames: efficientnet.prepare(frames, side), gradient)
         if isinstance(self.net, TimmNet):
             net = self.net
@@ -127,6 +127,17 @@ class Extractor(nn.Module):
         images = images.to(next(self.parameters(), images).device)
         with torch.set_grad_enabled(gradient and torch.is_grad_enabled()), torch.autocast(images.device.type, enabled=False):
             return net(prepare(images.float().expand(-1, 3, -1, -1)))
+
+
+class _Layers(nn.Module):
+    """The maps from the middle of a net as one module, so that an engine that runs modules can take the net whole."""
+
+    def __init__(self, net: efficientnet.EfficientNetLite0, coarsest: int) -> None:
+        super().__init__()
+        self.net, self.coarsest = net, coarsest
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        return self.net.layers(x, self.coarsest)
 
 
 def _resized(images: Tensor, side: int) -> Tensor:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.errors import ConfigError, MedgenError, RunError, in_one_line
 from medgen.files import write_text
 from medgen.outputs.folder import output_folder
@@ -50,6 +51,7 @@ def compare(
     out: Path,
     *,
     device: Device = "auto",
+    runtime: Runtime = "torch",
     command: str = "",
     on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
@@ -64,6 +66,7 @@ def compare(
     study : backends, data set and settings
     out : folder for the runs and the page; one that an earlier call left goes on
     device : "auto" takes a GPU where there is one
+    runtime : what runs the nets, see `engine/runtime.py`
     command : how the study was begun; kept in its runs and shown on the page
     stop : asked after every step
 
@@ -87,14 +90,14 @@ def compare(
     """
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
-    context = RunContext(out, device, command, on_progress, stop)
+    context = RunContext(out, device, command, on_progress, stop, runtime)
     with output_folder(out, "compare", OWN):
         return _compare(study, recipes, context)
 
 
 def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: RunContext) -> Compared | None:
     """Train, score and write the page, in a folder that nobody else writes in."""
-    out, device, command, on_progress, stop = astuple(context)
+    out, device, command, on_progress, stop, runtime = astuple(context)
     failures: list[Failure] = []
     entries = _entries(study, recipes, failures, context)
     study.write(out / FILE)
@@ -107,7 +110,8 @@ def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: 
             run = None if stop() else train_or_reuse(job, study, context)
             if run is None:
                 break
-            reported = report_run(run, *open_split(run, Path(study.dataset)), out / PAGES / run.name, device, on_progress)
+            split = open_split(run, Path(study.dataset))
+            reported = report_run(run, *split, out / PAGES / run.name, device, on_progress, runtime)
         except Exception as error:  # whatever it is, the other backends have nothing to do with it
             failures.append(_failed(job.folder.name, error, context))
         else:
@@ -134,6 +138,7 @@ def compare_runs(
     *,
     dataset: Path | None = None,
     device: Device = "auto",
+    runtime: Runtime = "torch",
     command: str = "",
     on_progress: OnProgress = no_progress,
 ) -> Compared:
@@ -145,6 +150,7 @@ def compare_runs(
     out : folder for the page and its tables
     dataset : where the data set of all of them is now, if it has moved
     device : "auto" takes a GPU where there is one
+    runtime : what runs the nets, see `engine/runtime.py`
     command : how the comparison was begun; shown on the page
 
     Raises
@@ -169,7 +175,7 @@ def compare_runs(
     for run, others in zip(runs[1:], frames[1:], strict=True):
         check_same(str(runs[0].folder), frames[0], str(run.folder), others)
     with output_folder(out, "compare", OWN):
-        return _compare_runs(runs, splits, out, device, command, on_progress)
+        return _compare_runs(runs, splits, out, device, runtime, command, on_progress)
 
 
 def _compare_runs(
@@ -177,12 +183,13 @@ def _compare_runs(
     splits: Sequence[tuple[Prepared, NDArray[np.int64]]],
     out: Path,
     device: Device,
+    runtime: Runtime,
     command: str,
     on_progress: OnProgress,
 ) -> Compared:
     """Write the page of finished runs, in a folder that nobody else writes in."""
     reported = {
-        name: report_run(run, *split, out / PAGES / name, device, on_progress)
+        name: report_run(run, *split, out / PAGES / name, device, on_progress, runtime)
         for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)
     }
     alike = grouped({name: member.run for name, member in reported.items()})

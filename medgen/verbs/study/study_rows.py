@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.report.page import write_report
 from medgen.report.run_report_data import RunResults
 from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, FrameView
@@ -35,7 +36,13 @@ class StudyRun(NamedTuple):
 
 
 def report_run(
-    run: Run, data: Prepared, rows: NDArray[np.int64], page: Path, device: Device = "auto", on_progress: OnProgress = no_progress
+    run: Run,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    page: Path,
+    device: Device = "auto",
+    on_progress: OnProgress = no_progress,
+    runtime: Runtime = "torch",
 ) -> StudyRun:
     """Score a run's test frames, where that is not done yet, write its own page and look at what it cost.
 
@@ -45,7 +52,7 @@ def report_run(
     rows : of its test frames
     page : folder of the run's page
     """
-    _, results, scored, model = evaluate_run(run, data, rows, page, device=device, on_progress=on_progress)
+    _, results, scored, model = evaluate_run(run, data, rows, page, device=device, runtime=runtime, on_progress=on_progress)
     write_report([results], page)
     return StudyRun(run, results, scored, cost(run, scored, model=model, device=device, on_progress=on_progress))
 

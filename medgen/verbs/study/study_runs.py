@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medgen.engine.device import Device
+from medgen.engine.runtime import Runtime
 from medgen.errors import RunError
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import RunSettings
@@ -30,6 +31,7 @@ class RunContext:
     command: str = ""
     on_progress: OnProgress = no_progress
     stop: Callable[[], bool] = lambda: False
+    runtime: Runtime = "torch"
 
 
 class Job(NamedTuple):

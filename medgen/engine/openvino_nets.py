@@ -1,0 +1,82 @@
+"""Nets that OpenVINO runs instead of PyTorch: the extra "openvino", asked for by `--runtime openvino`.
+
+OpenVINO (https://docs.openvino.ai) lays the weights of a net out for one processor and one shape and joins layers, which PyTorch
+does for few of them. It computes in float32 here: left alone it would take bfloat16 where the hardware has it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
+
+from medgen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+DISTRIBUTION = "openvino"
+
+
+def version() -> str:
+    """Return the version of OpenVINO.
+
+    Raises
+    ------
+    ConfigError : if it is not installed.
+    """
+    try:
+        return installed_version(DISTRIBUTION)
+    except PackageNotFoundError:
+        raise ConfigError("--runtime openvino: OpenVINO is not installed; pip install 'medgen[openvino]'") from None
+
+
+def compile_net(net: nn.Module, example: Tensor) -> Callable[[Tensor], Sequence[Tensor]]:
+    """Return what computes a net on the processor, with as many threads as PyTorch has.
+
+    Parameters
+    ----------
+    net : in evaluation mode, on the CPU; it takes one tensor and returns a tuple of tensors
+    example : of the shape of every later input, float32
+
+    Raises
+    ------
+    Exception : of whatever kind PyTorch and OpenVINO raise where the net does what they cannot write down.
+    """
+    import openvino
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+    from torch._decomp import get_decompositions
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    aten = torch.ops.aten
+    taken_apart = get_decompositions([aten.replication_pad2d, aten.mv, aten.vdot])  # which OpenVINO has no rule for
+    # nets that call oneDNN's own operators (`nn/features/fused.py`) take plain ones where it is switched off
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+        warnings.simplefilter("ignore")  # PyTorch's of its own insides
+        with torch.backends.mkldnn.flags(enabled=False):
+            # `torch.export` gives the same graph, seconds later; both refuse what depends on the values of a tensor
+            graph = make_fx(net, taken_apart, "fake", _allow_non_fake_inputs=True)(example.clone())  # type: ignore[arg-type]
+        # not `openvino.convert_model`, which may report its use over the network
+        decoder = TorchFXPythonDecoder(graph, dynamic_shapes=False)  # the front end holds no reference to it
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+    properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
+    request = openvino.Core().compile_model(model, "CPU", properties).create_infer_request()
+
+    def run(x: Tensor) -> list[Tensor]:
+        results = request.infer({0: x.contiguous().numpy()}, share_inputs=True)
+        return [torch.from_numpy(values.copy()) for values in results.values()]  # the request writes into its own next time
+
+    return run
+
+
+def why_not(error: Exception) -> str:
+    """Return in one line why a net could not be compiled."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [""]
+    said = next((line for line in lines if line.startswith("No conversion rule")), lines[0])
+    return f"{type(error).__name__}: {said}"[:160]
