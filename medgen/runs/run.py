@@ -235,7 +235,7 @@ def _file_digest(path: Path, settings: str, state: tuple[int, int, int]) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    names = ("torch", "lightning", "monai", "numpy", "opencv-python-headless")
+    names = ("torch", "lightning-fabric", "monai", "numpy", "opencv-python-headless")
     return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 
