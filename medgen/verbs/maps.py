@@ -111,9 +111,8 @@ def maps(
     run_folder : a trained run
     input_path : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
     out : folder for what is written
-    form : "auto" writes DICOM for frames of DICOM files, NIfTI for slices of NIfTI volumes, and 16-bit PNG for all others
-    level : of the contours: a raw score, or, as "99%", the share of pixels of normal validation frames that are to lie below. By
-        default 99%, or half of the end of the colour scale where those frames are not there; test frames have no say in it
+    form : "auto" writes DICOM for frames of DICOM files, NIfTI for slices of NIfTI volumes, 16-bit PNG for all others
+    level : of the contours: a raw score, or, as "99%", the default, the share of pixels of normal validation frames below
     smooth : sigma of a Gaussian over each map, in pixels of the crop
     split : of a data set: "train", "val", "test" or "all"
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
@@ -125,7 +124,7 @@ def maps(
     Raises
     ------
     BackendError : if the backend draws no maps.
-    ConfigError : if the level is none, or `deidentify` needs a library that is not there.
+    ConfigError : if the level is none, or a library is not there.
     RunError, DataError : if the run is not trained, the frames do not fit it, or a file is not of the format asked for.
     FolderError : if `out` holds something else, or another process writes into it.
 
@@ -154,8 +153,8 @@ def maps(
         look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
         at_crop = _write_all(look, originals, kinds, on_progress)
         written = Maps(len(rows), at_crop, raw, level_is, high)
-        about = {**asdict(written), "smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
-        write_json(out / "maps.json", about)
+        made_by = {"smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
+        write_json(out / "maps.json", asdict(written) | made_by)
         return written
 
 
