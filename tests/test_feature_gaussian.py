@@ -138,7 +138,7 @@ def test_who_stops_a_training_does_not_wait_for_distances_and_is_told_to_go_on(t
     chosen = ("model.widths=[8]", "data.batch_size=4", "scoring.feature_distance=true", "train.epochs=2")
     api.train(Path(f"folder:{data}"), run, api.recipe("vae", None, chosen), stop=lambda: True)
     assert not (run / "contrast.safetensors").exists()
-    assert "was stopped before its scores were calibrated; go on with --resume" in fail(
+    assert "was stopped before its scores were calibrated; finish it with `medgen train ... --resume`" in fail(
         "score", run, f"folder:{data}", "--out", tmp_path / "scores"
     )
     succeed("train", "vae", f"folder:{data}", "--out", run, "--resume")

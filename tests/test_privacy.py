@@ -23,7 +23,7 @@ ABOVE = "dr_huber_private"  # a folder above everything
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def world(tmp_path_factory: pytest.TempPathFactory, no_comparison_pdf: None) -> Iterator[Path]:
     """Frames whose files and folders name patients, and what each verb makes of them, below a folder that names a person."""
     root = tmp_path_factory.mktemp("private") / ABOVE
     for k in range(40):
