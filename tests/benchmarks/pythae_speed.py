@@ -23,9 +23,8 @@ from typing import Any
 import torch
 from pythae.data.datasets import BaseDataset
 from pythae.models import VAE, VAEConfig
-from pythae.models.base.base_utils import ModelOutput
-from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
+from rivals.pythae_nets import Decoder, Encoder
 
 from medgen import registry
 from medgen.backends.vae import Model
@@ -57,25 +56,6 @@ def ours(data: Prepared) -> float:
         fit = Fit(fresh(), batches, [], settings, make_fabric("cpu", "float32"), Path(folder))
         fit.run(lambda row: seconds.append(row["seconds"]))
     return len(batches) * BATCH / (seconds[-1] - seconds[-2])
-
-
-class Encoder(BaseEncoder):
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.net, self.mean, self.log_variance = model.encoder, model.mean, model.log_variance
-
-    def forward(self, x: torch.Tensor) -> ModelOutput:
-        hidden = self.net(x)
-        return ModelOutput(embedding=self.mean(hidden), log_covariance=self.log_variance(hidden))
-
-
-class Decoder(BaseDecoder):
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.net = model.decoder
-
-    def forward(self, z: torch.Tensor) -> ModelOutput:
-        return ModelOutput(reconstruction=self.net(z).sigmoid())
 
 
 class Trainer(BaseTrainer):

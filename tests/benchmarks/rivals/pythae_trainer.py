@@ -14,29 +14,9 @@ import torch
 from plain_endovae import LATENTS, LR, PlainEndoVAE
 from pythae.data.datasets import BaseDataset
 from pythae.models import VAE, VAEConfig
-from pythae.models.base.base_utils import ModelOutput
-from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
+from pythae_nets import Decoder, Encoder
 from worker import THREADS, serve
-
-
-class Encoder(BaseEncoder):
-    def __init__(self, model: PlainEndoVAE) -> None:
-        super().__init__()
-        self.net, self.mean, self.log_variance = model.encoder, model.mean, model.log_variance
-
-    def forward(self, x: torch.Tensor) -> ModelOutput:
-        hidden = self.net(x)
-        return ModelOutput(embedding=self.mean(hidden), log_covariance=self.log_variance(hidden))
-
-
-class Decoder(BaseDecoder):
-    def __init__(self, model: PlainEndoVAE) -> None:
-        super().__init__()
-        self.net = model.decoder
-
-    def forward(self, z: torch.Tensor) -> ModelOutput:
-        return ModelOutput(reconstruction=self.net(z).sigmoid())
 
 
 def main(path: str, batch: int) -> None:
