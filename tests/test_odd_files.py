@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -95,10 +95,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "it.png").rename(folder / os.fsdecode(name))
     os.mkfifo(folder / "pipe.png")
     os.mkfifo(folder / "pipe")
-    with socket.socket(socket.AF_UNIX) as bound:
-        os.chdir(folder)  # the path of a socket has 107 bytes at the most
+    with socket.socket(socket.AF_UNIX) as bound, chdir(folder):  # the path of a socket has 107 bytes at the most
         bound.bind("socket")
-    os.chdir(root)
     (folder / "zero.png").symlink_to("/dev/zero")
     (folder / "broken.png").symlink_to("nowhere")
     (folder / "loop").symlink_to(".")

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import file_digest, sha256
+from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,6 @@ from medgen.data.preparing.likeness import BLOCK, SIDE, Alike
 from medgen.errors import ImageError
 
 CORRELATION = 0.96  # of the thumbnails of near-duplicates, at least
-SMALL = 1 << 20  # bytes of a file that is read at once
 WAITING = 1 << 22  # rows that wait for their correlations: 32 MB
 
 
@@ -59,11 +58,8 @@ def digest(path: Path) -> str:
 def _digest(states: tuple[tuple[Path, int, int, int], ...]) -> str:
     """Return the digest of the first file and the others, each in the state (size, times of its changes) that it is in."""
     first, *others = (file for file, *_ in states)
-    if states[0][1] <= SMALL:  # read at once, in a third of the time
-        content = sha256(first.read_bytes())
-    else:
-        with first.open("rb") as opened:
-            content = file_digest(opened, "sha256")
+    with first.open("rb") as opened:
+        content = file_digest(opened, "sha256")
     for part in others:
         with part.open("rb") as opened:
             content.update(file_digest(opened, "sha256").digest())
