@@ -107,12 +107,15 @@ def prepared_table(data: Prepared) -> str:
     if divided := data.divided_groups()["reason"].value_counts().to_dict():
         kinds = ", ".join(f"{kind} {count}" for kind, count in divided.items())
         lines.append(f"warning: the source's splits divide what belongs together ({kinds}); see {data.folder / 'leaks.csv'}")
-    lines += [f"warning: {sentence}" for sentence in findings_of_few_groups(originals)]
+    all_test = data.settings.all_test  # nothing is ever trained on it, so that nothing lacks for a training
+    lines += [f"warning: {sentence}" for sentence in findings_of_few_groups(originals) if not all_test]
     if blank := len(originals) - len(scorable(data, data.rows())):
         which = left_out(blank, len(originals), "frames")
         lines.append(f"warning: {which}: no score, no part in a training; index.csv keeps them")
     lines += [*data.shown, *(f"warning: {warning}" for warning in data.warnings)]
-    if not len(data.rows("train")):
+    if all_test:
+        lines.append("every frame is a test frame: finished runs can be measured on them, none can be trained")
+    elif not len(data.rows("train")):
         unlabelled = (originals["label"] == "").any()
         remedy = "if the unlabelled frames are all normal, prepare with --assume normal" if unlabelled else WITHOUT_NORMAL
         lines.append(f"warning: no normal training frames; {remedy}")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.splits import split_archive, split_prepared
 
 rows = st.lists(
@@ -52,6 +53,11 @@ def normals(count: int) -> pd.DataFrame:
 def test_the_shares_are_kept() -> None:
     counts = pd.Series(split_prepared(normals(1000), 0.15, 0.25, 0)).value_counts()
     assert counts.to_dict() == {"train": 600, "test": 250, "val": 150}
+
+
+def test_a_test_share_of_1_leaves_no_frame_to_train_on() -> None:
+    share = PrepareSettings(test_share=1).test_share
+    assert split_prepared(normals(9), 0.15, share, 0) == ["test"] * 9
 
 
 def test_the_same_seed_gives_the_same_splits_and_another_one_others() -> None:

@@ -41,6 +41,8 @@ def prepare(
 
     from ..tables import prepared_table
 
+    if values["all_test"] and (values["val_share"] is not None or values["test_share"] is not None):
+        raise click.UsageError("with --all-test every frame is a test frame; leave --val-share and --test-share away")
     settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")
     with Display() as display:
         if mnist_m_wanted(source, mnist, bsds):

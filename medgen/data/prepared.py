@@ -49,7 +49,8 @@ class PrepareSettings(Settings):
     copies: int = Field(0, ge=0, le=20)  # augmented copies of each training frame, written out
     augment: AugmentSettings = AugmentSettings()
     val_share: float = Field(0.15, gt=0, lt=1)  # of the normal frames, where the source names no splits
-    test_share: float = Field(0.25, ge=0, lt=1)
+    test_share: float = Field(0.25, ge=0, le=1)
+    all_test: bool = False  # every frame is a test frame, whatever the source says: a set to measure finished runs on
     seed: int = Field(0, ge=0, lt=SEEDS)
     drop_leaks: bool = False  # leave out of val and test what training has nearly seen, where the source gives the splits
     group_names: bool = True  # keep frames together whose names have a common stem and a running number

@@ -65,7 +65,10 @@ def assemble(
     unknown = bool((owners < 0).any())  # else pairs could only join what belongs together anyway
     alike = near_duplicates(hashes, thumbnails=thumbnails, owners=owners) if unknown else []
     index["group"] = find_groups(index["group"].tolist(), index["related"].tolist(), index["path"].tolist(), alike)
-    index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
+    if settings.all_test:
+        index["split"] = "test"
+    else:
+        index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
     pairs = _pairs_across(index, hashes, thumbnails)
     leaks = pd.concat([_leaks(index, pairs), _divided(index, stated)], ignore_index=True)
     kept = np.ones(len(index), dtype=bool)
