@@ -12,7 +12,7 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_windowing
-from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 from writers import DEEP, DRAW, GREY, RGB, dicom, monai_reads, rejected, save, sequence, smooth, write_dicom
 
 from medgen.data.images import is_image, read_image, read_images
@@ -192,11 +192,11 @@ def test_dicom_without_preamble(tmp_path: Path) -> None:
 
 
 def test_dicom_whose_decoder_is_missing_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(get_decoder(JPEGLosslessSV1), "_available", {})
+    monkeypatch.setattr(get_decoder(JPEG2000Lossless), "_available", {})
     path = write_dicom(
-        tmp_path / "a.dcm", GREY, "MONOCHROME2", syntax=JPEGLosslessSV1, PixelData=encapsulate([b"\xff\xd8\xff\xd9"])
+        tmp_path / "a.dcm", GREY, "MONOCHROME2", syntax=JPEG2000Lossless, PixelData=encapsulate([b"\xff\x4f\xff\xd9"])
     )
-    assert "JPEG Lossless" in (reason := rejected(path)) and "pip install pylibjpeg" in reason
+    assert "JPEG 2000" in (reason := rejected(path)) and "pip install pylibjpeg" in reason
 
 
 def test_dicom_without_pixels_or_of_a_rare_colour_space_is_rejected(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import PIL.Image
 import pydicom
 import pytest
+import SimpleITK
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.encaps import encapsulate, encapsulate_extended
@@ -125,6 +127,37 @@ def test_jpeg_of_12_bits_is_read(tmp_path: Path) -> None:
     data = imagecodecs.jpeg8_encode(pixels, level=100, bitspersample=12)
     path = written(tmp_path / "a.dcm", pixels, "MONOCHROME2", uid.JPEGExtended12Bit, data, 12)
     np.testing.assert_allclose(values_of(path)[..., 0].astype(int), pixels, atol=4)
+
+
+def test_jpeg_of_12_bits_with_a_foreign_marker_is_read() -> None:
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / "JPEG-lossy.dcm"
+    seen, known = values_of(path)[..., 0], SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path))[0]
+    assert np.abs(seen - known).max() <= 1  # transforms round differently
+
+
+@pytest.mark.parametrize("predictor", range(1, 8))
+def test_lossless_jpeg_of_any_predictor_is_read(tmp_path: Path, predictor: int) -> None:
+    pixels, bits = STORED["12 bits"]
+    data = imagecodecs.jpeg8_encode(pixels, lossless=True, bitspersample=bits, predictor=predictor)
+    path = written(tmp_path / "a.dcm", pixels, "MONOCHROME2", uid.JPEGLossless, data, bits)
+    np.testing.assert_array_equal(values_of(path)[..., 0], pixels)
+
+
+@pytest.mark.parametrize("error", [1, 3])
+def test_near_lossless_jpeg_ls_is_as_near_as_it_says(tmp_path: Path, error: int) -> None:
+    pixels = DRAW.integers(0, 65536, (48, 64), dtype=np.uint16)
+    data = imagecodecs.jpegls_encode(pixels, level=error)
+    path = written(tmp_path / "a.dcm", pixels, "MONOCHROME2", uid.JPEGLSNearLossless, data)
+    assert np.abs(values_of(path)[..., 0].astype(int) - pixels).max() == error
+
+
+@pytest.mark.parametrize("compression", [name for name in LOSSLESS if name.startswith("JPEG") and "2000" not in name])
+def test_data_of_another_size_than_the_header_says_are_refused_before_they_are_decoded(tmp_path: Path, compression: str) -> None:
+    syntax, encode = LOSSLESS[compression]
+    pixels, bits = STORED["12 bits"]
+    data = encode(pixels, bits).replace(struct.pack(">HH", 48, 64), struct.pack(">HH", 65500, 65500))
+    path = written(tmp_path / "a.dcm", pixels, "MONOCHROME2", syntax, data, bits)
+    assert "the header says 64 x 48 pixels, its JPEG has 65500 x 65500" in rejected(path)
 
 
 def test_high_bit_counts_in_lossless_jpeg(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What the headers of compressed pictures say that no decoder passes on: how many bits, and whether the compression has a loss.
 
-Sources: ITU-T T.81 (JPEG, annex B), ITU-T T.800 (JPEG 2000, annex A), the WebP container (RFC 9649).
+Sources: ITU-T T.81 (JPEG, annex B), T.87 (JPEG-LS, annex C), T.800 (JPEG 2000, annex A), the WebP container (RFC 9649).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 LOSSLESS_JPEG = (0xC3, 0xC7, 0xCB, 0xCF)  # start-of-frame markers of the lossless processes
 NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers between them that start no frame
+JPEG_LS = 0xF7  # start of its frame
 ALONE = (0x01, *range(0xD0, 0xD9))  # markers that no length follows
 J2K = b"\xff\x4f\xff\x51"  # the first two markers of a JPEG 2000 codestream
 
@@ -36,14 +37,14 @@ class Jpeg2000(NamedTuple):
 
 
 def jpeg(data: bytes) -> Jpeg | None:
-    """Read the header of a JPEG; None where there is none."""
+    """Read the header of a JPEG or JPEG-LS; None where there is none."""
     place, exif = 2, b""
     while place + 9 < len(data) and data[place] == 0xFF:
         marker = data[place + 1]
         if marker == 0xFF or marker in ALONE:  # filling
             place += 1 if marker == 0xFF else 2
             continue
-        if 0xC0 <= marker <= 0xCF and marker not in NO_FRAME:
+        if marker == JPEG_LS or (0xC0 <= marker <= 0xCF and marker not in NO_FRAME):
             bits, height, width = struct.unpack_from(">BHH", data, place + 4)
             return Jpeg(bits, height, width, marker in LOSSLESS_JPEG, exif, place)
         length = struct.unpack_from(">H", data, place + 2)[0]

@@ -1,21 +1,23 @@
 """The pixel data of a DICOM file to arrays of stored values: compressions, colour spaces, bits that hold no pixel.
 
-pydicom decodes, by pylibjpeg where the data are compressed. Three things are done here. JPEG of 8 bits, whose colour space the
-codestream knows better than the header, goes through Pillow, so that it has the same pixels as the JPEG in a file of its own.
-Where a pixel lies in its word is read from High Bit (DICOM PS3.5, 8.1.1), which pydicom passes over. Single bits are unpacked.
+pydicom decodes, JPEG by imagecodecs (`_dicom_jpeg.py`), JPEG 2000 and RLE by pylibjpeg. Three things are done here. JPEG of 8
+bits, whose colour space the codestream knows better than the header, goes through Pillow, so that it has the same pixels as the
+JPEG in a file of its own. Where a pixel lies in its word is read from High Bit (DICOM PS3.5, 8.1.1), which pydicom passes over.
+Single bits are unpacked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from itertools import islice, repeat
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
 
 from medgen.data.pixel_format import Raw
+from medgen.data.readers._dicom_jpeg import NAME, is_jpeg, jpeg_decoder
 from medgen.errors import ImageError
 
 if TYPE_CHECKING:  # pydicom takes a while to import, and few need it
@@ -147,18 +149,18 @@ def _through_pydicom(ds: Dataset) -> Iterator[Raw]:
     lossless_jpeg = syntax in (JPEGLossless, JPEGLosslessSV1)
     whole_words = "PixelData" in ds and (not syntax.is_encapsulated or syntax == RLELossless or lossless_jpeg)
     options: dict[str, Any] = {"correct_unused_bits": False} if whole_words else {}
-    if lossless_jpeg and int(ds.BitsStored) <= 8:
-        options["bits_allocated"] = 8  # the decoder's words, whatever the file's are
-    decoder, was_rgb = get_decoder(syntax), _was_rgb(ds)
+    if is_jpeg(syntax):
+        options["decoding_plugin"] = NAME  # the same pixels whatever else is installed
+    decoder, was_rgb = jpeg_decoder(syntax) if is_jpeg(syntax) else get_decoder(syntax), _was_rgb(ds)
     try:
-        for (frame, form), _ in zip(decoder.iter_array(ds, raw=True, **options), _whole(ds), strict=False):
+        for frame, form in decoder.iter_array(ds, raw=True, **options):
             values = _pixel_bits(frame, ds) if whole_words else frame
             yield values if was_rgb else _rgb(values, str(form["photometric_interpretation"]), ds)
     except RuntimeError as error:
         if syntax.is_encapsulated and set(decoder.available_plugins) <= {"pillow"}:
             raise ImageError(
                 f"compressed as {_name(syntax)}, for which no decoder is installed "
-                "(try: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg)"
+                "(try: pip install pylibjpeg pylibjpeg-openjpeg)"
             ) from error
         detail = " ".join(str(error).split("\n")[1:2])[:120].strip() or type(error).__name__
         raise ImageError(f"its {_name(syntax)} data are damaged or of a rare kind ({detail})") from error
@@ -177,23 +179,6 @@ def _was_rgb(ds: Dataset) -> bool:
     data = next(_codestreams(ds), b"")
     style = data.find(b"\xff\x52")
     return style >= 0 and data[style + 8 : style + 9] == b"\x01"
-
-
-def _whole(ds: Dataset) -> Iterator[None]:
-    """Yield once for each frame; a JPEG without its end marker is refused, as its decoder makes up what is missing.
-
-    Raises
-    ------
-    ImageError : if a frame is truncated.
-    """
-    from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
-
-    if ds.file_meta.TransferSyntaxUID not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
-        yield from repeat(None)
-    for data in _codestreams(ds):
-        if b"\xff\xd9" not in data[-10:]:  # padding may follow
-            raise ImageError(f"truncated: its {_name(ds.file_meta.TransferSyntaxUID)} data have no end")
-        yield
 
 
 def _name(syntax: UID) -> str:
