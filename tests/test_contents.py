@@ -102,6 +102,19 @@ def test_masks_that_are_gone_are_noticed(data: Path) -> None:
         open_prepared(data)
 
 
+@pytest.mark.parametrize("name", ["rejected.csv", "leaks.csv"])
+def test_a_set_that_would_hide_what_was_rejected_or_leaks_is_refused(name: str, data: Path) -> None:
+    (data / name).unlink()
+    with pytest.raises(DataError, match=rf"^'.*' is damaged \({name} is missing\); prepare it again with --overwrite$"):
+        open_prepared(data)
+
+
+def test_a_table_of_leaks_that_was_changed_is_named(data: Path) -> None:
+    with (data / "leaks.csv").open("a") as file:
+        file.write("a,train,b,test,near-duplicate\n")
+    assert open_prepared(data).warnings[-1] == "leaks.csv was changed after it was written"
+
+
 def test_a_source_file_replaced_at_equal_size_and_time_is_noticed(made: Path, tmp_path: Path) -> None:
     source = Path(shutil.copytree(made / "F", tmp_path / "F"))
     data = prepare(source, tmp_path / "D", PrepareSettings(size=32))

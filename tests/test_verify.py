@@ -65,9 +65,19 @@ def scores(root: Path) -> None:
     changed_bytes(root / "R" / "scores" / "scores.csv")
 
 
+def leaks(root: Path) -> None:
+    (root / "D" / "leaks.csv").write_text("path,split,other,other_split,reason\n\n")
+
+
+def no_rejected(root: Path) -> None:
+    (root / "D" / "rejected.csv").unlink()
+
+
 CHANGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "a frame": (one_frame, "data set", "not what was prepared: '"),
     "a label": (a_label, "data set", "index.csv was changed"),
+    "a table of leaks": (leaks, "data set", "leaks.csv was changed"),
+    "a missing table": (no_rejected, "data set", "is damaged (rejected.csv is missing)"),
     "a source file": (a_source, "data set", "source files with other content"),
     "weights": (weights, "run", "not those that its calibration was made with"),
     "scores": (scores, "scores", "scores.csv was changed"),

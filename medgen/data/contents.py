@@ -7,7 +7,7 @@ before is taken for its own. Pixels, valid pixels or masks that are not those of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.files import csv_text, short_digest
+from medgen.files import csv_text, digest_of, short_digest
 
 ROW, CONTENT = "row", "content"  # columns of the table: the place of a frame in the arrays, and its digest
+TABLES = ("rejected", "leaks")  # beside the table of frames: what is not in the set, and what is alike in its splits
+SIDE_CHANGED = "was changed after it was written"
 SAMPLE = 32  # frames that are looked at whenever a data set is opened
 
 
@@ -53,6 +55,28 @@ def table_digest(index: pd.DataFrame) -> str:
     """Return a digest of a table of frames, whatever the order of its rows."""
     ordered = index.sort_values(ROW) if ROW in index else index
     return short_digest(csv_text(ordered))
+
+
+def side_tables(folder: Path) -> dict[str, str]:
+    """Return the digest of each of the `TABLES` in the folder of a data set; "" of one that is not there."""
+    return {name: digest_of(folder / f"{name}.csv") for name in TABLES}
+
+
+def changed_tables(folder: Path, known: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each of the `TABLES` that is not as it was written.
+
+    Parameters
+    ----------
+    known : what `side_tables` said when they were written; {} of a data set from before that was kept
+
+    Raises
+    ------
+    ValueError : if one is not there, as a report would then say that nothing was rejected, or that nothing leaks.
+    """
+    now = side_tables(folder)
+    if missing := [f"{name}.csv" for name, digest in now.items() if not digest]:
+        raise ValueError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
+    yield from (f"{name}.csv {SIDE_CHANGED}" for name, digest in known.items() if now.get(name) != digest)
 
 
 def in_order(index: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from medgen.config import SEEDS, Settings, read_toml
 from medgen.data.augment import AugmentSettings
-from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, in_order, source_of, table_digest
+from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, changed_tables, in_order, source_of, table_digest
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
 from medgen.data.sampling import Sampling
@@ -32,7 +32,6 @@ INDEX = [
     "id", "path", "label", "finding", "split", "group", "copy", "annotated",
     "width", "height", "left", "top", "right", "bottom", "digest", "status",
 ]  # fmt: skip
-
 
 SECONDS = "seconds"  # a column of the index where there are videos: since the first frame of each
 LEAKS = ["path", "split", "other", "other_split", "reason"]
@@ -273,6 +272,7 @@ def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
     about = read_toml(folder / "prepare.toml")
     try:
         index = in_order(read_table(folder / "index.csv"))
+        notes = [*changed_tables(folder, about.get("tables", {}))]
         frames = np.load(folder / "frames.npy", mmap_mode="r")
         valid = np.load(folder / "valid.npy", mmap_mode="r")
         masks = np.load(folder / "masks.npy", mmap_mode="r") if (folder / "masks.npy").exists() else None
@@ -288,7 +288,7 @@ def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
         )
     settings = PrepareSettings.parse(about["settings"], f"{folder}/prepare.toml")
     shown = tuple(f"intensity: {text}" for text in [about.get("intensity")] if text) + tuple(about.get("blanked", ()))
-    warnings, digest = tuple(about.get("warnings", ())), about["digest"]
+    warnings, digest = (*about.get("warnings", ()), *notes), about["digest"]
     if about.get("table", now := table_digest(index)) != now:
         digest = short_digest(f"{digest} {now}")  # nothing that was computed before is of this set
         warnings = (*warnings, TABLE_CHANGED)

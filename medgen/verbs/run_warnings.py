@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from medgen.data.contents import SIDE_CHANGED
 from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.data.scorable import is_scored, left_out
 from medgen.metrics.units import statistical_units
@@ -84,6 +85,12 @@ def _splits_divide_groups(scored: ScoredRun) -> str:
     return f"The splits of the source divide what belongs together ({kinds}), so that the test is too easy; leaks.csv lists it."
 
 
+def _side_tables_were_changed(scored: ScoredRun) -> str:
+    """Speak of tables of what is left out and what leaks: the page rests on what they say now."""
+    changed = [warning for warning in scored.data.warnings if warning.endswith(SIDE_CHANGED)]
+    return f"Of the data set, {' and '.join(changed)}." if changed else ""
+
+
 def training_warning(run: Run) -> str:
     """Return with what warning a training ended, as a sentence; "" where there was none."""
     return f"The training ended with a warning: {run.about['warning']}." if run.about.get("warning") else ""
@@ -146,6 +153,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _frames_are_shown_otherwise,
     _splits_share_near_duplicates,
     _splits_divide_groups,
+    _side_tables_were_changed,
     lambda scored: training_warning(scored.run),
     lambda scored: "" if scored.run.calibration().get("value") else no_threshold(scored.run),
     _overlay_was_scored,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from medgen.config import read_toml
-from medgen.data.contents import CONTENT, changed_frames
+from medgen.data.contents import CONTENT, changed_frames, changed_tables
 from medgen.data.prepared import TABLE_CHANGED, Prepared, is_prepared, open_prepared
 from medgen.data.preparing.duplicates import digest
 from medgen.errors import DataError, MedgenError
@@ -80,6 +80,7 @@ def _data_set(folder: Path, on_progress: OnProgress) -> Verified:
     except MedgenError as error:
         return Verified("data set", folder, "its files", (str(error),))
     problems = [TABLE_CHANGED] if TABLE_CHANGED in data.warnings else []
+    problems += changed_tables(folder, read_toml(folder / "prepare.toml").get("tables", {}))
     if CONTENT not in data.index:
         problems.append("it was prepared before digests of frames were kept; prepare it again to have them")
     arrays = [data.frames, data.valid, *([] if data.masks is None else [data.masks])]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from medgen import __version__
 from medgen.config import to_toml
-from medgen.data.contents import table_digest, with_contents
+from medgen.data.contents import side_tables, table_digest, with_contents
 from medgen.data.images import read_image, suffix_of
 from medgen.data.native.addresses import open_dataset
 from medgen.data.native.resized import ResizedFrames
@@ -135,5 +135,6 @@ def _describe(out: Path, digits: Prepared, size: int, about: Mapping[str, object
         write_csv(out / f"{name}.csv", table)
     settings = {**digits.settings.model_dump(mode="json"), "channels": 3, "size": size}
     counts = {"frames": len(digits.index), "copies": 0, "rejected": 0}
-    known = {**about, "table": table_digest(read_table(out / "index.csv")), "counts": counts, "settings": settings}
+    digests = {"table": table_digest(read_table(out / "index.csv")), "tables": side_tables(out)}
+    known = {**about, **digests, "counts": counts, "settings": settings}
     write_text(out / "prepare.toml", to_toml(known))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medgen.config import to_toml
 from medgen.data.augment import draw
-from medgen.data.contents import table_digest, with_contents
+from medgen.data.contents import side_tables, table_digest, with_contents
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of, read_table
 from medgen.data.preparing.duplicates import likest_before, near_duplicates
 from medgen.data.preparing.groups import find_groups, find_owners
@@ -90,7 +90,7 @@ def assemble(
     shown = index[index["copy"] == 0]
     noise = noise_warning(shown, *(np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")))
     said = {"blanked": [*blanked(shown)], "warnings": [*filter(None, [noise]), *notes, *tally(shown)]}
-    about = {**about, "table": table_digest(read_table(out / "index.csv"))}
+    about = {**about, "table": table_digest(read_table(out / "index.csv")), "tables": side_tables(out)}
     write_text(out / "prepare.toml", to_toml({**about, **said, "counts": counts, "settings": settings.model_dump(mode="json")}))
 
 
