@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from kills import Verb
-from untrained import SMALL, make_run
+from sources import folder, mnist
+from untrained import SMALL, make_run, save_lite
 
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -38,6 +41,8 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
     shutil.copytree(frames / "polyp", new)
     copies = TINY.model_copy(update={"copies": 1})
     study = partial(api.study_of, data.folder, ["vae"], assignments=[*SMALL, "train.epochs=1"])
+    digits, photographs = mnist(root / "mnist"), folder(root / "photographs", "train", count=2, side=32)
+    save_lite(root / "lite.safetensors")
     return {
         "prepare": Verb(lambda out: api.prepare(frames, out, copies, 1)),
         "prepare --overwrite": Verb(
@@ -46,7 +51,10 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "train": Verb(partial(_train, data.folder)),
         "score": Verb(lambda out: api.score(run, new, out)),
         "maps": Verb(lambda out: api.maps(run, new, out)),
-        "report": Verb(lambda out: api.report([out / "run"], out / "page"), lambda out: shutil.copytree(run, out / "run")),
+        "report": Verb(
+            lambda out: api.report([out / "run"], out / "page", dataset=data.folder),
+            lambda out: shutil.copytree(run, out / "run"),
+        ),
         "report --input": Verb(lambda out: api.rank(run, new, out, top=2)),
         "reconstruct": Verb(lambda out: api.reconstruct(run, new, out)),
         "sample": Verb(lambda out: api.sample(run, out, 3)),
@@ -56,7 +64,27 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "compare": Verb(lambda out: api.compare(study(), out)),
         "compare of runs": Verb(lambda out: api.compare_runs([run, translator], out)),
         "demo": Verb(_demo),
+        "prepare mnist-m": Verb(lambda out: api.make_mnist_m(digits, photographs, out)),
+        "prepare --pseudonymise": Verb(
+            lambda out: api.prepare(frames, out / "data", TINY, 1, key=out / "apart" / "key.json"), _leave_a_key
+        ),
+        "inspect --steps": Verb(lambda out: api.crop_steps(frames, out, limit=3)),
+        "sample to a picture": Verb(lambda out: api.sample(run, out / "drawn.png", 3)),
+        "edit": Verb(lambda out: api.edit(run, data.folder, out / "edited.png", source="normal", target="normal")),
+        "fid": Verb(partial(_fid, data.folder, root / "lite.safetensors"), lambda out: shutil.copytree(run, out / "run")),
+        "threshold": Verb(lambda out: api.set_threshold(out / "run", 0.25), lambda out: shutil.copytree(run, out / "run")),
     }
+
+
+def _leave_a_key(out: Path) -> None:
+    """Leave a key in which no name is yet; without one each call draws its own."""
+    (out / "apart").mkdir(parents=True)
+    (out / "apart" / "key.json").write_text(json.dumps({"key": "7" * 64, "names": {}}))
+
+
+def _fid(dataset: Path, weights: Path, out: Path) -> None:
+    os.environ["MEDGEN_CACHE"] = str(out / "cache")  # of this child alone; what is kept between runs is killed, too
+    api.fid(out / "run", dataset, extractor=f"efficientnet-lite0@{weights}", n=8, split="all")
 
 
 def _train(dataset: Path, out: Path) -> None:

@@ -28,12 +28,12 @@ def frame(side: int = 16, channels: int = 3, seed: int = 0) -> NDArray[np.uint8]
     return noise(side, side, channels, seed=seed) if channels == 3 else noise(side, side, seed=seed)
 
 
-def folder(root: Path, *names: str, count: int = 4) -> Path:
+def folder(root: Path, *names: str, count: int = 4, side: int = 16) -> Path:
     """Write so many frames into each named folder below the root, no two of them alike."""
     for name in names:
         (root / name).mkdir(parents=True, exist_ok=True)
         for k in range(count):
-            save(root / name / f"{k:02}.png", frame(seed=crc32(f"{name}/{k}".encode())))
+            save(root / name / f"{k:02}.png", frame(side, seed=crc32(f"{name}/{k}".encode())))
     return root
 
 

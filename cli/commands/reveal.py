@@ -16,11 +16,12 @@ from ..options import PATH
 def reveal(table: Path, key: Path, out: Path | None) -> None:
     """Print TABLE, a CSV file that medgen wrote (index.csv, scores.csv, ranks.csv), with names in place of ids."""
     from medgen import api
-    from medgen.files import csv_text, write_csv
+    from medgen.files import csv_text
+    from medgen.outputs.own_files import write_alone
 
     shown = api.reveal(table, key)
     if out is None:
         click.echo(csv_text(shown), nl=False)
     else:
-        write_csv(out, shown)
+        write_alone(out, csv_text(shown).encode(errors="backslashreplace"))
         click.echo(f"names: {out}")

@@ -41,7 +41,11 @@ class Mark(NamedTuple):
 
 @contextmanager
 def output_folder(
-    folder: Path, verb: str, results: tuple[str, ...] = (), instead: str = "choose another --out"
+    folder: Path,
+    verb: str,
+    results: tuple[str, ...] = (),
+    instead: str = "choose another --out",
+    others: tuple[str, ...] = (),
 ) -> Iterator[None]:
     """Hold a folder while a verb writes into it, and say in it that the verb has not finished until it has.
 
@@ -52,14 +56,15 @@ def output_folder(
     results : names of files of which one at least is in each folder that the verb has finished; where none is, the mark stays
         and says so
     instead : what to do about a folder that is refused
+    others : names of files that another verb puts beside files of such names
 
     Raises
     ------
     FolderError : if the folder holds something else, another process writes into it, or it cannot be written.
     """
-    check_folder(folder, verb, results, instead)
+    check_folder(folder, verb, results, instead, others)
     with locked(folder, verb):
-        check_folder(folder, verb, results, instead)  # nobody else changes it any more
+        check_folder(folder, verb, results, instead, others)  # nobody else changes it any more
         Mark(verb, finished=False).write(folder)
         try:
             yield
@@ -73,7 +78,7 @@ def output_folder(
             Mark(verb, finished=True).write(folder)
 
 
-def check_folder(folder: Path, verb: str, results: tuple[str, ...], instead: str) -> None:
+def check_folder(folder: Path, verb: str, results: tuple[str, ...], instead: str, others: tuple[str, ...] = ()) -> None:
     """Refuse a folder that is neither new nor of this verb.
 
     Raises
@@ -82,13 +87,13 @@ def check_folder(folder: Path, verb: str, results: tuple[str, ...], instead: str
     """
     if folder.exists() and not folder.is_dir():
         raise FolderError(f"'{folder}' is a file, no folder; {instead}")
-    if _has_any(folder, results):
-        return
     mark = Mark.read(folder)
     if mark and mark.verb != verb:
         state = "is of" if mark.finished else "was left unfinished by"
         raise FolderError(f"'{folder}' is not empty and {state} `medgen {mark.verb}`; {instead}")
-    if mark is None and any(_holds(folder)):
+    if mark is None and _has_any(folder, others):
+        raise FolderError(f"'{folder}' holds results of another command than `medgen {verb}`; {instead}")
+    if mark is None and any(_holds(folder)) and not _has_any(folder, results):
         raise FolderError(f"'{folder}' is not empty and holds no result of `medgen {verb}`; {instead}")
 
 

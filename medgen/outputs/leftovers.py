@@ -28,16 +28,19 @@ def remove_leftovers(folder: Path, in_use: Callable[[Path], bool]) -> None:
                     Path(at, name).unlink()
 
 
-def remove_dead(folder: Path, age: float = 0.0) -> None:
+def remove_dead(folder: Path, age: float = 0.0, of: str = "") -> None:
     """Remove the leftovers in a folder that others may write in, too: those of processes that this machine does not have.
 
     Parameters
     ----------
     age : seconds that they are old at least, where processes of other machines may be at work
+    of : name of the file that they were to become; "" for any
     """
     with suppress(OSError):
         for path in folder.iterdir():
             found = LEFTOVER.fullmatch(path.name)
+            if of and not path.name.startswith(f".{of}."):
+                continue
             if found and found[1] and not is_alive(int(found[1])) and time.time() - path.stat().st_mtime >= age:
                 path.unlink()
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from medgen.data.scorable import is_scored
 from medgen.errors import RunError
 from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
+from medgen.outputs.own_files import remove_earlier
 from medgen.report import figures
 from medgen.report.audit import headlines
 from medgen.report.audit_chart import trait_chart
@@ -45,6 +46,7 @@ def write_report(runs: Sequence[RunResults], out: Path) -> Path:
     page = render(runs, charts)
     write_json(out / "metrics.json", metrics if len(names) > 1 else metrics[names[0]])
     write_csv(out / "scores.csv", scores)
+    remove_earlier(out, "figures")
     for number, (run, drawn) in enumerate(zip(runs, charts, strict=True), 1):
         pictures = {f"{key}.svg": svg for key, svg in drawn.items()}
         pictures |= {f"{figure.key}.{figure.suffix}": figure.picture for figure in run.extra_figures}

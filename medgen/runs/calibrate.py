@@ -29,6 +29,7 @@ from medgen.files import write_json
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import fuse
 from medgen.nn.features.feature_gaussian import FeatureGaussian
+from medgen.outputs.leftovers import remove_dead
 from medgen.report.evaluate import COMPONENT
 from medgen.report.run_metrics import Threshold
 from medgen.runs.datasets import open_trained_on
@@ -203,6 +204,7 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     24
     """
     run = open_run(run_folder)
+    remove_dead(run.folder)
     renew_calibration(run)
     calibration = run.calibration()
     if not calibration:

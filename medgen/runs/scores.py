@@ -31,6 +31,7 @@ from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest
 from medgen.metrics.image import qualities
 from medgen.outputs.leftovers import remove_dead
 from medgen.outputs.lock import locked
+from medgen.outputs.own_files import remove_earlier
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
 from medgen.runs.calibrate import component_table, decide, renew_calibration
@@ -130,8 +131,7 @@ def score_rows(
         "label": label,
     }
     engine = open_engine(runtime)
-    if engine is not None:
-        stamp["runtime"] = engine.name
+    stamp |= {"runtime": engine.name} if engine is not None else {}
     remove_dead(run.folder)
     renew_calibration(run, [data], device=device, on_progress=on_progress)
     stored = read_toml(out / STAMP) if (out / STAMP).is_file() else {}
@@ -145,7 +145,7 @@ def score_rows(
         return _read_scores(data, rows, out, engine)
     model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
     with locked(out, "score"):
-        (out / STAMP).unlink(missing_ok=True)
+        remove_earlier(out, STAMP, "maps")
         _score(run, model, data, rows, out, pictures, find_class(model, label), find_device(device), engine, on_progress)
         parity = {} if engine is None else {PARITY: engine.parity()}
         write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))

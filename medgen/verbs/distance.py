@@ -291,6 +291,7 @@ def _counted(batches: Iterator[Tensor], total: int, task: str, on_progress: OnPr
 
 def _keep(run: Run, result: SampleDistance) -> None:
     """Write a result into the run, in place of an earlier one by the same extractor against the same frames."""
+    remove_dead(run.folder)
     stored = read_json(run.folder / FILE)
     key = " ".join((result["extractor"], result["split"], result["reference"]))
     stored[key] = {**result, "weights": run.weights_digest(), "made_by": made_by("distance")}

@@ -16,8 +16,8 @@ from medgen.contract.capabilities import Conditional, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, find_device, seed_all
 from medgen.engine.score import score_batches
-from medgen.files import write_bytes
 from medgen.outputs.folder import output_folder
+from medgen.outputs.own_files import own_files, write_alone
 from medgen.report.figures import image_grid
 from medgen.runs.run import open_run
 from medgen.runs.scores import find_class, picture_name
@@ -66,10 +66,11 @@ def reconstruct(
         data, rows = open_input(run, input_path, out, split, on_progress)
         rows = drawn_rows(run, data, rows, on_progress)
         batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
-        for scored in score_batches(model, batches, find_device(device), "reconstruct", on_progress):
-            assert scored.reconstruction is not None
-            for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
-                write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
+        with own_files(out) as write:
+            for scored in score_batches(model, batches, find_device(device), "reconstruct", on_progress):
+                assert scored.reconstruction is not None
+                for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
+                    write(picture_name(data.index["path"].iloc[row]), png(pixels))
         return len(rows)
 
 
@@ -124,11 +125,11 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
     """
     pixels = draw_samples(open_run(run_folder).trained_model(), n, seed, device, label)
     if out.suffix.lower() != ".png":
-        with output_folder(out, "sample"):
+        with output_folder(out, "sample"), own_files(out) as write:
             for number, frame in enumerate(pixels):
-                write_bytes(out / f"{number:05}.png", png(frame))
+                write(f"{number:05}.png", png(frame))
         return out
     columns = int(np.ceil(np.sqrt(n)))
     rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]
-    write_bytes(out, image_grid(rows, side=pixels.shape[1]))
+    write_alone(out, image_grid(rows, side=pixels.shape[1]))
     return out

@@ -20,8 +20,8 @@ from medgen.data.scorable import scorable
 from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import BackendError, DataError, did_you_mean
-from medgen.files import write_bytes
 from medgen.metrics.detection import auroc
+from medgen.outputs.own_files import write_alone
 from medgen.report.figures import image_grid
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
@@ -92,7 +92,7 @@ def edit(
         drawn = [to_pixels(_redraw(model, pictured + strength * direction)) for strength in strengths]
     originals = data.frames[rows[source][:n]]
     originals = np.repeat(originals, 3, axis=3) if originals.shape[3] == 1 else originals
-    write_bytes(out, image_grid([[originals[k], *(column[k] for column in drawn)] for k in range(len(originals))]))
+    write_alone(out, image_grid([[originals[k], *(column[k] for column in drawn)] for k in range(len(originals))]))
     labels = np.repeat([0, 1], [len(projection) for projection in projections])
     area = auroc(labels, torch.cat(projections).cpu().numpy())
     return Edited(out, sum(len(own[::2]) for own in latents.values()), float(area))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from shutil import rmtree
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -35,14 +34,15 @@ from medgen.engine.runtime import Runtime
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import disk_name, write_bytes, write_json
 from medgen.outputs.folder import output_folder
+from medgen.outputs.own_files import remove_earlier
 from medgen.report.figures import heat
 from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import SCORED, ScoreTable, map_high, picture_name, score_rows, scores_folder
+from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows, scores_folder
 from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, no_progress
-from medgen.verbs.score import Split, open_input
+from medgen.verbs.score import MAPPED, Split, open_input
 
 Format = Literal["auto", "png", "dicom", "nifti"]
 STRENGTH = 0.6  # of the heat, where its colours end
@@ -135,7 +135,7 @@ def maps(
     """
     run = open_run(run_folder)
     share, raw = _parse(level)
-    with output_folder(out, "maps", ("maps.json", *SCORED)):
+    with output_folder(out, "maps", MAPPED):
         if deidentify:
             input_path = _deidentified(input_path, out, blank_text)
         data, rows = open_input(run, input_path, out, split, on_progress)
@@ -154,7 +154,7 @@ def maps(
         at_crop = _write_all(look, originals, kinds, on_progress)
         written = Maps(len(rows), at_crop, raw, level_is, high)
         made_by = {"smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
-        write_json(out / "maps.json", asdict(written) | made_by)
+        write_json(out / MAPPED[0], asdict(written) | made_by)
         return written
 
 
@@ -162,16 +162,16 @@ def _deidentified(source: Path, out: Path, blank_text: bool | None) -> Path:
     """Write copies that name nobody; nothing of a call before stays, as it may name somebody."""
     if (copies := (out / "deidentified").resolve()) in (source.resolve(), *source.resolve().parents):
         raise DataError(f"'{source}' is what --deidentify would write into; choose another --out")
-    rmtree(copies, ignore_errors=True)
+    remove_earlier(out, "deidentified")
     write_deidentified(source, copies, blank_text)
-    for name in ("original", "overlays", "prepared"):
-        rmtree(out / name, ignore_errors=True)
+    remove_earlier(out, "original", "overlays", "prepared")
     return copies
 
 
 def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | None, MapFormat], on_progress: OnProgress) -> int:
     """Write the map of each frame, file by file; return how many have the side of the crop."""
     at_crop = 0
+    remove_earlier(look.out, *MAPPED, "original", "overlays")
     for file, group in groupby(enumerate(originals), key=lambda item: item[1].file):
         numbered = list(group)
         unread = _write_file(look, file, numbered, kinds.get(file, "png"), on_progress) if file else numbered

@@ -26,7 +26,7 @@ from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
-from medgen.verbs.report import PAGE, REPORTS
+from medgen.verbs.report import RANKED, REPORTS
 from medgen.verbs.results import OVERLAYS, page_settings
 from medgen.verbs.run_warnings import no_threshold, training_warning, unscored_warning
 from medgen.verbs.score import open_input
@@ -75,7 +75,7 @@ def rank(
     run = open_run(run_folder)
     run.require_weights()
     out = out or REPORTS / f"{run.name}-{input_path.resolve().name}"
-    with output_folder(out, "report", PAGE):
+    with output_folder(out, "report --input", RANKED):
         return _rank(run, input_path, out, top, device, runtime, on_progress)
 
 

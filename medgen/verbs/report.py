@@ -15,6 +15,8 @@ from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
 
 PAGE = ("report.html", "metrics.json")  # one of them is in each folder of a page
+RANKED = ("ranks.csv",)  # is in each folder of a ranking, beside files of the same names
+COMPARED = ("study.toml", "runs", "pages")  # one of them is in each folder of a comparison, beside files of the same names
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 
 
@@ -55,7 +57,7 @@ def report(
     opened = [open_run(folder) for folder in runs]
     out = out or REPORTS / "+".join(run.name for run in opened)
     results = []
-    with output_folder(out, "report", PAGE):
+    with output_folder(out, "report", PAGE, others=(*RANKED, *COMPARED)):
         for run in opened:
             data, rows = open_split(run, dataset, split)
             own = out if len(opened) == 1 else out / run.name

@@ -16,6 +16,7 @@ from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
+from medgen.outputs.own_files import remove_earlier
 from medgen.runs.datasets import open_for, shown_otherwise
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import SCORED, ScoreTable, score_rows
@@ -23,6 +24,7 @@ from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.timelines import write_timelines
 
 Split = Literal["train", "val", "test", "all"]
+MAPPED = ("maps.json",)  # is in each folder of `medgen maps`, beside scores
 
 
 def open_input(
@@ -50,9 +52,9 @@ def open_input(
 
 def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress, video: str) -> Prepared:
     if is_prepared(input_path) or is_address(input_path):
-        return open_for(run, input_path)
+        return _alone(run, open_for(run, input_path), out)
     if run.origin.kind:
-        return open_for(run, f"folder:{input_path}")
+        return _alone(run, open_for(run, f"folder:{input_path}"), out)
     own = run.origin.prepare
     shown = own.intensity_range or ()  # as the run's own frames were shown, never as the new ones ask for
     chosen = {"copies": 0, "assume": "", "intensity_range": shown, "video": video or own.video}
@@ -60,6 +62,14 @@ def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress,
     settings = PrepareSettings.parse({**own.model_dump(), **chosen, **every_moment}, "score")
     prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
     return open_for(run, out / "prepared")
+
+
+def _alone(run: Run, data: Prepared, out: Path) -> Prepared:
+    """Return a data set, once that of raw frames of a call before is gone from `out`; one that a run needs stays."""
+    before = out / "prepared"
+    if before.resolve() not in (data.folder.resolve(), Path(run.origin.dataset).resolve()):
+        remove_earlier(out, "prepared")
+    return data
 
 
 def chosen_rows(data: Prepared, input_path: Path, split: Split | None) -> NDArray[np.int64]:
@@ -146,7 +156,7 @@ def score(
     """
     run = open_run(run_folder)
     run.require_weights()
-    with output_folder(out, "score", SCORED):
+    with output_folder(out, "score", SCORED, others=MAPPED):
         data, rows = open_input(run, input_path, out, split, on_progress, video)
         scored = score_rows(
             run, data, rows, out, pictures=pictures, label=label, device=device, runtime=runtime, on_progress=on_progress

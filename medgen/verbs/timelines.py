@@ -9,6 +9,7 @@ import pandas as pd
 
 from medgen.data.prepared import SECONDS
 from medgen.files import write_bytes, write_csv
+from medgen.outputs.own_files import remove_earlier
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable, picture_name
 
@@ -29,9 +30,9 @@ def write_timelines(run: Run, scored: ScoreTable, out: Path) -> pd.DataFrame | N
     The table: video, frame (its number in the video), seconds, then what the scores say of it, and stands_out (0 or 1); in the
     order of video and time. None where no frame is of a video.
     """
+    remove_earlier(out, "timeline.csv", "timelines")
     table = scored.table.assign(row=np.arange(len(scored.table)))
     if SECONDS not in table:
-        (out / "timeline.csv").unlink(missing_ok=True)  # of frames that were scored here before
         return None
     from medgen.report.timeline import standing_out, timeline_figure  # they bring matplotlib, and most frames are of no video
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -25,8 +25,8 @@ from medgen.data.sources import list_source
 from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import DataError, ImageError
-from medgen.files import write_bytes
 from medgen.outputs.folder import output_folder
+from medgen.outputs.own_files import own_files
 from medgen.runs.datasets import open_for
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import picture_name
@@ -35,6 +35,7 @@ from medgen.types import Batch, OnProgress, Progress, no_progress
 from medgen.verbs.score import Split, chosen_rows, drawn_rows
 
 Fit = Literal["resize", "tile"]
+Write = Callable[[str, bytes], None]  # what takes a picture by its name
 TILES_AT_ONCE = 16  # tiles that go through the model at once
 
 
@@ -80,10 +81,10 @@ def translate(
     chosen = find_device(device)
     model.to(chosen).eval()
     translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
-    with output_folder(out, "translate"):
+    with output_folder(out, "translate"), own_files(out) as write:
         if is_prepared(input_path) or is_address(input_path):
-            return _data_set(run, translator, input_path, out, split, on_progress)
-        return _raw_frames(translator, input_path, out, run.origin.prepare, fit, on_progress)
+            return _data_set(run, translator, input_path, write, split, on_progress)
+        return _raw_frames(translator, input_path, write, run.origin.prepare, fit, on_progress)
 
 
 class _Translator(NamedTuple):
@@ -107,20 +108,20 @@ class _Translator(NamedTuple):
 
 
 def _data_set(
-    run: Run, translator: _Translator, input_path: Path, out: Path, split: Split | None, on_progress: OnProgress
+    run: Run, translator: _Translator, input_path: Path, write: Write, split: Split | None, on_progress: OnProgress
 ) -> int:
     data = open_for(run, input_path)
     rows = drawn_rows(run, data, chosen_rows(data, input_path, split), on_progress)
     batches = FixedBatches(data, rows, run.settings.data)
     for done, batch in enumerate(batches, start=1):
         for row, pixels in zip(batch.index.tolist(), to_pixels(in_fixed_shape(translator.batch, batch)), strict=True):
-            write_bytes(out / picture_name(data.index["path"].iloc[row]), png(pixels))
+            write(picture_name(data.index["path"].iloc[row]), png(pixels))
         on_progress(Progress("translate", done, len(batches)))
     return len(rows)
 
 
 def _raw_frames(
-    translator: _Translator, input_path: Path, out: Path, settings: PrepareSettings, fit: Fit, on_progress: OnProgress
+    translator: _Translator, input_path: Path, write: Write, settings: PrepareSettings, fit: Fit, on_progress: OnProgress
 ) -> int:
     listing = list_source(input_path, modality=settings.modality)
     entries, axes = listing.entries, settings.of(listing.axes).axes
@@ -136,7 +137,7 @@ def _raw_frames(
                     continue
                 number = image.source.removeprefix(str(entry.path))  # "#k" in a file of several frames, else ""
                 drawn = translate_frame(translator, with_channels(to_uint8(image.pixels), settings.channels))
-                write_bytes(out / picture_name(f"{name.with_suffix('') if unique else name}{number}"), png(drawn))
+                write(picture_name(f"{name.with_suffix('') if unique else name}{number}"), png(drawn))
                 written += 1
         except ImageError as error:
             on_progress(Progress("translate", 0, 0, {}, f"left out '{entry.file}': {error}"))

@@ -18,6 +18,7 @@ import pandas as pd
 from medgen.data.source_file import Listing, SourceFile
 from medgen.errors import DataError
 from medgen.files import replacing, without_quotes
+from medgen.outputs.leftovers import remove_dead
 
 NAMELESS = "pseudonymised:"  # the source of a data set whose names are kept apart: no path
 NAMED = ("path", "file", "group", "other")  # columns of tables that hold such ids
@@ -83,6 +84,7 @@ class Pseudonyms:
 
     def save(self) -> None:
         """Write key and names, for their owner alone to read."""
+        remove_dead(self.path.parent, of=self.path.name)  # half a list of names that nobody would look for
         with replacing(self.path) as temporary:
             temporary.touch(mode=0o600)
             temporary.write_text(json.dumps({"key": self.key.hex(), "names": self.names}, indent=1) + "\n", encoding="utf-8")

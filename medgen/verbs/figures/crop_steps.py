@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,8 +19,9 @@ from medgen.data.pyramid import Pyramid
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
-from medgen.files import disk_name, write_bytes
+from medgen.files import disk_name
 from medgen.outputs.folder import output_folder
+from medgen.outputs.own_files import own_files
 from medgen.report.figures import image_grid
 from medgen.types import Image, OnProgress, Progress, no_progress
 
@@ -55,11 +56,17 @@ def crop_steps(
     """
     entries = read_source(source, modality=settings.modality if settings else "")
     settings = settings or survey(entries, PrepareSettings()).settings
-    with output_folder(out, "inspect", FILES):
-        return _write(out, [entries[index] for index in evenly_spaced(len(entries), limit)], size, settings, on_progress)
+    with output_folder(out, "inspect", FILES), own_files(out) as write:
+        return _write(write, [entries[index] for index in evenly_spaced(len(entries), limit)], size, settings, on_progress)
 
 
-def _write(out: Path, entries: Sequence[SourceFile], size: int, settings: PrepareSettings, on_progress: OnProgress) -> int:
+def _write(
+    write: Callable[[str, bytes], None],
+    entries: Sequence[SourceFile],
+    size: int,
+    settings: PrepareSettings,
+    on_progress: OnProgress,
+) -> int:
     """Write a picture of each file that can be read; return how many."""
     written = 0
     for done, entry in enumerate(entries, start=1):
@@ -68,7 +75,7 @@ def _write(out: Path, entries: Sequence[SourceFile], size: int, settings: Prepar
         except ImageError as error:
             on_progress(Progress("steps", done, len(entries), {}, f"{entry.file}: {error}"))
             continue
-        write_bytes(out / (disk_name(entry.file) + ".png"), picture)
+        write(disk_name(entry.file) + ".png", picture)
         written += 1
         on_progress(Progress("steps", done, len(entries)))
     return written

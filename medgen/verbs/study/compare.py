@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from shutil import rmtree
 from traceback import format_exception
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from medgen.report.study.page import write_comparison
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
+from medgen.verbs.report import COMPARED
 from medgen.verbs.results import open_split, split_rows
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
@@ -35,7 +37,6 @@ from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
 from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, is_begun, jobs_of, open_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
-OWN = ("report.html", FILE, "runs")  # one of them is in each folder of a comparison
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
 
 
@@ -91,7 +92,7 @@ def compare(
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
     context = RunContext(out, device, command, on_progress, stop, runtime)
-    with output_folder(out, "compare", OWN):
+    with output_folder(out, "compare", COMPARED):
         return _compare(study, recipes, context)
 
 
@@ -99,6 +100,7 @@ def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: 
     """Train, score and write the page, in a folder that nobody else writes in."""
     out, device, command, on_progress, stop, runtime = astuple(context)
     failures: list[Failure] = []
+    rmtree(out / FAILURES, ignore_errors=True)  # those of a call before
     entries = _entries(study, recipes, failures, context)
     study.write(out / FILE)
     groups: dict[str, list[StudyRun]] = {}
@@ -121,6 +123,7 @@ def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: 
     if not groups:
         raise RunError(f"none of the backends could be compared; {failures[0].name}: {failures[0].reason}")
     on_progress(Progress("compare", total, total))
+    _keep_pages(out, [run.run.name for entry in groups.values() for run in entry])
     comparison = assemble(
         study.title or f"Comparison of {', '.join(study.backends)}",
         groups,
@@ -174,7 +177,7 @@ def compare_runs(
     frames = [identity(*split) for split in splits]
     for run, others in zip(runs[1:], frames[1:], strict=True):
         check_same(str(runs[0].folder), frames[0], str(run.folder), others)
-    with output_folder(out, "compare", OWN):
+    with output_folder(out, "compare", COMPARED):
         return _compare_runs(runs, splits, out, device, runtime, command, on_progress)
 
 
@@ -192,6 +195,7 @@ def _compare_runs(
         name: report_run(run, *split, out / PAGES / name, device, on_progress, runtime)
         for name, run, split in zip(distinct([run.name for run in runs]), runs, splits, strict=True)
     }
+    _keep_pages(out, reported)
     alike = grouped({name: member.run for name, member in reported.items()})
     groups = {title: [reported[name] for name in names] for title, names in alike.items()}
     commands = [run.about.get("command", "") for run in runs] + [command]
@@ -246,6 +250,13 @@ def _jobs(
             failures.append(_failed(entry, error, context))
         else:
             yield from jobs
+
+
+def _keep_pages(out: Path, names: Container[str]) -> None:
+    """Remove the pages of runs that an earlier call compared and this one does not."""
+    for page in [*(out / PAGES).iterdir()]:
+        if page.name not in names:
+            rmtree(page, ignore_errors=True)
 
 
 def _failed(name: str, error: Exception, context: RunContext) -> Failure:

@@ -1,0 +1,78 @@
+"""The files that a verb has written into a folder of pictures: those of an earlier call go, those of a person stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
+
+from medgen.errors import MedgenError
+from medgen.files import write_bytes, write_text
+from medgen.outputs.leftovers import remove_dead
+
+LIST = ".medgen.files"  # in a folder of pictures: the names of those that medgen wrote, a line each
+
+
+@contextmanager
+def own_files(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """Yield a function that writes a file of this call, by its name below the folder and its content.
+
+    When the block ends well, files that earlier calls, finished or not, have written this way are gone, unless this one wrote
+    them again. To know them, each name is listed in the folder before its file is there.
+
+    Raises
+    ------
+    MedgenError : where the folder cannot be written or the disk is full.
+    """
+    listed = folder / LIST
+    before = dict.fromkeys(listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else ())
+    now: dict[str, None] = {}
+
+    def write(name: str, content: bytes) -> None:
+        if name not in now and name not in before:
+            _note(listed, name)
+        now[name] = None
+        write_bytes(folder / name, content)
+
+    yield write
+    for name in before:
+        if name not in now:
+            _remove(folder, name)
+    if [*now] != [*before]:
+        write_text(listed, "".join(f"{name}\n" for name in now))
+
+
+def write_alone(path: Path, content: bytes) -> None:
+    """Write one file into a folder that is anybody's; what a killed call left of it goes first."""
+    remove_dead(path.parent, of=path.name)
+    write_bytes(path, content)
+
+
+def remove_earlier(folder: Path, *names: str) -> None:
+    """Remove files and folders of a call before, whose names are those of a verb's own results."""
+    for path in (folder / name for name in names):
+        if path.is_dir() and not path.is_symlink():
+            rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _note(listed: Path, name: str) -> None:
+    try:
+        with listed.open("a", encoding="utf-8") as file:
+            file.write(f"{name}\n")
+    except OSError as error:
+        raise MedgenError(f"cannot write '{listed}': {error.strerror or error}") from None
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a file and the folders that are empty without it; what a list names outside of the folder stays."""
+    path = folder / name
+    root = folder.resolve()
+    if root not in (parents := [*(path.parent.resolve() / path.name).parents]):
+        return
+    with suppress(OSError):
+        path.unlink()
+        for parent in parents[: parents.index(root)]:
+            parent.rmdir()
