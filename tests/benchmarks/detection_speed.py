@@ -11,13 +11,13 @@ process, making the maps included in the memory and not in the time.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+from memory_use import peak_megabytes
 from sklearn.metrics import roc_auc_score
 
 from medgen.metrics.detection import auroc, bootstrap
@@ -68,7 +68,7 @@ def pixels(count: int) -> dict[str, float]:
         "maps": count,
         "seconds_per_1000_maps": round(taken / count * 1000, 3),
         "seconds_at_the_end": round(time.process_time() - begin, 3),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mb": round(peak_megabytes()),
         "error_bound": figures["error_bound"],
     }
 

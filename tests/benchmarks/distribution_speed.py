@@ -10,13 +10,13 @@ IMAGES (64) images, and of one that takes those of four times as many.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 import torch
+from memory_use import peak_megabytes
 from torch import Tensor
 
 from medgen.metrics.distribution import extract, extract_moments
@@ -73,7 +73,7 @@ def extraction(name: str, count: int) -> None:
 
 def memory(name: str, count: int) -> None:
     extract_moments(load_extractor(name), images(count))
-    say(f"peak memory with {count} images: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    say(f"peak memory with {count} images: {peak_megabytes():.0f} MB")
 
 
 def main() -> None:

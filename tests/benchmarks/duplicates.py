@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
 from typing import Any
 
 import numpy as np
+from memory_use import peak_megabytes
 from numpy.typing import NDArray
 
 from medgen.data.preparing.duplicates import join, likest_before, near_duplicates
@@ -78,7 +78,7 @@ def all_pairs(hashes: NDArray[np.uint64]) -> int:
 def measure(count: int) -> dict[str, Any]:
     """Return what one number of frames takes; the peak is that of the process."""
     hashes, thumbnails = frames(count)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_megabytes()
     began = CLOCK()
     pairs = near_duplicates(hashes, thumbnails=thumbnails)
     found = CLOCK()
@@ -86,7 +86,7 @@ def measure(count: int) -> dict[str, Any]:
     joined = CLOCK()
     across = likest_before(hashes, thumbnails, np.random.default_rng(1).choice(3, count, p=(0.6, 0.15, 0.25)))
     ended = CLOCK()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_megabytes()
     result = {
         "frames": count,
         "pairs": len(pairs),
@@ -95,9 +95,9 @@ def measure(count: int) -> dict[str, Any]:
         "join_seconds": round(joined - found, 2),
         "across_splits": len(across),
         "across_splits_seconds": round(ended - joined, 2),
-        "peak_memory_mb": round(peak / 1024),
-        "kilobytes_a_frame": round(peak / count, 2),
-        "frames_alone_mb": round(before / 1024),
+        "peak_memory_mb": round(peak),
+        "kilobytes_a_frame": round(1024 * peak / count, 2),
+        "frames_alone_mb": round(before),
     }
     if count <= QUADRATIC:
         ended = CLOCK()

@@ -23,6 +23,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from memory_use import of_process, peak_megabytes
 
 SIDE, SIZE, COARSE = 48, 32, 6
 TRAINED_ON = 200
@@ -49,12 +50,6 @@ def trained(folder: Path) -> Path:
     )
     settings = api.recipe("vae", assignments=["train.epochs=1", "train.panel_epochs=0", "train.precision=float32"])
     return api.train(data.folder, folder / "run", settings, device="cpu").folder
-
-
-def of_process(name: str) -> int:
-    """Return kilobytes that Linux counts of this process; unlike what `getrusage` has, none of the process that began it."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 class Anonymous:
@@ -84,7 +79,7 @@ def score(run: Path, frames: Path, out: Path) -> dict[str, float]:
     scored = api.score(run, frames, out, split="all", pictures=False, device="cpu")
     return {
         "frames": len(scored.table),
-        "peak_memory_mb": round(of_process("VmHWM") / 1024, 1),
+        "peak_memory_mb": round(peak_megabytes(), 1),
         "anonymous_memory_mb": round(anonymous.end() / 1024, 1),
         "seconds": round(time.perf_counter() - began, 1),
     }

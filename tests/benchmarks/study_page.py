@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from memory_use import peak_megabytes
 from studies import make_comparison, make_frames
 
 from medgen.report.study.page import write_comparison
@@ -45,7 +45,7 @@ def main() -> None:
             "backends": backends,
             "seeds": seeds,
             "seconds": round(taken, 1),
-            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "peak_memory_mb": round(peak_megabytes()),
             "bytes": {path.name: path.stat().st_size for path in sorted(Path(folder).iterdir())},
             "listed": int(listed[1]) if listed else None,
             "pictures": int(listed[3]) if listed else None,
