@@ -8,11 +8,12 @@ import math
 import mmap
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ import pandas as pd
 from medgen.errors import MedgenError
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would run, and what already stands quoted
+ROWS = 1 << 12  # of a table that are made text at once
 LONGEST = 180  # bytes of a name: with what is written behind it, it stays below the 255 of file systems
 
 
@@ -77,16 +79,27 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
     A text that a spreadsheet would take for a formula has an apostrophe before it; `without_quotes` takes it away again.
     """
-    write_text(path, csv_text(table))
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.writelines(csv_blocks(table))
 
 
 def csv_text(table: pd.DataFrame) -> str:
     """Return a table as `write_csv` writes it."""
+    return "".join(csv_blocks(table))
+
+
+def csv_blocks(table: pd.DataFrame) -> Iterator[str]:
+    """Yield a table as `write_csv` writes it, some rows at a time: the text of all would take more memory than the table."""
     quoted = _changed_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
-    text = quoted.to_csv(index=False, lineterminator="\n")
-    if "\r" in text:  # of a name; readers take it for the end of a row unless it stands in quotes
-        return quoted.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    return text
+    columns = [quoted[name] for name in quoted.columns if not pd.api.types.is_numeric_dtype(quoted[name])]
+    names = (str(name) for name in quoted.columns)
+    returns = any("\r" in str(value) for value in chain(names, *columns))
+    style: Literal[0, 2] = (
+        csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    )  # outside of quotes readers take one for the end of a row
+    for start in range(0, max(1, len(quoted)), ROWS):
+        block = quoted.iloc[start : start + ROWS]
+        yield block.to_csv(index=False, header=start == 0, lineterminator="\n", quoting=style)
 
 
 def without_quotes(table: pd.DataFrame) -> pd.DataFrame:
@@ -95,9 +108,15 @@ def without_quotes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _changed_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Return a table with its texts and names changed; the table itself where none is, as it may be large."""
     texts = [name for name in table.columns if table[name].dtype == object or isinstance(table[name].dtype, pd.StringDtype)]
-    changed = {name: table[name].map(lambda value: change(value) if isinstance(value, str) else value) for name in texts}
-    return table.assign(**changed).rename(columns=lambda name: change(name) if isinstance(name, str) else name)
+    changed = {
+        name: table[name].map(lambda value: change(value) if isinstance(value, str) else value)
+        for name in texts
+        if not all(isinstance(value, str) and change(value) == value for value in table[name])
+    }
+    names = {name: change(name) for name in table.columns if isinstance(name, str) and change(name) != name}
+    return table.assign(**changed).rename(columns=names) if changed or names else table
 
 
 def disk_name(name: str) -> str:
@@ -146,6 +165,11 @@ def json_values(value: Any) -> Any:
 
 def short_digest(*contents: str | bytes) -> str:
     """Return 16 hexadecimal digits of the SHA-256 of texts and bytes, one behind the other."""
+    return joined_digest(contents)
+
+
+def joined_digest(contents: Iterable[str | bytes]) -> str:
+    """Return the `short_digest` of texts and bytes that are made one by one."""
     hashed = sha256()
     for content in contents:
         hashed.update(content.encode(errors="surrogateescape") if isinstance(content, str) else content)

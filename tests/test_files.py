@@ -9,14 +9,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medgen import files
 from medgen.errors import MedgenError
-from medgen.files import json_values, let_go, read_json, replacing, short_digest, write_csv, write_json
+from medgen.files import csv_text, joined_digest, json_values, let_go, read_json, replacing, short_digest, write_csv, write_json
 
 
 def test_numbers_of_a_table_come_back_bit_for_bit(tmp_path: Path) -> None:
     values = np.random.default_rng(0).standard_normal(2000)
     write_csv(tmp_path / "t.csv", pd.DataFrame({"score": values}))
     assert np.array_equal(pd.read_csv(tmp_path / "t.csv")["score"].to_numpy(), values)  # older pandas rounds some of them
+
+
+def test_a_table_is_the_same_text_however_many_rows_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "ROWS", 2)
+    table = pd.DataFrame({"name": ["a", "=b", "c,d"], "score": [0.5, float("nan"), 1.0], "abnormal": [True, False, True]})
+    assert csv_text(table) == 'name,score,abnormal\na,0.5,True\n\'=b,,False\n"c,d",1.0,True\n'
+
+
+def test_texts_of_all_rows_stand_in_quotes_where_the_last_holds_a_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "ROWS", 1)
+    assert csv_text(pd.DataFrame({"name": ["a", "b\rc"], "n": [1, 2]})) == '"name","n"\n"a",1\n"b\rc",2\n'
+
+
+def test_numbers_among_texts_are_written_as_they_are_when_all_rows_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "ROWS", 1)
+    assert csv_text(pd.DataFrame({"n": [1, None]}, dtype=object)) == 'n\n1.0\n""\n'
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -46,6 +63,10 @@ def test_a_digest_depends_on_the_bytes_alone() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much of mapped files is in memory")
+def test_a_digest_of_contents_one_by_one_is_that_of_all() -> None:
+    assert joined_digest(iter(["a", b"bc"])) == short_digest("abc")
+
+
 def test_what_was_read_of_a_mapped_file_leaves_the_memory_of_the_process(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones(2**20))
     mapped = np.load(tmp_path / "a.npy", mmap_mode="r")

@@ -52,6 +52,16 @@ def test_files_hold_no_more_frames_than_allowed_in_the_order_of_the_source(tmp_p
     assert paths(tmp_path) == [["a#0"], ["b#0", "b#1", "b#2"], ["b#3", "b#4", "b#5"], ["b#6", "c#0"], ["d#0", "d#1"]]
 
 
+def test_frames_of_one_finding_share_its_name_in_memory(tmp_path: Path) -> None:
+    for number, file in enumerate("ab"):  # each part is read by itself
+        part = PartWriter(tmp_path, number, SETTINGS)
+        frame = cropped(file, number)
+        part.add(file, [frame._replace(row={**frame.row, "finding": "polyp", "related": ["folder:p1"]})])
+        part.close()
+    table = read_contents(part_files(tmp_path)).table
+    assert {len({id(value) for value in table[name]}) for name in ("finding", "related")} == {1}
+
+
 def test_a_file_that_is_damaged_late_leaves_nothing_but_its_reason(tmp_path: Path) -> None:
     part = PartWriter(tmp_path, 0, SETTINGS)
     part.add("a", frames("a", 2))

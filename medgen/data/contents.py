@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.files import csv_text, digest_of, short_digest
+from medgen.files import csv_blocks, digest_of, joined_digest, let_go
 
 ROW, CONTENT = "row", "content"  # columns of the table: the place of a frame in the arrays, and its digest
 TABLES = ("rejected", "leaks")  # beside the table of frames: what is not in the set, and what is alike in its splits
 SIDE_CHANGED = "was changed after it was written"
+BLOCK = 1 << 10  # frames that are read before what was read of mapped arrays is let go
 SAMPLE = 32  # frames that are looked at whenever a data set is opened
 
 
@@ -43,6 +44,9 @@ def frame_digests(index: pd.DataFrame, arrays: Sequence[Any]) -> list[str]:
         for array in arrays:
             hashed.update(np.ascontiguousarray(array[k]).data)
         digests.append(hashed.hexdigest()[:16])
+        if (k + 1) % BLOCK == 0:
+            let_go(*arrays)
+    let_go(*arrays)
     return digests
 
 
@@ -53,8 +57,8 @@ def source_of(folder: Path, source: str) -> str:
 
 def table_digest(index: pd.DataFrame) -> str:
     """Return a digest of a table of frames, whatever the order of its rows."""
-    ordered = index.sort_values(ROW) if ROW in index else index
-    return short_digest(csv_text(ordered))
+    ordered = index if ROW not in index or _is_in_order(index) else index.sort_values(ROW)
+    return joined_digest(csv_blocks(ordered))
 
 
 def side_tables(folder: Path) -> dict[str, str]:
@@ -86,12 +90,16 @@ def in_order(index: pd.DataFrame) -> pd.DataFrame:
     ------
     ValueError : if a row is missing or stands twice.
     """
-    if ROW not in index:  # of an older version
+    if ROW not in index or _is_in_order(index):  # some have no places, of an older version
         return index
     ordered = index.sort_values(ROW, ignore_index=True)
-    if ordered[ROW].tolist() != list(range(len(ordered))):
+    if not _is_in_order(ordered):
         raise ValueError("rows of index.csv are missing, or stand there twice")
     return ordered
+
+
+def _is_in_order(index: pd.DataFrame) -> bool:
+    return np.array_equal(index[ROW].to_numpy(), np.arange(len(index)))
 
 
 def changed_frames(index: pd.DataFrame, arrays: Sequence[Any], rows: NDArray[np.int64]) -> Iterator[str]:
@@ -102,3 +110,4 @@ def changed_frames(index: pd.DataFrame, arrays: Sequence[Any], rows: NDArray[np.
         known = index.iloc[row : row + 1]
         if frame_digests(known, [array[row : row + 1] for array in arrays]) != [known[CONTENT].iloc[0]]:
             yield str(known["path"].iloc[0])
+        let_go(*arrays)

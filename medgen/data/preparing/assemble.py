@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,12 @@ from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import read_contents
 from medgen.data.preparing.splits import split_prepared
 from medgen.data.preparing.tally import blanked, tally
+from medgen.data.preparing.video_frames import LeftOut
 from medgen.data.scorable import noise_warning
 from medgen.errors import DataError
-from medgen.files import new_array, replacing, write_csv, write_text
+from medgen.files import let_go, new_array, replacing, write_csv, write_text
 
+CHUNK = 256  # copies after which what was written of mapped arrays is let go
 RANKS = {"train": 0, "val": 1, "test": 2}  # a frame leaks into a split from those before it
 
 
@@ -54,8 +57,53 @@ def assemble(
     ------
     DataError : if there is no frame at all.
     """
-    index, failed, hashes, thumbnails, empty = read_contents(parts)
+    index, failed, leaks, later, empty = _divide(parts, settings, hide)
     rejected = pd.concat([pd.DataFrame(failed, columns=list(unread.columns)), unread], ignore_index=True)
+    kept = np.ones(len(index), dtype=bool)
+    if settings.drop_leaks and later:
+        kept[later] = False
+        dropped = leaks[leaks["reason"] == NEAR]
+        reasons = [f"near-duplicate of {path} in {split}" for path, split in zip(dropped["path"], dropped["split"], strict=True)]
+        left_out = pd.DataFrame({"file": dropped["other"], "reason": reasons, "kind": "leak"})
+        rejected = pd.concat([rejected, left_out], ignore_index=True)
+        index = index[kept].reset_index(drop=True)
+    index = _write_arrays(out, parts, index, kept, empty, settings, workers)
+    write_csv(out / "leaks.csv", leaks)
+    write_csv(out / "rejected.csv", rejected)
+    write_csv(out / "index.csv", index[columns_of(index)])
+    said = _said(out, index, rejected, notes)
+    del index  # it is read again, as whoever opens the data set will
+    about = {**about, "table": table_digest(read_table(out / "index.csv")), "tables": side_tables(out)}
+    write_text(out / "prepare.toml", to_toml({**about, **said, "settings": settings.model_dump(mode="json")}))
+
+
+class _Divided(NamedTuple):
+    """All frames of the part files.
+
+    Attributes
+    ----------
+    table : one row a frame, with its group and split
+    failed : of files and frames that are no frame of the data set
+    leaks : what is alike across splits, and the groups that given splits divide
+    later : rows of the frames that one of a split before theirs is nearly the same as
+    empty : (N,) bool, whether a frame is of one colour
+    """
+
+    table: pd.DataFrame
+    failed: list[LeftOut]
+    leaks: pd.DataFrame
+    later: list[int]
+    empty: NDArray[np.bool_]
+
+
+def _divide(parts: Sequence[Path], settings: PrepareSettings, hide: Callable[[str], str]) -> _Divided:
+    """Join the tables of the part files and divide the frames; hashes and thumbnails are needed for that alone.
+
+    Raises
+    ------
+    DataError : if there is no frame at all.
+    """
+    index, failed, hashes, thumbnails, empty = read_contents(parts)
     if index.empty:
         raise DataError(f"none of {len(failed)} files could be read; the first: {failed[0].file}: {failed[0].reason}")
     index.loc[empty, "blanked"] = 1.0
@@ -71,27 +119,20 @@ def assemble(
         index["split"] = split_prepared(index, settings.val_share, settings.test_share, settings.seed)
     pairs = _pairs_across(index, hashes, thumbnails)
     leaks = pd.concat([_leaks(index, pairs), _divided(index, stated)], ignore_index=True)
-    kept = np.ones(len(index), dtype=bool)
-    if settings.drop_leaks and pairs:
-        kept[[later for _, later in pairs]] = False
-        dropped = leaks[leaks["reason"] == NEAR]
-        reasons = [f"near-duplicate of {path} in {split}" for path, split in zip(dropped["path"], dropped["split"], strict=True)]
-        left_out = pd.DataFrame({"file": dropped["other"], "reason": reasons, "kind": "leak"})
-        rejected = pd.concat([rejected, left_out], ignore_index=True)
-    originals = int(kept.sum())
-    index = _write_arrays(out, parts, index[kept].reset_index(drop=True), kept, empty, settings, workers)
-    for name, table in (("leaks", leaks), ("rejected", rejected), ("index", index[columns_of(index)])):
-        write_csv(out / f"{name}.csv", table)
+    return _Divided(index.drop(columns="related"), failed, leaks, [later for _, later in pairs], empty)
+
+
+def _said(out: Path, index: pd.DataFrame, rejected: pd.DataFrame, notes: Sequence[str]) -> dict[str, object]:
+    """Return what `prepare.toml` says of the frames: what is blanked, warnings and counts."""
+    shown = index[index["copy"] == 0] if index["copy"].any() else index
     kinds = rejected["kind"].value_counts()
     counts = {
-        "frames": len(index), "copies": len(index) - originals,
+        "frames": len(index), "copies": len(index) - len(shown),
         "rejected": int(kinds.get("rejected", 0)), "ignored": int(kinds.get("ignored", 0)), "leaks": int(kinds.get("leak", 0)),
     }  # fmt: skip
-    shown = index[index["copy"] == 0]
     noise = noise_warning(shown, *(np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")))
-    said = {"blanked": [*blanked(shown)], "warnings": [*filter(None, [noise]), *notes, *tally(shown)]}
-    about = {**about, "table": table_digest(read_table(out / "index.csv")), "tables": side_tables(out)}
-    write_text(out / "prepare.toml", to_toml({**about, **said, "counts": counts, "settings": settings.model_dump(mode="json")}))
+    warnings = [*filter(None, [noise]), *notes, *tally(shown)]
+    return {"blanked": [*blanked(shown)], "warnings": warnings, "counts": counts}
 
 
 def _write_arrays(
@@ -119,13 +160,14 @@ def _write_arrays(
         start = first = 0
         for path in parts:
             with np.load(path) as part:
-                whole = slice(first, first + len(part["pixels"]))
+                whole = slice(first, first + len(part["hashes"]))
                 chosen = kept[whole]
                 first, stop = whole.stop, start + int(chosen.sum())
                 frames[start:stop] = part["pixels"][chosen]
                 valid[start:stop] = part["valid"][chosen] & ~empty[whole][chosen, None, None]
                 masks[start:stop] = part["mask"][chosen][: len(masks)]
                 start = stop
+                let_go(frames, valid, masks)
         index = _add_copies(index, copied, frames, valid, settings, workers)
         index = with_contents(index, [frames, valid, *([masks] if annotated else [])])
     if not annotated:
@@ -160,16 +202,18 @@ def _add_copies(
         return index
     from medgen.data.augmented import apply_one  # with torch and MONAI, seconds to import, and only copies need them
 
-    jobs = [(copy, row) for copy in range(1, settings.copies + 1) for row in copied.tolist()]
+    numbers, rows = np.repeat(np.arange(1, settings.copies + 1), len(copied)), np.tile(copied, settings.copies)
 
-    def augment(job: tuple[int, int]) -> tuple[NDArray, NDArray]:
-        copy, row = job
+    def augment(job: int) -> tuple[NDArray, NDArray]:
+        copy, row = int(numbers[job]), int(rows[job])
         seed = [settings.seed, copy, int(index["id"][row], 16)]
         return apply_one(frames[row], valid[row], draw(settings.augment, 1, np.random.default_rng(seed)), 0)
 
-    for offset, (pixels, copy_valid) in enumerate(in_order(augment, jobs, workers)):
+    for offset, (pixels, copy_valid) in enumerate(in_order(augment, range(len(rows)), workers)):
         frames[len(index) + offset], valid[len(index) + offset] = pixels, copy_valid
-    added = index.iloc[[row for _, row in jobs]].assign(copy=[copy for copy, _ in jobs])
+        if offset % CHUNK == 0:
+            let_go(frames, valid)
+    added = index.iloc[rows].assign(copy=numbers)
     return pd.concat([index, added], ignore_index=True)
 
 
@@ -177,7 +221,9 @@ def _pairs_across(index: pd.DataFrame, hashes: NDArray[np.uint64], thumbnails: N
     """Return for each frame of val and test the likest near-duplicate in a split before it, (of that split, frame)."""
     used = np.flatnonzero(index["split"].isin(list(RANKS)))
     rank = np.array([RANKS[split] for split in index["split"].iloc[used]], dtype=np.int64)
-    return [(int(used[a]), int(used[b])) for a, b in likest_before(hashes[used], thumbnails[used], rank)]
+    if len(used) < len(index):  # else a copy would take as much memory again
+        hashes, thumbnails = hashes[used], thumbnails[used]
+    return [(int(used[a]), int(used[b])) for a, b in likest_before(hashes, thumbnails, rank)]
 
 
 def _leaks(index: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> pd.DataFrame:

@@ -28,7 +28,8 @@ from medgen.errors import ImageError
 from medgen.files import write_bytes
 
 FORMAT = 2  # of part files; raise it when those of an interrupted run cannot be gone on with
-TABLE = 10_000  # rows of the index that are made a table at once
+TABLE = 1_000  # rows of the index that are made a table at once, which takes a fraction of the memory of its rows
+REPEATED = ("label", "finding", "split", "group", "status", "rules", "digest")  # texts that many frames share
 MOST = 1 << 25  # bytes of crops in one file, and so what one worker holds of a file of any length
 
 
@@ -55,25 +56,42 @@ def read_contents(files: Sequence[Path]) -> Contents:
     tables: list[pd.DataFrame] = []
     rows: list[Row] = []
     left_out: list[LeftOut] = []
-    small: dict[str, list[NDArray]] = {"hashes": [], "thumbnails": [], "empty": []}
+    hashes, thumbnails, empty = (
+        bytearray(),
+        bytearray(),
+        bytearray(),
+    )  # grow where they are, and arrays do not
+    known: dict[Any, Any] = {}
     for path in files:
         with np.load(path) as part:
             table = json.loads(str(part["table"]))
-            for name, arrays in small.items():
-                arrays.append(part[name])
+            for small, name in ((hashes, "hashes"), (thumbnails, "thumbnails"), (empty, "empty")):
+                small += part[name].tobytes()
         left_out += [LeftOut(*values) for values in table["left_out"]]
-        rows += table["rows"]
-        if len(rows) >= TABLE:  # a table takes a fraction of the memory of its rows
+        rows += [_shared(row, known) for row in table["rows"]]
+        if len(rows) >= TABLE:
             tables.append(_table(rows))
             rows = []
     if rows:
         tables.append(_table(rows))
-    index = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return Contents(index, left_out, *(np.concatenate(arrays) for arrays in small.values()))
+    return Contents(
+        pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
+        left_out,
+        np.frombuffer(hashes, np.uint64),
+        np.frombuffer(thumbnails, np.uint8).reshape(-1, SIDE, SIDE, 3),
+        np.frombuffer(empty, np.bool_),
+    )
 
 
 def _table(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"seconds": float})  # None where a frame has no time
+
+
+def _shared(row: Row, known: dict[Any, Any]) -> Row:
+    """Return a row whose texts and relations are those of earlier rows that have the same: a name for all, not one for each."""
+    relations = tuple(known.setdefault(relation, relation) for relation in row.get("related", ()))
+    texts = {name: known.setdefault(row[name], row[name]) for name in REPEATED if name in row}
+    return {**row, **texts, "related": known.setdefault(relations, relations)}
 
 
 def part_file(folder: Path, number: int) -> Path:

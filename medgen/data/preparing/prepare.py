@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-
-import pandas as pd
 
 from medgen import __version__
 from medgen.config import read_toml
@@ -24,13 +23,13 @@ from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
-from medgen.data.preparing.survey import survey
+from medgen.data.preparing.survey import Survey, survey
 from medgen.data.readers import video
-from medgen.data.source_file import Listing, SourceFile
+from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, list_source
 from medgen.data.tree.pseudonyms import NAMELESS, Pseudonyms
 from medgen.errors import DataError, ImageError
-from medgen.files import short_digest
+from medgen.files import joined_digest
 from medgen.outputs.folder import output_folder
 from medgen.types import OnProgress, Progress, no_progress
 
@@ -90,24 +89,25 @@ def prepare(
             shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
             (out / "prepare.toml").unlink()
         where = NAMELESS if pseudonyms else Path(os.path.relpath(source, out)).as_posix()
-        about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__}
-        _write(listing, unread, out, about, settings, workers, on_progress, pseudonyms)
+        parts = out / PARTS / f"{digest_key}-{FORMAT}"
+        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms)
+        about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__, "intensity": found.intensity}
+        notes, hide = listing.notes, pseudonyms.hidden_digest if pseudonyms else str
+        del listing, entries  # which take as much memory as the table of the frames, and have no part in it
+        assemble(out, part_files(parts), unread, about, notes, found.settings, workers, hide)
+        shutil.rmtree(out / PARTS)
         return open_prepared(out)
 
 
-def _write(
-    listing: Listing,
-    unread: pd.DataFrame,
-    out: Path,
-    about: Mapping[str, object],
+def _crop(
+    entries: Sequence[SourceFile],
+    parts: Path,
     settings: PrepareSettings,
     workers: int | None,
     on_progress: OnProgress,
     pseudonyms: Pseudonyms | None,
-) -> None:
-    """Write the data set of a listing, from the parts on that an interrupted process left."""
-    entries = listing.entries
-    parts = out / PARTS / f"{about['digest']}-{FORMAT}"
+) -> Survey:
+    """Crop all files into parts, but those that an interrupted process has left; return what was found for all of them."""
     parts.mkdir(parents=True, exist_ok=True)
     discard_unfinished(parts)
     found = survey(entries, settings, workers)
@@ -120,10 +120,7 @@ def _write(
     for files in in_order(read, enumerate(_chunks(entries)), workers, reading.show):
         reading.files += files
         reading.show()
-    about = {**about, "intensity": found.intensity}
-    hide = pseudonyms.hidden_digest if pseudonyms else str
-    assemble(out, part_files(parts), unread, about, listing.notes, settings, workers, hide)
-    shutil.rmtree(out / PARTS)
+    return found
 
 
 class _Reading:
@@ -172,17 +169,22 @@ def _chunks(entries: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
 
 def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     """Return a digest of the settings, of every file's name and label, and of the state on disk of all files and masks."""
-    known = []
-    for entry in entries:
-        files = (entry.path, *(mask.path for mask in entry.masks))
-        states = [_state(path) for file in files for path in (file, *parts_of(file))]
-        known.append(repr((replace(entry, path=Path(entry.file)), states)))
-    return short_digest(f"{CROPPING} {settings.digest()}", *known)
+    return joined_digest(chain([f"{CROPPING} {settings.digest()}"], map(_known, entries)))
+
+
+def _known(entry: SourceFile) -> str:
+    """Return what is known of a file before it is read."""
+    files = (entry.path, *(mask.path for mask in entry.masks))
+    states = [_state(path) for file in files for path in (file, *parts_of(file))]
+    return repr((replace(entry, path=Path(entry.file)), states))
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    state = path.stat() if path.exists() else None
-    return state and (state.st_size, state.st_mtime_ns)
+    try:
+        state = path.stat()
+    except (OSError, ValueError):  # which is said when it is read
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 def _read_chunk(
