@@ -43,7 +43,10 @@ def _metrics(metrics: RunMetrics) -> str:
         rows.append((title, number(entry.value) + deviation, interval))
     by_label = metrics.get("unscored") or {}
     unscored = by_label.get("normal", 0) + by_label.get("abnormal", 0) + by_label.get("unlabelled", 0)
-    return align(rows) + (f"\n{unscored} test frames without a score, for a person to look at" if unscored else "")
+    lines = [align(rows)]
+    lines += [f"{unscored} test frames without a score, for a person to look at"] if unscored else []
+    lines += [f"warning: {text}" for text in [(metrics.get("localisation") or {}).get("warning")] if text]
+    return "\n".join(lines)
 
 
 def number(value: float | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +27,7 @@ from medgen.data.shortcut_features import frame_traits
 from medgen.metrics.distribution import compare
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.runs.datasets import open_trained_on
+from medgen.runs.localisation import measure_baselines
 from medgen.runs.scores import score_rows
 from medgen.runs.versions import KINDS
 from medgen.verbs.distance import real_features
@@ -81,12 +83,23 @@ def trait_numbers(folder: Path) -> Numbers:
     return columns(frame_traits(data, data.rows("test")))
 
 
+def baseline_numbers(folder: Path) -> Numbers:
+    data = open_dataset(f"folder:{make_frames(folder / 'frames')}")
+    masks = np.zeros((len(data.index), 32, 32), bool)
+    masks[(data.index["label"] == "abnormal").to_numpy(), 4:14, 2:12] = True
+    rows = data.rows("test")
+    measured = measure_baselines(replace(data, masks=masks), data, rows, rows.astype(str))
+    drawn = {f"{name} drawn": maps.draws["auroc"][:4].tolist() for name, maps in measured.items()}
+    return {name: [*maps.values.values()] for name, maps in measured.items()} | drawn
+
+
 NUMBERS: Mapping[str, Callable[[Path], Numbers]] = {
     "scores": score_numbers,
     "calibration": calibration_numbers,
     "features": feature_numbers,
     "distance": distance_numbers,
     "traits": trait_numbers,
+    "baselines": baseline_numbers,
 }
 REMEDY = "raise its version in medgen/runs/versions.py, then write the numbers anew: python tests/test_stored_numbers.py"
 

@@ -106,4 +106,10 @@ def comparison_table(comparison: Comparison) -> str:
             bounds = f"{number(area['low'])} to {number(area['high'])}" if area else "-"
             spent = "-" if cost.training_seconds is None else f"{cost.training_seconds / 60:.1f} min"
             rows.append((entry.name, run.name, number(area.get("value")), bounds, spent))
-    return "\n".join([align(rows), *(f"failed: {failure.name}: {failure.reason}" for failure in comparison.failures)])
+    maps = [
+        f"warning: {run.name}: {text}"
+        for entry in comparison.entries
+        for run in entry.runs
+        if (text := (run.metrics.get("localisation") or {}).get("warning"))
+    ]
+    return "\n".join([align(rows), *maps, *(f"failed: {failure.name}: {failure.reason}" for failure in comparison.failures)])

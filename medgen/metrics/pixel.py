@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from medgen.errors import MedgenError
 
 BLOCK = 2**20  # pixels that are counted at once
+WITH_FINDING = "_with_finding"  # ends the keys of measures over the pixels of frames with a finding alone
+PAGE = 2**10  # bins that are noted together as in use, so that millions of empty ones are not looked through
 NEIGHBOURS = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])  # in (B, S, S): all 8 within a frame
 Floats = NDArray[np.float64]
 
@@ -56,6 +58,7 @@ class PixelHistogram:
         self.normal = np.zeros(2**bits, dtype=np.int64)  # valid pixels without finding
         self.abnormal = np.zeros(2**bits, dtype=np.int64)  # valid pixels of a finding
         self.overlap = np.zeros(2**bits)  # the same, each weighted by 1 / valid pixels of its region
+        self._pages = np.zeros(2**bits // PAGE, dtype=bool)  # whether any of `PAGE` bins is in use
         self._hits = self._total = 0  # true positives; positives plus annotated pixels
         self._dice, self._annotated = 0.0, 0  # sum of Dice over frames with a valid annotated pixel, and their number
 
@@ -114,24 +117,23 @@ class PixelHistogram:
 
     def _curves(self) -> PixelCurves:
         """Return the counts at or above each bin in use, from the highest score down."""
-        used = np.flatnonzero((self.normal > 0) | (self.abnormal > 0))[::-1]  # (K,)
+        pages = np.flatnonzero(self._pages)[:, None]  # (P, 1)
+        bins = (pages * PAGE + np.arange(PAGE)).ravel()[::-1]
+        used = bins[(self.normal[bins] > 0) | (self.abnormal[bins] > 0)]  # (K,)
         return PixelCurves(*(np.append(0.0, np.cumsum(counts[used])) for counts in (self.normal, self.abnormal, self.overlap)))
 
     def _count(self, scores: NDArray[np.float32], truth: NDArray[np.bool_], inside: NDArray[np.bool_]) -> None:
         if np.isnan(scores[inside]).any():
             raise MedgenError("a score map holds NaN at a valid pixel; expected a number at each")
         bins = self._bins(scores)
+        self._pages[bins[inside] // PAGE] = True
         np.add.at(self.normal, bins[inside & ~truth], 1)  # touches no memory but theirs, as bincount would
         self.frames += len(scores)
-        annotated = truth.any((1, 2))  # (B,); the other frames have no region
-        from scipy import ndimage  # long to import, and who only scores frames counts none
-
-        regions, _ = ndimage.label(truth[annotated], structure=NEIGHBOURS)  # (B', S, S), 0 outside the regions
-        sizes = np.bincount(regions[inside[annotated]])
         abnormal = truth & inside
+        shares = region_shares(truth, inside)
         np.add.at(self.abnormal, bins[abnormal], 1)
-        np.add.at(self.overlap, bins[abnormal], 1 / sizes[regions[abnormal[annotated]]])
-        self.regions += int((sizes[1:] > 0).sum())
+        np.add.at(self.overlap, bins[abnormal], shares)
+        self.regions += round(float(shares.sum()))
         if self.threshold is not None:
             self._count_dice((scores > np.float32(self.threshold)) & inside, abnormal)
 
@@ -150,6 +152,23 @@ class PixelHistogram:
         raw = (scores + np.float32(0)).view(np.uint32)  # + 0 makes -0 the 0 that it equals
         ordered = np.where(raw >> 31, ~raw, raw | np.uint32(1 << 31))
         return (ordered >> np.uint32(32 - self.bits)).astype(np.int64)
+
+
+def region_shares(truth: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Floats:
+    """Return of each valid annotated pixel, (M,) in the order of the array, which share of its region's valid pixels it is.
+
+    Parameters
+    ----------
+    truth : (B, S, S) True where the finding is; its regions are 8-connected within a frame
+    inside : (B, S, S) True where a pixel is valid
+    """
+    from scipy import ndimage  # long to import, and who only scores frames counts none
+
+    annotated = truth.any((1, 2))  # (B,); the other frames have no region
+    regions, _ = ndimage.label(truth[annotated], structure=NEIGHBOURS)  # (B', S, S), 0 outside the regions
+    sizes = np.bincount(regions[inside[annotated]])
+    shares: Floats = 1 / sizes[regions[(truth & inside)[annotated]]]
+    return shares
 
 
 class PixelCurves(NamedTuple):

@@ -20,10 +20,10 @@ from medgen.files import json_values
 from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
 from medgen.metrics.detection import Statistic, bootstrap
 from medgen.metrics.intervals import mean_interval
-from medgen.metrics.pixel import PixelHistogram
+from medgen.metrics.pixel import WITH_FINDING, PixelHistogram
 from medgen.metrics.units import statistical_units
 from medgen.report.groups import by_group
-from medgen.report.measures import WITH_FINDING, measures_of, statistics_of
+from medgen.report.measures import measures_of, statistics_of
 from medgen.report.run_metrics import (
     ClassifierMetrics,
     FindingMetrics,
@@ -87,7 +87,7 @@ def evaluate(
             "unscored": _count(table[~scored]),
             **_detect(labelled, n_bootstrap, seed),
             "classes": _classes(frames[frames["finding"] != ""], n_bootstrap, seed),
-            "pixel": _pixel(pixel_maps or (), (threshold or {}).get("pixel_level")),
+            "pixel": pixel_values(pixel_maps or (), (threshold or {}).get("pixel_level")),
             "quality": {label: _quality(frames[frames["label"] == label]) for label in LABELS},
             "threshold": _flag(frames, threshold, n_bootstrap, seed),
             "findings": _findings(frames),
@@ -165,8 +165,14 @@ def _classes(named: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, Clas
     return classifiers if len(named) else {}
 
 
-def _pixel(pixel_maps: PixelMaps, level: float | None) -> dict[str, float]:
-    """Return the measures of score maps over all frames, and over those with a finding alone."""
+def pixel_values(pixel_maps: PixelMaps, level: float | None) -> dict[str, float]:
+    """Return the measures of maps over all frames, and over those with a finding alone; {} where no pixel is annotated.
+
+    Parameters
+    ----------
+    pixel_maps : as in `evaluate`
+    level : at which maps are cut for Dice; None for no Dice
+    """
     over_all, with_finding = PixelHistogram(threshold=level), PixelHistogram(limits=(0.3,))
     for maps, masks, valid in pixel_maps:
         over_all.update(maps, masks, valid)

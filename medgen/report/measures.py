@@ -22,7 +22,6 @@ from medgen.report.run_metrics import RunMetrics
 
 Section = Literal["detection", "components", "decisions", "classes", "pixel", "quality", "distribution", "path_length", "cost"]
 Unit = Literal["ratio", "dB", "distance", "count", "seconds", "rate", "bytes"]
-WITH_FINDING = "_with_finding"  # ends the keys of measures over the pixels of frames with a finding alone
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure("accuracy", "classes", "Accuracy of a classifier", "ratio", "higher", "share of the test frames with a named finding "
             "that the classifier calls by that name", mean_interval),
     Measure("auroc", "pixel", "Pixel AUROC", "ratio", "higher", "the chance that a pixel inside a finding scores above one "
-            "outside; large normal areas make it look good, 0.5 is guessing", PixelHistogram),
+            "outside; large normal areas make it look good, and what guesses by the place or the colour "
+            "alone is far above 0.5, so that the maps without a model are the level to beat", PixelHistogram),
     Measure("average_precision", "pixel", "Pixel average precision", "ratio", "higher", "precision averaged over all levels of "
-            "sensitivity; guessing gives the share of pixels inside findings", PixelHistogram),
+            "sensitivity; a map of random numbers gives the share of pixels inside findings", PixelHistogram),
     Measure("aupro_0.3", "pixel", "Pixel AUPRO up to 0.3", "ratio", "higher", "overlap with each finding, small or large counted "
             "alike, averaged over false-positive rates up to 0.3 and scaled to 1", PixelHistogram, "aupro"),
     Measure("aupro_0.05", "pixel", "Pixel AUPRO up to 0.05", "ratio", "higher", "the same overlap for false-positive rates up to "
@@ -189,7 +189,7 @@ def _parts(metrics: RunMetrics, section: Section) -> list[tuple[str, Mapping[str
         "components": [*(metrics.get("components") or {}).items()],
         "decisions": [("", (metrics.get("threshold") or {}).get("decisions") or {})],
         "classes": [*(metrics.get("classes") or {}).items()],
-        "pixel": [("", metrics.get("pixel") or {})],
+        "pixel": [("", (metrics.get("pixel") or {}) | ((metrics.get("localisation") or {}).get("model") or {}))],
         "quality": [(f"{label} frames", means) for label, means in (metrics.get("quality") or {}).items()],
         "distribution": [
             (str(samples["extractor"]), samples) for samples in (metrics.get("distribution") or {}).get("measured") or []

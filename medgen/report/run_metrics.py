@@ -136,6 +136,35 @@ class BootstrapSettings(TypedDict, total=False):
     seed: int
 
 
+class MapRow(TypedDict):
+    """Maps that no model made, and how well they find pixels: key of a measure -> interval."""
+
+    name: str
+    title: str
+    measures: dict[str, IntervalValues]
+
+
+class AgainstBest(TypedDict):
+    """The model minus the best maps that no model made, paired draw by draw; `above` where the interval lies above 0."""
+
+    best: str  # title of those maps
+    value: float | None
+    low: float | None
+    high: float | None
+    above: bool
+
+
+class LocalisationMetrics(TypedDict, total=False):
+    """Intervals of the pixel measures, and the same measures of maps that no model made; {} where there are no maps or masks."""
+
+    bootstrap: BootstrapSettings
+    model: dict[str, IntervalValues]
+    baselines: list[MapRow]
+    against: dict[str, AgainstBest]  # by measure
+    warning: str  # a sentence where the model is not above the best of them, or ""
+    left_out: str  # which of them lack and why, or ""
+
+
 class DistributionMetrics(TypedDict, total=False):
     """How far samples are from real frames by each net that measured them; `reason` says why none did."""
 
@@ -171,6 +200,7 @@ class RunMetrics(TypedDict, total=False):
     components: dict[str, dict[str, IntervalValues]]  # score component -> measure -> interval
     classes: dict[str, ClassifierMetrics]  # by classifier
     pixel: dict[str, float | None]
+    localisation: LocalisationMetrics  # what stands beside the numbers of "pixel"
     quality: dict[str, dict[str, MeanValues]]  # label -> measure -> mean
     threshold: ThresholdMetrics
     findings: list[FindingMetrics]

@@ -45,6 +45,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "distance": Kind(
             1, "other samples are drawn for the same seed, or distances of the same features may differ", ("features",)
         ),
+        "baselines": Kind(
+            1,
+            "runs/no_model_maps.py may draw or cut another map of the same frames, or pixel measures or their draws may differ",
+        ),
         "traits": Kind(1, "data/shortcut_features.py may measure another value of the same frame, or another trait"),
     }
 )

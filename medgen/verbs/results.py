@@ -6,7 +6,7 @@ page says about the run. The model is built and loaded once and handed to everyt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from medgen.config import with_paths_from
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Samples, Styles
 from medgen.data.prepared import Prepared
-from medgen.data.scorable import is_scored
 from medgen.engine.device import Device, seed_all
 from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
@@ -27,6 +26,7 @@ from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import check_fits, open_trained_on
+from medgen.runs.localisation import localise, score_maps, with_known_truth
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable, score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
@@ -40,7 +40,6 @@ from medgen.verbs.run_warnings import ScoredRun, run_warnings
 from medgen.verbs.subgroups import subgroups
 from medgen.verbs.transfer import transfer
 
-BLOCK = 256  # maps read at once
 N_MEASURED = 500  # samples whose distance from real frames is measured where nobody has measured any
 N_PAGE_SAMPLES = 9  # samples on the page
 OVERLAYS: Mapping[str, str] = {
@@ -164,7 +163,9 @@ def _metrics(
 ) -> RunMetrics:
     """Return the numbers of the page: of detection and, where the backend can do more, of that."""
     data = scored.data
-    metrics = evaluate(scored.table, _pixel_maps(scored), run.threshold(), subgroups(data, scored.rows, by))
+    maps = score_maps(scored, positions) if len(positions := with_known_truth(scored)) else None
+    metrics = evaluate(scored.table, maps, run.threshold(), subgroups(data, scored.rows, by))
+    metrics["localisation"] = localise(run, scored, metrics["pixel"], on_progress)
     if controlled := control(run):
         metrics["control"] = controlled
     if isinstance(model, Samples):
@@ -183,18 +184,6 @@ def _distances(run: Run, data: Prepared) -> list[SampleDistance]:
     """Return what is known of the samples, one entry for each extractor: against frames of this data set, else of another one."""
     own_last = sorted(measured(run), key=lambda entry: entry["reference"] == shown_source(data.source))
     return [*{entry["extractor"]: entry for entry in own_last}.values()]
-
-
-def _pixel_maps(scored: ScoreTable) -> Iterator[tuple[NDArray, NDArray, NDArray]] | None:
-    """Yield maps, truth masks and valid pixels of the scored frames whose truth is known everywhere: annotated, normals."""
-    data, rows = scored.data, scored.rows
-    if scored.maps is None or data.masks is None:
-        return None
-    maps, masks = scored.maps, data.masks
-    known = (data.index["annotated"].iloc[rows].to_numpy() == 1) | (scored.table["label"].to_numpy() == "normal")
-    positions = np.flatnonzero(known & is_scored(scored.table))
-    blocks = (positions[start : start + BLOCK] for start in range(0, len(positions), BLOCK))
-    return ((maps[block], masks[rows[block]], data.valid[rows[block]]) for block in blocks)
 
 
 def _dataset(run: Run, data: Prepared) -> dict[str, str | int]:

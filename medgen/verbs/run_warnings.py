@@ -146,6 +146,10 @@ def _one_label_is_missing(scored: ScoredRun) -> str:
     return "Without both normal and abnormal test frames, detection cannot be measured."
 
 
+def _maps_are_no_better_than_without_a_model(scored: ScoredRun) -> str:
+    return str((scored.metrics.get("localisation") or {}).get("warning", ""))
+
+
 WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _training_saw_more_than_normal_frames,
     _frames_are_no_test_frames,
@@ -162,4 +166,5 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _frames_have_no_score,
     _frames_are_of_few_groups,
     _one_label_is_missing,
+    _maps_are_no_better_than_without_a_model,
 )

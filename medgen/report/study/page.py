@@ -18,6 +18,7 @@ from medgen.report.audit import headlines
 from medgen.report.audit_chart import trait_chart
 from medgen.report.markup import asset, environment, escape_hidden, inline
 from medgen.report.plot_style import STYLE, new_figure, to_svg
+from medgen.report.run_metrics import LocalisationMetrics
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.comparison_metrics import ComparisonMetrics
 from medgen.report.study.frame_pictures import frame_pictures
@@ -73,6 +74,7 @@ def render(comparison: Comparison, metrics: ComparisonMetrics) -> str:
         anchors={name: f"entry-{number}" for number, name in enumerate(names, 1)},
         warnings=_warnings(comparison, metrics),
         audit={"run": {"audit": json_values(comparison.audit)}, "charts": _audit_chart(comparison)},
+        mapped=_mapped(metrics),
         duplicates=[json_values(row) for row in comparison.duplicates.head(MANY).to_dict("records")],
         rejected=[json_values(row) for row in comparison.rejected.head(MANY).to_dict("records")],
         many=MANY,
@@ -117,6 +119,13 @@ def _warnings(comparison: Comparison, metrics: ComparisonMetrics) -> list[tuple[
     everyone = len(metrics["entries"])
     about_all = [("", text) for text in (metrics["caution"], *headlines(comparison.audit)) if text]
     return about_all + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
+
+
+def _mapped(metrics: ComparisonMetrics) -> list[tuple[str, LocalisationMetrics]]:
+    """Return what the maps of each entry's first run are worth beside maps that no model made; runs without maps are left out."""
+    entries = [(entry["name"], entry["runs"]) for entry in metrics["entries"]]
+    found = [(name + (", first seed" if len(runs) > 1 else ""), runs[0]["metrics"].get("localisation")) for name, runs in entries]
+    return [(name, localisation) for name, localisation in found if localisation]
 
 
 def _audit_chart(comparison: Comparison) -> dict[str, Markup]:
