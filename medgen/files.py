@@ -94,9 +94,7 @@ def csv_blocks(table: pd.DataFrame) -> Iterator[str]:
     columns = [quoted[name] for name in quoted.columns if not pd.api.types.is_numeric_dtype(quoted[name])]
     names = (str(name) for name in quoted.columns)
     returns = any("\r" in str(value) for value in chain(names, *columns))
-    style: Literal[0, 2] = (
-        csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
-    )  # outside of quotes readers take one for the end of a row
+    style: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL  # a return alone would end its row
     for start in range(0, max(1, len(quoted)), ROWS):
         block = quoted.iloc[start : start + ROWS]
         yield block.to_csv(index=False, header=start == 0, lineterminator="\n", quoting=style)

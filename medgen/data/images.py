@@ -62,6 +62,8 @@ def _suffix(name: str) -> str:
     lower = name.lower()
     dot = lower.rfind(".")
     single = lower[dot:] if 0 < dot < len(lower) - 1 else ""  # as `Path.suffix`, in a fraction of the time
+    if not lower.endswith(_double_suffixes()):
+        return single
     return next((known for known in _double_suffixes() if lower.endswith(known)), single)
 
 

@@ -121,7 +121,9 @@ def list_source(source: Path, assume: str = "", group_names: bool = True, modali
     if assume and assume not in LABELS:
         raise DataError(f"cannot assume the label '{assume}'; {did_you_mean(assume, LABELS)}")
     listing = _read(source, modality)
-    entries = [entry if entry.label or entry.label_by_mask else replace(entry, label=assume) for entry in listing.entries]
+    entries = listing.entries
+    if assume:
+        entries = [entry if entry.label or entry.label_by_mask else replace(entry, label=assume) for entry in entries]
     if not group_names:
         entries = [
             replace(entry, related=tuple(key for key in entry.related if not key.startswith(BY_NAME))) for entry in entries

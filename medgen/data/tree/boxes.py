@@ -40,7 +40,7 @@ def with_boxes(entries: Sequence[SourceFile], files: Sequence[Path]) -> tuple[li
         for name, list_of in boxes.items():
             found[name].extend(list_of)
     texts = yolo_boxes(files)
-    owners = _owners(entries)
+    owners = _owners(entries) if found or texts else {}
     claims: list[tuple[Sequence[str], Sequence[Box | BoxShares]]] = [
         *(((name, PurePosixPath(name).name, PurePosixPath(name).stem), list_of) for name, list_of in found.items()),
         *((names_of_images(path), shares) for path, shares in texts.items()),

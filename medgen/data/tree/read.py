@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,8 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
     entries, box_notes, holding_boxes = with_boxes(with_relations(entries, common), others)
     used = {mask.path for entry in entries for mask in entry.masks}
     reasons = dict.fromkeys(holding_boxes, "")
-    reasons |= dict.fromkeys(set(images).difference(kept), "a drawing or a copy of another, as its folder or its name says")
+    if len(kept) < len(images):
+        reasons |= dict.fromkeys(set(images).difference(kept), "a drawing or a copy of another, as its folder or its name says")
     reasons |= dict.fromkeys((path for path, _ in masks if path not in used), "a mask that no image of its name needs")
     if count := len(images) - len(kept):
         notes.append(f"{count} files are drawings or copies of the others, as the names of their folders say, and are left out")
@@ -81,8 +83,14 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
 
 def _entry(source: Path, path: Path, common: int | None) -> SourceFile:
     folders = folders_of(path, source)
+    return SourceFile(path, "/".join((*folders, path.name)), *_said_by(folders, common), "")
+
+
+@lru_cache(maxsize=1024)  # of the files of a folder one after the other
+def _said_by(folders: Folders, common: int | None) -> tuple[str, str, str]:
+    """Return label, finding and split of the files in nested folders."""
     finding = finding_of(folders, common)
-    return SourceFile(path, path.relative_to(source).as_posix(), label_of(finding), finding, split_of(folders), "")
+    return label_of(finding), finding, split_of(folders)
 
 
 def _common_depth(source: Path, pictures: Sequence[Path]) -> int | None:
@@ -104,6 +112,8 @@ def _refuse_doubtful(source: Path, pictures: Sequence[Path]) -> None:
     folders: dict[Folders, list[Path]] = defaultdict(list)
     for path in pictures:
         folders[folders_of(path, source)].append(path)
+    if all(not folder or _says_what_it_is(folder) for folder in folders):
+        return
     having: dict[str, set[Folders]] = defaultdict(set)
     for folder, paths in folders.items():
         for path in paths:

@@ -31,13 +31,19 @@ def with_relations(entries: Sequence[SourceFile], common: int | None = None) -> 
     """
     stems = _stems(entries)
     unnamed = _unnamed_patients({tuple(entry.file.split("/")[:-1]) for entry in entries}, common)
+    patients: dict[str, str] = {}  # of each folder
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}  # one for all frames that have the same
     related = []
     for entry in entries:
-        folders = tuple(entry.file.split("/")[:-1])
-        patient = patient_of(folders, common) or unnamed.get(folders, "")
+        folder = entry.file.rpartition("/")[0]
+        if folder not in patients:
+            folders = tuple(folder.split("/")) if folder else ()
+            patients[folder] = patient_of(folders, common) or unnamed.get(folders, "")
+        patient = patients[folder]
         keys = [f"folder:{patient}"] if patient else []
         keys += [stem] if (stem := stems.get(entry.file)) else []
-        related.append(replace(entry, related=tuple(dict.fromkeys([*keys, *entry.related]))))
+        all_keys = tuple(dict.fromkeys([*keys, *entry.related]))
+        related.append(entry if all_keys == entry.related else replace(entry, related=known.setdefault(all_keys, all_keys)))
     return related
 
 

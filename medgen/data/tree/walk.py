@@ -64,12 +64,12 @@ def is_special(entry: os.DirEntry[str]) -> bool:
 
 def folders_of(path: Path, source: Path) -> Folders:
     """Return the folders between a source and a file in it."""
-    return _between(path.parent, source)
+    return _between(os.path.dirname(path), source)  # noqa: PTH120 - a tenth of the time that a Path of it takes
 
 
 @lru_cache(maxsize=1024)  # of the files of a folder one after the other
-def _between(folder: Path, source: Path) -> Folders:
-    return folder.relative_to(source).parts
+def _between(folder: str, source: Path) -> Folders:
+    return Path(folder).relative_to(source).parts
 
 
 def roots(source: Path, known: Callable[[Path], bool], depth: int = 2) -> list[Path]:
