@@ -77,6 +77,13 @@ def test_scores_of_the_present_code_are_read_again(run: Run) -> None:
     assert tampered_score(run) == 9.0
 
 
+def test_names_of_frames_are_in_memory_once(run: Run) -> None:
+    data = open_trained_on(run)
+    table = score_rows(run, data, data.rows("test"), run.folder / "scores", device="cpu").table
+    own = data.index.iloc[data.rows("test")]
+    assert [[*map(id, table[name])] for name in ("id", "path")] == [[*map(id, own[name])] for name in ("id", "path")]
+
+
 def test_scores_of_other_code_are_made_again(run: Run) -> None:
     data = open_trained_on(run)
     first = score_rows(run, data, data.rows("test"), run.folder / "scores", device="cpu").table["score"].iloc[0]

@@ -44,6 +44,7 @@ STAMP = "scores.toml"  # written last: which weights, frames and code made the s
 SCORED = (STAMP, "scores.csv")  # one of them is in each folder of scores
 PARITY = "parity"  # section of the stamp: how far another engine than PyTorch was from it
 COPIED = ["id", "path", "label", "finding", "split", "group", SECONDS]  # columns of the index that a table of scores repeats
+NAMING = ["id", "path", "group"]  # those of them whose texts many frames do not share
 
 
 @dataclass(frozen=True)
@@ -172,27 +173,21 @@ def _score(
     shares = valid_shares(data, rows, run.settings.data.overlay)
     places = np.flatnonzero(shares >= LEAST_VALID)  # of the frames that can be scored
     batches = FixedBatches(data, rows[places], run.settings.data, class_index=class_index)
+    settings, reference = run.settings.scoring, run.normal_reference()
     scored_batches = score_batches(
-        model,
-        batches,
-        device,
-        "score",
-        on_progress,
-        settings=run.settings.scoring,
-        normal_reference=run.normal_reference(),
-        engine=engine,
+        model, batches, device, "score", on_progress, settings=settings, normal_reference=reference, engine=engine
     )
     drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
     raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
-    index = data.index.iloc[rows].reset_index(drop=True)
-    about = index[[name for name in COPIED if name in index]].assign(status=statuses(shares), valid_share=shares)
+    about = data.index[[name for name in COPIED if name in data.index]].iloc[rows].reset_index(drop=True)
+    about = about.assign(status=statuses(shares), valid_share=shares)
     write_csv(out / "scores.csv", decide(run, pd.concat([about, raw], axis=1)))
     if pictures:
         _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
     left = [data.rejected(), data.passed_over()[["file", "reason"]]]
     write_csv(out / "rejected.csv", pd.concat(left, ignore_index=True))
     if len(places) < len(rows):
-        paths = index["path"].drop(places).tolist()
+        paths = about["path"].drop(places).tolist()
         what = left_out(len(paths), len(rows), "frames", paths)
         on_progress(Progress("score", 0, 0, {}, f"without a score, for a person to look at: {what}"))
 
@@ -206,7 +201,7 @@ def _write_maps(
     ----------
     places : (n,) which of the N frames are in the batches; the others have NaN for numbers and in their maps
     """
-    columns: dict[str, list[NDArray[Any]]] = {}  # a small table for each batch would take ten times the memory of its numbers
+    columns: dict[str, NDArray[Any]] = {}  # of all frames from the start: what is kept of each batch scatters the memory of nets
     localises, start = False, 0
     with replacing(path) as temporary, temporary.open("wb") as file:  # a mapped file would grow in memory with the frames
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
@@ -219,20 +214,24 @@ def _write_maps(
                     file.writelines(repeat(missing, place - last))
                     file.write(anomaly_map.astype("<f4").tobytes())
                     last = place + 1
-            for name, values in _measure(scored, model).items():
-                columns.setdefault(str(name), []).append(values.to_numpy(copy=True))
+            for name, series in _measure(scored, model).items():
+                column, values = str(name), series.to_numpy()
+                if column not in columns:
+                    empty = np.array("" if column.startswith(CLASS) else np.nan, values.dtype)
+                    columns[column] = np.full(shape[0], empty)
+                columns[column][into] = values
             start += len(into)
         file.writelines(repeat(missing, shape[0] - last if localises else 0))
     if not localises:
         path.unlink()
-    raw = pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()} or {"score": np.empty(0)})
-    raw = raw.set_axis(places).reindex(np.arange(shape[0]))
-    return raw.fillna({name: "" for name in raw if str(name).startswith(CLASS)})
+    return pd.DataFrame(columns or {"score": np.full(shape[0], np.nan)}, copy=False)
 
 
 def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path, engine: Engine | None) -> ScoreTable:
     maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
-    return ScoreTable(_read_table(out / "scores.csv"), maps, data, rows, engine.name if engine else "")
+    table, own = _read_table(out / "scores.csv"), data.index[NAMING].iloc[rows].reset_index(drop=True)
+    same = {name: own[name] for name in NAMING if name in table and table[name].equals(own[name])}  # one text, not two
+    return ScoreTable(table.assign(**same), maps, data, rows, engine.name if engine else "")
 
 
 def _read_table(path: Path) -> pd.DataFrame:
