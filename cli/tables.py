@@ -49,6 +49,25 @@ def _metrics(metrics: RunMetrics) -> str:
     return "\n".join(lines)
 
 
+def external_lines(path: Path) -> str:
+    """Return what a ``metrics.json`` of `medgen evaluate` says of the promise, each group that was asked for, and shift."""
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    external = metrics["external"]
+    lines = [external["verdict"], external["own"]]
+    lines += [f"warning: {sentence}" for sentence in external["warnings"] if sentence != external["verdict"]]
+    for kind, groups in metrics["groups"].items():
+        rows: list[tuple[str, ...]] = [(kind, "normal", "abnormal", "AUROC", "false alarms", "within the promise")]
+        for group in groups:
+            alarms, within = group.get("flagged_normal", {}), group.get("within")
+            held = "-" if within is None else "yes" if within else "NO"
+            values = (number(group["auroc"].get("value")), number(alarms.get("value")), held)
+            rows.append((group["name"], str(group["normal"]), str(group["abnormal"]), *values))
+        lines += [f"\n{align(rows)}\n"] if groups else []
+    if reason := external["seen"]["reason"]:
+        lines.append(f"near-duplicates in the training were not looked for: {reason}")
+    return "\n".join(lines)
+
+
 def number(value: float | None) -> str:
     """Return a number with three decimals, "-" for None."""
     return "-" if value is None else f"{value:.3f}"
@@ -117,7 +136,7 @@ def prepared_table(data: Prepared) -> str:
         lines.append(f"warning: {which}: no score, no part in a training; index.csv keeps them")
     lines += [*data.shown, *(f"warning: {warning}" for warning in data.warnings)]
     if all_test:
-        lines.append("every frame is a test frame: finished runs can be measured on them, none can be trained")
+        lines.append("every frame is a test frame: `medgen evaluate RUN` measures a finished run on them, none can be trained")
     elif not len(data.rows("train")):
         unlabelled = (originals["label"] == "").any()
         remedy = "if the unlabelled frames are all normal, prepare with --assume normal" if unlabelled else WITHOUT_NORMAL

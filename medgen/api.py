@@ -1,9 +1,9 @@
 """The verbs as functions.
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
-``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid`` and ``rank`` a run; ``compare`` trains several
-backends and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames, and
-``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
+``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
+trains several backends and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
+and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
 what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from medgen.verbs.distance import fid
     from medgen.verbs.draw import reconstruct, sample
     from medgen.verbs.edit import edit
+    from medgen.verbs.external.evaluate import evaluate
     from medgen.verbs.figures.crop_steps import crop_steps
     from medgen.verbs.maps import maps
     from medgen.verbs.rank import rank
@@ -50,6 +51,7 @@ __all__ = [
     "crop_steps",
     "demo",
     "edit",
+    "evaluate",
     "fid",
     "inspect",
     "make_mnist_m",
@@ -80,6 +82,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "crop_steps": "medgen.verbs.figures.crop_steps:crop_steps",
     "demo": "medgen.verbs.demo:demo",
     "edit": "medgen.verbs.edit:edit",
+    "evaluate": "medgen.verbs.external.evaluate:evaluate",
     "fid": "medgen.verbs.distance:fid",
     "inspect": "medgen.data.preparing.inspect:inspect_source",
     "make_mnist_m": "medgen.data.native.mnistm:make_mnist_m",

@@ -36,6 +36,9 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "cyclegan",
         ["model.generator_width=4", "model.critic_width=4", f"data.other={data.address}"],
     ).folder
+    others = root / "others"
+    for name in ("normal", "polyp"):
+        shutil.copytree(frames / name, others / name)
     api.prepare(frames, root / "copied", TINY.model_copy(update={"copies": 1}), 1)  # what it imports is there before any child
     new = root / "new"
     shutil.copytree(frames / "polyp", new)
@@ -56,6 +59,7 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
             lambda out: shutil.copytree(run, out / "run"),
         ),
         "report --input": Verb(lambda out: api.rank(run, new, out, top=2)),
+        "evaluate": Verb(lambda out: api.evaluate(run, others, out)),
         "reconstruct": Verb(lambda out: api.reconstruct(run, new, out)),
         "sample": Verb(lambda out: api.sample(run, out, 3)),
         "translate": Verb(lambda out: api.translate(translator, new, out)),

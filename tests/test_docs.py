@@ -113,6 +113,7 @@ def world(here: Path, blank_charts: None) -> Path:
     manifest = pd.read_csv("FRAMES/manifest.csv")
     manifest.assign(hospital=["north", "south"] * (len(manifest) // 2)).to_csv("FRAMES/manifest.csv", index=False)
     Path("NEW").symlink_to("FRAMES/polyp")
+    Path("OTHER").symlink_to("FRAMES")
     Path("configs").symlink_to(ROOT / "configs")
     Path("../shared/data").mkdir(parents=True)
     Path("../shared/data/hyperkvasir").symlink_to(here / "FRAMES")

@@ -20,11 +20,12 @@ import torch
 from commands import succeed
 from sources import frame
 from tiny import NARROW
+from untrained import SMALL, make_run
 from writers import save
 
 import medgen
 from medgen import api, registry
-from medgen.data.prepared import open_prepared, read_table
+from medgen.data.prepared import PrepareSettings, open_prepared, read_table
 from medgen.files import write_csv
 
 SPLITS = ["train"] * 8 + ["unused"] * 8 + ["val"] * 16 + ["test"] * 12
@@ -79,6 +80,26 @@ def test_the_labels_of_test_frames_change_no_weight_threshold_decision_score_or_
     assert "abnormal" in decided and (tables[0]["label"] != tables[1]["label"]).all()
     pd.testing.assert_frame_equal(tables[0][decided], tables[1][decided], check_exact=True)
     np.testing.assert_array_equal(maps[0], maps[1])  # both None where the backend draws no maps
+
+
+def test_the_labels_of_another_data_set_change_no_score_decision_or_threshold_of_an_evaluation(
+    datasets: tuple[Path, Path], tmp_path: Path, blank_charts: None
+) -> None:
+    (tmp_path / "frames").mkdir()
+    for seed in range(24):
+        save(tmp_path / "frames" / f"{seed:02}.png", frame(40, seed=100 + seed))
+    api.prepare(
+        tmp_path / "frames", tmp_path / "own", PrepareSettings(size=32, assume="normal", val_share=0.8, test_share=0.1), 1
+    )
+    run = make_run(str(tmp_path / "own"), tmp_path / "run", settings=[*SMALL, "false_alarm_rate=0.2"]).folder
+    before = (run / "calibration.json").read_bytes()
+    pages = [api.evaluate(run, data, tmp_path / f"{data.name} page") for data in datasets]
+    first, second = (pd.read_csv(page.with_name("scores.csv")) for page in pages)
+    decided = [name for name in first if name in ("path", "score", "quantile", "abnormal") or name.startswith("component_")]
+    assert "abnormal" in decided and (first["label"] != second["label"]).all()
+    pd.testing.assert_frame_equal(first[decided], second[decided], check_exact=True)
+    values = [json.loads(page.with_name("metrics.json").read_text())["threshold"]["value"] for page in pages]
+    assert values[0] == values[1] and (run / "calibration.json").read_bytes() == before
 
 
 # what trains, calibrates and scores

@@ -110,11 +110,11 @@ def test_a_folder_of_nothing_is_refused(tmp_path: Path) -> None:
     assert "is neither a prepared data set nor a run nor a study" in fail("verify", tmp_path)
 
 
-def test_a_report_on_other_data_leaves_the_runs_own_results(world: Path) -> None:
+def test_an_evaluation_on_other_data_leaves_the_runs_own_results(world: Path) -> None:
     run = world / "R"
     before = {path: digest_of(path) for path in run.rglob("*")}
     assert open_prepared(world / "O").digest != open_prepared(world / "D").digest
-    page = api.report([run], world / "other", dataset=world / "O")
+    page = api.evaluate(run, world / "O", world / "other")
     assert {path: digest_of(path) for path in run.rglob("*")} == before
     assert (page.parent / "scores" / "scores.toml").is_file()
 

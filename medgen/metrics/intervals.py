@@ -21,6 +21,18 @@ class Interval(NamedTuple):
     high: float
 
 
+def difference(first: Interval, second: Interval) -> Interval:
+    """Return `first` minus `second`, two statistics of independent frames, with the interval that theirs give for it.
+
+    Each bound lies as far from the difference as the two bounds that make it lie from their statistics, squared and added
+    (Zou and Donner 2008, https://doi.org/10.1002/sim.3095). NaN where one of the numbers is.
+    """
+    value = first.value - second.value
+    low = value - np.hypot(first.value - first.low, second.high - second.value)
+    high = value + np.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, float(low), float(high))
+
+
 def check_level(level: float) -> None:
     """Raise MedgenError unless the level of an interval lies between 0 and 1."""
     if not 0 < level < 1:

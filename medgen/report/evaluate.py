@@ -92,7 +92,9 @@ def evaluate(
             "threshold": _flag(frames, threshold, n_bootstrap, seed),
             "findings": _findings(frames),
             "groups": {
-                name: by_group(frames, np.array(values)[scored].tolist(), n_bootstrap, LEVEL)
+                name: by_group(
+                    frames, np.array(values)[scored].tolist(), n_bootstrap, LEVEL, (threshold or {}).get("false_alarm_rate")
+                )
                 for name, values in subgroups.items()
             },
             "bootstrap": {"draws": n_bootstrap, "level": LEVEL, "by": "group"},

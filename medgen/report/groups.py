@@ -23,7 +23,13 @@ def size_classes(shares: Sequence[float]) -> list[str]:
     return ["" if np.isnan(share) else words[int(np.searchsorted(SIZES, share, side="right")) - 1] for share in shares]
 
 
-def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 2000, level: float = 0.95) -> list[GroupMetrics]:
+def by_group(
+    frames: pd.DataFrame,
+    values: Sequence[str],
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    promised: float | None = None,
+) -> list[GroupMetrics]:
     """Return how well the score detects in each group of frames.
 
     A group with both classes is measured within itself. One of abnormal frames alone, as those of a size class are, is measured
@@ -35,11 +41,13 @@ def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 200
     values : (N,) the group of each frame; frames with "" belong to none
     n_bootstrap : number of resamples of statistical units
     level : of the intervals, in (0, 1)
+    promised : false-alarm rate of the threshold, in (0, 1); None where there is none
 
     Returns
     -------
     By name: "name", "normal" and "abnormal" (frames), "against" ("its own normal frames", "all normal frames" or ""), "auroc"
-    (value, low, high), "flagged_normal" and "flagged_abnormal" (share with its exact interval, as of independent frames).
+    (value, low, high), "flagged_normal" and "flagged_abnormal" (share with its exact interval, as of independent frames),
+    "within" (whether the interval of the false alarms reaches down to the promised rate).
     Empty where there are fewer than two groups or more than `MOST`.
     """
     groups = pd.Series([str(value) for value in values], index=frames.index)
@@ -58,6 +66,8 @@ def by_group(frames: pd.DataFrame, values: Sequence[str], n_bootstrap: int = 200
         if "abnormal" in frames:
             entry["flagged_normal"] = _share_flagged(normal, level)
             entry["flagged_abnormal"] = _share_flagged(abnormal, level)
+            low = entry["flagged_normal"].get("low")
+            entry["within"] = None if promised is None or low is None else low <= promised
         entries.append(entry)
     return entries
 

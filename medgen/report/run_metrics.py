@@ -118,6 +118,7 @@ class GroupMetrics(TypedDict, total=False):
     auroc: IntervalValues
     flagged_normal: IntervalValues
     flagged_abnormal: IntervalValues
+    within: bool | None  # whether its false alarms are within the promise; None where nothing was promised
 
 
 class ClassifierMetrics(TypedDict):
@@ -191,6 +192,54 @@ class TransferMetrics(TypedDict, total=False):
     classes: dict[str, ClassifierMetrics]
 
 
+class ShiftedTrait(TypedDict):
+    """A trait of frames, or their score, here and among the run's own test frames: medians of all, test of one of each group."""
+
+    trait: str
+    title: str
+    frames: str  # of which label they are; "all" where none has one
+    own_median: float | None
+    median: float | None
+    distance: float | None  # of Kolmogorov and Smirnov, in [0, 1]
+    p: float | None
+    p_holm: float | None  # adjusted for the number of rows
+    own_groups: int
+    groups: int
+    shifted: bool
+
+
+class OwnTestMeasure(TypedDict):
+    """A measure on the run's own test frames, and how much more or less of it there is here."""
+
+    section: str
+    key: str
+    title: str
+    own: IntervalValues
+    here: IntervalValues
+    difference: IntervalValues
+
+
+class SeenInTraining(TypedDict):
+    """How many of the frames are nearly the same as frames that the run was trained or calibrated on."""
+
+    frames: int
+    exact: int  # whose files are the same, too
+    reason: str  # why nobody looked, or ""
+
+
+class ExternalMetrics(TypedDict, total=False):
+    """What is said of frames that are not of the run's own data set, besides the measures of any frames."""
+
+    verdict: str  # whether the false alarms are as many as the threshold promises, in words
+    within: bool | None  # None where nothing was promised, or there is no normal frame
+    own: str  # which frames these are compared with, in words
+    own_frames: FrameCounts
+    measures: list[OwnTestMeasure]
+    shift: list[ShiftedTrait]
+    seen: SeenInTraining
+    warnings: list[str]  # what a reader has to know first, a sentence or two each
+
+
 class RunMetrics(TypedDict, total=False):
     """Every number of a run. `evaluate` fills the sections up to `bootstrap`; those below it come with what a backend can do."""
 
@@ -213,6 +262,7 @@ class RunMetrics(TypedDict, total=False):
     flagged: FlagCount  # this and the next two: of a ranking of new frames
     validation_frames: int
     expected_false_alarms: float | None
+    external: ExternalMetrics  # of frames of another data set than the run's own
 
 
 def interval_values(interval: Interval) -> IntervalValues:

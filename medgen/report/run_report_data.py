@@ -117,6 +117,11 @@ class RunResults:
     extra_figures: list[ExtraFigure] = field(default_factory=list)
     audit: AuditMetrics = field(default_factory=AuditMetrics)
 
+    @property
+    def external(self) -> bool:
+        """Whether the frames are of another data set than the run's own: the page then says nothing of the training."""
+        return "external" in self.metrics
+
     def __post_init__(self) -> None:
         missing = [column for column in SCORE_COLUMNS if column not in self.scores]
         if missing:

@@ -141,7 +141,7 @@ def renew_calibration(
 ) -> None:
     """Make a calibration again that another version of the code made; its false-alarm rate stays.
 
-    A current one stays as it is, and a run that never had one still has none.
+    A current one stays as it is, and a run that never had one still has none. What killed writes left in the run goes.
 
     Parameters
     ----------
@@ -149,11 +149,18 @@ def renew_calibration(
 
     Raises
     ------
-    RunError : if it has to be made again and the data set of the training is not there.
+    RunError : if it has to be made again and the data set of the training is not there, or the run stays as it is.
     """
+    if run.writable():
+        remove_dead(run.folder)
     stored = run.stored_calibration()
     if not stored or is_current("calibration", stored):
         return
+    if not run.writable():
+        raise RunError(
+            f"the calibration of '{run.folder}' was made by another version of medgen, and nothing is written into the run here; "
+            f"`medgen report {run.folder}` makes it again"
+        )
     data = _same_data(run, datasets)
     message = f"the calibration of '{run.folder}' was made by another version of medgen and is made again"
     on_progress(Progress("calibrate", 0, 0, {}, message))
@@ -204,7 +211,6 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     24
     """
     run = open_run(run_folder)
-    remove_dead(run.folder)
     renew_calibration(run)
     calibration = run.calibration()
     if not calibration:

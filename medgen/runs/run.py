@@ -86,6 +86,7 @@ class Run:
     settings: RunSettings
     origin: Origin
     about: dict[str, str]  # versions, the command, and why the training ended
+    kept: bool = False  # it stays as it is: nothing is written into it, though that could be done
 
     @property
     def name(self) -> str:
@@ -204,7 +205,7 @@ class Run:
 
     def writable(self) -> bool:
         """Tell whether results can be kept in the run: one in an archive or on a read-only disk stays as it is."""
-        return os.access(self.folder, os.W_OK)
+        return not self.kept and os.access(self.folder, os.W_OK)
 
     def finished(self) -> bool:
         """Tell whether the training came to its end and the run is calibrated."""
@@ -258,8 +259,12 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     return run.write()
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path, kept: bool = False) -> Run:
     """Open a run folder.
+
+    Parameters
+    ----------
+    kept : nothing is to be written into it
 
     Raises
     ------
@@ -273,4 +278,4 @@ def open_run(folder: Path) -> Run:
     for place, name in ((sections.get("origin", {}), "dataset"), (sections.get("data", {}), "other")):
         place[name] = whole_address(place.get(name, ""), folder)
     origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
-    return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about)
+    return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about, kept)

@@ -79,7 +79,11 @@ def audit(
 
 
 def audit_frames(
-    data: Prepared, rows: NDArray[np.int64], scores: Mapping[str, ArrayLike], on_progress: OnProgress = no_progress
+    data: Prepared,
+    rows: NDArray[np.int64],
+    scores: Mapping[str, ArrayLike],
+    on_progress: OnProgress = no_progress,
+    seen: pd.DataFrame | None = None,
 ) -> AuditMetrics:
     """Return the audit of the frames of a split, with what models are worth without the strongest traits.
 
@@ -87,6 +91,8 @@ def audit_frames(
     ----------
     rows : of the data set
     scores : name of a model -> its raw scores of these rows, (N,)
+    seen : near-duplicates of these frames among those of a training on another data set, as the data set lists its own; None
+        where there is no such training
 
     Returns
     -------
@@ -101,7 +107,8 @@ def audit_frames(
     frames, traits = data.index.iloc[rows[kept]].reset_index(drop=True), table.loc[kept].reset_index(drop=True)
     of_models = {name: of_model[kept] for name, of_model in known.items()}
     measured = traits.drop(columns="mean_distance")
-    metrics = measure_shortcuts(frames, measured, traits["mean_distance"], of_models, _pairs(data))
+    pairs = _pairs(data) if seen is None else pd.concat([seen, _pairs(data)], ignore_index=True)
+    metrics = measure_shortcuts(frames, measured, traits["mean_distance"], of_models, pairs)
     metrics["left_out"], metrics["looked"] = why_left_out(data, table), not data.kind
     metrics["unscored"] = int((~kept).sum())
     return metrics

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
+from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
 from medgen.report.page import write_report
-from medgen.runs.run import open_run
+from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
 
 PAGE = ("report.html", "metrics.json")  # one of them is in each folder of a page
 RANKED = ("ranks.csv",)  # is in each folder of a ranking, beside files of the same names
+EVALUATED = ("shift.csv",)  # is in each folder of an evaluation on another data set, beside files of the same names
 COMPARED = ("study.toml", "runs", "pages")  # one of them is in each folder of a comparison, beside files of the same names
 REPORTS = Path("reports") / "runs"  # each run's own report is written here by default
 
@@ -36,8 +39,8 @@ def report(
     Parameters
     ----------
     runs : run folders
-    out : folder of the page, by default ``reports/runs/NAME``; scores of another data set than the run's own go there, too
-    dataset : the prepared data set, where it has moved since the training, or another one
+    out : folder of the page, by default ``reports/runs/NAME``; scores of a run that cannot be written go there, too
+    dataset : the data set of the training, where it has moved since
     split : whose frames are scored; any but "test" is for sets that have no test frames
     by : columns of the source's manifest (hospital, sex, ...) by whose values detection is measured, too
     device : "auto" takes a GPU where there is one
@@ -45,7 +48,7 @@ def report(
 
     Raises
     ------
-    RunError, DataError : if a run is not trained or its data set is gone.
+    RunError, DataError : if a run is not trained, its data set is gone, or `dataset` is another one: that is for `evaluate`.
     FolderError : if `out` holds something else, or another process writes into it.
 
     Examples
@@ -57,10 +60,21 @@ def report(
     opened = [open_run(folder) for folder in runs]
     out = out or REPORTS / "+".join(run.name for run in opened)
     results = []
-    with output_folder(out, "report", PAGE, others=(*RANKED, *COMPARED)):
+    with output_folder(out, "report", PAGE, others=(*RANKED, *EVALUATED, *COMPARED)):
         for run in opened:
             data, rows = open_split(run, dataset, split)
+            if dataset is not None:
+                _check_own(run, data, dataset)
             own = out if len(opened) == 1 else out / run.name
             how: dict[str, Any] = {"split": split, "by": by, "device": device, "runtime": runtime, "on_progress": on_progress}
             results.append(evaluate_run(run, data, rows, own, **how).results)
         return write_report(results, out)
+
+
+def _check_own(run: Run, data: Prepared, dataset: Path) -> None:
+    """Refuse another data set than that of the training; its table may have been corrected since."""
+    if data.digest != run.origin.data_digest and TABLE_CHANGED not in data.warnings:
+        raise DataError(
+            f"'{dataset}' is not the data set that '{run.folder}' was trained on; `medgen evaluate {run.folder} {dataset}` "
+            "measures the run on other frames"
+        )

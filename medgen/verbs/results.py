@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from medgen import registry
@@ -98,6 +99,7 @@ def evaluate_run(
     *,
     split: str = "test",
     by: Sequence[str] = (),
+    seen: pd.DataFrame | None = None,
     device: Device = "auto",
     runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
@@ -111,6 +113,8 @@ def evaluate_run(
     out : folder of the page; it takes the scores that are none of the run's own, see `scores_folder`
     split : "train", "val" or "test"; scores of each are kept in a folder of their own
     by : columns of the source's manifest by whose values detection is measured, too
+    seen : of frames of another data set than the run's own: which of them the training has nearly seen (`audit_frames`). What
+        speaks of the training (its log, samples, latent space, second domain) is left out then
 
     Raises
     ------
@@ -119,27 +123,32 @@ def evaluate_run(
     model = run.trained_model()
     folder = scores_folder(run, data, split, out)
     scored = score_rows(run, data, rows, folder, model=model, device=device, runtime=runtime, on_progress=on_progress)
-    metrics = _metrics(run, model, scored, out, by, device, runtime, on_progress)
-    history = run.history()
-    about = ScoredRun(run, type(model).requirements(model.config), data, split, scored.table, metrics)
+    metrics = _of_the_frames(run, scored, by, on_progress)
+    own = seen is None
+    if own:
+        metrics |= _of_the_backend(run, model, data, out, device, runtime, on_progress)
+    log = run.history()
+    about = ScoredRun(run, type(model).requirements(model.config), data, split, scored.table, metrics, external=not own)
     results = RunResults(
         name=run.name,
         backend=run.settings.backend,
         about=registry.about(run.settings.backend),
         dataset=_dataset(run, data),
         scores=scored.table,
-        history=history,
+        history=log if own else pd.DataFrame(),
         metrics=metrics,
         panels=panels(run, model, scored, chosen_by_score(scored.table)),
-        samples=draw_samples(model, N_PAGE_SAMPLES, run.settings.train.seed, device) if isinstance(model, Samples) else None,
+        samples=(
+            draw_samples(model, N_PAGE_SAMPLES, run.settings.train.seed, device) if own and isinstance(model, Samples) else None
+        ),
         settings=page_settings(run),
         provenance=run.about
-        | {"training seconds": f"{history['seconds'].max():.0f}" if len(history) else "unknown"}
+        | {"training seconds": f"{log['seconds'].max():.0f}" if len(log) else "unknown"}
         | ({"scored with": scored.made_with} if scored.made_with else {}),
         warnings=run_warnings(about),
         rejected=data.rejected(),
-        extra_figures=extra_figures(run, model, scored),
-        audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress),
+        extra_figures=extra_figures(run, model, scored) if own else [],
+        audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress, seen),
     )
     return EvaluatedRun(run, results, scored, model)
 
@@ -151,21 +160,19 @@ def page_settings(run: Run) -> dict[str, Any]:
     }
 
 
-def _metrics(
-    run: Run,
-    model: Backend,
-    scored: ScoreTable,
-    out: Path,
-    by: Sequence[str],
-    device: Device,
-    runtime: Runtime,
-    on_progress: OnProgress,
-) -> RunMetrics:
-    """Return the numbers of the page: of detection and, where the backend can do more, of that."""
-    data = scored.data
+def _of_the_frames(run: Run, scored: ScoreTable, by: Sequence[str], on_progress: OnProgress) -> RunMetrics:
+    """Return the numbers of detection and localisation."""
     maps = score_maps(scored, positions) if len(positions := with_known_truth(scored)) else None
-    metrics = evaluate(scored.table, maps, run.threshold(), subgroups(data, scored.rows, by))
+    metrics = evaluate(scored.table, maps, run.threshold(), subgroups(scored.data, scored.rows, by))
     metrics["localisation"] = localise(run, scored, metrics["pixel"], on_progress)
+    return metrics
+
+
+def _of_the_backend(
+    run: Run, model: Backend, data: Prepared, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress
+) -> RunMetrics:
+    """Return the numbers of what the backend can do besides detection: "control", "distribution", "transfer", "path_length"."""
+    metrics: RunMetrics = {}
     if controlled := control(run):
         metrics["control"] = controlled
     if isinstance(model, Samples):

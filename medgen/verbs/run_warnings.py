@@ -25,6 +25,7 @@ class ScoredRun(NamedTuple):
     requirements : of the training batches of its backend
     split : whose frames the scores are of
     metrics : of these scores, as the page shows them
+    external : whether the frames are known to be of another data set, which the page is about
     """
 
     run: Run
@@ -33,6 +34,7 @@ class ScoredRun(NamedTuple):
     split: str
     scores: pd.DataFrame
     metrics: Mapping[str, Any]
+    external: bool = False
 
 
 def run_warnings(scored: ScoredRun) -> list[str]:
@@ -51,13 +53,13 @@ def _training_saw_more_than_normal_frames(scored: ScoredRun) -> str:
 
 
 def _frames_are_no_test_frames(scored: ScoredRun) -> str:
-    if scored.split == "test":
+    if scored.split == "test" or scored.external:
         return ""
     return f"What is called test here are frames of split “{scored.split}”, which the training may have seen."
 
 
 def _frames_are_of_another_data_set(scored: ScoredRun) -> str:
-    if scored.data.digest == scored.run.origin.data_digest:
+    if scored.external or scored.data.digest == scored.run.origin.data_digest:
         return ""
     if TABLE_CHANGED in scored.data.warnings:
         return "The table of the data set (index.csv) was changed after the training; what it says now counts here."
@@ -69,7 +71,7 @@ def _frames_are_shown_otherwise(scored: ScoredRun) -> str:
 
 
 def _splits_share_near_duplicates(scored: ScoredRun) -> str:
-    if not (leaks := len(scored.data.leaks())):
+    if scored.external or not (leaks := len(scored.data.leaks())):  # frames of its other splits taught this run nothing
         return ""
     return (
         f"Near-duplicate frames stand in different splits ({leaks} {'pair' if leaks == 1 else 'pairs'}); they are listed in "
@@ -79,7 +81,7 @@ def _splits_share_near_duplicates(scored: ScoredRun) -> str:
 
 def _splits_divide_groups(scored: ScoredRun) -> str:
     counts = scored.data.divided_groups()["reason"].value_counts().to_dict()
-    if not counts:
+    if scored.external or not counts:
         return ""
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
     return f"The splits of the source divide what belongs together ({kinds}), so that the test is too easy; leaks.csv lists it."

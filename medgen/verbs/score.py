@@ -28,7 +28,13 @@ MAPPED = ("maps.json",)  # is in each folder of `medgen maps`, beside scores
 
 
 def open_input(
-    run: Run, input_path: Path, out: Path, split: Split | None = None, on_progress: OnProgress = no_progress, video: str = ""
+    run: Run,
+    input_path: Path,
+    out: Path,
+    split: Split | None = None,
+    on_progress: OnProgress = no_progress,
+    video: str = "",
+    assume: Literal["", "normal"] = "",
 ) -> tuple[Prepared, NDArray[np.int64]]:
     """Open the frames that a run is to look at; return their data set and the rows that are meant.
 
@@ -38,26 +44,29 @@ def open_input(
         run's own were
     split : another one of the data set
     video : which frames of raw videos (`PrepareSettings.video`); "" for those that the run's own data set would have
+    assume : label of raw frames that their source leaves unlabelled
 
     Raises
     ------
     RunError, DataError : if the run is not trained, the frames do not fit it, or there are none.
     """
     run.require_weights()
-    data = _open_frames(run, input_path, out, on_progress, video)
+    data = _open_frames(run, input_path, out, on_progress, video, assume)
     if warning := shown_otherwise(run, data):
         on_progress(Progress("open", 0, 0, {}, f"warning: {warning}"))
     return data, chosen_rows(data, input_path, split)
 
 
-def _open_frames(run: Run, input_path: Path, out: Path, on_progress: OnProgress, video: str) -> Prepared:
+def _open_frames(
+    run: Run, input_path: Path, out: Path, on_progress: OnProgress, video: str, assume: Literal["", "normal"]
+) -> Prepared:
     if is_prepared(input_path) or is_address(input_path):
         return _alone(run, open_for(run, input_path), out)
     if run.origin.kind:
         return _alone(run, open_for(run, f"folder:{input_path}"), out)
     own = run.origin.prepare
     shown = own.intensity_range or ()  # as the run's own frames were shown, never as the new ones ask for
-    chosen = {"copies": 0, "assume": "", "intensity_range": shown, "video": video or own.video}
+    chosen = {"copies": 0, "all_test": True, "assume": assume, "intensity_range": shown, "video": video or own.video}
     every_moment = {"video_alike": 0.0}  # has a score, whether it is like the one before or not
     settings = PrepareSettings.parse({**own.model_dump(), **chosen, **every_moment}, "score")
     prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)

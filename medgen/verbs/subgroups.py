@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.layouts.manifest import read_column
@@ -15,16 +16,21 @@ from medgen.errors import DataError
 from medgen.report.groups import size_classes
 
 BLOCK = 256  # masks read at once
+KNOWN: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {  # of every data set, with a manifest or without
+    "group": lambda index: index["group"].tolist(),
+    "folder": lambda index: [PurePosixPath(path).parts[0] if "/" in path else "" for path in index["path"]],
+}
 
 
 def subgroups(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = ()) -> dict[str, Sequence[str]]:
     """Return the groups of frames in each way that the data allow: "folder", "size of the finding", and each column.
 
-    Folders that say no more than the findings are left out.
+    Folders that say no more than the findings are left out. Two columns need no manifest: "group", and "folder", which is then
+    the outermost folder of each frame (a folder for each centre, above those of the classes).
 
     Raises
     ------
-    DataError : if a column is asked for and the source has no manifest with it any more.
+    DataError : if another column is asked for and the source has no manifest with it any more.
     """
     index = data.index.iloc[rows]
     folders = [str(PurePosixPath(path).parent) for path in index["path"]]
@@ -38,9 +44,24 @@ def subgroups(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = 
         known = index["annotated"].to_numpy() == 1
         groups["size of the finding"] = size_classes(np.where(known & (shares > 0), shares, np.nan).tolist())
     for column in columns:
-        values = _column(data, column)
-        groups[column] = [values.get(path.partition("#")[0], "") for path in index["path"]]
+        if column in KNOWN:
+            groups[column] = KNOWN[column](index)
+        else:
+            values = _column(data, column)
+            groups[column] = [values.get(path.partition("#")[0], "") for path in index["path"]]
     return groups
+
+
+def check_columns(data: Prepared, columns: Sequence[str]) -> None:
+    """Refuse columns that frames cannot be grouped by, before hours go into scores.
+
+    Raises
+    ------
+    DataError : as `subgroups`.
+    """
+    for column in columns:
+        if column not in KNOWN:
+            _column(data, column)
 
 
 def _column(data: Prepared, column: str) -> Mapping[str, str]:
