@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from io import BytesIO
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
+import PIL.Image
 import pydicom
 import pytest
 from commands import ONE_EPOCH, fail, succeed
-from writers import dicom, save, sequence
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+from writers import DRAW, dicom, save, sequence
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.writers.deidentify import burned_in
@@ -122,12 +127,57 @@ def test_letters_beside_the_field_of_view_are_blanked_without_regions() -> None:
     assert blank[40:52, 10:70].all() and not blank[60:180, 150:270].any()
 
 
+def test_maps_of_compressed_endoscopy_are_made_of_copies_without_its_letters(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("dicomanonymizer", reason="needs `pip install 'medgen[deidentify]'`")
+    frame = np.zeros((160, 240, 3), dtype=np.uint8)
+    frame[10:150, 80:230] = DRAW.integers(0, 12, (140, 150, 1)) + np.array([150, 80, 60])
+    frame[40:50, 10:60] = 250
+    buffer = BytesIO()
+    PIL.Image.fromarray(frame).save(buffer, "JPEG", quality=95)
+    ds = dicom(frame, "YBR_FULL_422", syntax=JPEGBaseline8Bit, Modality="ES", PixelData=encapsulate([buffer.getvalue()]))
+    (tmp_path / "in").mkdir()
+    ds.save_as(tmp_path / "in" / "a.dcm", enforce_file_format=True)
+    assert "1 maps" in succeed("maps", run, tmp_path / "in", "--out", tmp_path / "out", "--level", "0.01", "--deidentify")
+    (copy,) = copies(tmp_path / "out")
+    assert copy.pixel_array[40:50, 10:60].max() <= 8 < copy.pixel_array[60:100, 100:200].min()
+    assert len(list((tmp_path / "out" / "original").iterdir())) == 1
+
+
 def test_a_file_of_another_format_is_refused(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("dicomanonymizer", reason="needs `pip install 'medgen[deidentify]'`")
     (tmp_path / "in").mkdir()
     save(tmp_path / "in" / "a.png", np.zeros((8, 8, 3), dtype=np.uint8))
     told = fail("maps", run, tmp_path / "in", "--out", tmp_path / "out", "--deidentify")
     assert told.endswith("a.png' is no DICOM file; --deidentify takes DICOM files alone")
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("place", [".", "deidentified", "original"])
+def test_input_among_the_results_is_refused_and_they_stay(run: Path, out: Path, place: str) -> None:
+    before = listing(out)
+    told = fail("maps", run, out / place, "--out", out, "--deidentify")
+    assert "--deidentify would read what it writes" in told and listing(out) == before
+
+
+def test_results_inside_of_the_input_are_refused(run: Path, source: Path) -> None:
+    told = fail("maps", run, source, "--out", source / "maps", "--deidentify")
+    assert "--deidentify would read what it writes" in told and not list(source.rglob("maps/*"))
+
+
+@pytest.mark.parametrize("damage", [b"no DICOM", b"\0" * 128 + b"DICM" + b"\0" * 64])
+def test_a_refused_call_keeps_the_results_of_the_one_before(
+    run: Path, source: Path, out: Path, tmp_path: Path, damage: bytes
+) -> None:
+    copytree(source, tmp_path / "in")
+    (last := tmp_path / "in" / "z.dcm").write_bytes(damage)
+    if b"DICM" in damage:  # read as far as its pixels, which are not there in full
+        plant(last, 3, np.zeros((64, 64), dtype=np.uint8))
+        last.write_bytes(last.read_bytes()[:-100])
+    before = listing(out)
+    assert "z.dcm" in fail("maps", run, tmp_path / "in", "--out", out, "--deidentify") and listing(out) == before
 
 
 def test_the_missing_library_is_named(run: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

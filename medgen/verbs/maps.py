@@ -16,7 +16,7 @@ from medgen.data.images import read_images
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.sampling import Sampling
 from medgen.data.scorable import is_scored, left_out, scorable
-from medgen.data.writers.deidentify import deidentify as write_deidentified
+from medgen.data.writers.deidentify import deidentified
 from medgen.data.writers.export import (
     RESEARCH,
     MapFormat,
@@ -137,7 +137,7 @@ def maps(
     share, raw = _parse(level)
     with output_folder(out, "maps", MAPPED):
         if deidentify:
-            input_path = _deidentified(input_path, out, blank_text)
+            input_path = deidentified(input_path, out, blank_text)
         data, rows = open_input(run, input_path, out, split, on_progress)
         originals = find_originals(data, rows)
         kinds = _kinds(originals, form)
@@ -156,16 +156,6 @@ def maps(
         made_by = {"smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
         write_json(out / MAPPED[0], asdict(written) | made_by)
         return written
-
-
-def _deidentified(source: Path, out: Path, blank_text: bool | None) -> Path:
-    """Write copies that name nobody; nothing of a call before stays, as it may name somebody."""
-    if (copies := (out / "deidentified").resolve()) in (source.resolve(), *source.resolve().parents):
-        raise DataError(f"'{source}' is what --deidentify would write into; choose another --out")
-    remove_earlier(out, "deidentified")
-    write_deidentified(source, copies, blank_text)
-    remove_earlier(out, "original", "overlays", "prepared")
-    return copies
 
 
 def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | None, MapFormat], on_progress: OnProgress) -> int:
