@@ -6,9 +6,10 @@ step alone, so that an interrupted training goes on with the very batches that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from torch import Tensor
 from medgen.data.augment import NO_AUGMENTATION, AugmentSettings, Draws, draw
 from medgen.data.augmented import apply
 from medgen.data.native.addresses import ReadSettings
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, Rows
 from medgen.data.preparing.splits import UNUSED
 from medgen.data.scorable import left_out, scorable
 from medgen.errors import DataError
 from medgen.files import let_go
-from medgen.types import LABELS, Batch, DataRequirements, sent
+from medgen.held import Held, fits, taken
+from medgen.types import LABELS, Batch, DataRequirements
 
 Overlay = Literal["mask", "common", "keep"]
 
@@ -40,6 +42,9 @@ class DataSettings(ReadSettings):
     other: str = ""  # address of a second domain's data set; "" takes the frames of split "unused"
     epoch_frames: int = Field(0, ge=0, le=10**9)  # that make an epoch, drawn at random each time; 0 = every frame once
     per_class: int = Field(0, ge=0, le=10**9)  # train on so many frames of each finding, chosen by the seed; 0 = all
+    hold: Literal["auto", "always", "never"] = (
+        "auto"  # training frames stay on the device; "auto": of a GPU where they fit (held.py)
+    )
 
 
 def make_batch(
@@ -63,9 +68,9 @@ def make_batch(
     -------
     Batch of B frames (B, C, S, S). Of a data set of pairs, `Batch.other` holds the other frame of each pair.
     """
-    image, other = (None if frames is None else _to_tensor(frames[rows], device) for frames in (data.frames, data.others))
+    image, other = (None if frames is None else _to_tensor(taken(frames, rows, device)) for frames in (data.frames, data.others))
     assert image is not None
-    valid = sent(torch.from_numpy(data.valid[rows])[:, None], device)  # (B, 1, S, S)
+    valid = taken(data.valid, rows, device)[:, None]  # (B, 1, S, S)
     valid = torch.ones_like(valid) if overlay == "keep" else valid
     mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
     codes = {label: code for code, label in enumerate(LABELS)}
@@ -77,9 +82,9 @@ def make_batch(
     return Batch(image.mul_(valid), valid, torch.from_numpy(rows), label, mask, other, finding).to(device)
 
 
-def _to_tensor(frames: NDArray[np.uint8], device: torch.device | str) -> Tensor:
-    """Return frames in [0, 1], channels first."""
-    return sent(torch.from_numpy(frames), device).permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, C) -> (B, C, S, S)
+def _to_tensor(frames: Tensor) -> Tensor:
+    """Return uint8 frames in [0, 1], channels first."""
+    return frames.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, C) -> (B, C, S, S)
 
 
 def second_domain(data: Prepared, second: Prepared | None, overlay: Overlay = "mask") -> tuple[Prepared, NDArray[np.int64]]:
@@ -165,6 +170,7 @@ class TrainingBatches:
             raise DataError(f"'{data.address}' has no normal training frames; {remedy}")
         if settings.per_class:
             self.rows = self._balanced(settings.per_class)
+        self._held: dict[torch.device, tuple[Prepared, Prepared | None]] = {}
 
     def _balanced(self, count: int) -> NDArray[np.int64]:
         """Return `count` rows of each finding, chosen by the seed."""
@@ -196,17 +202,17 @@ class TrainingBatches:
         device : where the batches are augmented and stay
         """
         order = np.random.default_rng([self.seed, 1, number]).permutation(self.rows)
-        size = self.settings.batch_size
+        size, (own, second) = self.settings.batch_size, self._on(torch.device(device))
         for step in range(start, len(self)):
             rows = order[step * size : (step + 1) * size]
-            batch = make_batch(self.data, rows, self.settings.overlay, self.classes, device)
+            batch = make_batch(own, rows, self.settings.overlay, self.classes, device)
             draws = draw(self.augment, len(batch), np.random.default_rng([self.seed, 2, number, step]))
             image, valid = self._augmented(batch.image, batch.valid, draws)
             other = None
             if self.requirements.other == "pair" and batch.other is not None:
                 other, _ = self._augmented(batch.other, batch.valid, draws)
-            elif self.requirements.other == "pool":
-                other = self._draw_second(len(batch), number, step, device)
+            elif second is not None:
+                other = self._draw_second(second, len(batch), number, step, device)
             yield Batch(image, valid, batch.index, other=other, finding=batch.finding)
 
     def second(self, n: int) -> Tensor | None:
@@ -220,13 +226,34 @@ class TrainingBatches:
     def _augmented(self, image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         return apply(image, valid, draws) if self.augment.enabled else (image, valid)
 
-    def _draw_second(self, n: int, number: int, step: int, device: torch.device | str) -> Tensor:
+    def _on(self, device: torch.device) -> tuple[Prepared, Prepared | None]:
+        """Return the data sets of the training frames and of the second domain, if any, on the device where they are to stay."""
+        if device not in self._held:
+            used = [(self.data, self.rows), *([self.pool] if self.requirements.other == "pool" else [])]
+            wanted = sum(len(rows) * math.prod(array.shape[1:]) for data, rows in used for array in _arrays(data).values())
+            hold = self.settings.hold == "always" or (self.settings.hold == "auto" and fits(wanted, device))
+            first, *rest = [_held(data, rows, device) if hold else data for data, rows in used]
+            self._held[device] = first, rest[0] if rest else None
+        return self._held[device]
+
+    def _draw_second(self, data: Prepared, n: int, number: int, step: int, device: torch.device | str) -> Tensor:
         """Return n random frames of the second domain (n, C, S, S), augmented; none twice unless there are fewer than n."""
-        data, rows = self.pool
+        _, rows = self.pool
         rng = np.random.default_rng([self.seed, 4, number, step])
         chosen = rng.choice(rows, n, replace=n > len(rows))
         batch = make_batch(data, chosen, self.settings.overlay, device=device)
         return self._augmented(batch.image, batch.valid, draw(self.augment, n, rng))[0]
+
+
+def _held(data: Prepared, rows: NDArray[np.int64], device: torch.device) -> Prepared:
+    held: dict[str, Any] = {name: Held(array, rows, device) for name, array in _arrays(data).items()}
+    return replace(data, **held)
+
+
+def _arrays(data: Prepared) -> dict[str, Rows[Any]]:
+    """Return what batches are made of, a byte an element, by the names of its fields."""
+    arrays = {"frames": data.frames, "valid": data.valid, "others": data.others}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 class FixedBatches:
