@@ -21,7 +21,7 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
 from medgen.engine.ahead import ahead
-from medgen.engine.device import move_model, seed_all
+from medgen.engine.device import compile_nets, move_model, seed_all
 from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
 from medgen.engine.exact import exact_float32
 from medgen.engine.player import PlayerOptimizer
@@ -61,7 +61,7 @@ class Fit:
         self.settings, self.fabric, self.folder = settings, fabric, folder
         self.position = Position()
         seed_all(settings.seed)
-        move_model(model, fabric.device)
+        compile_nets(move_model(model, fabric.device), settings.compile)
         self.optimizers = {name: PlayerOptimizer(player) for name, player in model.players.items()}
         self.schedule = Schedule(model.stages, settings.epochs)
         self.means = {"epoch": Means(), "steps": Means()}  # of this epoch, and since the last row of steps.csv

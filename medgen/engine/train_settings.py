@@ -16,6 +16,9 @@ class TrainSettings(Settings):
     epochs: int = Field(100, ge=1, le=10**6)
     seed: int = Field(0, ge=0, lt=SEEDS)
     precision: Precision = "auto"
+    compile: Literal["", "inductor", "cudagraphs", "aot_eager", "eager"] = (
+        ""  # the nets by torch.compile, with this backend of it
+    )
     early_stopping: int = Field(50, ge=0, le=10**6)  # epochs without a better validation loss; 0 = never
     choose: Literal["loss", "synthetic"] = "loss"  # the best weights by: the validation loss, or how well they tell validation
     # frames with a foreign patch from those without (of the last stage; neither needs a label)
