@@ -97,10 +97,10 @@ class Batches:
         yield training_batch(seed=7)
 
 
-def make_fit(folder: Path, model: Backend | None = None, steps: int = 3, **settings: Any) -> Fit:
+def make_fit(folder: Path, model: Backend | None = None, steps: int = 3, kind: type[Fit] = Fit, **settings: Any) -> Fit:
     """Return a training of four epochs, or as the settings say."""
     chosen = TrainSettings(**({"epochs": 4, "precision": "float32", **settings}))
-    return Fit(model or quick_vae(), Batches(steps), Batches(), chosen, make_fabric(DEVICE.type, chosen.precision), folder)
+    return kind(model or quick_vae(), Batches(steps), Batches(), chosen, make_fabric(DEVICE.type, chosen.precision), folder)
 
 
 def after(steps: int) -> Callable[[], bool]:

@@ -22,8 +22,9 @@ from medgen import api, registry
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
-from medgen.engine.fit import STATE, WEIGHTS
+from medgen.engine.fit import STATE, WEIGHTS, Fit
 from medgen.engine.score import score_batches
+from medgen.types import Batch
 
 STEPS_AN_EPOCH, EPOCHS = 2, 3
 HALF = STEPS_AN_EPOCH * EPOCHS // 2  # falls into the middle of an epoch
@@ -68,7 +69,7 @@ def contract(setting: Setting) -> Outcome:
 
 
 def backend(name: str, setting: Setting) -> Outcome:
-    """Train a backend for a few steps, score on the device and on the CPU, save and load, stop and resume."""
+    """Train a backend for a few steps, none of which waits for the device; score there and on the CPU, save and load, resume."""
     folder = setting.out / name
     with deterministic():
         whole = trained(name, folder / "whole")
@@ -80,6 +81,7 @@ def backend(name: str, setting: Setting) -> Outcome:
     size = float(scores["cpu"].abs().max().clamp_min(1e-12))
     off = float((scores["device"] - scores["cpu"]).abs().max()) / size
     resumed_by, allowed = resume_gap(name, folder)
+    waits = waiting(name, folder / "waiting")
     numbers = {"score_off": off, "resume_gap": resumed_by, "allowed_gap": allowed}
     text = f"score off by {off:.0e}, resumed weights by {resumed_by:.0e}"
     problems = [
@@ -87,6 +89,7 @@ def backend(name: str, setting: Setting) -> Outcome:
         *([f"score off by {off:.1e}, {CLOSE} allowed"] if not off <= CLOSE else []),
         *(["loaded weights score otherwise"] if not torch.equal(scores["loaded"], scores["device"]) else []),
         *([f"resumed weights off by {resumed_by:.1e}, {allowed:.1e} allowed"] if not resumed_by <= allowed else []),
+        *([f"a training step waits for the device: {waits}"] if waits else []),
     ]
     return Outcome(text, numbers, "; ".join(problems))
 
@@ -107,6 +110,34 @@ def trained(name: str, folder: Path, stop_after: int | None = None, go_on: bool 
         fit.resume()
     fit.run(lambda row: None, stop=(lambda: False) if stop_after is None else after(stop_after))
     return model
+
+
+class Unwaiting(Fit):
+    """A training whose steps may not wait for a GPU: who asks for a number within one gets an error."""
+
+    def _step(self, batch: Batch, epochs: float) -> None:
+        gpu = self.fabric.device.type == "cuda"
+        if gpu:
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            super()._step(batch, epochs)
+        finally:
+            if gpu:
+                torch.cuda.set_sync_debug_mode("default")
+
+
+def waiting(name: str, folder: Path) -> str:
+    """Return what in a training step waits for the device, one line, or "" where nothing does; on a CPU nothing can tell."""
+    model = narrowed(name)
+    try:
+        make_fit(folder, model, 2 * STEPS_AN_EPOCH, kind=Unwaiting, epochs=1, precision="auto", early_stopping=0).run(
+            lambda row: None
+        )
+    except RuntimeError as error:
+        if "synchroniz" not in str(error):
+            raise
+        return str(error).splitlines()[0]
+    return ""
 
 
 def scored(model: Backend, device: torch.device) -> Tensor:
