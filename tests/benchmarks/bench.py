@@ -41,6 +41,7 @@ ROWS = {
     "scoring-dfm": Row("dfm_scoring.py", ("OUT/dfm", "OUT/data448"), ("dfm",)),
     "scoring-raw": Row("raw_scoring.py", (str(FRAMES), "OUT/endovae", "OUT/data96"), ("endovae",)),
     "memory": Row("memory.py"),
+    "memory-prepare": Row("prepare_memory.py"),
     "training": Row("training_overhead.py"),
     "training-rivals": Row("training_rivals.py", ("OUT/data96",), ("endovae",)),
     "start-up": Row("start_up.py", ("OUT/endovae", "OUT/data96", str(FRAME)), ("endovae",)),
