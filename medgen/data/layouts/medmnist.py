@@ -56,12 +56,17 @@ def recognises(source: Path) -> bool:
 def _files(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if _is_medmnist(source) else []
+    found = []
     try:
-        inside = sorted(child for child in source.iterdir() if child.is_dir() or is_image(child))
-        inside = [child for child in inside if not child.name.startswith(".")]
+        for child in source.iterdir():
+            if child.name.startswith(".") or not (child.is_dir() or is_image(child)):
+                continue
+            if child.suffix != ".npz" or not _is_medmnist(child):  # of a million files in a folder, the first says it mostly
+                return []
+            found.append(child)
     except OSError:
         return []
-    return inside if inside and all(path.suffix == ".npz" and _is_medmnist(path) for path in inside) else []
+    return sorted(found)
 
 
 def _is_medmnist(path: Path) -> bool:

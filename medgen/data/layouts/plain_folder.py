@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from medgen.data.source_file import Listing
@@ -15,7 +16,10 @@ MEANING = "images in one folder, without classes"
 def recognises(source: Path) -> bool:
     """Tell a folder that has none in it but hidden ones."""
     try:
-        return source.is_dir() and not any(child.is_dir() and not child.name.startswith(".") for child in source.iterdir())
+        if not source.is_dir():
+            return False
+        with os.scandir(source) as entries:  # which knows what is a folder without looking at each file
+            return not any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
     except OSError:  # whoever reads the folder says what is wrong with it
         return False
 
