@@ -49,7 +49,7 @@ def read_trusted(path: Path) -> bytes:
     if digest not in _trusted:
         raise MedgenError(
             f"'{path}' is a program, which may do anything when it is read; weights alone may not: give them as "
-            "efficientnet-lite0@FILE.safetensors or timm:NAME@FILE.safetensors. "
+            "efficientnet-lite0@FILE.safetensors or timm:NAME@FILE.safetensors, or a net as file:NET.onnx. "
             f"If you trust who made it: medgen --trust-code {digest} ..."
         )
     return content

