@@ -41,6 +41,7 @@ def _metrics(metrics: RunMetrics) -> str:
         deviation = f" +- {number(entry.std)}" if entry.std is not None else ""
         interval = f"{number(entry.low)} to {number(entry.high)}" if entry.low is not None or entry.high is not None else ""
         rows.append((title, number(entry.value) + deviation, interval))
+    rows += _grouped(metrics)
     by_label = metrics.get("unscored") or {}
     unscored = by_label.get("normal", 0) + by_label.get("abnormal", 0) + by_label.get("unlabelled", 0)
     lines = [align(rows)]
@@ -66,6 +67,22 @@ def external_lines(path: Path) -> str:
     if reason := external["seen"]["reason"]:
         lines.append(f"near-duplicates in the training were not looked for: {reason}")
     return "\n".join(lines)
+
+
+def _grouped(metrics: RunMetrics) -> list[tuple[str, ...]]:
+    """Return rows on patients, videos and volumes, and on findings one by one."""
+    found = [
+        (f"AUROC by {kind}, {way['title']}", way["auroc"])
+        for kind, groups in (metrics.get("group_scores") or {}).items()
+        for way in groups["ways"]
+    ]
+    at = {row["false_marks"]: row["sensitivity"] for row in (metrics.get("lesions") or {}).get("froc", [])}
+    found += [(f"Findings hit at {rate:g} false marks per frame", at[rate]) for rate in (0.5, 1.0) if rate in at]
+    intervals = ((title, entry, entry.get("low") is not None) for title, entry in found)
+    return [
+        (title, number(entry["value"]), f"{number(entry['low'])} to {number(entry['high'])}" if known else "")
+        for title, entry, known in intervals
+    ]
 
 
 def number(value: float | None) -> str:

@@ -189,14 +189,3 @@ def test_rows_of_other_code_are_measured_again(scored: ScoreTable, tmp_path: Pat
     before = [ask(), ask()]
     monkeypatch.setattr(localisation, "made_by", lambda kind: "baselines 2")
     assert before == ["first", "first"] and ask() == "second"
-
-
-def test_no_label_or_mask_of_a_test_frame_changes_a_map_or_where_it_is_cut(scored: ScoreTable) -> None:
-    data = scored.data
-    test = (data.index["split"] == "test").to_numpy()
-    exchanged = data.index["label"].where(~test, data.index["label"].map({"normal": "abnormal", "abnormal": "normal"}))
-    other = replace(data, index=data.index.assign(label=exchanged), masks=~np.asarray(data.masks))
-    frames, valid = data.frames[scored.rows], np.asarray(data.valid[scored.rows])
-    for way, again in zip(no_model_maps(data), no_model_maps(other), strict=True):
-        np.testing.assert_array_equal(way.draw(frames, valid), again.draw(frames, valid))
-        assert normal_levels(way, data) == normal_levels(again, other)

@@ -27,6 +27,7 @@ import medgen
 from medgen import api, registry
 from medgen.data.prepared import PrepareSettings, open_prepared, read_table
 from medgen.files import write_csv
+from medgen.runs.no_model_maps import no_model_maps, normal_levels
 
 SPLITS = ["train"] * 8 + ["unused"] * 8 + ["val"] * 16 + ["test"] * 12
 FUSED = ["scoring.flips=true", 'scoring.fuse=["*"]']  # a score that is made of the components alone
@@ -100,6 +101,15 @@ def test_the_labels_of_another_data_set_change_no_score_decision_or_threshold_of
     pd.testing.assert_frame_equal(first[decided], second[decided], check_exact=True)
     values = [json.loads(page.with_name("metrics.json").read_text())["threshold"]["value"] for page in pages]
     assert values[0] == values[1] and (run / "calibration.json").read_bytes() == before
+
+
+def test_the_labels_of_test_frames_change_no_map_without_a_model(datasets: tuple[Path, Path]) -> None:
+    true, exchanged = map(open_prepared, datasets)
+    rows = true.rows("test")
+    for way, again in zip(no_model_maps(true), no_model_maps(exchanged), strict=True):
+        drawn = [each.draw(true.frames[rows], true.valid[rows]) for each in (way, again)]
+        np.testing.assert_array_equal(*drawn)
+        assert normal_levels(way, true) == normal_levels(again, exchanged)
 
 
 # what trains, calibrates and scores

@@ -6,7 +6,7 @@ None is a number that is undefined or was not measured. A section is empty, or a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -137,35 +137,6 @@ class BootstrapSettings(TypedDict, total=False):
     seed: int
 
 
-class MapRow(TypedDict):
-    """Maps that no model made, and how well they find pixels: key of a measure -> interval."""
-
-    name: str
-    title: str
-    measures: dict[str, IntervalValues]
-
-
-class AgainstBest(TypedDict):
-    """The model minus the best maps that no model made, paired draw by draw; `above` where the interval lies above 0."""
-
-    best: str  # title of those maps
-    value: float | None
-    low: float | None
-    high: float | None
-    above: bool
-
-
-class LocalisationMetrics(TypedDict, total=False):
-    """Intervals of the pixel measures, and the same measures of maps that no model made; {} where there are no maps or masks."""
-
-    bootstrap: BootstrapSettings
-    model: dict[str, IntervalValues]
-    baselines: list[MapRow]
-    against: dict[str, AgainstBest]  # by measure
-    warning: str  # a sentence where the model is not above the best of them, or ""
-    left_out: str  # which of them lack and why, or ""
-
-
 class DistributionMetrics(TypedDict, total=False):
     """How far samples are from real frames by each net that measured them; `reason` says why none did."""
 
@@ -249,7 +220,9 @@ class RunMetrics(TypedDict, total=False):
     components: dict[str, dict[str, IntervalValues]]  # score component -> measure -> interval
     classes: dict[str, ClassifierMetrics]  # by classifier
     pixel: dict[str, float | None]
-    localisation: LocalisationMetrics  # what stands beside the numbers of "pixel"
+    localisation: Mapping[str, Any]  # beside "pixel", and the next two: see `localisation.local_metrics`
+    group_scores: Mapping[str, Mapping[str, Any]]  # kind of group (patient, video, ...) -> how its groups are told apart
+    lesions: Mapping[str, Any]
     quality: dict[str, dict[str, MeanValues]]  # label -> measure -> mean
     threshold: ThresholdMetrics
     findings: list[FindingMetrics]

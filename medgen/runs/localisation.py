@@ -13,11 +13,14 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.errors import MedgenError
 from medgen.files import cache_folder, replacing, short_digest
+from medgen.metrics.froc import Marks, find_marks, joined
 from medgen.metrics.units import statistical_units
 from medgen.outputs.leftovers import OLD, remove_dead
 from medgen.report.localisation.baselines import MeasuredMaps, compare_maps, measure_maps, pack, unpack
-from medgen.report.run_metrics import LocalisationMetrics
+from medgen.report.localisation.lesions import measure_lesions
+from medgen.report.localisation.local_metrics import LesionMetrics, LocalisationMetrics
 from medgen.runs.datasets import open_trained_on
+from medgen.runs.lesion_sizes import diameters
 from medgen.runs.no_model_maps import NoModelMap, no_model_maps, normal_levels
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
@@ -76,6 +79,21 @@ def localise(
     baselines = cached_baselines(scored.data, normals, rows, units, on_progress)
     lacking = "" if "prior" in baselines else NO_NORMALS
     return compare_maps(model, baselines, left_out=lacking)
+
+
+def find_lesions(run: Run, scored: ScoreTable) -> LesionMetrics:
+    """Return which findings the maps of a run mark where they are cut at the level of its calibration; {} where that lacks."""
+    level, positions = run.threshold().get("pixel_level"), with_known_truth(scored)
+    if level is None or not len(positions):
+        return {}
+    parts: list[Marks] = []
+    done = 0
+    for maps, masks, valid in score_maps(scored, positions):
+        parts.append(find_marks(maps, masks, valid, level, done))
+        done += len(maps)
+    marks, rows = joined(parts), scored.rows[positions]
+    units = statistical_units(scored.data.index["group"].iloc[rows])
+    return measure_lesions(marks, len(rows), units, level, diameters(scored.data, rows[marks.lesion_frame], marks.pixels))
 
 
 def cached_baselines(

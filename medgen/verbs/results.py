@@ -7,6 +7,7 @@ page says about the run. The model is built and loaded once and handed to everyt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import check_fits, open_trained_on
-from medgen.runs.localisation import localise, score_maps, with_known_truth
+from medgen.runs.group_scores import grouped_scores, validation_scorer
+from medgen.runs.localisation import find_lesions, localise, score_maps, with_known_truth
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable, score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
@@ -38,7 +40,7 @@ from medgen.verbs.figures.capability_figures import control, extra_figures
 from medgen.verbs.figures.frame_panels import chosen_by_score, panels
 from medgen.verbs.figures.styles import path_length
 from medgen.verbs.run_warnings import ScoredRun, run_warnings
-from medgen.verbs.subgroups import subgroups
+from medgen.verbs.subgroups import kinds_of_groups, subgroups
 from medgen.verbs.transfer import transfer
 
 N_MEASURED = 500  # samples whose distance from real frames is measured where nobody has measured any
@@ -124,6 +126,8 @@ def evaluate_run(
     folder = scores_folder(run, data, split, out)
     scored = score_rows(run, data, rows, folder, model=model, device=device, runtime=runtime, on_progress=on_progress)
     metrics = _of_the_frames(run, scored, by, on_progress)
+    scorer = validation_scorer(run, model, out, device, on_progress)
+    metrics["group_scores"] = grouped_scores(run, scored, partial(kinds_of_groups, columns=by), scorer)
     own = seen is None
     if own:
         metrics |= _of_the_backend(run, model, data, out, device, runtime, on_progress)
@@ -165,6 +169,7 @@ def _of_the_frames(run: Run, scored: ScoreTable, by: Sequence[str], on_progress:
     maps = score_maps(scored, positions) if len(positions := with_known_truth(scored)) else None
     metrics = evaluate(scored.table, maps, run.threshold(), subgroups(scored.data, scored.rows, by))
     metrics["localisation"] = localise(run, scored, metrics["pixel"], on_progress)
+    metrics["lesions"] = find_lesions(run, scored)
     return metrics
 
 

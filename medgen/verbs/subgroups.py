@@ -14,6 +14,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.source_file import MANIFEST
 from medgen.errors import DataError
 from medgen.report.groups import size_classes
+from medgen.runs.group_scores import group_kinds
 
 BLOCK = 256  # masks read at once
 KNOWN: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {  # of every data set, with a manifest or without
@@ -44,12 +45,27 @@ def subgroups(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = 
         known = index["annotated"].to_numpy() == 1
         groups["size of the finding"] = size_classes(np.where(known & (shares > 0), shares, np.nan).tolist())
     for column in columns:
-        if column in KNOWN:
-            groups[column] = KNOWN[column](index)
-        else:
-            values = _column(data, column)
-            groups[column] = [values.get(path.partition("#")[0], "") for path in index["path"]]
+        groups[column] = values_of(data, rows, column)
     return groups
+
+
+def kinds_of_groups(data: Prepared, rows: NDArray[np.int64], columns: Sequence[str] = ()) -> dict[str, Sequence[str]]:
+    """Return what frames belong to, by kind: groups, videos and volumes, and the values of each column that is asked for.
+
+    Raises
+    ------
+    DataError : as `subgroups`.
+    """
+    return {**group_kinds(data, rows), **{column: values_of(data, rows, column) for column in columns}}
+
+
+def values_of(data: Prepared, rows: NDArray[np.int64], column: str) -> list[str]:
+    """Return what a column of every data set, or of the source's manifest, says of each frame; "" where it says nothing."""
+    index = data.index.iloc[rows]
+    if column in KNOWN:
+        return KNOWN[column](index)
+    values = _column(data, column)
+    return [values.get(path.partition("#")[0], "") for path in index["path"]]
 
 
 def check_columns(data: Prepared, columns: Sequence[str]) -> None:

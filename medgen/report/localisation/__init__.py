@@ -1,1 +1,1 @@
-"""How well score maps point at findings: beside maps that no model made, and finding by finding."""
+"""What is told apart besides frames: places in them, beside maps that no model made; findings; patients, videos and volumes."""

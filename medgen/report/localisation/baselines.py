@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from medgen.metrics.intervals import Floats, Interval, percentiles
 from medgen.metrics.pixel_groups import GroupedPixels, PixelSample
 from medgen.report.evaluate import LEVEL, PixelMaps, pixel_values
+from medgen.report.localisation.local_metrics import AgainstBest, LocalisationMetrics, MapRow
 from medgen.report.measures import measures_of
-from medgen.report.run_metrics import AgainstBest, LocalisationMetrics, MapRow, interval_values
+from medgen.report.run_metrics import interval_values
 
 DRAWS = 1000
 NAMED = 3  # measures that a warning names

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -18,7 +20,6 @@ from medgen.report.audit import headlines
 from medgen.report.audit_chart import trait_chart
 from medgen.report.markup import asset, environment, escape_hidden, inline
 from medgen.report.plot_style import STYLE, new_figure, to_svg
-from medgen.report.run_metrics import LocalisationMetrics
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.comparison_metrics import ComparisonMetrics
 from medgen.report.study.frame_pictures import frame_pictures
@@ -121,7 +122,7 @@ def _warnings(comparison: Comparison, metrics: ComparisonMetrics) -> list[tuple[
     return about_all + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
 
 
-def _mapped(metrics: ComparisonMetrics) -> list[tuple[str, LocalisationMetrics]]:
+def _mapped(metrics: ComparisonMetrics) -> list[tuple[str, Mapping[str, Any]]]:
     """Return what the maps of each entry's first run are worth beside maps that no model made; runs without maps are left out."""
     entries = [(entry["name"], entry["runs"]) for entry in metrics["entries"]]
     found = [(name + (", first seed" if len(runs) > 1 else ""), runs[0]["metrics"].get("localisation")) for name, runs in entries]
