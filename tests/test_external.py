@@ -87,6 +87,15 @@ def test_brighter_frames_differ_in_their_brightness(world: Path) -> None:
     assert not shift.loc[("width", "normal"), "shifted"]
 
 
+def test_the_mean_normal_frame_is_that_of_the_training(world: Path, metrics: dict[str, Any]) -> None:
+    shift = pd.read_csv(world / "E" / "shift.csv").set_index(["trait", "frames"])
+    trained = np.stack([np.array(Image.open(path), float) for path in sorted((world / "F" / "train" / "good").iterdir())]).mean(0)
+    new = [np.array(Image.open(world / "B" / f"{k:02}.png"), float) for k in range(20)]
+    distances = [np.sqrt(((frame - trained) ** 2).mean()) for frame in new]
+    assert shift.loc[("mean_distance", "normal"), "median"] == pytest.approx(np.median(distances))
+    assert metrics["audit"]["baseline"]["normal"] == 20
+
+
 def test_each_centre_has_its_own_measures_and_promise(world: Path, metrics: dict[str, Any]) -> None:
     groups = pd.read_csv(world / "E" / "groups.csv")
     centres = groups[groups["by"] == "centre"]

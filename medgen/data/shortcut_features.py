@@ -64,6 +64,7 @@ TRAITS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every trait, with its name as pages show it."""
+MEAN_DISTANCE = "distance from the mean normal frame"  # what pages call `mean_distance`, which is no trait
 
 # Luminance table of ITU-T T.81 (JPEG, 1992), table K.1, row by row
 _LUMINANCE = np.array([
@@ -212,7 +213,7 @@ def jpeg_quality(table: NDArray[np.integer]) -> int:
     return int(_QUALITIES[np.abs(tables - table).sum(axis=1).argmin()])
 
 
-def mean_distance(data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def mean_distance(data: Prepared, rows: NDArray[np.int64], trained: Prepared | None = None) -> NDArray[np.float64]:
     """Return the distance of each frame from the mean normal training frame: root mean square over valid pixels, (N,).
 
     The mean of a pixel is over the frames where it is valid; pixels that are valid in no training frame do not count. NaN for a
@@ -222,15 +223,17 @@ def mean_distance(data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64
     ----------
     data : the data set
     rows : (N,) rows of its index
+    trained : the data set whose training frames are meant, with frames of the same size; None for `data` itself
     """
-    train = data.rows("train")
-    train = train[(data.index["label"] == "normal").to_numpy()[train]]
+    trained = data if trained is None else trained
+    train = trained.rows("train")
+    train = train[(trained.index["label"] == "normal").to_numpy()[train]]
     total = np.zeros(data.frames.shape[1:])  # (S, S, C)
     count = np.zeros((*total.shape[:2], 1))
     for start in range(0, len(train), BLOCK):
         block = train[start : start + BLOCK]
-        valid = np.asarray(data.valid[block])[..., None]  # (b, S, S, 1)
-        total += (data.frames[block] * valid).sum(axis=0, dtype=np.float64)
+        valid = np.asarray(trained.valid[block])[..., None]  # (b, S, S, 1)
+        total += (trained.frames[block] * valid).sum(axis=0, dtype=np.float64)
         count += valid.sum(axis=0)
     mean = total / np.maximum(count, 1)
     distances = []

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from medgen.data.shortcut_features import TRAITS
+from medgen.data.shortcut_features import MEAN_DISTANCE, TRAITS
 from medgen.metrics.detection import auroc, bootstrap
 from medgen.metrics.intervals import Floats
 from medgen.metrics.strata import comparable_pairs, matched, quarters, stratified_interval
@@ -24,7 +24,6 @@ from medgen.types import LABELS
 WARN = 0.65  # a trait with a larger AUROC gets a warning, and models are looked at without it
 EASY = 0.95  # a trait that reaches this AUROC makes the task too easy to say anything about a model
 FEW = 3  # traits that models are looked at without, where none gets a warning
-BASELINE = "distance from the mean normal frame"
 
 
 def measure_shortcuts(
@@ -78,7 +77,7 @@ def measure_shortcuts(
     ]
     measured.sort(key=lambda trait: -_area(trait))
     distances = np.asarray(baseline, dtype=float)[labelled]
-    probe: Separation = {"title": BASELINE, **separation(labels, distances, units, n_bootstrap)}
+    probe: Separation = {"title": MEAN_DISTANCE, **separation(labels, distances, units, n_bootstrap)}
     strong = [trait["trait"] for trait in measured if _area(trait) > WARN]
     chosen = traits[strong or [trait["trait"] for trait in measured[:FEW]]]
     audit["traits"], audit["baseline"] = measured, probe

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from medgen.data.scorable import is_scored
-from medgen.data.shortcut_features import TRAITS
+from medgen.data.shortcut_features import MEAN_DISTANCE, TRAITS
 from medgen.metrics.intervals import Interval, difference
 from medgen.metrics.paired import holm
 from medgen.metrics.shift import kolmogorov_smirnov, one_of_each
@@ -32,7 +32,7 @@ from medgen.types import LABELS
 LEVEL = 0.05  # adjusted p-value below which a trait is called shifted
 COMPARED = ("detection", "decisions")  # sections of measures that both sets have in the same form
 BY_SHARE = ("average_precision", "precision", "f1")  # of those, what depends on how many frames are abnormal
-TITLES = {"score": "anomaly score", **TRAITS}
+TITLES = {"score": "anomaly score", "mean_distance": MEAN_DISTANCE, **TRAITS}
 
 
 class LookedAt(NamedTuple):
@@ -41,7 +41,7 @@ class LookedAt(NamedTuple):
     Attributes
     ----------
     scores : N rows with label, group, id, status and score
-    traits : N rows, columns of `TRAITS`, NaN where a frame has none; without columns where no traits are known
+    traits : N rows, columns of `TRAITS` and "mean_distance", NaN where a frame has none; without columns where none are known
     """
 
     scores: pd.DataFrame

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,19 @@ from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 
 LISTED = ["id", "path", "label", "finding", "group"]
+
+
+class Training(NamedTuple):
+    """What is known of a training on another data set than the audited one.
+
+    Attributes
+    ----------
+    data : that data set; None where it is gone
+    seen : near-duplicates of the audited frames among its training and validation frames, as `_pairs` lists them
+    """
+
+    data: Prepared | None
+    seen: pd.DataFrame
 
 
 def audit(
@@ -83,7 +97,7 @@ def audit_frames(
     rows: NDArray[np.int64],
     scores: Mapping[str, ArrayLike],
     on_progress: OnProgress = no_progress,
-    seen: pd.DataFrame | None = None,
+    training: Training | None = None,
 ) -> AuditMetrics:
     """Return the audit of the frames of a split, with what models are worth without the strongest traits.
 
@@ -91,8 +105,7 @@ def audit_frames(
     ----------
     rows : of the data set
     scores : name of a model -> its raw scores of these rows, (N,)
-    seen : near-duplicates of these frames among those of a training on another data set, as the data set lists its own; None
-        where there is no such training
+    training : of the models, where that was on another data set
 
     Returns
     -------
@@ -100,21 +113,23 @@ def audit_frames(
     the data set was searched for near-duplicates) and "unscored" (frames that no model has a score of, or, without models, could
     have one; nothing else counts them)
     """
-    table = cached_traits(data, rows, on_progress)
+    table = cached_traits(data, rows, on_progress, training.data if training else None)
     known = {name: np.asarray(of_model, dtype=np.float64) for name, of_model in scores.items()}
     kept = np.full(len(rows), True)
     kept &= np.isfinite([*known.values()]).any(axis=0) if known else valid_shares(data, rows) >= LEAST_VALID
     frames, traits = data.index.iloc[rows[kept]].reset_index(drop=True), table.loc[kept].reset_index(drop=True)
     of_models = {name: of_model[kept] for name, of_model in known.items()}
     measured = traits.drop(columns="mean_distance")
-    pairs = _pairs(data) if seen is None else pd.concat([seen, _pairs(data)], ignore_index=True)
+    pairs = pd.concat([training.seen, _pairs(data)], ignore_index=True) if training else _pairs(data)
     metrics = measure_shortcuts(frames, measured, traits["mean_distance"], of_models, pairs)
     metrics["left_out"], metrics["looked"] = why_left_out(data, table), not data.kind
     metrics["unscored"] = int((~kept).sum())
     return metrics
 
 
-def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress) -> pd.DataFrame:
+def cached_traits(
+    data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress = no_progress, trained: Prepared | None = None
+) -> pd.DataFrame:
     """Return `frame_traits` of these rows, with `mean_distance` as one more column; kept on disk for the next report.
 
     They lie below the folder in MEDGEN_CACHE, by default ``~/.cache/medgen``, under a digest of data set and rows: all runs on a
@@ -122,11 +137,12 @@ def cached_traits(data: Prepared, rows: NDArray[np.int64], on_progress: OnProgre
     again.
     """
     has_source = not data.kind and Path(data.source).exists()
-    key = short_digest(f"{made_by('traits')} {data.digest} {data.settings.digest()} {has_source}", rows.tobytes())
+    of = f" {trained.digest}" if trained else ""
+    key = short_digest(f"{made_by('traits')} {data.digest} {data.settings.digest()} {has_source}{of}", rows.tobytes())
     path = cache_folder("traits") / f"{key}.csv"
     if not path.is_file():
         remove_dead(path.parent, OLD)
-        table = frame_traits(data, rows, on_progress).assign(mean_distance=mean_distance(data, rows))
+        table = frame_traits(data, rows, on_progress).assign(mean_distance=mean_distance(data, rows, trained))
         write_csv(path, table)
     return pd.read_csv(path)
 

@@ -33,7 +33,7 @@ from medgen.runs.localisation import find_lesions, localise, score_maps, with_kn
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable, score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
-from medgen.verbs.audit import audit_frames
+from medgen.verbs.audit import Training, audit_frames
 from medgen.verbs.distance import SampleDistance, measure_once, measured
 from medgen.verbs.draw import draw_samples
 from medgen.verbs.figures.capability_figures import control, extra_figures
@@ -101,7 +101,7 @@ def evaluate_run(
     *,
     split: str = "test",
     by: Sequence[str] = (),
-    seen: pd.DataFrame | None = None,
+    training: Training | None = None,
     device: Device = "auto",
     runtime: Runtime = "torch",
     on_progress: OnProgress = no_progress,
@@ -115,8 +115,8 @@ def evaluate_run(
     out : folder of the page; it takes the scores that are none of the run's own, see `scores_folder`
     split : "train", "val" or "test"; scores of each are kept in a folder of their own
     by : columns of the source's manifest by whose values detection is measured, too
-    seen : of frames of another data set than the run's own: which of them the training has nearly seen (`audit_frames`). What
-        speaks of the training (its log, samples, latent space, second domain) is left out then
+    training : the run's, where the frames are of another data set than its own. What speaks of the training (its log, samples,
+        latent space, second domain) is left out then
 
     Raises
     ------
@@ -128,7 +128,7 @@ def evaluate_run(
     metrics = _of_the_frames(run, scored, by, on_progress)
     scorer = validation_scorer(run, model, out, device, on_progress)
     metrics["group_scores"] = grouped_scores(run, scored, partial(kinds_of_groups, columns=by), scorer)
-    own = seen is None
+    own = training is None
     if own:
         metrics |= _of_the_backend(run, model, data, out, device, runtime, on_progress)
     log = run.history()
@@ -152,7 +152,7 @@ def evaluate_run(
         warnings=run_warnings(about),
         rejected=data.rejected(),
         extra_figures=extra_figures(run, model, scored) if own else [],
-        audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress, seen),
+        audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress, training),
     )
     return EvaluatedRun(run, results, scored, model)
 

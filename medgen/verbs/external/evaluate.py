@@ -26,7 +26,7 @@ from medgen.report.run_metrics import ExternalMetrics, GroupMetrics, RunMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, no_progress
-from medgen.verbs.audit import cached_traits
+from medgen.verbs.audit import Training, cached_traits
 from medgen.verbs.external.own_test import own_test
 from medgen.verbs.external.seen import PAIR, seen_in_training, seen_in_words
 from medgen.verbs.report import EVALUATED, REPORTS
@@ -118,7 +118,15 @@ def _results(
     own = own_test(run, out, device, runtime, on_progress)
     seen = seen_in_training(run, own.data, data, rows, on_progress)
     evaluated = evaluate_run(
-        run, data, rows, out, by=by, seen=seen.pairs, device=device, runtime=runtime, on_progress=on_progress
+        run,
+        data,
+        rows,
+        out,
+        by=by,
+        training=Training(own.data, seen.pairs),
+        device=device,
+        runtime=runtime,
+        on_progress=on_progress,
     )
     results, metrics = evaluated.results, evaluated.results.metrics
     within, words = verdict(metrics["threshold"], metrics["frames"]["normal"])
@@ -134,7 +142,7 @@ def _results(
         on_own = measure(own.frames.scores, None, run.threshold())
         about["own_frames"] = on_own["frames"]
         about["measures"] = compare_measures(metrics, on_own)
-        about["shift"] = measure_shift(LookedAt(results.scores, cached_traits(data, rows)), own.frames)
+        about["shift"] = measure_shift(LookedAt(results.scores, cached_traits(data, rows, trained=own.data)), own.frames)
     about["warnings"] = _warnings(about, metrics, data, rows, by)
     return replace(
         results,
@@ -218,7 +226,9 @@ def _groups(kinds: dict[str, list[GroupMetrics]]) -> pd.DataFrame:
     rows = []
     for kind, groups in kinds.items():
         for group in groups:
-            intervals = [values_of(group.get(key) or {}) for key in ("auroc", "flagged_abnormal", "flagged_normal")]  # type: ignore[arg-type]
+            intervals = [
+                values_of(part) for part in (group["auroc"], group.get("flagged_abnormal", {}), group.get("flagged_normal", {}))
+            ]
             shares = [number for interval in intervals for number in interval]
             rows.append((kind, group["name"], group["normal"], group["abnormal"], group["against"], *shares, group.get("within")))
     bounds = [f"{name}{bound}" for name in ("auroc", "flagged_abnormal", "flagged_normal") for bound in ("", "_low", "_high")]
