@@ -14,8 +14,6 @@ from medgen.errors import RunError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from medgen.contract.backend import Backend
-
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Model = TypeVar("Model", bound=nn.Module)
@@ -65,21 +63,6 @@ def precision_name(fabric: Fabric) -> str:
 def move_model(model: Model, device: torch.device) -> Model:
     """Move a model to a device, with its convolutions laid out channels last, which is faster; return it."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def compile_nets(model: Backend, compiler: str) -> None:
-    """Have the nets of a model's players compiled by `torch.compile` when they are first called; "" leaves them as they are.
-
-    Weights keep their names. What is called of a net beside its `forward` is not compiled.
-
-    Parameters
-    ----------
-    model : a backend on its device
-    compiler : a backend of `torch.compile`
-    """
-    for player in model.players.values() if compiler else ():
-        for net in player.weights:
-            net.compile(backend=compiler)
 
 
 def seed_all(seed: int) -> None:

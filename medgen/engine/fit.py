@@ -21,7 +21,8 @@ from medgen.contract.backend import Backend
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
 from medgen.engine.ahead import ahead
-from medgen.engine.device import compile_nets, move_model, seed_all
+from medgen.engine.compiled import compile_nets
+from medgen.engine.device import move_model, seed_all
 from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
 from medgen.engine.exact import exact_float32
 from medgen.engine.player import PlayerOptimizer

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
 from medgen.contract.backend import Optimizer, Player
+from medgen.engine.compiled import refuse_double_backward
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -72,13 +73,21 @@ class PlayerOptimizer:
         clip : largest norm of the gradient; 0 for any
         done : share of the stage that is done, 0 to 1
         slower : what the learning rate is multiplied with in this step; no schedule and no state sees that
+
+        Raises
+        ------
+        RunError : if the loss holds the gradient of a net that `torch.compile` has compiled.
         """
         if self.settings.decay_from < 1:  # set in each step: a lengthened run may come back to an earlier share
             left = min(1.0, (1 - done) / (1 - self.settings.decay_from))
             for group in self.optimizer.param_groups:
                 group["lr"] = max(self.settings.min_lr, left * self.settings.lr)
         self.optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss, inputs=self.weights)
+        try:
+            fabric.backward(loss, inputs=self.weights)
+        except RuntimeError as error:
+            refuse_double_backward(error)
+            raise
         if clip:
             torch.nn.utils.clip_grad_norm_(self.weights, clip)
         self._step(slower)
