@@ -63,8 +63,8 @@ bench: OUT = bench
 bench: .venv/tested
 	PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/bench.py $(OUT)
 
-# What takes too long for each commit: kills at every place of every verb. Each script of the folder writes a JSON file; what is
-# measured in the folder already stays.
+# What takes too long for each commit: kills at every place of every verb, disks that fill up under it. Each script of the folder
+# writes a JSON file; what is measured in the folder already stays.
 soak: OUT = soak
 soak: .venv/tested
 	for script in tests/soak/*.py; do OMP_NUM_THREADS=1 .venv/bin/python $$script $(OUT) || exit 1; done

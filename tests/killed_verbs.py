@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from commands import medgen
 from kills import Verb
 from sources import folder, mnist
 from untrained import SMALL, make_run, save_lite
@@ -65,9 +66,10 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "translate": Verb(lambda out: api.translate(translator, new, out)),
         "audit": Verb(lambda out: api.audit(data.folder, out=out)),
         "inspect": Verb(lambda out: api.inspect(frames, workers=1).write(out)),
-        "compare": Verb(lambda out: api.compare(study(), out)),
+        "compare": Verb(lambda out: api.compare(study(), out), timed=True),
         "compare of runs": Verb(lambda out: api.compare_runs([run, translator], out)),
-        "demo": Verb(_demo),
+        "demo": Verb(_demo, timed=True),
+        "medgen train": Verb(partial(_train_by_command, data.folder)),
         "prepare mnist-m": Verb(lambda out: api.make_mnist_m(digits, photographs, out)),
         "prepare --pseudonymise": Verb(
             lambda out: api.prepare(frames, out / "data", TINY, 1, key=out / "apart" / "key.json"), _leave_a_key
@@ -97,6 +99,14 @@ def _train(dataset: Path, out: Path) -> None:
     except RunError:  # it was killed after its last word: the same command says that the run is finished
         if not open_run(out).finished():
             raise
+
+
+def _train_by_command(dataset: Path, out: Path) -> None:
+    """Train as a user does, with the command's own answer to signals."""
+    words = [part for setting in RECIPE for part in ("--set", setting)]
+    told = medgen("train", "vae", dataset, "--out", out, *words)
+    if told.exit_code and "holds a finished run" not in told.output:
+        raise RunError(told.output)
 
 
 def warm_up(verbs: Mapping[str, Verb], root: Path) -> None:

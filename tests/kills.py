@@ -32,10 +32,11 @@ UNLIKE = (
 
 
 class Verb(NamedTuple):
-    """A verb to be killed: what it does to a folder, and how the folder is before."""
+    """A verb to be killed: what it does to a folder, how the folder is before, and whether its pages tell how long it took."""
 
     call: Call
     before: Call = lambda folder: None
+    timed: bool = False
 
 
 class Killed(NamedTuple):
@@ -46,7 +47,9 @@ class Killed(NamedTuple):
     wrong: str
 
 
-def run_in_child(call: Call, folder: Path, kill_at: int = 0, note: Path | None = None) -> int:
+def run_in_child(
+    call: Call, folder: Path, kill_at: int = 0, note: Path | None = None, by: signal.Signals = signal.SIGKILL
+) -> int:
     """Run a call in a child of its own and return how it ended: 0, 1 for an exception, or minus the signal.
 
     Parameters
@@ -54,6 +57,7 @@ def run_in_child(call: Call, folder: Path, kill_at: int = 0, note: Path | None =
     folder : whose changes count
     kill_at : the number of the change before which the child kills itself; 0 for none
     note : file for the changes, a line each
+    by : the signal
     """
     child = os.fork()
     if child:
@@ -62,7 +66,7 @@ def run_in_child(call: Call, folder: Path, kill_at: int = 0, note: Path | None =
     try:
         torch.set_num_threads(1)  # threads of the parent are not there
         if note:
-            _watch(folder, kill_at, os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+            _watch(folder, kill_at, os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), by)
         call(folder)
         code = 0
     except BaseException as error:
@@ -71,7 +75,7 @@ def run_in_child(call: Call, folder: Path, kill_at: int = 0, note: Path | None =
         os._exit(code)
 
 
-def _watch(folder: Path, kill_at: int, note: int) -> None:
+def _watch(folder: Path, kill_at: int, note: int, by: signal.Signals) -> None:
     root, seen = str(folder), 0
 
     def hook(event: str, given: tuple[object, ...]) -> None:
@@ -86,27 +90,28 @@ def _watch(folder: Path, kill_at: int, note: int) -> None:
         seen += 1
         os.write(note, f"{event} {str(given[0])[len(root) :]}\n".encode())
         if seen == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
 
     sys.addaudithook(hook)
 
 
-def kill_and_repeat(verb: Verb, scratch: Path, place: int, whole: dict[str, str]) -> Killed:
+def kill_and_repeat(verb: Verb, scratch: Path, place: int, whole: dict[str, str], by: signal.Signals = signal.SIGKILL) -> Killed:
     """Kill a call before a change and make it again.
 
     Parameters
     ----------
     place : number of the change, from 1
-    whole : what `contents` says of what an undisturbed call wrote
+    whole : what `contents` says of what an undisturbed call wrote; "" of a file that holds times
+    by : the signal; a call may answer any but SIGKILL by ending well
     """
     folder, note = _fresh(verb, scratch), scratch / "changes"
-    ended = run_in_child(verb.call, folder, place, note)
+    ended = run_in_child(verb.call, folder, place, note, by)
     before = (note.read_text().splitlines() or [""])[-1]
-    if ended != -signal.SIGKILL:
+    if ended != -by and (ended or by == signal.SIGKILL):
         return Killed(place, before, f"it was not killed but ended with {ended}")
     if run_in_child(verb.call, folder):
         return Killed(place, before, "the same call did not go on")
-    now = contents(folder)
+    now = {name: digest if whole.get(name, digest) else "" for name, digest in contents(folder).items()}
     wrong = [name for name in {**whole, **now} if whole.get(name) != now.get(name)]
     return Killed(place, before, f"other than undisturbed: {', '.join(sorted(wrong)[:3])}" if wrong else "")
 
@@ -141,16 +146,21 @@ def spread(count: int, most: int) -> list[int]:
     return sorted({1 + round(k * (count - 1) / steps) for k in range(steps + 1)})
 
 
-def walk(verb: Verb, scratch: Path, most: int = 10**6) -> list[Killed]:
+def walk(verb: Verb, scratch: Path, most: int = 10**6, by: signal.Signals = signal.SIGKILL) -> list[Killed]:
     """Kill a call at up to `most` places, evenly spread, and repeat it after each.
 
     Parameters
     ----------
     scratch : a folder for what is written
+    by : the signal
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder, note = _fresh(verb, scratch), scratch / "changes"
     if run_in_child(verb.call, folder, note=note):
         return [Killed(0, "", "it did not go well undisturbed")]
     whole, changes = contents(folder), len(note.read_text().splitlines())
-    return [kill_and_repeat(verb, scratch, place, whole) for place in spread(changes, most)]
+    if verb.timed:
+        run_in_child(verb.call, _fresh(verb, scratch))
+        again = contents(folder)
+        whole = {name: digest if again.get(name) == digest else "" for name, digest in whole.items()}
+    return [kill_and_repeat(verb, scratch, place, whole, by) for place in spread(changes, most)]

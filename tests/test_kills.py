@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,3 +25,8 @@ def verbs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Verb]:
 def test_the_same_command_goes_on_after_a_kill(verbs: Mapping[str, Verb], name: str, tmp_path: Path) -> None:
     found = walk(verbs[name], tmp_path, PLACES[name])
     assert len(found) == PLACES[name] and not [killed for killed in found if killed.wrong]
+
+
+def test_the_same_command_goes_on_after_sigterm_between_any_two_writes(verbs: Mapping[str, Verb], tmp_path: Path) -> None:
+    found = [*walk(verbs["medgen train"], tmp_path, 2, signal.SIGTERM), *walk(verbs["score"], tmp_path, 2, signal.SIGTERM)]
+    assert len(found) == 4 and not [killed for killed in found if killed.wrong]

@@ -18,7 +18,7 @@ from medgen.errors import FolderError
 from medgen.outputs import lock as module
 from medgen.outputs.folder import MARK, is_unfinished, output_folder
 from medgen.outputs.leftovers import remove_dead
-from medgen.outputs.lock import LOCK, Owner, locked
+from medgen.outputs.lock import LOCK, Owner, locked, remove_dead_lock
 
 HOLD = "import sys, time; from pathlib import Path; from medgen.outputs.lock import locked\n"
 HOLD += "with locked(Path(sys.argv[1]), 'train'):\n    print('held', flush=True); time.sleep(60)"
@@ -132,6 +132,14 @@ def test_the_lock_of_a_dead_process_in_a_folder_below_goes(tmp_path: Path) -> No
     with locked(tmp_path, "report"):
         pass
     assert not (tmp_path / "scores" / LOCK).exists()
+
+
+def test_results_that_are_only_read_lose_the_lock_of_a_dead_process_and_no_other(tmp_path: Path) -> None:
+    leave(tmp_path / "scores", replace(Owner.now("score"), process=2**22 + 1))
+    leave(tmp_path / "theirs", Owner.now("score"))
+    for name in ("scores", "theirs", "missing"):
+        remove_dead_lock(tmp_path / name)
+    assert not (tmp_path / "scores" / LOCK).exists() and (tmp_path / "theirs" / LOCK).exists()
 
 
 def test_what_fails_where_results_are_leaves_no_mark(tmp_path: Path) -> None:

@@ -115,6 +115,12 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
                 path.rmdir()
 
 
+def remove_dead_lock(folder: Path) -> None:
+    """Remove the lock that a dead process left in a folder that is only read; one of another process stays."""
+    with suppress(OSError):  # of an archive that cannot be written
+        _in_use(folder)
+
+
 def _in_use(folder: Path) -> bool:
     """Tell whether somebody may write in a folder below; the lock of a process that is gone is removed."""
     path = folder / LOCK

@@ -29,7 +29,7 @@ from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, did_you_mean
 from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest, write_bytes, write_csv, write_text
 from medgen.metrics.image import qualities
-from medgen.outputs.lock import locked
+from medgen.outputs.lock import locked, remove_dead_lock
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
@@ -132,6 +132,7 @@ def score_rows(
     }
     engine = open_engine(runtime)
     stamp |= {"runtime": engine.name} if engine is not None else {}
+    remove_dead_lock(out)
     renew_calibration(run, [data], device=device, on_progress=on_progress)
     stored = read_toml(out / STAMP) if (out / STAMP).is_file() else {}
     parity = {PARITY: stored[PARITY]} if PARITY in stored else {}
