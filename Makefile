@@ -63,11 +63,12 @@ bench: OUT = bench
 bench: .venv/tested
 	PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/bench.py $(OUT)
 
-# What takes too long for each commit: kills at every place of every verb, disks that fill up under it. Each script of the folder
-# writes a JSON file; what is measured in the folder already stays.
+# What takes too long for each commit: kills at every place of every verb, disks that fill up under it, odd files, names in outputs, an
+# hour of fuzzing. Each script writes a JSON file, and what is measured in the folder already stays; reports/robustness is made of them.
 soak: OUT = soak
 soak: .venv/tested
-	for script in tests/soak/*.py; do OMP_NUM_THREADS=1 .venv/bin/python $$script $(OUT) || exit 1; done
+	$(PIP) atheris==3.0.0
+	for script in kills disks files outputs fuzz page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
 
 # The lock, of the packages of pyproject.toml for Python 3.11 and newer on any system, and what it holds as a list for other programs
 # (SBOM, CycloneDX). Versions stay where they fit: `make lock UPGRADE=--upgrade` takes the newest. Needs PyPI.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 OF_THE_MACHINE = {  # reasons why a file cannot be read or written that no program can help
     getattr(errno, name)
@@ -39,6 +43,26 @@ class FolderError(MedgenError):
 
 class BackendError(MedgenError):
     """A backend does not exist or lacks a capability."""
+
+
+def explaining_damage(function: Function) -> Function:
+    """Let a function that reads a data set raise one reason for whatever libraries raise on damaged files.
+
+    Its first argument is the folder of the data set, or has it as `folder`.
+    """
+
+    @wraps(function)
+    def explained(first: Any, *more: Any, **named: Any) -> Any:
+        try:
+            return function(first, *more, **named)
+        except (MedgenError, MemoryError):
+            raise
+        except Exception as error:
+            text = f"{error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
+            folder = getattr(first, "folder", first)
+            raise DataError(f"'{folder}' is damaged ({' '.join(text.split())}); prepare it again with --overwrite") from None
+
+    return cast(Function, explained)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,84 +2,30 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import SMALL_VAE, fail, succeed
-from sources import frame
-from writers import save, smooth, write_dicom
+from commands import fail, succeed
+from planted_names import ABOVE, NAMES, naming, outputs, plant, run_verbs
 
 from medgen.data.prepared import open_prepared
-
-NAMES = ("Meier", "1970-05-17", "K4711")  # in names of files and folders, and in headers
-ABOVE = "dr_huber_private"  # a folder above everything
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, no_comparison_pdf: None) -> Iterator[Path]:
-    """Frames whose files and folders name patients, and what each verb makes of them, below a folder that names a person."""
+    """What each verb makes of frames that name patients, below a folder that names a person."""
     root = tmp_path_factory.mktemp("private") / ABOVE
-    for k in range(40):
-        finding, patient = ("polyp", k - 24) if k >= 24 else ("normal", k)
-        (root / "F" / finding / f"patient Meier{patient % 9}").mkdir(parents=True, exist_ok=True)
-        save(root / "F" / finding / f"patient Meier{patient % 9}" / f"Meier{patient}_1970-05-17.png", frame(40, seed=k))
-    (root / "F" / "normal" / "patient Meier1" / "broken K4711.png").write_bytes(b"no image")
-    (root / "F" / "normal" / "notes of K4711.txt").write_text("Meier")
-    write_dicom(
-        root / "F" / "normal" / "K4711.dcm",
-        smooth(),
-        "MONOCHROME2",
-        PatientName="Meier",
-        PatientID="K4711",
-        PatientBirthDate="19700517",
-    )
-    before = Path.cwd()
-    os.chdir(root)
-    try:
-        succeed(
-            "prepare",
-            root / "F",
-            "--out",
-            root / "D",
-            "--size",
-            32,
-            "--overlay",
-            "none",
-            "--pseudonymise",
-            root / "K" / "key.json",
-        )
-        for name in ("R", "R2"):
-            succeed("train", "vae", root / "D", "--out", root / "runs" / name, *SMALL_VAE, "--set", f"train.seed={len(name)}")
-        succeed("report", root / "runs" / "R", "--out", root / "page")
-        succeed("score", root / "runs" / "R", root / "D", "--out", root / "S")
-        succeed("maps", root / "runs" / "R", root / "D", "--out", root / "M")
-        succeed("reconstruct", root / "runs" / "R", root / "D", "--out", root / "C")
-        succeed("audit", root / "D", "--out", root / "A", "--run", root / "runs" / "R")
-        succeed("compare", root / "runs" / "R", root / "runs" / "R2", "--out", root / "STUDY")
+    plant(root)
+    with chdir(root):
+        run_verbs(root)
         yield root
-    finally:
-        os.chdir(before)
-
-
-def outputs(root: Path) -> list[Path]:
-    return [path for name in ("D", "runs", "page", "S", "M", "C", "A", "STUDY") for path in sorted((root / name).rglob("*"))]
-
-
-def content(path: Path) -> bytes:
-    held = path.read_bytes() if path.is_file() else b""
-    return gzip.decompress(held) if path.suffix == ".gz" else held
-
-
-def naming(root: Path, name: str) -> list[Path]:
-    """Return the outputs that hold a name, in their own names or in their content."""
-    return [path for path in outputs(root) if name in path.relative_to(root).as_posix() or name.encode() in content(path)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,8 +82,6 @@ def test_the_same_command_again_finds_its_data_set(world: Path) -> None:
 
 
 def test_a_run_and_its_data_set_are_found_where_both_have_moved(world: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(world / "D", tmp_path / "D")
     shutil.copytree(world / "runs" / "R", tmp_path / "runs" / "R")
     succeed("report", tmp_path / "runs" / "R", "--out", tmp_path / "page")

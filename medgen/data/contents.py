@@ -22,6 +22,7 @@ ROW, CONTENT = "row", "content"  # columns of the table: the place of a frame in
 TABLES = ("rejected", "leaks")  # beside the table of frames: what is not in the set, and what is alike in its splits
 SIDE_CHANGED = "was changed after it was written"
 BLOCK = 1 << 10  # frames that are read before what was read of mapped arrays is let go
+NEEDED = ("id", "path", "label", "finding", "split", "group", "copy")  # columns without which a table of frames says nothing
 SAMPLE = 32  # frames that are looked at whenever a data set is opened
 
 
@@ -88,8 +89,10 @@ def in_order(index: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError : if a row is missing or stands twice.
+    ValueError : if a column or a row is missing, or a row stands twice.
     """
+    if missing := [name for name in NEEDED if name not in index]:
+        raise ValueError(f"index.csv has no column '{missing[0]}'")
     if ROW not in index or _is_in_order(index):  # some have no places, of an older version
         return index
     ordered = index.sort_values(ROW, ignore_index=True)

@@ -24,7 +24,7 @@ from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, changed_t
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
 from medgen.data.sampling import Sampling
-from medgen.errors import ConfigError, DataError
+from medgen.errors import ConfigError, DataError, explaining_damage
 from medgen.files import short_digest, without_quotes
 from medgen.types import OverlayRules
 
@@ -213,6 +213,7 @@ class Prepared:
         table = read_table(self.folder / "rejected.csv")
         return table[table["kind"].isin(["blurred", "alike"])] if "kind" in table else table[:0].assign(kind="")
 
+    @explaining_damage
     def _left_out(self, kind: str) -> pd.DataFrame:
         table = read_table(self.folder / "rejected.csv")
         chosen = table["kind"] == kind if "kind" in table else pd.Series(kind == "rejected", index=table.index)
@@ -226,6 +227,7 @@ class Prepared:
         """Return for each group that given splits divide the first frame in each of two splits, and the kind of group."""
         return self._leaks(near=False)
 
+    @explaining_damage
     def _leaks(self, near: bool) -> pd.DataFrame:
         if self.kind:  # near-duplicates are looked for only while preparing
             return pd.DataFrame(columns=LEAKS[:4] if near else LEAKS)
@@ -254,6 +256,7 @@ def is_prepared(folder: Path) -> bool:
     return (folder / "prepare.toml").is_file()
 
 
+@explaining_damage
 def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
     """Open a prepared data set.
 
@@ -270,14 +273,11 @@ def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
     if not is_prepared(folder):
         raise DataError(f"'{folder}' is not a prepared data set; make one with `medgen prepare {folder} --out DIR`")
     about = read_toml(folder / "prepare.toml")
-    try:
-        index = in_order(read_table(folder / "index.csv"))
-        notes = [*changed_tables(folder, about.get("tables", {}))]
-        frames = np.load(folder / "frames.npy", mmap_mode="r")
-        valid = np.load(folder / "valid.npy", mmap_mode="r")
-        masks = np.load(folder / "masks.npy", mmap_mode="r") if (folder / "masks.npy").exists() else None
-    except (OSError, ValueError) as error:
-        raise DataError(f"'{folder}' is damaged ({error}); prepare it again with --overwrite") from None
+    index = in_order(read_table(folder / "index.csv"))
+    notes = [*changed_tables(folder, about.get("tables", {}))]
+    frames = np.load(folder / "frames.npy", mmap_mode="r")
+    valid = np.load(folder / "valid.npy", mmap_mode="r")
+    masks = np.load(folder / "masks.npy", mmap_mode="r") if (folder / "masks.npy").exists() else None
     if not len(frames) == len(valid) == len(index):
         raise DataError(f"'{folder}' is damaged: {len(frames)} frames, {len(index)} rows; prepare it again with --overwrite")
     rows = evenly_spaced(len(index), sample)

@@ -24,7 +24,7 @@ from medgen.types import LABELS, Box
 ORDER = 10
 MEANING = "a table of images"
 COLUMNS = ("file", "finding", "label", "split", "group", "mask", "boxes")
-FRAME = re.compile(r"(?P<file>.+)#(?P<frame>\d+)")  # volume.nii.gz#12
+FRAME = re.compile(r"(?P<file>.+)#(?P<frame>\d{1,9})")  # volume.nii.gz#12
 NO_BOX = "none"  # a cell of boxes that says that there is no finding to mark
 
 
@@ -175,6 +175,8 @@ def _inside(cell: str, column: str, where: str) -> str:
     """Return a relative path with forward slashes that stays below the manifest's folder."""
     if not cell:
         raise DataError(f"{where}: the column '{column}' is empty")
+    if "\0" in cell:
+        raise DataError(f"{where}: the column '{column}' holds a zero byte, which no name of a file does")
     file = posixpath.normpath(cell.replace("\\", "/"))
     if file.startswith(("/", "../")) or file in ("..", ".") or file[1:2] == ":":
         raise DataError(f"{where}: '{cell}' leads out of the folder of the manifest; expected a relative path inside it")

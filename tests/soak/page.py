@@ -1,0 +1,100 @@
+"""Make the table of promises from what was measured: `python tests/soak/page.py OUT [PAGE]` fills PAGE/README.md.
+
+PAGE is reports/robustness. What stands between the two marks of its README is written anew from the JSON files in OUT, and these are
+copied beside it. What is not there has not been run, and the table says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from medgen.files import read_json
+
+PAGE = Path(__file__).parents[2] / "reports" / "robustness"
+NAMES = ("kills", "files", "fuzz", "outputs", "ceilings")
+BEGIN, END = "<!-- measured -->", "<!-- end -->"
+Row = tuple[str, str, str]  # promise, figure, whether it holds
+
+
+def holds(wrong: object) -> str:
+    return "**no**" if wrong else "yes"
+
+
+def kill_rows(found: dict[str, Any]) -> list[Row]:
+    rows = []
+    for verb, facts in found.items():
+        lost = facts["tried"] - facts["survived"]
+        rows.append((f"killed: `{verb}` goes on", f"{facts['survived']} of {facts['tried']} kills survived", holds(lost)))
+    return rows
+
+
+def file_rows(found: dict[str, Any]) -> list[Row]:
+    words = {
+        "odd_names": "odd names, pipes, devices, links",
+        "damaged": f"damaged in {found['damages']} ways, {found['formats']} formats",
+        "cut_or_changed": "cut short, or one byte changed",
+    }
+    rows = []
+    for kind, what in words.items():
+        facts = found[kind]
+        fates = f"{facts['frames']} frames, {facts['rejected']} rejected, {facts['listed']} listed as no image"
+        rows.append((f"files: {what}", f"{facts['tried']:,} tried: {fates}, {len(facts['lost'])} lost", holds(facts["lost"])))
+    return rows
+
+
+def fuzz_rows(found: dict[str, Any]) -> list[Row]:
+    rows = []
+    for reader, facts in found["readers"].items():
+        wrong = "; ".join(f"{one['what']} ({one['times']} times)" for one in facts["wrong"])
+        took = f"{facts['executions']:,} cases in {facts['seconds'] / 60:.1f} min, peak {facts['peak_memory_mb']:,} MB"
+        rows.append((f"fuzzed: {reader}", f"{took}{'; ' if wrong else ''}{wrong}", holds(wrong)))
+    return rows
+
+
+def output_rows(found: dict[str, Any]) -> list[Row]:
+    return [
+        (f"names: outputs of `{verb}`", f"{facts['files']} searched, {len(facts['naming'])} with a name", holds(facts["naming"]))
+        for verb, facts in found["verbs"].items()
+    ]
+
+
+def ceiling_rows(found: dict[str, Any]) -> list[Row]:
+    return [
+        (f"memory: {what}", f"{facts['peak_mb']:,} of {facts['ceiling_mb']:,} MB", holds(facts["peak_mb"] > facts["ceiling_mb"]))
+        for what, facts in found.items()
+    ]
+
+
+ROWS = {"kills": kill_rows, "files": file_rows, "fuzz": fuzz_rows, "outputs": output_rows, "ceilings": ceiling_rows}
+
+
+def table(folder: Path) -> str:
+    """Return the table of what the JSON files in a folder say; one that is missing is named."""
+    lines = ["| promise | measured | held |", "|---|---|---|"]
+    for name in NAMES:
+        found = read_json(folder / f"{name}.json")
+        rows = ROWS[name](found) if found else [(name, "not run", "not known")]
+        lines += [f"| {promise} | {figure} | {held} |" for promise, figure, held in rows]
+    return "\n".join(lines)
+
+
+def filled(text: str, folder: Path) -> str:
+    """Return a page with the table in its place."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{table(folder)}\n\n{END}{rest.partition(END)[2]}"
+
+
+def main(out: Path, page: Path = PAGE) -> None:
+    """Copy what was measured beside the page and fill the page from it."""
+    for name in NAMES:
+        if (out / f"{name}.json").is_file():
+            shutil.copyfile(out / f"{name}.json", page / f"{name}.json")
+    readme = page / "README.md"
+    readme.write_text(filled(readme.read_text(encoding="utf-8"), page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))

@@ -1,0 +1,27 @@
+"""The table of reports/robustness says what the JSON files beside it say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from soak.page import PAGE, filled, table
+
+from medgen.files import write_json
+
+
+def test_the_table_is_that_of_the_files_beside_it() -> None:
+    text = (PAGE / "README.md").read_text(encoding="utf-8")
+    assert filled(text, PAGE) == text
+
+
+def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    write_json(tmp_path / "kills.json", {"train": {"tried": 9, "survived": 8}, "score": {"tried": 3, "survived": 3}})
+    shown = table(tmp_path).splitlines()
+    assert shown[2:4] == [
+        "| killed: `train` goes on | 8 of 9 kills survived | **no** |",
+        "| killed: `score` goes on | 3 of 3 kills survived | yes |",
+    ]
+
+
+def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+    assert "| ceilings | not run | not known |" in table(tmp_path)
