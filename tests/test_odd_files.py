@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from untrained import make_run
 from medgen.data.images import count_frames, is_image, read_images
 from medgen.data.prepared import Prepared, PrepareSettings, open_prepared
 from medgen.data.preparing.prepare import prepare
-from medgen.errors import ImageError
+from medgen.errors import DataError, ImageError
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,34 @@ def test_damaged_files_of_all_formats_are_read_or_rejected_with_a_reason(samples
     assert {f"normal/{name}{suffix}" for name in ("empty", "one-byte", "zeros", "ones") for suffix in samples} <= set(
         rejected["file"]
     )
+
+
+def test_a_metaimage_that_names_its_pixels_as_no_file_is_called_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mha"
+    header = b"ObjectType = Image\nNDims = 2\nDimSize = 4 4\nElementType = MET_UCHAR\nElementDataFile = a\tb.raw\n"
+    path.write_bytes(header)
+    with pytest.raises(ImageError, match="as no file is called"):
+        count_frames(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("index.csv", b"a,b\n1,2\n"), ("prepare.toml", b"x = 1\n"), ("frames.npy", b""), ("frames.npy", b"\x93NUMPY\1\0\2\0({")],
+)
+def test_a_data_set_with_a_damaged_file_is_refused_with_a_reason(odd: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    shutil.copytree(odd / "D", tmp_path / "D")
+    (tmp_path / "D" / name).write_bytes(content)
+    with pytest.raises(DataError, match="is damaged"):
+        open_prepared(tmp_path / "D")
+
+
+@pytest.mark.parametrize("content", [b"", b"a\n1\n", b"\x91\n", b'"'])
+def test_a_damaged_table_of_files_that_were_left_out_is_answered_with_a_reason(odd: Path, tmp_path: Path, content: bytes) -> None:
+    shutil.copytree(odd / "D", tmp_path / "D")
+    data = open_prepared(tmp_path / "D")
+    (tmp_path / "D" / "rejected.csv").write_bytes(content)
+    with pytest.raises(DataError, match="is damaged"):
+        data.rejected()
 
 
 @settings(max_examples=150)

@@ -1,6 +1,6 @@
 """Make the table of promises from what was measured: `python tests/soak/page.py OUT [PAGE]` fills PAGE/README.md.
 
-PAGE is reports/robustness. What stands between the two marks of its README is written anew from the JSON files in OUT, and these are
+PAGE is reports/robustness. What stands between two marks of its README is written anew from the JSON files in OUT, which are
 copied beside it. What is not there has not been run, and the table says so.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "files", "fuzz", "outputs", "ceilings")
+NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -29,6 +29,15 @@ def kill_rows(found: dict[str, Any]) -> list[Row]:
         lost = facts["tried"] - facts["survived"]
         rows.append((f"killed: `{verb}` goes on", f"{facts['survived']} of {facts['tried']} kills survived", holds(lost)))
     return rows
+
+
+def disk_rows(found: dict[str, Any]) -> list[Row]:
+    if "skipped" in found:
+        return [("full disk", f"not run: {found['skipped']}", "not known")]
+    return [
+        (f"full disk: `{verb}`", f"{facts['survived']} of {facts['tried']} survived", holds(facts["tried"] - facts["survived"]))
+        for verb, facts in found.items()
+    ]
 
 
 def file_rows(found: dict[str, Any]) -> list[Row]:
@@ -68,7 +77,14 @@ def ceiling_rows(found: dict[str, Any]) -> list[Row]:
     ]
 
 
-ROWS = {"kills": kill_rows, "files": file_rows, "fuzz": fuzz_rows, "outputs": output_rows, "ceilings": ceiling_rows}
+ROWS = {
+    "kills": kill_rows,
+    "full_disk": disk_rows,
+    "files": file_rows,
+    "fuzz": fuzz_rows,
+    "outputs": output_rows,
+    "ceilings": ceiling_rows,
+}
 
 
 def table(folder: Path) -> str:

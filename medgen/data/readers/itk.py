@@ -67,6 +67,8 @@ def open_frames(file: BufferedReader) -> FileFrames:
         import SimpleITK
     except ImportError:
         raise ImageError("is read through SimpleITK, which is not installed (try: pip install medgen[itk])") from None
+    _check_data_file(file.read(HEADER))
+    file.seek(0)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if file.read(4) == b"NRRD" else "MetaImageIO")  # SimpleITK goes by suffixes in small letters
     reader.SetFileName(file.name)
@@ -82,6 +84,14 @@ def open_frames(file: BufferedReader) -> FileFrames:
     spacing = [*reader.GetSpacing(), 1.0][:3]
     affine[:3, :3] = LPS_TO_RAS @ direction * spacing
     return _volume.slices(lambda: _voxels(reader, shape, components), affine, spacing[:2], shape[2])
+
+
+def _check_data_file(head: bytes) -> None:
+    """Refuse a header that names a file as none is called, before ITK sees it: damaged headers have ended its process."""
+    found = DATA_FILE.search(head)
+    name = found[1].decode(errors="replace") if found and not head.startswith(b"NRRD") else ""
+    if not name.isprintable() or "\ufffd" in name or len(name) > 255 or ("%" in name and not PATTERN.fullmatch(name)):
+        raise ImageError("names the file of its pixels as no file is called")
 
 
 def _try(read: Callable[[], T]) -> T:
