@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from medgen.verbs.figures.crop_steps import crop_steps
     from medgen.verbs.maps import maps
     from medgen.verbs.rank import rank
+    from medgen.verbs.recalibrating.recalibrate import recalibrate
     from medgen.verbs.report import report
     from medgen.verbs.score import score
     from medgen.verbs.study.compare import compare, compare_runs
@@ -59,6 +60,7 @@ __all__ = [
     "prepare",
     "rank",
     "read_study",
+    "recalibrate",
     "recipe",
     "reconstruct",
     "report",
@@ -90,6 +92,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "prepare": "medgen.data.preparing.prepare:prepare",
     "rank": "medgen.verbs.rank:rank",
     "read_study": "medgen.verbs.study.settings:read_study",
+    "recalibrate": "medgen.verbs.recalibrating.recalibrate:recalibrate",
     "recipe": "medgen.runs.settings:recipe",
     "reconstruct": "medgen.verbs.draw:reconstruct",
     "report": "medgen.verbs.report:report",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import percentileofscore
 
 from medgen.errors import MedgenError
-from medgen.metrics.calibration import p_value, quantile, threshold
+from medgen.metrics.calibration import group_shares, p_value, quantile, threshold
 
 RATES = st.sampled_from([0.01, 0.05, 0.1, 0.2, 1 / 3, 0.5])
 FEW_VALUES = st.lists(st.integers(0, 12), min_size=100, max_size=130)  # many ties
@@ -83,3 +83,33 @@ def test_the_quantile_rises_from_zero_to_less_than_one() -> None:
 def test_a_missing_score_is_refused(measure) -> None:
     with pytest.raises(MedgenError, match="1 of 2 scores are NaN"):
         measure([0.0, 1.0], [0.5, float("nan")])
+
+
+def test_with_groups_the_threshold_is_that_of_shares_counted_by_hand() -> None:
+    scores, shares = [1, 2, 3, 4], group_shares(["a", "a", "b", "c"])  # above 3 lies one group of three: p is (1 + 1) / (3 + 1)
+    assert shares.tolist() == [0.5, 0.5, 1, 1]
+    assert [threshold(scores, rate, shares) for rate in (0.25, 0.5, 0.7, 0.75, 0.9)] == [4, 3, 3, 2, 1]
+    assert p_value(scores, [0.5, 1.5, 3, 4.5], shares).tolist() == [1, 0.875, 0.75, 0.25]
+
+
+def test_frames_that_are_groups_of_their_own_count_as_without_groups() -> None:
+    scores = np.random.default_rng(3).integers(0, 9, 99)
+    shares = group_shares(range(99))
+    assert threshold(scores, 0.1, shares) == threshold(scores, 0.1)
+    np.testing.assert_array_equal(quantile(scores, np.arange(10), shares), quantile(scores, np.arange(10)))
+
+
+def test_with_too_few_groups_the_number_needed_is_of_groups() -> None:
+    with pytest.raises(MedgenError, match="at least 19 groups of normal frames, got 4"):
+        threshold(np.arange(40), 0.05, group_shares(np.arange(40) // 10))
+
+
+def test_of_frames_of_new_groups_no_more_are_flagged_than_promised_whatever_they_share() -> None:
+    random, flagged = np.random.default_rng(4), []
+    for _ in range(400):
+        sizes = random.integers(1, 15, 25)
+        groups = np.repeat(np.arange(25), sizes)
+        scores = random.normal(size=25)[groups] + 0.3 * random.normal(size=len(groups))
+        new = random.normal() + 0.3 * random.normal(size=30)
+        flagged.append((new > threshold(scores, 0.1, group_shares(groups))).mean())
+    assert 0.05 < np.mean(flagged) <= 0.1 + 2 * np.std(flagged) / 20

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers
+from medgen.nn.features.few_frames import move_gaussians
 from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
 from medgen.nn.inpaint import inpaint
 from medgen.nn.synthetic import foreign_patches
@@ -118,8 +119,7 @@ class Model(OnePass):
             normal, foreign = ((distances - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
             normal_blocks.append(normal)
             corrupted_blocks.append(foreign)
-            for name, value in gaussian._asdict().items():
-                self.get_buffer(f"{name}_{number}").copy_(value)
+            self._keep(number, gaussian)
         if len(self.sets) > 1:
             for k, chosen in enumerate(self.sets):
                 normal, foreign = (
@@ -136,6 +136,20 @@ class Model(OnePass):
         for number in self.taken.nonzero()[:, 0].tolist():
             total += self._gaussian(number).distance(vectors[number])
         return Scores((total / self.taken.sum().cpu()).float().to(batch.image.device))
+
+    def local_views(self, batch: Batch) -> list[Tensor]:
+        return self._vectors(batch, self.taken)
+
+    def adapt(self, views: Sequence[Tensor]) -> float:
+        numbers = self.taken.nonzero()[:, 0].tolist()
+        gaussians, share = move_gaussians([self._gaussian(number) for number in numbers], [views[number] for number in numbers])
+        for number, gaussian in zip(numbers, gaussians, strict=True):
+            self._keep(number, gaussian)
+        return share
+
+    def _keep(self, number: int, gaussian: Gaussian) -> None:
+        for name, value in gaussian._asdict().items():
+            self.get_buffer(f"{name}_{number}").copy_(value)
 
     def _gaussian(self, number: int) -> Gaussian:
         return Gaussian(*(self.get_buffer(f"{name}_{number}").cpu() for name in Gaussian._fields))

@@ -9,13 +9,19 @@ Shape letters beside those of `Batch`: P = h w positions on the grid of the fine
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isinf
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig, top
+from medgen.nn.features.few_frames import likeliest, moved
 from medgen.nn.features.gaussian import whitening
 from medgen.types import Batch, Scores
+
+BLOCK = 64  # positions that are moved together
 
 
 class Config(OnePassConfig):
@@ -70,3 +76,21 @@ class Model(OnePass):
         smoothed = self.localised(distances, batch.valid)
         mean = distances.flatten(1).sum(1) / counts.flatten(1).sum(1).clamp_min(1)
         return Scores(top(smoothed, batch.valid), smoothed, {"highest": top(distances, counts), "mean": mean})
+
+    def local_views(self, batch: Batch) -> list[Tensor]:
+        vectors, counted, _ = self._vectors(batch.image, batch.valid)
+        return [vectors.transpose(0, 1).cpu(), counted.T.cpu()]  # (B, P, D) and (B, P)
+
+    def adapt(self, views: Sequence[Tensor]) -> float:
+        vectors, counted = views[0].transpose(0, 1), views[1].T.bool()  # (P, n, D), (P, n)
+        means, roots = self.means.cpu().double(), self.roots.cpu().double()
+        blocks = [slice(start, start + BLOCK) for start in range(0, len(means), BLOCK)]
+        whitened = [((vectors[block].double() - means[block, None]) @ roots[block], counted[block]) for block in blocks]
+        own = likeliest(whitened)
+        if isinf(own):
+            return 0.0
+        for block, (local, counts) in zip(blocks, whitened, strict=True):
+            mean, root = moved(local, counts, own)  # where the Gaussian of each position is a standard one
+            self.means[block] = (means[block] + torch.linalg.solve(roots[block].transpose(1, 2), mean)).to(self.means)
+            self.roots[block] = (roots[block] @ root).to(self.roots)
+        return views[0].shape[0] / (views[0].shape[0] + own)

@@ -8,6 +8,8 @@ Shape letters beside those of `Batch`: M patches in the bank, D numbers of each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -16,6 +18,8 @@ from medgen.backends._onepass import OnePass, OnePassConfig, top
 from medgen.config import SEEDS
 from medgen.nn.features.coreset import greedy_coreset
 from medgen.types import Batch, Scores
+
+COUNTS_AS = 40  # frames of another place that the bank holds as much of as of its own
 
 
 class Config(OnePassConfig):
@@ -87,3 +91,22 @@ class Model(OnePass):
             return torch.ones_like(distance)
         distances = (worst[:, None] - bank[near]).norm(dim=2)  # (B, n)
         return 1 - (distance - distances.logsumexp(1)).exp()
+
+    def local_views(self, batch: Batch) -> list[Tensor]:
+        features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
+        return [features.permute(0, 2, 3, 1).cpu(), counts[:, 0].cpu()]  # (B, h, w, D) and (B, h, w)
+
+    def adapt(self, views: Sequence[Tensor]) -> float:
+        """Give places of the bank to patches of the frames: first the free ones, then those of the last patches chosen for it.
+
+        Each patch of a greedy coreset is the farthest from those before it, so that the first ones are a coreset of their own.
+        """
+        features, counts = views
+        vectors = features[counts.bool()].to(self.bank)
+        used, places = int(self.used), len(self.bank)
+        wanted = max(places - used, round(places * len(features) / (len(features) + COUNTS_AS)))
+        chosen = greedy_coreset(vectors, min(wanted, len(vectors)), self.config.seed)
+        kept = min(used, places - len(chosen))
+        self.bank[kept : kept + len(chosen)] = vectors[chosen]
+        self.used.fill_(kept + len(chosen))
+        return len(chosen) / (kept + len(chosen))

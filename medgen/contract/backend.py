@@ -9,7 +9,7 @@ may be able to do besides scoring is in `capabilities`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -137,6 +137,25 @@ class Backend(nn.Module, ABC):
     @abstractmethod
     def score(self, batch: Batch) -> Scores:
         """Score frames in evaluation mode, higher for what is less normal; a frame scores the same alone and in any batch."""
+
+    def local_views(self, batch: Batch) -> Sequence[Tensor]:
+        """Return what `adapt` has to know of each frame, (B, ...) each, whatever was moved before; () where nothing moves."""
+        return ()
+
+    def adapt(self, views: Sequence[Tensor]) -> float:
+        """Move what is held for normal towards few normal frames of another place, in closed form and without their labels.
+
+        Trained weights stay as they are: a few frames cannot carry them, and only the threshold moves.
+
+        Parameters
+        ----------
+        views : of n frames, (n, ...) each, as `local_views` returns them
+
+        Returns
+        -------
+        the share of these frames in what is held from now on, 0 to 1; 0 where nothing moved
+        """
+        return 0.0
 
 
 def backend_name(model: object) -> str:

@@ -6,6 +6,10 @@ score > threshold, which is the same as p <= false-alarm rate. A normal frame th
 called abnormal with at most that chance, whatever the model and the distribution of its scores. Frames of one video depend on one
 another; with videos in the data the guarantee holds only roughly.
 
+Where groups (patients, videos) are exchangeable and frames are not, each of G groups counts once: a frame of a group of m frames
+has the share 1 / m, n + 1 becomes G + 1, and the guarantee holds for a frame of a new group (Lee, Barber and Willett 2023,
+Distribution-free inference with hierarchical data, https://arxiv.org/abs/2306.06342).
+
 Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World; Laxhammar and Falkman 2010, Conformal Prediction for
 Distribution-Independent Anomaly Detection.
 """
@@ -13,6 +17,7 @@ Distribution-Independent Anomaly Detection.
 from __future__ import annotations
 
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from medgen.errors import MedgenError
 
 
-def threshold(normal_scores: ArrayLike, false_alarm_rate: float) -> float:
+def threshold(normal_scores: ArrayLike, false_alarm_rate: float, shares: ArrayLike | None = None) -> float:
     """Return the score above which a frame is called abnormal.
 
     It is the ceil((n + 1)(1 - a))-th smallest of the n scores at the false-alarm rate a.
@@ -29,32 +34,41 @@ def threshold(normal_scores: ArrayLike, false_alarm_rate: float) -> float:
     ----------
     normal_scores : (n,) raw scores of normal validation frames
     false_alarm_rate : in (0, 1)
+    shares : (n,) as from `group_shares`, where groups count once each; None where frames do
 
     Raises
     ------
-    MedgenError : if there are fewer than 1 / a - 1 scores, a score is NaN, or the rate is out of range.
+    MedgenError : if there are fewer than 1 / a - 1 scores (or groups), a score is NaN, or the rate is out of range.
     """
-    scores = np.sort(_scores(normal_scores))
+    reference = _Reference.of(normal_scores, shares)
     if not 0 < false_alarm_rate < 1:
         raise MedgenError(f"false-alarm rate is {false_alarm_rate}; expected a number between 0 and 1, such as 0.05")
-    possible = np.arange(1, scores.size + 2) / (scores.size + 1)  # the p-values there are; rounding can spoil (n + 1)(1 - a)
-    alarms = np.count_nonzero(possible <= false_alarm_rate)
-    if alarms < 1:
+    above = reference.tails[np.searchsorted(reference.scores, reference.scores, side="right")]  # shares above each score
+    allowed = (1 + above) / (reference.total + 1) <= false_alarm_rate  # p-value of a frame that is just above it
+    if not allowed.any():
         needed = ceil(round(1 / false_alarm_rate, 9)) - 1
+        what = "normal validation frames" if shares is None else "groups of normal frames"
         raise MedgenError(
-            f"a false-alarm rate of {false_alarm_rate} needs at least {needed} normal validation frames, got {scores.size}; "
+            f"a false-alarm rate of {false_alarm_rate} needs at least {needed} {what}, got {round(reference.total)}; "
             "add frames or allow more false alarms"
         )
-    return float(scores[scores.size - alarms])
+    return float(reference.scores[allowed.argmax()])
 
 
-def p_value(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def group_shares(groups: ArrayLike) -> NDArray[np.float64]:
+    """Return the share (n,) of each frame in its group, 1 / m in a group of m frames; `groups` (n,) names them."""
+    _, codes, counts = np.unique(np.asarray(groups).astype(str), return_inverse=True, return_counts=True)
+    return 1 / counts[codes]
+
+
+def p_value(normal_scores: ArrayLike, scores: ArrayLike, shares: ArrayLike | None = None) -> NDArray[np.float64]:
     """Return the conformal p-value of each score: small is anomalous.
 
     Parameters
     ----------
     normal_scores : (n,) raw scores of normal validation frames
     scores : (N,) raw scores
+    shares : (n,) as for `threshold`
 
     Returns
     -------
@@ -64,11 +78,11 @@ def p_value(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     ------
     MedgenError : if a score is NaN.
     """
-    reference = np.sort(_scores(normal_scores))
-    return (1 + reference.size - _below(reference, scores)) / (reference.size + 1)
+    reference = _Reference.of(normal_scores, shares)
+    return (1 + reference.at_or_above(scores)) / (reference.total + 1)
 
 
-def quantile(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def quantile(normal_scores: ArrayLike, scores: ArrayLike, shares: ArrayLike | None = None) -> NDArray[np.float64]:
     """Return the calibrated score: the share of normal validation scores below each score, counted as k / (n + 1).
 
     It is 1 less the conformal p-value.
@@ -77,6 +91,7 @@ def quantile(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]
     ----------
     normal_scores : (n,) raw scores of normal validation frames
     scores : (N,) raw scores
+    shares : (n,) as for `threshold`
 
     Returns
     -------
@@ -86,13 +101,27 @@ def quantile(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]
     ------
     MedgenError : if a score is NaN.
     """
-    reference = np.sort(_scores(normal_scores))
-    return _below(reference, scores) / (reference.size + 1)
+    reference = _Reference.of(normal_scores, shares)
+    return (reference.total - reference.at_or_above(scores)) / (reference.total + 1)
 
 
-def _below(reference: NDArray[np.float64], scores: ArrayLike) -> NDArray[np.intp]:
-    """Return how many of the sorted reference scores are strictly below each score."""
-    return np.searchsorted(reference, _scores(scores), side="left")
+class _Reference(NamedTuple):
+    """Normal scores in rising order, and how much counts from each on: `tails` (n + 1,), sums of shares; `total` in all."""
+
+    scores: NDArray[np.float64]
+    tails: NDArray[np.float64]
+    total: float
+
+    @classmethod
+    def of(cls, normal_scores: ArrayLike, shares: ArrayLike | None) -> _Reference:
+        scores = _scores(normal_scores)
+        order = np.argsort(scores, kind="stable")
+        each = np.ones(scores.size) if shares is None else np.asarray(shares, dtype=np.float64)[order]
+        tails = np.append(np.cumsum(each[::-1])[::-1], 0.0).round(9)  # thirds add up to one
+        return cls(scores[order], tails, float(tails[0]))
+
+    def at_or_above(self, scores: ArrayLike) -> NDArray[np.float64]:
+        return self.tails[np.searchsorted(self.scores, _scores(scores), side="left")]
 
 
 def _scores(scores: ArrayLike) -> NDArray[np.float64]:

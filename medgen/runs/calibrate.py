@@ -6,7 +6,7 @@ decision from here; a calibration that other code made is made again before it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,6 @@ from medgen.contract.backend import Backend
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.data.scorable import is_scored, left_out, scorable
-from medgen.engine import checkpoint
 from medgen.engine.ahead import ahead
 from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
@@ -33,7 +32,7 @@ from medgen.outputs.leftovers import remove_dead
 from medgen.report.evaluate import COMPONENT
 from medgen.report.run_metrics import Threshold
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.run import CALIBRATION, NORMAL_REFERENCE, Calibration, Run, open_run
+from medgen.runs.run import CALIBRATION, Calibration, Run, open_run, write_normal_reference
 from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 
@@ -72,7 +71,7 @@ def calibrate(
     model = run.trained_model()
     if run.settings.scoring.needs_reference:
         _fit_normal_reference(run, data, model, device, on_progress)
-    table, pixels = _score_normals(run, data, rows, model, device, on_progress)
+    table, pixels = score_normals(run, data, rows, model, run.normal_reference(), device, on_progress)
     rate = false_alarm_rate or run.settings.false_alarm_rate
     facts: Calibration = {"made_by": made_by("calibration"), "false_alarm_rate": rate, "value": None, "reason": ""}
     if names := run.settings.scoring.fuse:  # even rows fit the p-values, odd rows, which had no say in them, the threshold
@@ -93,10 +92,19 @@ def calibrate(
     write_json(run.folder / CALIBRATION, facts)
 
 
-def _score_normals(
-    run: Run, data: Prepared, rows: NDArray[np.int64], model: Backend, device: torch.device, on_progress: OnProgress
+def score_normals(
+    run: Run,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    model: Backend,
+    reference: Mapping[str, FeatureGaussian],
+    device: torch.device,
+    on_progress: OnProgress,
 ) -> tuple[pd.DataFrame, NDArray[np.float32] | None]:
-    """Return raw scores and score components, one row a frame, and pixels of the maps (n,); None where there are no maps."""
+    """Return raw scores and components, one row a frame, by a model and reference that need not be the run's own.
+
+    Pixels of the maps (n,) come with them; None where there are no maps.
+    """
     batches = FixedBatches(data, rows, run.settings.data)
     step = -(-len(rows) * data.size**2 // MAX_PIXELS)
     tables, pixels = [], []
@@ -108,7 +116,7 @@ def _score_normals(
         on_progress,
         scores_alone=True,
         settings=run.settings.scoring,
-        normal_reference=run.normal_reference(),
+        normal_reference=reference,
     ):
         tables.append(component_table(scored))
         if scored.scores.map is not None:
@@ -128,12 +136,11 @@ def _fit_normal_reference(run: Run, data: Prepared, model: Backend, device: torc
         pooled = in_fixed_shape(scorer.pooled, batch.to(device))
         pooled_batches.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
         on_progress(Progress("contrast", done, len(batches)))
-    tensors: dict[str, Tensor] = {}
+    reference: dict[str, FeatureGaussian] = {}
     for name in pooled_batches[0]:
         blocks = [torch.cat(parts) for parts in zip(*(pooled[name] for pooled in pooled_batches), strict=True)]
-        gaussian = FeatureGaussian.fit(blocks, torch.from_numpy(rows))
-        tensors |= {f"{name}/{key}": tensor for key, tensor in gaussian.tensors().items()}
-    checkpoint.save(run.folder / NORMAL_REFERENCE, tensors, {})
+        reference[name] = FeatureGaussian.fit(blocks, torch.from_numpy(rows))
+    write_normal_reference(run.folder, reference)
 
 
 def renew_calibration(
@@ -156,6 +163,8 @@ def renew_calibration(
     stored = run.stored_calibration()
     if not stored or is_current("calibration", stored):
         return
+    if run.recalibrated_on:
+        raise RunError(f"'{run.folder}' was recalibrated by another version of medgen; run `medgen recalibrate` again")
     if not run.writable():
         raise RunError(
             f"the calibration of '{run.folder}' was made by another version of medgen, and nothing is written into the run here; "
@@ -217,11 +226,10 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
         raise RunError(
             f"'{run_folder}' has no scores of normal validation frames, so no rate can be promised; train it with some"
         )
-    chosen: Threshold = {"value": threshold(calibration["scores"], false_alarm_rate), "false_alarm_rate": false_alarm_rate}
+    value = threshold(calibration["scores"], false_alarm_rate, calibration.get("shares"))
+    chosen: Threshold = {"value": value, "false_alarm_rate": false_alarm_rate}
     write_json(run.folder / CALIBRATION, {**calibration, **chosen, "reason": ""})
-    chosen["normals"] = calibration["normals"]
-    chosen["groups"] = calibration["groups"]
-    return chosen
+    return {**chosen, "normals": calibration["normals"], "groups": calibration["groups"]}
 
 
 def component_table(scored: Scored) -> pd.DataFrame:
@@ -279,7 +287,7 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         table.loc[scored, "score"] = _fused(calibration["components"], table[scored])
     scores = table["score"].to_numpy(dtype=np.float64)
     quantiles = np.full(len(table), np.nan)
-    quantiles[scored] = quantile(np.array(calibration["scores"]), scores[scored])
+    quantiles[scored] = quantile(calibration["scores"], scores[scored], calibration.get("shares"))
     column = [*table.columns].index("score") + 1
     table.insert(column, "quantile", quantiles)
     if calibration["value"] is not None:

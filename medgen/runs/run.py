@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import file_digest
@@ -33,7 +34,7 @@ from medgen.contract.backend import Backend
 from medgen.data.images import read_image
 from medgen.data.native.addresses import address_from, whole_address
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.engine.checkpoint import load, load_weights
+from medgen.engine.checkpoint import load, load_weights, save
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.fit import STATE, WEIGHTS
 from medgen.engine.score_components import NOTHING_ADDED
@@ -57,6 +58,7 @@ class Calibration(TypedDict, total=False):
     made_by: str  # version of the code that computed it
     weights: str  # digest of the weights that it belongs to
     scores: list[float]  # of normal validation frames, in rising order
+    shares: list[float]  # what each of them counts for, where groups count and not frames; absent where each counts for one
     normals: int  # how many frames the threshold rests on
     groups: int  # and of how many groups they are
     false_alarm_rate: float  # of normal frames, at the threshold
@@ -91,6 +93,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.folder.resolve().name
+
+    @property
+    def recalibrated_on(self) -> str:
+        """Digest of the normal frames of another place that the run was recalibrated on; "" for a run as it was trained."""
+        return self.about.get("recalibrated_on", "")
 
     def new_model(self) -> Backend:
         """Return the backend with fresh weights, the same ones for the same seed."""
@@ -155,6 +162,8 @@ class Run:
         }
         if self.settings.scoring != NOTHING_ADDED:
             chosen["scoring"] = self.settings.scoring.model_dump(mode="json", exclude_defaults=True)
+        if self.recalibrated_on:
+            chosen["recalibrated_on"] = self.recalibrated_on
         path = (self.folder / WEIGHTS).resolve()
         state = path.stat()
         return _file_digest(
@@ -257,6 +266,15 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
     if settings.data.overlay == "common":
         write_bytes(folder / COMMON_MASK, png(data.valid[0].astype(np.uint8) * np.uint8(255)))
     return run.write()
+
+
+def write_normal_reference(folder: Path, reference: Mapping[str, FeatureGaussian]) -> None:
+    """Write what `Run.normal_reference` reads into the folder of a run."""
+    save(
+        folder / NORMAL_REFERENCE,
+        {f"{part}/{key}": of for part, own in reference.items() for key, of in own.tensors().items()},
+        {},
+    )
 
 
 def open_run(folder: Path, kept: bool = False) -> Run:

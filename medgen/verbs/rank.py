@@ -28,7 +28,7 @@ from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import RANKED, REPORTS
 from medgen.verbs.results import OVERLAYS, page_settings
-from medgen.verbs.run_warnings import no_threshold, training_warning, unscored_warning
+from medgen.verbs.run_warnings import no_threshold, recalibrated_warning, training_warning, unscored_warning
 from medgen.verbs.score import open_input
 
 TOP = 24  # frames that are shown
@@ -89,8 +89,11 @@ def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, runti
     order = scored.table["score"].to_numpy().argsort(kind="stable")[::-1]
     order = order[known[order]]
     highest = panels(run, model, scored, [(f"rank {k}", int(row)) for k, row in enumerate(order[:top], 1)])
-    normal_scores = run.calibration().get("scores", [])
-    table = _ranks(scored, normal_scores).iloc[[*order, *np.flatnonzero(~known)]].reset_index(drop=True)
+    calibration = run.calibration()
+    normal_scores = calibration.get("scores", [])
+    table = (
+        _ranks(scored, normal_scores, calibration.get("shares")).iloc[[*order, *np.flatnonzero(~known)]].reset_index(drop=True)
+    )
     table.insert(0, "rank", pd.Series(table.index + 1, dtype="Int64").mask(table.index >= len(order)))
     metrics = _metrics(run, table, len(normal_scores))
     results = RunResults(
@@ -107,20 +110,20 @@ def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, runti
         provenance=run.about,
         warnings=[
             *_warnings(run, metrics, len(data.rejected())),
-            *filter(None, [unscored_warning(table), shown_otherwise(run, data)]),
+            *filter(None, [recalibrated_warning(run), unscored_warning(table), shown_otherwise(run, data)]),
         ],
         rejected=data.rejected(),
     )
     return write_ranking(results, normal_scores, out)
 
 
-def _ranks(scored: ScoreTable, normal_scores: Sequence[float]) -> pd.DataFrame:
+def _ranks(scored: ScoreTable, normal_scores: Sequence[float], shares: Sequence[float] | None) -> pd.DataFrame:
     """Return the table of scores with p-values, without what is known of the frames."""
     table = scored.table.assign(**BLIND)
     if normal_scores:
         column = [*table.columns].index("quantile") + 1
         scored_rows, p_values = is_scored(table), np.full(len(table), np.nan)
-        p_values[scored_rows] = p_value(np.array(normal_scores), table["score"].to_numpy()[scored_rows])
+        p_values[scored_rows] = p_value(normal_scores, table["score"].to_numpy()[scored_rows], shares)
         table.insert(column, "p_value", p_values)
     return table
 

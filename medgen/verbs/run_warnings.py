@@ -98,6 +98,17 @@ def training_warning(run: Run) -> str:
     return f"The training ended with a warning: {run.about['warning']}." if run.about.get("warning") else ""
 
 
+def recalibrated_warning(run: Run) -> str:
+    """Return what the threshold of a recalibrated run is for, as a sentence; "" for a run as it was trained."""
+    if not run.recalibrated_on:
+        return ""
+    return (
+        f"This run was recalibrated on {run.threshold().get('normals', 0)} normal frames of another place "
+        f"({run.about.get('recalibrated_with', 'of which nothing is noted')}): its threshold is for frames like those, and not "
+        "for frames of the place that it was trained at; what is called normal validation frames here are these."
+    )
+
+
 def no_threshold(run: Run) -> str:
     """Return why a run has no threshold, as a sentence."""
     return f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}."
@@ -161,6 +172,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _splits_divide_groups,
     _side_tables_were_changed,
     lambda scored: training_warning(scored.run),
+    lambda scored: recalibrated_warning(scored.run),
     lambda scored: "" if scored.run.calibration().get("value") else no_threshold(scored.run),
     _overlay_was_scored,
     _labels_differ_in_frame_size,

@@ -163,6 +163,9 @@ def resume(
     if is_unfinished(out, "train") and not (out / RUN).is_file():
         raise RunError(f"'{out}' was stopped before its training began; the same command without --resume begins it")
     run = open_run(out)
+    if run.recalibrated_on:
+        origin = run.about.get("recalibrated_from", "the run that it was made from")
+        raise RunError(f"'{out}' was recalibrated and cannot be trained on; lengthen '{origin}' and recalibrate that")
     if backend and backend != run.settings.backend:
         raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
     data = open_trained_on(run, dataset)

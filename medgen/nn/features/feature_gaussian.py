@@ -13,6 +13,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from medgen.nn.features.few_frames import move_gaussians
 from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
 
 COARSE = (16, 32)  # strides of the maps whose cells see enough of a frame to tell one kind of tissue from another
@@ -45,6 +46,11 @@ class FeatureGaussian:
         """Return (B,) of blocks (B, c) each: 0 where a normal frame is on average, 1 for a standard deviation farther."""
         distances = [gaussian.distance(block.cpu()) for gaussian, block in zip(self.gaussians, blocks, strict=True)]
         return torch.stack(distances).mean(0).float().to(blocks[0].device)
+
+    def moved(self, blocks: Sequence[Tensor]) -> tuple[Self, float]:
+        """Return the Gaussians moved towards few frames, blocks (n, c) each, and the share of these, 0 to 1."""
+        gaussians, share = move_gaussians(self.gaussians, blocks)
+        return type(self)(gaussians), share
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all there is to store, by names that `of` knows."""

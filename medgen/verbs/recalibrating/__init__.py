@@ -1,0 +1,1 @@
+"""Recalibrate a run on few normal frames of another place."""
