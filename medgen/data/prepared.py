@@ -1,9 +1,8 @@
 """The prepared data set on disk: written once, memory-mapped and read many times.
 
-A folder comes in, a `Prepared` goes out: the one form in which all of medgen sees a data set. The folder holds
-``frames.npy`` (N, S, S, C) uint8, ``valid.npy`` (N, S, S) bool, ``masks.npy`` (N, S, S) bool (only where a finding is annotated),
-``index.csv`` (one row a frame), ``rejected.csv`` (file, reason, kind), ``leaks.csv`` (what is alike across splits) and
-``prepare.toml`` (settings and counts; written last, so a folder that has it is whole).
+A folder comes in, a `Prepared` goes out: the one form in which all of medgen sees a data set. The folder holds ``frames.npy``
+(N, S, S, C) uint8, ``valid.npy`` (N, S, S) bool, ``masks.npy`` (N, S, S) bool (where a finding is annotated), ``index.csv`` (one
+row a frame), ``rejected.csv``, ``leaks.csv`` and ``prepare.toml`` (settings; written last: a folder that has it is whole).
 """
 
 from __future__ import annotations
