@@ -78,7 +78,7 @@ def _grouped(metrics: RunMetrics) -> list[tuple[str, ...]]:
     ]
     at = {row["false_marks"]: row["sensitivity"] for row in (metrics.get("lesions") or {}).get("froc", [])}
     found += [(f"Findings hit at {rate:g} false marks per frame", at[rate]) for rate in (0.5, 1.0) if rate in at]
-    intervals = ((title, entry, entry.get("low") is not None) for title, entry in found)
+    intervals = ((title, entry, entry.get("low") is not None) for title, entry in found if entry["value"] is not None)
     return [
         (title, number(entry["value"]), f"{number(entry['low'])} to {number(entry['high'])}" if known else "")
         for title, entry, known in intervals

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import percentileofscore
 
 from medgen.errors import MedgenError
-from medgen.metrics.calibration import group_shares, p_value, quantile, threshold
+from medgen.metrics.calibration import fewest, group_shares, p_value, quantile, threshold
 
 RATES = st.sampled_from([0.01, 0.05, 0.1, 0.2, 1 / 3, 0.5])
 FEW_VALUES = st.lists(st.integers(0, 12), min_size=100, max_size=130)  # many ties
@@ -113,3 +113,11 @@ def test_of_frames_of_new_groups_no_more_are_flagged_than_promised_whatever_they
         new = random.normal() + 0.3 * random.normal(size=30)
         flagged.append((new > threshold(scores, 0.1, group_shares(groups))).mean())
     assert 0.05 < np.mean(flagged) <= 0.1 + 2 * np.std(flagged) / 20
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(0.05, 19), (0.01, 99), (0.3, 3), (0.5, 1)])
+def test_so_many_frames_have_a_threshold_and_one_fewer_has_none(rate: float, frames: int) -> None:
+    assert fewest(rate) == frames
+    assert threshold(np.arange(frames), rate) == frames - 1
+    with pytest.raises(MedgenError, match=f"at least {frames} normal validation frames, got {frames - 1};"):
+        threshold(np.arange(frames - 1), rate)

@@ -12,6 +12,7 @@ from commands import fail, succeed
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.errors import RunError
+from medgen.outputs.folder import MARK, Mark
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.verbs.study import study_runs
@@ -112,6 +113,14 @@ def test_the_study_that_is_written_asks_for_the_same_and_what_is_finished_is_not
     output = succeed("compare", root / "S" / "study.toml", "--out", root / "S")
     assert len(before) == 2 and before == {path: path.stat().st_mtime_ns for path in before}
     assert "narrow-seed0" in output and "failed: broken-seed0" in output
+
+
+def test_the_mark_that_a_training_left_which_was_killed_at_its_end_goes(study: Compared, root: Path) -> None:
+    asked, context = small(root, "narrow"), RunContext(root / "S")
+    job = jobs_of(asked, "narrow", open_entry(asked, asked.recipes()["narrow"]), context)[0]
+    Mark("train", finished=False).write(job.folder)
+    assert train_or_reuse(job, asked, context) is not None
+    assert not (job.folder / MARK).exists()
 
 
 def test_what_failed_is_tried_again_and_memory_that_ran_out_is_a_reason(

@@ -46,13 +46,17 @@ def threshold(normal_scores: ArrayLike, false_alarm_rate: float, shares: ArrayLi
     above = reference.tails[np.searchsorted(reference.scores, reference.scores, side="right")]  # shares above each score
     allowed = (1 + above) / (reference.total + 1) <= false_alarm_rate  # p-value of a frame that is just above it
     if not allowed.any():
-        needed = ceil(round(1 / false_alarm_rate, 9)) - 1
         what = "normal validation frames" if shares is None else "groups of normal frames"
         raise MedgenError(
-            f"a false-alarm rate of {false_alarm_rate} needs at least {needed} {what}, got {round(reference.total)}; "
-            "add frames or allow more false alarms"
+            f"a false-alarm rate of {false_alarm_rate} needs at least {fewest(false_alarm_rate)} {what}, "
+            f"got {round(reference.total)}; add frames or allow more false alarms"
         )
     return float(reference.scores[allowed.argmax()])
+
+
+def fewest(false_alarm_rate: float) -> int:
+    """Return how many normal frames, or groups of them, a threshold for a false-alarm rate needs: 19 for 0.05."""
+    return ceil(round(1 / false_alarm_rate, 9)) - 1
 
 
 def group_shares(groups: ArrayLike) -> NDArray[np.float64]:

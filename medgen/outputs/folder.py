@@ -103,6 +103,12 @@ def is_unfinished(folder: Path, verb: str) -> bool:
     return mark is not None and mark.verb == verb and not mark.finished
 
 
+def take_mark_away(folder: Path, verb: str) -> None:
+    """Take away the mark that a verb left which was killed behind its last result; for who finds all results there."""
+    if is_unfinished(folder, verb):
+        (folder / MARK).unlink()
+
+
 def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
     return any((folder / name).exists() for name in names)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from medgen.errors import MedgenError
 from medgen.metrics.aggregate import OF_P_VALUES, OF_SCORES, TITLES, by_unit
-from medgen.metrics.calibration import p_value, threshold
+from medgen.metrics.calibration import fewest, p_value, threshold
 from medgen.metrics.decisions import binomial
 from medgen.metrics.detection import auroc, average_precision, bootstrap
 from medgen.metrics.intervals import Floats
@@ -121,9 +120,8 @@ def _decide(values: Floats, labels: NDArray[np.str_], calibration: Floats, rate:
         try:
             decided["value"] = threshold(calibration, rate)
         except MedgenError:
-            needed = ceil(round(1 / rate, 9)) - 1
             decided["reason"] = (
-                f"a false-alarm rate of {100 * rate:g} % takes {needed} groups of normal validation frames, and there are "
+                f"a false-alarm rate of {100 * rate:g} % takes {fewest(rate)} groups of normal validation frames, and there are "
                 f"{calibration.size}"
             )
     if decided["value"] is not None:

@@ -12,6 +12,7 @@ from medgen.data.native.addresses import is_address
 from medgen.data.prepared import Prepared, is_prepared
 from medgen.data.scorable import left_out, scorable
 from medgen.errors import DataError, MedgenError
+from medgen.metrics.calibration import fewest
 from medgen.metrics.units import statistical_units
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run
@@ -95,7 +96,7 @@ def check_rate(groups: NDArray[np.str_], rate: float, by_group: bool) -> float:
         reached = f"{np.ceil(1e4 * lowest) / 1e4:g}"
         alone = ", or --by-frame where frames do not resemble each other" if by_group else ""
         raise MedgenError(
-            f"a false-alarm rate of {rate:g} needs {int(np.ceil(round(1 / rate, 9))) - 1} {what}, got {count}; "
+            f"a false-alarm rate of {rate:g} needs {fewest(rate)} {what}, got {count}; "
             f"these reach {reached}: give --false-alarm-rate {reached}, or more frames{alone}"
         )
     return lowest

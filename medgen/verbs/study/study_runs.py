@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.errors import RunError
+from medgen.outputs.folder import take_mark_away
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
@@ -135,6 +136,7 @@ def train_or_reuse(job: Job, study: StudySettings, context: RunContext) -> Run |
         spent = float(history["seconds"].max()) / 60 if len(history) else 0.0
         run = resume(job.folder, dataset=dataset, max_minutes=max(0.0, job.minutes - spent), **how)
     if run.finished():
+        take_mark_away(job.folder, "train")
         return run
     if context.stop():
         return None
