@@ -14,6 +14,7 @@ from untrained import make_frames, make_run
 from medgen.data.prepared import Prepared
 from medgen.metrics.aggregate import by_unit, highest, noisy_or, top_mean
 from medgen.report.localisation.group_scores import GroupedFrames, group_labels, score_groups
+from medgen.report.markup import environment
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.group_scores import FILE, GROUP, SHARED, group_kinds, grouped_scores, validation_scorer
 from medgen.runs.run import Run
@@ -96,6 +97,15 @@ def test_too_few_groups_give_no_threshold_and_one_line_that_says_so() -> None:
     way = score_groups(videos(6), np.array(["normal"] * 30), videos(7, seed=2), 0.05, n_bootstrap=10)["ways"][0]
     assert way["decisions"]["value"] is None and "flagged_normal" not in way["decisions"]
     assert way["decisions"]["reason"] == "a false-alarm rate of 5 % takes 19 groups of normal validation frames, and there are 7"
+
+
+@pytest.mark.parametrize(("label", "tables"), [("normal", 1), ("abnormal", 0)])
+def test_the_page_has_a_table_of_groups_only_where_it_has_numbers(label: str, tables: int) -> None:
+    test = joined(videos(2), videos(2, name="other"))
+    labels = np.where(np.char.startswith(test.groups, "other"), "abnormal", label)
+    metrics = {"group_scores": {GROUP: score_groups(test, labels, None, 0.05, "for a test", n_bootstrap=20)}}
+    page = str(environment().get_template("group_scores.html").module.group_scores(metrics))
+    assert page.count("<table") == tables and ("No AUROC" in page) == (tables == 0)
 
 
 @pytest.fixture(scope="module")
