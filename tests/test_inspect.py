@@ -73,7 +73,7 @@ def test_duplicates_are_listed_with_their_splits(source: Path) -> None:
 def test_tables_are_written_as_csv(source: Path, tmp_path: Path) -> None:
     found = inspect_source(source)
     found.write(tmp_path / "new" / "out")
-    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "new" / "out").glob("[!.]*")) == [
         "classes.csv",
         "duplicates.csv",
         "groups.csv",

@@ -44,10 +44,12 @@ def write(root: Path, *names: str) -> None:
 
 @pytest.mark.parametrize("verb", ["score", "maps", "reconstruct", "sample", "inspect"])
 def test_a_folder_holds_what_the_last_call_made_of_its_frames_and_no_more(verb: str, run: Path, tmp_path: Path) -> None:
-    first, second = folder(tmp_path / "first", "a/b", count=3, side=32), folder(tmp_path / "second", "c", count=2, side=32)
-    call(verb, run, 3, first, tmp_path / "out")
-    call(verb, run, 2, second, tmp_path / "out")
-    call(verb, run, 2, second, tmp_path / "fresh")
+    source = folder(tmp_path / "source", "a/b", count=3, side=32)
+    call(verb, run, 3, source, tmp_path / "out")
+    shutil.rmtree(source)
+    folder(source, "c", count=2, side=32)
+    call(verb, run, 2, source, tmp_path / "out")
+    call(verb, run, 2, source, tmp_path / "fresh")
     assert files(tmp_path / "out") == files(tmp_path / "fresh")
     assert sum(name.endswith(".png") for name in files(tmp_path / "out")) == (4 if verb == "maps" else 2)
 

@@ -1,37 +1,41 @@
 """What an output folder is to the verb that is to write into it, one rule for all of them.
 
 It is new (not there, or empty), unfinished (the same command goes on), finished (the verb knows what to do with its own results)
-or foreign: it holds something else, and is refused.
+or foreign: it holds something else, and is refused. So are results of the same verb that were made of something else, another run
+or other frames: they are replaced by the same thing made again and by nothing else.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from medgen.errors import FolderError
-from medgen.files import write_text
+from medgen.files import short_digest, write_text
 from medgen.outputs.lock import locked
 
-MARK = ".medgen.json"  # in a folder: which verb writes there; it goes when what the verb writes last says so as well
+MARK = ".medgen.json"  # in a folder: which verb writes there, and of what; it goes when the results say as much
+NOTHING: Mapping[str, str] = {}
 
 
 class Mark(NamedTuple):
-    """What a folder says of itself."""
+    """What a folder says of itself; `of`: what its results are made of (`medgen.runs.made_of`), nothing where it is not said."""
 
     verb: str
     finished: bool
+    of: Mapping[str, str] = NOTHING
 
     @classmethod
     def read(cls, folder: Path) -> Mark | None:
         """Return the mark of a folder; None where it has none."""
         try:
             found = json.loads((folder / MARK).read_text(encoding="utf-8"))
-            return cls(str(found["verb"]), bool(found["finished"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return cls(str(found["verb"]), bool(found["finished"]), dict(found.get("of", NOTHING)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, folder: Path) -> None:
@@ -46,6 +50,7 @@ def output_folder(
     results: tuple[str, ...] = (),
     instead: str = "choose another --out",
     others: tuple[str, ...] = (),
+    of: Mapping[str, str] = NOTHING,
 ) -> Iterator[None]:
     """Hold a folder while a verb writes into it, and say in it that the verb has not finished until it has.
 
@@ -57,29 +62,38 @@ def output_folder(
         and says so
     instead : what to do about a folder that is refused
     others : names of files that another verb puts beside files of such names
+    of : what the results are made of; the mark keeps it, and results made of something else are refused. Nothing for a verb that
+        knows what to do with its own results, whatever they were made of
 
     Raises
     ------
     FolderError : if the folder holds something else, another process writes into it, or it cannot be written.
     """
-    check_folder(folder, verb, results, instead, others)
+    check_folder(folder, verb, results, instead, others, of)
     with locked(folder, verb):
-        check_folder(folder, verb, results, instead, others)  # nobody else changes it any more
-        Mark(verb, finished=False).write(folder)
+        check_folder(folder, verb, results, instead, others, of)  # nobody else changes it any more
+        Mark(verb, finished=False, of=of).write(folder)
         try:
             yield
         except BaseException:
-            if not any(_holds(folder)) or _has_any(folder, results):  # nothing needs it, or the results say whose they are
+            if not any(_holds(folder)) or (_has_any(folder, results) and not of):  # the results say whose they are
                 (folder / MARK).unlink(missing_ok=True)
             raise
-        if _has_any(folder, results):
+        if _has_any(folder, results) and not of:
             (folder / MARK).unlink()
         else:
-            Mark(verb, finished=True).write(folder)
+            Mark(verb, finished=True, of=of).write(folder)
 
 
-def check_folder(folder: Path, verb: str, results: tuple[str, ...], instead: str, others: tuple[str, ...] = ()) -> None:
-    """Refuse a folder that is neither new nor of this verb.
+def check_folder(
+    folder: Path,
+    verb: str,
+    results: tuple[str, ...] = (),
+    instead: str = "choose another --out",
+    others: tuple[str, ...] = (),
+    of: Mapping[str, str] = NOTHING,
+) -> None:
+    """Refuse a folder that is neither new nor of this verb, and one whose results are made of something else.
 
     Raises
     ------
@@ -95,6 +109,33 @@ def check_folder(folder: Path, verb: str, results: tuple[str, ...], instead: str
         raise FolderError(f"'{folder}' holds results of another command than `medgen {verb}`; {instead}")
     if mark is None and any(_holds(folder)) and not _has_any(folder, results):
         raise FolderError(f"'{folder}' is not empty and holds no result of `medgen {verb}`; {instead}")
+    done = not results or _has_any(folder, results) or (mark is not None and mark.finished)
+    if of and done and any(_holds(folder)):
+        check_same(f"'{folder}'", mark.of if mark else NOTHING, of, instead)
+
+
+def check_same(results: str, before: Mapping[str, str], of: Mapping[str, str], instead: str) -> None:
+    """Refuse to replace results by others than the same ones made again.
+
+    Parameters
+    ----------
+    results : the path of those that are there, in quotes
+    before, of : what they are made of, and what the new ones would be; these may be made of more, such as runs beside the frames
+
+    Raises
+    ------
+    FolderError : if these differ.
+    """
+    if not before:
+        raise FolderError(f"{results} does not say what it is made of, and is not replaced; {instead}")
+    if differing := [name for name in before if before[name] != of.get(name)]:  # those of more are no others
+        theirs, ours = (", ".join(f"{name} {facts.get(name, '-')}" for name in differing) for facts in (before, of))
+        raise FolderError(f"{results} is made of {theirs}, and is not replaced by that of {ours}; {instead}")
+
+
+def named_place(name: str, place: Path, folder: Path) -> str:
+    """Return a name with a digest of where it lies, as seen from the folder of the results, so that both may move together."""
+    return f"'{name}' ({short_digest(Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix())})"
 
 
 def is_unfinished(folder: Path, verb: str) -> bool:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
-from medgen.errors import MedgenError
+from medgen.errors import FolderError, MedgenError
 from medgen.files import write_bytes, write_text
+from medgen.outputs.folder import check_same
 from medgen.outputs.leftovers import remove_dead
 
+INSTEAD = "choose another --out, or delete it"
+HEADER = 33  # bytes of a PNG before its second chunk: the signature and the sizes
+KEY = b"tEXtmedgen\0"  # begins the chunk that says what a picture is made of
+LONGEST_TEXT = 1 << 16
 LIST = ".medgen.files"  # in a folder of pictures: the names of those that medgen wrote, a line each
 
 
@@ -44,9 +52,52 @@ def own_files(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
 
 
 def write_alone(path: Path, content: bytes) -> None:
-    """Write one file into a folder that is anybody's; what a killed call left of it goes first."""
+    """Write one file into a folder that is anybody's; what a killed call left of it goes first.
+
+    Raises
+    ------
+    FolderError : if the file is there and holds anything else.
+    """
     remove_dead(path.parent, of=path.name)
+    if path.exists() and not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
+        raise FolderError(f"'{path}' is there, holds something else and is not replaced; {INSTEAD}")
     write_bytes(path, content)
+
+
+def write_picture(path: Path, png: bytes, of: Mapping[str, str]) -> None:
+    """Write one PNG into a folder that is anybody's, with what it is made of in it, as `check_picture` reads it.
+
+    Raises
+    ------
+    FolderError : if the file is there and is made of something else.
+    """
+    check_picture(path, of)
+    remove_dead(path.parent, of=path.name)
+    text = KEY + json.dumps(dict(of)).encode()
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    write_bytes(path, png[:HEADER] + chunk + png[HEADER:])
+
+
+def check_picture(path: Path, of: Mapping[str, str]) -> None:
+    """Refuse to replace a file, unless it is a picture of the same thing.
+
+    Parameters
+    ----------
+    of : what the picture is made of (`medgen.runs.made_of`)
+
+    Raises
+    ------
+    FolderError : if the file is there and is made of something else.
+    """
+    if not path.exists():
+        return
+    before: Mapping[str, str] = {}
+    if path.is_file():
+        with path.open("rb") as file, suppress(ValueError, struct.error):
+            (length,) = struct.unpack(">I", file.read(HEADER + 4)[HEADER:])
+            if file.read(len(KEY)) == KEY and length < LONGEST_TEXT:
+                before = dict(json.loads(file.read(length + 4 - len(KEY))))
+    check_same(f"'{path}'", before, of, INSTEAD)
 
 
 def remove_earlier(folder: Path, *names: str) -> None:

@@ -18,16 +18,18 @@ from medgen.data.shortcut_features import frame_traits, mean_distance, why_left_
 from medgen.engine.device import Device
 from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
-from medgen.outputs.folder import output_folder
+from medgen.outputs.folder import check_folder, output_folder
 from medgen.outputs.leftovers import OLD, remove_dead
 from medgen.report.audit import measure_shortcuts
 from medgen.report.audit_metrics import AuditMetrics
 from medgen.runs.datasets import open_for
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows, scores_folder
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 
+AUDITED = ("audit", ("audit.json", "audit.csv"))  # the verb, and one of its results is in each folder of an audit
 LISTED = ["id", "path", "label", "finding", "group"]
 
 
@@ -70,6 +72,7 @@ def audit(
     Raises
     ------
     DataError, RunError : if the data set has no test frames, or a run is not trained or does not fit it.
+    FolderError : if `out` holds something else, an audit of other runs or frames, too, or another process writes into it.
 
     Examples
     --------
@@ -78,6 +81,9 @@ def audit(
     (8, 8)
     """
     opened = [open_run(folder) for folder in runs]
+    of = made_of(out, opened, dataset) if out else {}
+    if out:
+        check_folder(out, *AUDITED, of=of)  # before all that is to be computed
     data = open_for(opened[0], dataset) if opened else open_dataset(dataset)
     rows = data.rows("test")
     if not len(rows):
@@ -88,7 +94,8 @@ def audit(
     scores = {name: _scores(run, dataset, data, rows, device, on_progress) for name, run in _named(opened).items()}
     result = audit_frames(data, rows, scores, on_progress)
     if out:
-        _write(result, data, rows, out)
+        with output_folder(out, *AUDITED, of=of):
+            _write_tables(result, data, rows, out)
     return result
 
 
@@ -177,13 +184,8 @@ def _pairs(data: Prepared) -> pd.DataFrame:
     return pairs.assign(kind=pd.Series(kinds, dtype=object))
 
 
-def _write(result: AuditMetrics, data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
-    """Write the result of an audit as tables and as JSON."""
-    with output_folder(out, "audit", ("audit.json", "audit.csv")):
-        _write_tables(result, data, rows, out)
-
-
 def _write_tables(result: AuditMetrics, data: Prepared, rows: NDArray[np.int64], out: Path) -> None:
+    """Write the result of an audit as tables and as JSON."""
     entries = [dict(trait) for trait in result["traits"]]
     if result["baseline"]:
         entries.append({"trait": "mean_distance", **result["baseline"]})

@@ -16,9 +16,10 @@ from medgen.contract.capabilities import Conditional, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, find_device, seed_all
 from medgen.engine.score import score_batches
-from medgen.outputs.folder import output_folder
-from medgen.outputs.own_files import own_files, write_alone
+from medgen.outputs.folder import check_folder, output_folder
+from medgen.outputs.own_files import check_picture, own_files, write_picture
 from medgen.report.figures import image_grid
+from medgen.runs.made_of import made_of
 from medgen.runs.run import open_run
 from medgen.runs.scores import find_class, picture_name
 from medgen.runs.to_image import png, to_pixels
@@ -62,7 +63,7 @@ def reconstruct(
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, Reconstructs)
-    with output_folder(out, "reconstruct"):
+    with output_folder(out, "reconstruct", of=made_of(out, [run], input_path, split, label=label)):
         data, rows = open_input(run, input_path, out, split, on_progress)
         rows = drawn_rows(run, data, rows, on_progress)
         batches = FixedBatches(data, rows, run.settings.data, class_index=find_class(model, label))
@@ -117,19 +118,27 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
     ------
     BackendError : if the backend does not sample, or does not know the class.
     RunError : if the run is not trained.
+    FolderError : if `out` holds something else, frames of another run, seed or class, too.
 
     Examples
     --------
     >>> api.sample(RUN, OUT / "samples.png", 4).name
     'samples.png'
     """
-    pixels = draw_samples(open_run(run_folder).trained_model(), n, seed, device, label)
-    if out.suffix.lower() != ".png":
-        with output_folder(out, "sample"), own_files(out) as write:
+    run = open_run(run_folder)
+    is_picture = out.suffix.lower() == ".png"
+    of = made_of(out.parent if is_picture else out, [run], seed=str(seed), label=label)
+    if is_picture:
+        check_picture(out, of)
+    else:
+        check_folder(out, "sample", of=of)
+    pixels = draw_samples(run.trained_model(), n, seed, device, label)
+    if not is_picture:
+        with output_folder(out, "sample", of=of), own_files(out) as write:
             for number, frame in enumerate(pixels):
                 write(f"{number:05}.png", png(frame))
         return out
     columns = int(np.ceil(np.sqrt(n)))
     rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]
-    write_alone(out, image_grid(rows, side=pixels.shape[1]))
+    write_picture(out, image_grid(rows, side=pixels.shape[1]), of)
     return out

@@ -21,9 +21,10 @@ from medgen.engine.device import Device, find_device
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.errors import BackendError, DataError, did_you_mean
 from medgen.metrics.detection import auroc
-from medgen.outputs.own_files import write_alone
+from medgen.outputs.own_files import check_picture, write_picture
 from medgen.report.figures import image_grid
 from medgen.runs.datasets import open_for
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.to_image import to_pixels
 from medgen.types import OnProgress, Progress, no_progress
@@ -72,6 +73,7 @@ def edit(
     ------
     BackendError : if the backend cannot draw what it embeds.
     DataError : if there are too few frames of a finding.
+    FolderError : if `out` is there and is no picture of this call.
 
     Examples
     --------
@@ -80,6 +82,9 @@ def edit(
     28
     """
     run = open_run(run_folder)
+    split = "all" if with_test else "train and val"
+    of = made_of(out.parent, [run], input_path, split, findings=f"{source} to {target}")
+    check_picture(out, of)
     model, data = run.trained_model(), open_for(run, input_path)
     embedder, where = registry.require(model, Embeds), find_device(device)
     model.to(where).eval()
@@ -92,7 +97,7 @@ def edit(
         drawn = [to_pixels(_redraw(model, pictured + strength * direction)) for strength in strengths]
     originals = data.frames[rows[source][:n]]
     originals = np.repeat(originals, 3, axis=3) if originals.shape[3] == 1 else originals
-    write_alone(out, image_grid([[originals[k], *(column[k] for column in drawn)] for k in range(len(originals))]))
+    write_picture(out, image_grid([[originals[k], *(column[k] for column in drawn)] for k in range(len(originals))]), of)
     labels = np.repeat([0, 1], [len(projection) for projection in projections])
     area = auroc(labels, torch.cat(projections).cpu().numpy())
     return Edited(out, sum(len(own[::2]) for own in latents.values()), float(area))

@@ -38,6 +38,7 @@ from medgen.outputs.own_files import remove_earlier
 from medgen.report.figures import heat
 from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows, scores_folder
 from medgen.runs.to_image import png
@@ -135,7 +136,8 @@ def maps(
     """
     run = open_run(run_folder)
     share, raw = _parse(level)
-    with output_folder(out, "maps", MAPPED):
+    of = made_of(out, [run], input_path, split, label=label, deidentified="yes" if deidentify else "no")
+    with output_folder(out, "maps", MAPPED, of=of):
         if deidentify:
             input_path = deidentified(input_path, out, blank_text)
         data, rows = open_input(run, input_path, out, split, on_progress)

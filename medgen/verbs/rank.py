@@ -22,6 +22,7 @@ from medgen.report.ranking import write_ranking
 from medgen.report.run_metrics import RunMetrics, ThresholdMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import shown_otherwise
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, score_rows
 from medgen.types import OnProgress, no_progress
@@ -75,7 +76,7 @@ def rank(
     run = open_run(run_folder)
     run.require_weights()
     out = out or REPORTS / f"{run.name}-{input_path.resolve().name}"
-    with output_folder(out, "report --input", RANKED):
+    with output_folder(out, "report --input", RANKED, of=made_of(out, [run], input_path)):
         return _rank(run, input_path, out, top, device, runtime, on_progress)
 
 

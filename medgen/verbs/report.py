@@ -12,6 +12,7 @@ from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
 from medgen.report.page import write_report
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
@@ -49,7 +50,7 @@ def report(
     Raises
     ------
     RunError, DataError : if a run is not trained, its data set is gone, or `dataset` is another one: that is for `evaluate`.
-    FolderError : if `out` holds something else, or another process writes into it.
+    FolderError : if `out` holds something else, a page of another run or split, too, or another process writes into it.
 
     Examples
     --------
@@ -60,7 +61,8 @@ def report(
     opened = [open_run(folder) for folder in runs]
     out = out or REPORTS / "+".join(run.name for run in opened)
     results = []
-    with output_folder(out, "report", PAGE, others=(*RANKED, *EVALUATED, *COMPARED)):
+    of = made_of(out, opened, split=split)
+    with output_folder(out, "report", PAGE, others=(*RANKED, *EVALUATED, *COMPARED), of=of):
         for run in opened:
             data, rows = open_split(run, dataset, split)
             if dataset is not None:

@@ -18,6 +18,7 @@ from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.runs.datasets import open_for, shown_otherwise
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import SCORED, ScoreTable, score_rows
 from medgen.types import OnProgress, Progress, no_progress
@@ -165,7 +166,8 @@ def score(
     """
     run = open_run(run_folder)
     run.require_weights()
-    with output_folder(out, "score", SCORED, others=MAPPED):
+    of = made_of(out, [run], input_path, split, label=label, video=video)
+    with output_folder(out, "score", SCORED, others=MAPPED, of=of):
         data, rows = open_input(run, input_path, out, split, on_progress, video)
         scored = score_rows(
             run, data, rows, out, pictures=pictures, label=label, device=device, runtime=runtime, on_progress=on_progress

@@ -28,6 +28,7 @@ from medgen.errors import DataError, ImageError
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import own_files
 from medgen.runs.datasets import open_for
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import picture_name
 from medgen.runs.to_image import png, to_pixels
@@ -81,7 +82,8 @@ def translate(
     chosen = find_device(device)
     model.to(chosen).eval()
     translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
-    with output_folder(out, "translate"), own_files(out) as write:
+    of = made_of(out, [run], input_path, split, direction=direction)
+    with output_folder(out, "translate", of=of), own_files(out) as write:
         if is_prepared(input_path) or is_address(input_path):
             return _data_set(run, translator, input_path, write, split, on_progress)
         return _raw_frames(translator, input_path, write, run.origin.prepare, fit, on_progress)

@@ -28,7 +28,7 @@ from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
-from medgen.outputs.folder import output_folder
+from medgen.outputs.folder import named_place, output_folder
 from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
@@ -72,7 +72,7 @@ class Inspection:
 
     def write(self, out: Path) -> None:
         """Write each table as a CSV of its name into the folder `out`, each whole or not at all."""
-        with output_folder(out, "inspect", FILES):
+        with output_folder(out, "inspect", FILES, of={"data": named_place(self.source.resolve().name, self.source, out)}):
             for name in TABLES:
                 write_csv(out / f"{name}.csv", getattr(self, name))
 

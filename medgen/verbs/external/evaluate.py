@@ -24,6 +24,7 @@ from medgen.report.measures import measured_values
 from medgen.report.page import write_report
 from medgen.report.run_metrics import ExternalMetrics, GroupMetrics, RunMetrics
 from medgen.report.run_report_data import RunResults
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import Training, cached_traits
@@ -89,7 +90,7 @@ def evaluate(
     out = out or REPORTS / f"{run.name}-on-{name}"
     if out.resolve().is_relative_to(run.folder.resolve()):
         raise FolderError(f"'{out}' lies in the run '{run.folder}', which stays as it is; choose another --out")
-    with output_folder(out, "evaluate", EVALUATED):
+    with output_folder(out, "evaluate", EVALUATED, of=made_of(out, [run], input_path, split, assume=assume)):
         data, rows = open_input(run, input_path, out, split, on_progress, assume=assume)
         _check_other(run, data)
         check_columns(data, by)

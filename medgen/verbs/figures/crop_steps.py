@@ -20,7 +20,7 @@ from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
 from medgen.files import disk_name
-from medgen.outputs.folder import output_folder
+from medgen.outputs.folder import named_place, output_folder
 from medgen.outputs.own_files import own_files
 from medgen.report.figures import image_grid
 from medgen.types import Image, OnProgress, Progress, no_progress
@@ -56,7 +56,8 @@ def crop_steps(
     """
     entries = read_source(source, modality=settings.modality if settings else "")
     settings = settings or survey(entries, PrepareSettings()).settings
-    with output_folder(out, "inspect", FILES), own_files(out) as write:
+    of = {"data": named_place(source.resolve().name, source, out)}
+    with output_folder(out, "inspect", FILES, of=of), own_files(out) as write:
         return _write(write, [entries[index] for index in evenly_spaced(len(entries), limit)], size, settings, on_progress)
 
 

@@ -21,6 +21,7 @@ from medgen.outputs.folder import output_folder
 from medgen.report.recalibration import FACTS, RecalibrationMetrics, side, write_recalibration
 from medgen.runs.calibrate import PIXELS_BELOW, decide, score_normals
 from medgen.runs.left_out import Movable, fuse_left_out, score_left_out
+from medgen.runs.made_of import made_of
 from medgen.runs.run import CALIBRATION, COMMON_MASK, RUN, Calibration, Run, open_run, write_normal_reference
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
@@ -76,7 +77,8 @@ def recalibrate(
     """
     run = _finished_run(run_folder)
     rate = run.settings.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-    with output_folder(out, "recalibrate", (FACTS,)):
+    of = made_of(out, [run], normals, split or "train and val")
+    with output_folder(out, "recalibrate", (FACTS,), of=of):
         (out / RUN).unlink(missing_ok=True)  # the last that is written
         frames = open_normals(run, normals, out, split, by_group, on_progress)
         lowest = check_rate(frames.groups, rate, by_group)

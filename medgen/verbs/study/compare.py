@@ -26,6 +26,7 @@ from medgen.outputs.folder import output_folder
 from medgen.report.markup import distinct
 from medgen.report.study.comparison import Comparison, Failure
 from medgen.report.study.page import write_comparison
+from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
@@ -92,7 +93,7 @@ def compare(
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
     context = RunContext(out, device, command, on_progress, stop, runtime)
-    with output_folder(out, "compare", COMPARED):
+    with output_folder(out, "compare", COMPARED, of=made_of(out, source=Path(study.dataset))):
         return _compare(study, recipes, context)
 
 
@@ -177,7 +178,7 @@ def compare_runs(
     frames = [identity(*split) for split in splits]
     for run, others in zip(runs[1:], frames[1:], strict=True):
         check_same(str(runs[0].folder), frames[0], str(run.folder), others)
-    with output_folder(out, "compare", COMPARED):
+    with output_folder(out, "compare", COMPARED, of=made_of(out, runs, split="test")):
         return _compare_runs(runs, splits, out, device, runtime, command, on_progress)
 
 
