@@ -47,6 +47,12 @@ def test_whatever_a_locked_package_needs_is_locked_too() -> None:
     assert not missing
 
 
+def test_every_room_of_the_library_is_installed() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    rooms = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "medgen").rglob("__init__.py")}
+    assert rooms == {name for name in setuptools["packages"] if name.split(".")[0] == "medgen"}
+
+
 def test_the_list_for_other_programs_holds_what_is_locked() -> None:
     components = json.loads((ROOT / "sbom.cdx.json").read_text(encoding="utf-8"))["components"]
     assert {part["name"]: part["version"] for part in components} == LOCKED

@@ -1,24 +1,27 @@
-"""MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr) to frames, through SimpleITK, which the extra ``itk`` installs."""
+"""MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr) to frames, through SimpleITK, which the extra ``itk`` installs.
+
+ITK runs in a process of its own: damaged headers have ended, or kept for ever, the process that it read them in.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from importlib.util import find_spec
 from io import BufferedReader
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from medgen.data.apart.reader_process import call
 from medgen.data.pixel_format import FileFrames
 from medgen.data.readers import _volume
 from medgen.data.readers._volume import Voxels, check_volume
 from medgen.errors import ImageError
 
-if TYPE_CHECKING:
-    import SimpleITK
-
-T = TypeVar("T")
+ITK = "medgen.data.apart.itk"  # imports SimpleITK, and is imported by another process alone
+SECONDS = 60.0  # for a header, and for voxels beside what their number takes
+SLOWEST = 500_000  # voxels in a second
 SUFFIXES = frozenset({".mha", ".mhd", ".nrrd", ".nhdr"})
 HEADER = 1 << 16  # bytes in which a header names the files of its pixels
 DATA_FILE = re.compile(rb"^(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*(.*?)[ \t\r]*$", re.MULTILINE | re.IGNORECASE)
@@ -61,29 +64,23 @@ def open_frames(file: BufferedReader) -> FileFrames:
     Raises
     ------
     ImageError : if SimpleITK is not installed; on more than three dimensions, pixels that are neither numbers nor RGB,
-        infinity, or more than `MAX_VOLUME` voxels.
+        infinity, more than `MAX_VOLUME` voxels, or a header that ends ITK or keeps it longer than `SECONDS`.
     """
-    try:
-        import SimpleITK
-    except ImportError:
-        raise ImageError("is read through SimpleITK, which is not installed (try: pip install medgen[itk])") from None
+    if find_spec("SimpleITK") is None:
+        raise ImageError("is read through SimpleITK, which is not installed (try: pip install medgen[itk])")
     _check_data_file(file.read(HEADER))
-    file.seek(0)
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("NrrdImageIO" if file.read(4) == b"NRRD" else "MetaImageIO")  # SimpleITK goes by suffixes in small letters
-    reader.SetFileName(file.name)
-    _try(reader.ReadImageInformation)
-    shape = check_volume(reader.GetSize(), "an image")
-    components, dimension = reader.GetNumberOfComponents(), reader.GetDimension()
+    facts = call(f"{ITK}:header", file.name, SECONDS).facts
+    shape = check_volume(facts["size"], "an image")
+    components, dimension = facts["components"], len(facts["size"])
     if components not in (1, 3):
         raise ImageError(f"pixels have {components} components; expected 1 (grey) or 3 (RGB)")
     affine = np.eye(4)
     direction = np.eye(3)
     side = min(dimension, 3)
-    direction[:side, :side] = np.reshape(reader.GetDirection(), (dimension, dimension))[:side, :side]
-    spacing = [*reader.GetSpacing(), 1.0][:3]
+    direction[:side, :side] = np.reshape(facts["direction"], (dimension, dimension))[:side, :side]
+    spacing = [*facts["spacing"], 1.0][:3]
     affine[:3, :3] = LPS_TO_RAS @ direction * spacing
-    return _volume.slices(lambda: _voxels(reader, shape, components), affine, spacing[:2], shape[2])
+    return _volume.slices(lambda: _voxels(file.name, shape, components), affine, spacing[:2], shape[2])
 
 
 def _check_data_file(head: bytes) -> None:
@@ -94,17 +91,8 @@ def _check_data_file(head: bytes) -> None:
         raise ImageError("names the file of its pixels as no file is called")
 
 
-def _try(read: Callable[[], T]) -> T:
-    """Call ITK, of whose long error only the reason is kept: the rest are places in its own source."""
-    try:
-        return read()
-    except RuntimeError as error:
-        raise RuntimeError(str(error).rpartition("ITK ERROR: ")[2].rpartition("): ")[2]) from error
-
-
-def _voxels(reader: SimpleITK.ImageFileReader, shape: tuple[int, int, int], components: int) -> Voxels:
-    import SimpleITK
-
-    array = SimpleITK.GetArrayFromImage(_try(reader.Execute))  # (Z, Y, X) or (Z, Y, X, 3)
+def _voxels(path: str, shape: tuple[int, int, int], components: int) -> Voxels:
+    array = call(f"{ITK}:voxels", path, SECONDS + prod(shape) * components / SLOWEST).array  # (Z, Y, X) or (Z, Y, X, 3)
+    assert array is not None
     array = array.reshape(*shape[::-1], *([components] if components > 1 else []))
     return Voxels(array.transpose(2, 1, 0, *range(3, array.ndim)))
