@@ -20,7 +20,7 @@ from medgen.data.readers._volume import Voxels, check_volume
 from medgen.errors import ImageError
 
 ITK = "medgen.data.apart.itk"  # imports SimpleITK, and is imported by another process alone
-SECONDS = 60.0  # for a header, and for voxels beside what their number takes
+SECONDS = 25.0  # for a header, and for voxels beside what their number takes
 SLOWEST = 500_000  # voxels in a second
 SUFFIXES = frozenset({".mha", ".mhd", ".nrrd", ".nhdr"})
 HEADER = 1 << 16  # bytes in which a header names the files of its pixels
