@@ -11,6 +11,7 @@ import pytest
 import torch
 from commands import fail, succeed
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sources import folder
@@ -21,6 +22,7 @@ from medgen.backends._onepass import OnePass, _turned
 from medgen.backends.dfm import _chosen, _vote
 from medgen.errors import BackendError
 from medgen.metrics.paired import delong
+from medgen.nn.features.cell_gaussian import CellGaussian, cell_distance
 from medgen.types import Batch
 
 SIZE = 32
@@ -211,3 +213,47 @@ def test_dfms_vote_is_an_auroc_with_delongs_error() -> None:
     vote, error = _vote(normal, odd)
     theirs = delong(labels, scores, np.zeros(70))
     assert float(vote) == pytest.approx(roc_auc_score(labels, scores)) and float(error) == pytest.approx(theirs.error)
+
+
+# the map of dfm
+
+
+def test_the_cells_distance_is_that_of_the_leading_principal_components_whitened() -> None:
+    draw = np.random.default_rng(0)
+    cells = draw.normal(size=(400, 6)) @ np.diag([5.0, 4.0, 3.0, 0.5, 0.3, 0.1]) + 2
+    gathered = CellGaussian(6)
+    maps = torch.from_numpy(cells.reshape(4, 10, 10, 6)).movedim(3, 1)
+    gathered.add(maps[:2], torch.ones(2, 1, 10, 10, dtype=torch.bool))
+    gathered.add(maps[2:], torch.ones(2, 1, 10, 10, dtype=torch.bool))
+    found = cell_distance(maps, *gathered.fit()).movedim(1, 3).flatten()
+    theirs = PCA(3, whiten=True).fit(cells)  # three variances are above 0.7 of the mean one
+    expected = np.square(theirs.transform(cells) * np.sqrt(400 / 399)).mean(1)  # theirs divides by N - 1
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_cells_that_do_not_count_are_not_gathered() -> None:
+    gathered, counts = CellGaussian(2), torch.zeros(1, 1, 3, 3, dtype=torch.bool)
+    counts[0, 0, 1, 2] = True
+    gathered.add(torch.arange(18.0).view(1, 2, 3, 3), counts)
+    assert gathered.count == 1 and gathered.sums.tolist() == [5, 14]
+
+
+def test_too_few_cells_make_a_map_of_zeros() -> None:
+    assert not cell_distance(torch.rand(1, 2, 3, 3), *CellGaussian(2).fit()).any()
+
+
+def test_the_map_of_dfm_is_highest_where_a_frame_differs() -> None:
+    model = fitted("dfm", sides=(), features={"side": 64, "strides": (8, 16)}, sigma=0)
+    image = frames(0).image.clone()
+    image[:, :, :16, :16] = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    plain, found = (model.score(Batch(own, frames(0).valid, frames(0).index)).map for own in (frames(0).image, image))
+    assert (
+        found.shape == (6, 1, SIZE, SIZE) and (found - plain)[:, :, :16, :16].mean() > 2 * (found - plain)[:, :, 16:, 16:].mean()
+    )
+
+
+def test_the_map_does_not_enter_the_score_of_dfm() -> None:
+    model = fitted("dfm")
+    before = model.score(frames(9)).score
+    model.cell_root_0.zero_()
+    torch.testing.assert_close(model.score(frames(9)).score, before, rtol=0, atol=0)

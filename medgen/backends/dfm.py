@@ -10,6 +10,9 @@ A block is one statistic (mean, standard deviation or highest value over the cel
 sizes and maps are taken is chosen on training frames alone: of those held out, the Gaussians of the others have to tell frames
 with a foreign patch from frames without. Of sets that do so alike, the largest is taken. Statistics are not chosen: a pasted
 patch moves the highest value most, a finding may move any.
+
+Anomaly map: how far the cells of the coarsest map, at the largest size that is taken, are from one Gaussian of all normal cells
+(`cell_gaussian`). It does not enter the score.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig
-from medgen.nn.features.feature_maps import LayerSettings, MidLayers
+from medgen.nn.features.cell_gaussian import CellGaussian, cell_distance
+from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers
 from medgen.nn.features.few_frames import move_gaussians
 from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
 from medgen.nn.inpaint import inpaint
@@ -40,6 +44,7 @@ class Config(OnePassConfig):
     sides: tuple[int, ...] = (224, 320)  # sizes to choose from; () takes that of `features`
     statistics: tuple[Statistic, ...] = Field(("mean", "std", "max"), min_length=1)  # over the cells of a map
     choose: bool = True  # among all sets of sizes and maps; otherwise all are taken
+    sigma: float = Field(8.0, ge=0)  # as in the other detectors; half a cell of stride 32 of a frame of 448
 
 
 class Block(NamedTuple):
@@ -51,7 +56,7 @@ class Block(NamedTuple):
 
 
 class Model(OnePass):
-    """Nothing is localised: a frame has one vector a block.
+    """A frame has one vector a block, and a map beside them.
 
     Attributes
     ----------
@@ -69,6 +74,7 @@ class Model(OnePass):
         super().__init__(config, size, channels)
         sides = config.sides or (config.features.side,)
         self.nets = [MidLayers(config.features.model_copy(update={"side": side})) for side in sides]
+        self.coarsest = max(range(len(config.features.strides)), key=lambda stride: config.features.strides[stride])
         counts = (len(sides), len(config.features.strides), len(config.statistics))
         self.blocks = [Block(*indices) for indices in torch.cartesian_prod(*map(torch.arange, counts)).view(-1, 3).tolist()]
         self.sets = _sets(self.blocks, counts[:2]) if config.choose else [tuple(range(len(self.blocks)))]
@@ -77,6 +83,11 @@ class Model(OnePass):
             self.register_buffer(f"mean_{number}", torch.zeros(width, dtype=torch.float64))
             self.register_buffer(f"root_{number}", torch.eye(width, dtype=torch.float64))
             self.register_buffer(f"usual_{number}", torch.tensor([0.0, 1.0], dtype=torch.float64))
+        cell_width = self.nets[0].widths[self.coarsest]
+        for side in range(len(sides)):
+            self.register_buffer(f"cell_mean_{side}", torch.zeros(cell_width, dtype=torch.float64))
+            self.register_buffer(f"cell_root_{side}", torch.zeros(cell_width, cell_width, dtype=torch.float64))
+        self._cells = [CellGaussian(cell_width) for _ in sides]
         self.register_buffer("taken", torch.ones(len(self.blocks), dtype=torch.bool))
         self.register_buffer("votes", torch.zeros(len(self.sets)))
         self.register_buffer("errors", torch.zeros(len(self.sets)))
@@ -85,29 +96,39 @@ class Model(OnePass):
         self._rows: list[Tensor] = []  # of the data set, for each batch and view
         self._corrupted_rows: list[Tensor] = []
 
-    def _vectors(self, batch: Batch, wanted: Tensor) -> list[Tensor]:
-        """Return (B, c) for each block, of no width for a block that is not wanted."""
+    def _vectors(self, batch: Batch, wanted: Tensor) -> tuple[list[Tensor], dict[int, FeatureMap]]:
+        """Return (B, c) for each block, of no width for one that is not wanted, and the coarsest map of each side looked at."""
         vectors: list[Tensor] = []
+        cells: dict[int, FeatureMap] = {}
         filled, empty = inpaint(batch.image, batch.valid), torch.zeros(len(batch), 0)
         for side, net in enumerate(self.nets):
             numbers = [number for number, block in enumerate(self.blocks) if block.side == side]
             maps = net.maps_of_filled(filled, batch.valid) if wanted[numbers].any() else []
+            if maps:
+                cells[side] = maps[self.coarsest]
             for number in numbers:
                 block = self.blocks[number]
                 statistic = self.config.statistics[block.statistic]
                 vectors.append(pooled(*maps[block.stride], statistic).cpu() if wanted[number] else empty)
-        return vectors
+        return vectors, cells
 
     def gather(self, batch: Batch, view: int) -> None:
         all_blocks = torch.ones_like(self.taken)
-        self._clean.append(self._vectors(batch, all_blocks))
+        vectors, cells = self._vectors(batch, all_blocks)
+        self._clean.append(vectors)
+        for side, values in cells.items():
+            self._cells[side].add(*values)
         self._rows.append(batch.index.cpu())
         if len(self.sets) > 1 and view == 0 and self.gathered < ENOUGH:
             corrupted, _ = foreign_patches(batch.image, batch.valid, batch.index)
-            self._corrupted.append(self._vectors(Batch(corrupted, batch.valid, batch.index), all_blocks))
+            self._corrupted.append(self._vectors(Batch(corrupted, batch.valid, batch.index), all_blocks)[0])
             self._corrupted_rows.append(batch.index.cpu())
 
     def fit(self) -> None:
+        for side, gathered in enumerate(self._cells):
+            mean, root = gathered.fit()
+            self.get_buffer(f"cell_mean_{side}").copy_(mean)
+            self.get_buffer(f"cell_root_{side}").copy_(root)
         rows = torch.cat(self._rows)
         corrupted_rows = torch.cat(self._corrupted_rows) if self._corrupted_rows else rows[:0]
         normal_blocks, corrupted_blocks = [], []  # standardised distances of held-out frames, (N,) and (M,) a block
@@ -132,13 +153,19 @@ class Model(OnePass):
 
     def score(self, batch: Batch) -> Scores:
         self.layers.check(self.fingerprint)
-        vectors, total = self._vectors(batch, self.taken), torch.zeros(len(batch), dtype=torch.float64)
+        (vectors, cells), total = self._vectors(batch, self.taken), torch.zeros(len(batch), dtype=torch.float64)
         for number in self.taken.nonzero()[:, 0].tolist():
             total += self._gaussian(number).distance(vectors[number])
-        return Scores((total / self.taken.sum().cpu()).float().to(batch.image.device))
+        return Scores((total / self.taken.sum().cpu()).float().to(batch.image.device), self._map(batch, cells))
+
+    def _map(self, batch: Batch, cells: dict[int, FeatureMap]) -> Tensor:
+        """Return the anomaly map (B, 1, S, S) by the coarsest map of the largest of the sides that were looked at."""
+        side = max(cells, key=lambda number: self.nets[number].settings.side)
+        mean, root = (self.get_buffer(f"cell_{name}_{side}") for name in ("mean", "root"))
+        return self.localised(cell_distance(cells[side].values, mean, root), batch.valid)
 
     def local_views(self, batch: Batch) -> list[Tensor]:
-        return self._vectors(batch, self.taken)
+        return self._vectors(batch, self.taken)[0]
 
     def adapt(self, views: Sequence[Tensor]) -> float:
         numbers = self.taken.nonzero()[:, 0].tolist()
