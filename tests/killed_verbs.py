@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -9,15 +10,18 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pydicom
 from commands import medgen
 from kills import Verb
 from sources import folder, mnist
 from untrained import SMALL, make_run, save_lite
+from writers import dicom
 
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings
-from medgen.errors import RunError
+from medgen.errors import DataError, RunError
 from medgen.runs.run import open_run
 from medgen.verbs import demo
 
@@ -45,6 +49,9 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
     shutil.copytree(frames / "polyp", new)
     copies = TINY.model_copy(update={"copies": 1})
     study = partial(api.study_of, data.folder, ["vae"], assignments=[*SMALL, "train.epochs=1"])
+    finished = make_run(data.address, root / "finished").with_facts(finished="for tests").folder
+    noise = folder(root / "noise", "normal", count=24, side=16)
+    _plant(root / "dicom")
     digits, photographs = mnist(root / "mnist"), folder(root / "photographs", "train", count=2, side=32)
     save_lite(root / "lite.safetensors")
     return {
@@ -59,8 +66,10 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
             lambda out: api.report([out / "run"], out / "page", dataset=data.folder),
             lambda out: shutil.copytree(run, out / "run"),
         ),
+        "maps --deidentify": Verb(partial(_nameless_maps, run, root / "dicom")),
         "report --input": Verb(lambda out: api.rank(run, new, out, top=2)),
         "evaluate": Verb(lambda out: api.evaluate(run, others, out)),
+        "recalibrate": Verb(lambda out: api.recalibrate(finished, noise, out)),
         "reconstruct": Verb(lambda out: api.reconstruct(run, new, out)),
         "sample": Verb(lambda out: api.sample(run, out, 3)),
         "translate": Verb(lambda out: api.translate(translator, new, out)),
@@ -74,6 +83,7 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "prepare --pseudonymise": Verb(
             lambda out: api.prepare(frames, out / "data", TINY, 1, key=out / "apart" / "key.json"), _leave_a_key
         ),
+        "reveal": Verb(_reveal, lambda out: _hide(frames, out)),
         "inspect --steps": Verb(lambda out: api.crop_steps(frames, out, limit=3)),
         "sample to a picture": Verb(lambda out: api.sample(run, out / "drawn.png", 3)),
         "edit": Verb(lambda out: api.edit(run, data.folder, out / "edited.png", source="normal", target="normal")),
@@ -86,6 +96,34 @@ def _leave_a_key(out: Path) -> None:
     """Leave a key in which no name is yet; without one each call draws its own."""
     (out / "apart").mkdir(parents=True)
     (out / "apart" / "key.json").write_text(json.dumps({"key": "7" * 64, "names": {}}))
+
+
+def _hide(frames: Path, out: Path) -> None:
+    """Leave a set whose names are in a key, the same one each time."""
+    _leave_a_key(out)
+    api.prepare(frames, out / "data", TINY, 1, key=out / "apart" / "key.json")
+
+
+def _reveal(out: Path) -> None:
+    told = medgen("reveal", out / "data" / "index.csv", "--key", out / "apart" / "key.json", "--out", out / "apart" / "names.csv")
+    if told.exit_code:
+        raise DataError(told.output)
+
+
+def _plant(root: Path) -> None:
+    """Write two DICOM files that name somebody."""
+    root.mkdir()
+    for number in range(2):
+        grey = np.random.default_rng(number).integers(0, 256, (48, 48), dtype=np.uint8)
+        file = dicom(grey, "MONOCHROME2", PatientName="Zwetschgenbaum^Quillfeather", SOPInstanceUID=f"1.2.826.55.3.{number}")
+        file.save_as(root / f"{number}.dcm", enforce_file_format=True)
+
+
+def _nameless_maps(run: Path, files: Path, out: Path) -> None:
+    """Write maps of files under new UIDs, which are counted here: random ones would be others in each call."""
+    numbers = itertools.count(1)
+    pydicom.uid.generate_uid = lambda *_, **__: pydicom.uid.UID(f"2.25.{next(numbers)}")  # type: ignore[assignment]
+    api.maps(run, files, out, deidentify=True)
 
 
 def _fid(dataset: Path, weights: Path, out: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_damaged_table_of_files_that_were_left_out_is_answered_with_a_reason(o
         data.rejected()
 
 
-@settings(max_examples=150)
+@settings(settings.get_profile("files"))
 @given(data=st.data())
 def test_changed_bytes_lead_to_frames_or_to_a_reason(
     data: st.DataObject, samples: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
