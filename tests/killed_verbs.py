@@ -114,7 +114,7 @@ def _plant(root: Path) -> None:
     """Write two DICOM files that name somebody."""
     root.mkdir()
     for number in range(2):
-        grey = np.random.default_rng(number).integers(0, 256, (48, 48), dtype=np.uint8)
+        grey = np.kron(np.random.default_rng(number).integers(60, 200, (6, 6), dtype=np.uint8), np.ones((8, 8), np.uint8))
         file = dicom(grey, "MONOCHROME2", PatientName="Zwetschgenbaum^Quillfeather", SOPInstanceUID=f"1.2.826.55.3.{number}")
         file.save_as(root / f"{number}.dcm", enforce_file_format=True)
 
