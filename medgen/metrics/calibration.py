@@ -109,6 +109,11 @@ def quantile(normal_scores: ArrayLike, scores: ArrayLike, shares: ArrayLike | No
     return (reference.total - reference.at_or_above(scores)) / (reference.total + 1)
 
 
+def at_or_above(normal_scores: ArrayLike, scores: ArrayLike, shares: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return how many of some normal scores (n,), or which shares of them, are at or above each score (N,)."""
+    return _Reference.of(normal_scores, shares).at_or_above(scores)
+
+
 class _Reference(NamedTuple):
     """Normal scores in rising order, and how much counts from each on: `tails` (n + 1,), sums of shares; `total` in all."""
 
