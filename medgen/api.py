@@ -2,7 +2,8 @@
 
 ``prepare`` -> ``train`` -> ``score`` -> ``report``: each reads only what the one before it wrote. ``inspect`` reads raw frames,
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
-trains several backends and reports on all of them, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
+trains several backends and reports on all of them, ``compare_over_datasets`` does so for several data sets and
+training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
 and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from medgen.verbs.report import report
     from medgen.verbs.score import score
     from medgen.verbs.study.compare import compare, compare_runs
+    from medgen.verbs.study.over_datasets import compare_over_datasets
     from medgen.verbs.study.settings import read_study, study_of
     from medgen.verbs.train import resume, train
     from medgen.verbs.translate import translate
@@ -48,6 +50,7 @@ __all__ = [
     "audit",
     "backends",
     "compare",
+    "compare_over_datasets",
     "compare_runs",
     "crop_steps",
     "demo",
@@ -80,6 +83,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "audit": "medgen.verbs.audit:audit",
     "backends": "medgen.registry:summaries",
     "compare": "medgen.verbs.study.compare:compare",
+    "compare_over_datasets": "medgen.verbs.study.over_datasets:compare_over_datasets",
     "compare_runs": "medgen.verbs.study.compare:compare_runs",
     "crop_steps": "medgen.verbs.figures.crop_steps:crop_steps",
     "demo": "medgen.verbs.demo:demo",

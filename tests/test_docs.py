@@ -216,6 +216,11 @@ def test_the_study_file_is_understood(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
 
 
+def test_the_study_file_of_several_data_sets_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(blocks("comparing", "toml")[1])
+    assert len(api.read_study(tmp_path / "study.toml").parts()) == 8
+
+
 @pytest.mark.parametrize("example", blocks("python", "python"), ids=("library", "transforms"))
 def test_the_python_examples_name_what_exists(example: str) -> None:
     tree = ast.parse(example)

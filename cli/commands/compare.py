@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from medgen.engine.runtime import Runtime
     from medgen.report.study.comparison import Comparison
     from medgen.verbs.study.compare import Compared
+    from medgen.verbs.study.over_datasets import ComparedOverDatasets
     from medgen.verbs.study.settings import StudySettings
 
 STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # options that describe a study on the command line
@@ -51,14 +53,17 @@ def compare(
     with Display() as display:
         study = _study(inputs, dataset, study_options)
         common: dict[str, Any] = {"device": device, "runtime": runtime, "command": display.command(), "on_progress": display}
+        compared: Compared | ComparedOverDatasets | None
         if study is None:
-            compared: Compared | None = api.compare_runs(inputs, out, dataset=dataset, **common)
+            compared = api.compare_runs(inputs, out, dataset=dataset, **common)
+        elif study.several:
+            compared = api.compare_over_datasets(study, out, stop=display.stop, **common)
         else:
             compared = api.compare(study, out, stop=display.stop, **common)
     if compared is None:
         click.echo("stopped; the same command goes on", err=True)
         return
-    click.echo(comparison_table(compared.comparison))
+    click.echo(comparison_table(compared.comparison) if hasattr(compared, "comparison") else datasets_table(compared.metrics))
     click.echo(f"report: {compared.page}")
 
 
@@ -113,3 +118,17 @@ def comparison_table(comparison: Comparison) -> str:
         if (text := (run.metrics.get("localisation") or {}).get("warning"))
     ]
     return "\n".join([align(rows), *maps, *(f"failed: {failure.name}: {failure.reason}" for failure in comparison.failures)])
+
+
+def datasets_table(metrics: Mapping[str, Any]) -> str:
+    """Return a table of the AUROC of each backend on each data set with each number of training frames, and what so few allow."""
+    rows: list[tuple[str, ...]] = [("data set", "training frames", "backend", "AUROC", "95 % interval", "runs")]
+    for cell in metrics["cells"]:
+        bounds = "-" if cell["low"] is None else f"{number(cell['low'])} to {number(cell['high'])}"
+        frames = str(cell["train_frames"])
+        rows.append((cell["dataset"], frames, cell["entry"], number(cell["value"]), bounds, str(cell["runs"])))
+    ranks = metrics["ranks"]
+    means = ", ".join(f"{rank['name']} {rank['mean']:.2f}" for rank in ranks["ranks"])
+    said = [f"mean ranks: {means}", *ranks["limits"]] if means else [f"no ranks: {ranks['reason']}"]
+    missing = [f"failed: {gap['name']} on {gap['dataset']} ({gap['shots']}): {gap['reason']}" for gap in metrics["missing"]]
+    return "\n".join([align(rows), *said, *missing])

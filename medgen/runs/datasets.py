@@ -49,8 +49,10 @@ def open_for(run: Run, dataset: str | Path) -> Prepared:
         settings = settings.model_copy(update={"normal": trained_with.normal})  # others keep their source's labels
         data = _with_common_mask(run, open_dataset(dataset, settings))
     check_fits(run, data)
-    if trained_with.pool_share and (is_second or data.digest == run.origin.data_digest):
-        settings = settings.model_copy(update={"pool_share": trained_with.pool_share})
+    is_own = data.digest == run.origin.data_digest
+    if (trained_with.pool_share and (is_second or is_own)) or (trained_with.shots and is_own):
+        shots = trained_with.shots if is_own else 0
+        settings = settings.model_copy(update={"pool_share": trained_with.pool_share, "shots": shots})
         return _with_common_mask(run, open_dataset(dataset, settings))
     return data
 
@@ -81,11 +83,14 @@ def _with_common_mask(run: Run, data: Prepared) -> Prepared:
 
 
 def _settings_for(settings: DataSettings, dataset: str | Path) -> DataSettings:
-    """Return the settings without those that are not for this data set: names of classes, and what a prepared one has already."""
+    """Return the settings without those that are not for this data set.
+
+    These are names of classes, how few frames were trained on, and what a prepared one has already.
+    """
     if is_address(dataset):
-        return settings.model_copy(update={"normal": ()})
+        return settings.model_copy(update={"normal": (), "shots": 0})
     side = 0 if settings.pad_to else settings.resize_to  # a prepared one has its border
-    return settings.model_copy(update={"normal": (), "resize_to": side, "pad_to": 0, "channels": 0})
+    return settings.model_copy(update={"normal": (), "shots": 0, "resize_to": side, "pad_to": 0, "channels": 0})
 
 
 def check_fits(run: Run, data: Prepared) -> None:

@@ -17,6 +17,7 @@ from medgen.files import digest_of
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import STAMP
 from medgen.types import OnProgress, Progress, no_progress
+from medgen.verbs.study.settings import DATASETS
 from medgen.verbs.study.settings import FILE as STUDY
 from medgen.verbs.study.study_runs import FOLDER as RUNS
 
@@ -59,7 +60,7 @@ def verify(path: Path, on_progress: OnProgress = no_progress) -> list[Verified]:
     """
     if is_prepared(path):
         return [_data_set(path, on_progress)]
-    folders = [path] if (path / "run.toml").is_file() else sorted(file.parent for file in (path / RUNS).glob("*/run.toml"))
+    folders = [path] if (path / "run.toml").is_file() else _runs_of(path)
     if not folders:
         what = "is a study without runs" if (path / STUDY).is_file() else "is neither a prepared data set nor a run nor a study"
         raise DataError(f"'{path}' {what}; give a folder that `medgen prepare`, `train` or `compare` wrote")
@@ -72,6 +73,11 @@ def verify(path: Path, on_progress: OnProgress = no_progress) -> list[Verified]:
             data_sets[data] = _data_set(data, on_progress)
         checked += [_run(run), *_scores(run)]
     return [*data_sets.values(), *checked]
+
+
+def _runs_of(study: Path) -> list[Path]:
+    """Return the runs of a study, and of those that a study of several data sets is made of."""
+    return sorted(file.parent for where in (RUNS, f"{DATASETS}/*/*/{RUNS}") for file in study.glob(f"{where}/*/run.toml"))
 
 
 def _data_set(folder: Path, on_progress: OnProgress) -> Verified:

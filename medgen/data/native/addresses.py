@@ -26,6 +26,7 @@ from medgen.data.field.overlay import reduce_truth, reduce_valid
 from medgen.data.native.archives import ALL_FINDINGS, Archive, read_dsprites, read_medmnist, read_mnist
 from medgen.data.native.image_folders import read_folder, read_pairs, read_unpaired
 from medgen.data.native.resized import ResizedFrames, ResizedMasks
+from medgen.data.native.shots import with_shots
 from medgen.data.prepared import INDEX, Frames, Prepared, PrepareSettings, open_prepared
 from medgen.data.preparing.splits import SHARE, hold_out, split_archive
 from medgen.data.source_file import nearest
@@ -36,7 +37,7 @@ from medgen.files import short_digest
 class ReadSettings(Settings):
     """How the frames at an address are read.
 
-    A prepared data set takes `resize_to`, to a smaller side, and `pool_share` with `split_seed`; the rest is fixed in it.
+    A prepared data set takes `resize_to`, to a smaller side, `pool_share` with `split_seed`, and `shots`; the rest is fixed.
     """
 
     normal: tuple[str, ...] = ()  # findings that are normal, "*" for all; all others are not; () = what the source says
@@ -46,6 +47,8 @@ class ReadSettings(Settings):
     channels: Literal[0, 1, 3] = 0  # 3 repeats grey, 1 takes colour away; 0 = as they are
     direction: Literal["AtoB", "BtoA"] = "AtoB"  # of pairs: which of the two frames is the input
     pool_share: float = Field(0.0, ge=0, lt=1)  # of the abnormal test frames, in whole groups: a second domain to train with
+    shots: int = Field(0, ge=0)  # frames to train on, of as many groups as there are (shots.py); 0 = all training frames
+    shots_seed: int = Field(0, ge=0, lt=SEEDS)  # which frames those are
 
 
 def open_dataset(address: str | Path, reading: ReadSettings | None = None) -> Prepared:
@@ -77,7 +80,7 @@ def open_dataset(address: str | Path, reading: ReadSettings | None = None) -> Pr
     if reading.pool_share:
         split = hold_out(data.index, reading.pool_share, reading.split_seed)
         data = replace(data, index=data.index.assign(split=split))
-    return data
+    return with_shots(data, reading.shots, reading.shots_seed)
 
 
 def _open_prepared(path: Path, reading: ReadSettings) -> Prepared:

@@ -7,8 +7,10 @@ from matplotlib.axes import Axes
 from medgen.report.plot_style import INK, MUTED, plot_text
 from medgen.report.study.comparison_metrics import Ranks
 
+OVER_DRAWS = "mean rank by AUROC over the draws of the bootstrap, 1 is best"
 
-def draw_ranks(axes: Axes, ranks: Ranks) -> None:
+
+def draw_ranks(axes: Axes, ranks: Ranks, meaning: str = OVER_DRAWS) -> None:
     """Draw names from best to worst at their mean ranks with intervals, and below them bars that join what is alike."""
     entries, bars = ranks["ranks"], ranks["cliques"]
     points = {entry["name"]: (entry["mean"], -row) for row, entry in enumerate(entries)}
@@ -26,4 +28,4 @@ def draw_ranks(axes: Axes, ranks: Ranks) -> None:
     axes.grid(axis="y", visible=False)
     axes.set(xlim=(0.8, len(entries) + 0.2), ylim=(-len(entries) - 0.4 - 0.5 * len(bars), 0.6))
     axes.set_xticks(range(1, len(entries) + 1))
-    axes.set_xlabel("mean rank by AUROC over the draws of the bootstrap, 1 is best")
+    axes.set_xlabel(meaning)

@@ -41,6 +41,10 @@ PAGES = "pages"  # folder of a comparison: each run's own page
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
 
 
+class NothingComparedError(RunError):
+    """No backend of a study could be trained."""
+
+
 class Compared(NamedTuple):
     """Where the page of a comparison is, and what it says."""
 
@@ -78,7 +82,7 @@ def compare(
 
     Raises
     ------
-    ConfigError, BackendError, DataError : if the study is wrong, or there is no data set with test frames.
+    ConfigError, BackendError, DataError : if the study is wrong or one of several data sets, or there are no test frames.
     FolderError : if `out` holds something else, or another process writes into it.
     RunError : if a run in `out` has other settings than the study says, an entry has other test frames than the first, or nothing
         could be trained.
@@ -90,6 +94,8 @@ def compare(
     >>> [entry.name for entry in compared.comparison.entries]
     ['vae', 'endovae']
     """
+    if study.several:
+        raise ConfigError("the study names several data sets or training sizes (shots); that is for `compare_over_datasets`")
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
     context = RunContext(out, device, command, on_progress, stop, runtime)
@@ -122,7 +128,7 @@ def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: 
     if stop():
         return None
     if not groups:
-        raise RunError(f"none of the backends could be compared; {failures[0].name}: {failures[0].reason}")
+        raise NothingComparedError(f"none of the backends could be compared; {failures[0].name}: {failures[0].reason}")
     on_progress(Progress("compare", total, total))
     _keep_pages(out, [run.run.name for entry in groups.values() for run in entry])
     comparison = assemble(

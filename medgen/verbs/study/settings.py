@@ -1,4 +1,4 @@
-"""A study: which backends are compared on which data set, how long each may train, and with how many seeds.
+"""A study: which backends are compared on which data sets, how long each may train, with how many frames and seeds.
 
 A study file says it in TOML, and is all that is needed to repeat it::
 
@@ -15,6 +15,14 @@ A study file says it in TOML, and is all that is needed to repeat it::
     [backends.small]                              # a name of one's own
     backend = "vae"
     settings.model.latents = 16                   # laid over recipe and common settings
+
+In place of ``dataset`` it may name several, each with a name of one's own, and with either it may name training sizes::
+
+    shots = [4, 16, 64, "all"]                    # training frames
+
+    [datasets]
+    colon = "DATA"
+    digits = "mnist:DIR"
 """
 
 from __future__ import annotations
@@ -23,22 +31,24 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from medgen import registry
-from medgen.config import Settings, override, read_toml, to_toml, with_paths_from, with_whole_paths
+from medgen.config import Settings, merged, override, read_toml, to_toml, with_paths_from, with_whole_paths
 from medgen.data.native.addresses import address_from, whole_address
 from medgen.errors import ConfigError
 from medgen.files import write_text
 from medgen.runs.settings import RunSettings, recipe
 
 FILE = "study.toml"
+DATASETS = "datasets"  # folder of a study of several data sets or training sizes: a study for each of them
 COMMON_DEFAULTS: Mapping[str, Any] = {
     "data": {"overlay": "common"}
 }  # all runs share one mask: those of single frames leak the label
 SECONDS_PER_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0}
+ALL = "all"  # of the training frames
 ENTRY_NAME = re.compile(r"[A-Za-z0-9_-]+")  # of an entry: it names folders and a TOML section
 PLACEHOLDER = "{backend}"  # in the path of a recipe: each backend's name
 
@@ -51,11 +61,26 @@ class StudyEntry(Settings):
     settings: dict[str, Any] = Field(default_factory=dict)  # nested as a recipe, laid over it
 
 
+class Part(NamedTuple):
+    """A study of one data set and one training size, that a study of several is made of."""
+
+    dataset: str  # its name
+    shots: str  # training frames, or "all"
+    study: StudySettings
+
+    @property
+    def folder(self) -> str:
+        """Its folder, as seen from that of the whole study."""
+        return f"{DATASETS}/{self.dataset}/{self.shots}"
+
+
 class StudySettings(Settings):
     """A study. Paths in a file are seen from the folder that holds it, all others from the working folder."""
 
     title: str = ""
-    dataset: str
+    dataset: str = ""
+    datasets: dict[str, str] = Field(default_factory=dict)  # in place of `dataset`: several, by name
+    shots: tuple[PositiveInt | Literal["all"], ...] = ()  # training frames of each size; () = all, and no curve
     budget: str = ""  # of training for each run: "90s", "20m", "1.5h"; "" = as long as the recipes say
     seeds: int = Field(1, ge=1)  # each backend is trained with the seeds 0, 1, ...
     common: dict[str, Any] = Field(default_factory=dict)  # settings of every run, laid over its recipe; data.overlay is "common"
@@ -69,12 +94,51 @@ class StudySettings(Settings):
 
     @field_validator("backends")
     @classmethod
-    def _named(cls, value: dict[str, StudyEntry]) -> dict[str, StudyEntry]:
+    def _not_empty(cls, value: dict[str, StudyEntry]) -> dict[str, StudyEntry]:
         if not value:
             raise ValueError("expected at least one backend; `medgen backends` lists them")
+        return value
+
+    @field_validator("backends", "datasets")
+    @classmethod
+    def _named(cls, value: dict[str, Any]) -> dict[str, Any]:
         if wrong := [name for name in value if not ENTRY_NAME.fullmatch(name)]:
             raise ValueError(f"the name '{wrong[0]}' has other characters than letters, digits, - and _")
         return value
+
+    @field_validator("shots")
+    @classmethod
+    def _once(cls, value: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        if twice := [size for size in value if value.count(size) > 1]:
+            raise ValueError(f"{twice[0]} is named twice")
+        return value
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if bool(self.dataset) == bool(self.datasets):
+            raise ValueError("expected either dataset, for one, or a section [datasets] with names and addresses")
+        return self
+
+    @property
+    def several(self) -> bool:
+        """Whether it is made of several studies, of a data set and a training size each."""
+        return bool(self.datasets or self.shots)
+
+    def parts(self) -> list[Part]:
+        """Return the studies that it is made of: each data set with each training size, the whole of it first."""
+        sizes = sorted(self.shots or (ALL,), key=lambda size: float("-inf") if size == ALL else -int(size))
+        return [
+            Part(name, str(size), self._part(address, 0 if size == ALL else int(size)))
+            for name, address in (self.datasets or {"data": self.dataset}).items()
+            for size in sizes
+        ]
+
+    def _part(self, address: str, shots: int) -> StudySettings:
+        few = {"data": {"shots": shots}} if self.shots else {}
+        entries = {
+            name: entry.model_copy(update={"settings": merged(entry.settings, few)}) for name, entry in self.backends.items()
+        }
+        return self.model_copy(update={"dataset": address, "datasets": {}, "shots": (), "backends": entries})
 
     def recipes(self) -> dict[str, RunSettings]:
         """Return the settings of each entry.
@@ -99,8 +163,12 @@ class StudySettings(Settings):
             model = registry.parse(settings.backend, settings.model).model_dump(mode="json")
             values = {**settings.model_dump(mode="json"), "model": model}
             entries[name] = StudyEntry(backend=values.pop("backend"), settings=values)
-        dataset = whole_address(self.dataset, Path())
-        return self.model_copy(update={"dataset": dataset, "common": {}, "backends": entries})
+        return self.model_copy(update={**self._addresses(Path()), "common": {}, "backends": entries})
+
+    def _addresses(self, folder: Path) -> dict[str, Any]:
+        """Return the addresses that a file in `folder` holds with paths from the root of the disk."""
+        datasets = {name: whole_address(address, folder) for name, address in self.datasets.items()}
+        return {"dataset": whole_address(self.dataset, folder), "datasets": datasets}
 
     def write(self, path: Path) -> None:
         """Write the complete study as TOML."""
@@ -109,7 +177,10 @@ class StudySettings(Settings):
     def as_seen_from(self, folder: Path) -> dict[str, Any]:
         """Return the complete study as a file in `folder` holds it."""
         values = with_paths_from(self.with_defaults().model_dump(mode="json"), folder)
-        return {**values, "dataset": address_from(values["dataset"], folder)}
+        datasets = {name: address_from(address, folder) for name, address in values["datasets"].items()}
+        values |= {"dataset": address_from(values["dataset"], folder), "datasets": datasets}
+        unsaid = [name for name in ("dataset", "datasets", "shots") if not values[name]]
+        return {name: value for name, value in values.items() if name not in unsaid}
 
 
 def _seen_from(folder: Path, path: Path) -> str:
@@ -187,4 +258,4 @@ def read_study(path: Path) -> StudySettings:
         name: entry.model_copy(update={"config": _seen_from(path.parent, Path(entry.config))}) if entry.config else entry
         for name, entry in study.backends.items()
     }
-    return study.model_copy(update={"dataset": whole_address(study.dataset, path.parent), "backends": entries})
+    return study.model_copy(update={**study._addresses(path.parent), "backends": entries})

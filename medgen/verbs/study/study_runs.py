@@ -87,7 +87,10 @@ def open_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:
 
 
 def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
-    return settings.model_copy(update={"train": settings.train.model_copy(update=values)})
+    data = settings.data
+    if data.shots and "seed" in values:  # each seed draws frames of its own, the same ones for every entry
+        data = data.model_copy(update={"shots_seed": values["seed"]})
+    return settings.model_copy(update={"train": settings.train.model_copy(update=values), "data": data})
 
 
 def check_reusable(job: Job, inputs: TrainingInputs) -> None:
