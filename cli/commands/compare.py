@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from medgen.engine.device import Device
     from medgen.engine.runtime import Runtime
     from medgen.report.study.comparison import Comparison
-    from medgen.verbs.study.compare import Compared
     from medgen.verbs.study.over_datasets import ComparedOverDatasets
     from medgen.verbs.study.settings import StudySettings
 
@@ -49,6 +48,7 @@ def compare(
     is not done again; Ctrl-C stops after the current step, and the same command goes on.
     """
     from medgen import api
+    from medgen.verbs.study.compare import Compared
 
     with Display() as display:
         study = _study(inputs, dataset, study_options)
@@ -63,7 +63,7 @@ def compare(
     if compared is None:
         click.echo("stopped; the same command goes on", err=True)
         return
-    click.echo(comparison_table(compared.comparison) if hasattr(compared, "comparison") else datasets_table(compared.metrics))
+    click.echo(comparison_table(compared.comparison) if isinstance(compared, Compared) else datasets_table(compared.metrics))
     click.echo(f"report: {compared.page}")
 
 

@@ -107,11 +107,11 @@ def rank_over_datasets(values: pd.DataFrame, alpha: float = ALPHA) -> dict[str, 
         return found | {"reason": f"{counts}; ranks take {FEWEST} entries and {FEWEST_DATASETS} data sets"}
     scores: Floats = whole.to_numpy(dtype=np.float64)
     ranks = ranks_in_datasets(scores)
-    means = dict(zip(whole, ranks.mean(axis=0).tolist(), strict=True))
-    order = sorted(whole, key=lambda name: means[name])
+    means = dict(zip(map(str, whole), ranks.mean(axis=0).tolist(), strict=True))
+    order = sorted(means, key=lambda name: means[name])
     ends = {name: (float(low), float(high)) for name, low, high in zip(whole, ranks.min(axis=0), ranks.max(axis=0), strict=True)}
     difference = critical_difference(n, k, alpha)
-    both = [*itertools.combinations(order, 2)]
+    both: list[tuple[str, str]] = [*itertools.combinations(order, 2)]
     raw = [wilcoxon((whole[first] - whole[second]).to_numpy(dtype=np.float64)) for first, second in both]
     return found | {
         "ranks": [{"name": name, "mean": means[name], "low": ends[name][0], "high": ends[name][1]} for name in order],

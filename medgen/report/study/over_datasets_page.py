@@ -82,10 +82,9 @@ def size_curves(metrics: Metrics) -> Figure:
             x = [cell["train_frames"] for cell in own]
             axes.plot(x, [cell["value"] for cell in own], marker="o", markersize=3, label=plot_text(entry, 28), **look(index))
             bounded = [cell for cell in own if cell["low"] is not None and cell["high"] is not None]
-            ends = [[cell[end] for cell in bounded] for end in ("low", "high")]
-            axes.fill_between(
-                [cell["train_frames"] for cell in bounded], *ends, alpha=0.13, linewidth=0, color=look(index)["color"]
-            )
+            low, high = ([cell[end] for cell in bounded] for end in ("low", "high"))
+            within = [cell["train_frames"] for cell in bounded]
+            axes.fill_between(within, low, high, alpha=0.13, linewidth=0, color=look(index)["color"])
             for cell in own:
                 seeds = [cell["seeds"][end] for end in ("low", "high") if end in cell["seeds"]]
                 axes.plot([cell["train_frames"]] * len(seeds), seeds, "_", color=look(index)["color"], markersize=7)
