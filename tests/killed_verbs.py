@@ -66,7 +66,7 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
             lambda out: api.report([out / "run"], out / "page", dataset=data.folder),
             lambda out: shutil.copytree(run, out / "run"),
         ),
-        "maps --deidentify": Verb(partial(_nameless_maps, run, root / "dicom")),
+        "maps --deidentify": Verb(partial(_nameless_maps, run, root / "dicom"), timed=True),  # files made anew have their times
         "report --input": Verb(lambda out: api.rank(run, new, out, top=2)),
         "evaluate": Verb(lambda out: api.evaluate(run, others, out)),
         "recalibrate": Verb(lambda out: api.recalibrate(finished, noise, out)),
