@@ -103,6 +103,24 @@ def test_the_labels_of_another_data_set_change_no_score_decision_or_threshold_of
     assert values[0] == values[1] and (run / "calibration.json").read_bytes() == before
 
 
+def test_the_labels_of_test_frames_change_no_weight_score_or_threshold_of_a_recalibration(
+    datasets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for place in ("train/good", "test/good"):
+        (tmp_path / "own" / place).mkdir(parents=True)
+        for seed in range(8):
+            save(tmp_path / "own" / place / f"{seed:02}.png", frame(32, seed=200 + seed))
+    make_run(tmp_path / "own", tmp_path / "run", "padim", ["model.features.side=32", "model.width=4"]).with_facts(
+        finished="for tests"
+    )
+    moved = [api.recalibrate(tmp_path / "run", data, tmp_path / data.name, false_alarm_rate=0.2) for data in datasets]
+    first, second = (run.calibration() for run in moved)
+    assert first["normals"] == SPLITS.count("train") + SPLITS.count("val")
+    assert first["scores"] == second["scores"] and first["value"] == second["value"]
+    weights = [run.trained_model().state_dict() for run in moved]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
 def test_the_labels_of_test_frames_change_no_map_without_a_model(datasets: tuple[Path, Path]) -> None:
     true, exchanged = map(open_prepared, datasets)
     rows = true.rows("test")
