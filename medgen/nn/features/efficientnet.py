@@ -101,6 +101,11 @@ class EfficientNetLite0(nn.Module):
             x = block(x)
         return self.head(x).mean((2, 3))  # (B, 320, H / 32, W / 32) to (B, 1280)
 
+    @staticmethod
+    def prepared(images: Tensor, side: int) -> Tensor:
+        """Return what `prepare` does."""
+        return prepare(images, side)
+
     def layers(self, x: Tensor, coarsest: int = 32) -> dict[int, Tensor]:
         """Return the last map at each stride up to the coarsest one that is wanted.
 

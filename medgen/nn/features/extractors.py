@@ -110,13 +110,13 @@ class Extractor(nn.Module):
 
         Raises
         ------
-        MedgenError : if the net has none to give; efficientnet-lite0, timm's and a net of one's own that returns (B, F, h, w) do.
+        MedgenError : if the net has none to give: a net of one's own that does not return (B, F, h, w).
         """
-        if isinstance(self.net, efficientnet.EfficientNetLite0):
-            lite = self._whole.setdefault(coarsest, _Layers(self.net, coarsest))
-            return self._run(lite, images, lambda frames: efficientnet.prepare(frames, side), gradient)
-        if isinstance(self.net, TimmNet):
-            net = self.net
+        net = self.net
+        if isinstance(net, efficientnet.EfficientNetLite0 | inception.Inception):
+            whole = self._whole.setdefault(coarsest, _Layers(net, coarsest))
+            return self._run(whole, images, lambda frames: net.prepared(frames, side), gradient)
+        if isinstance(net, TimmNet):
             return self._run(net.layers, images, lambda frames: net.prepare(frames, side), gradient)
         if self.name.startswith(FILE):
             features = self._run(self.net, images, lambda frames: _resized(frames, side), gradient)
@@ -135,7 +135,7 @@ class Extractor(nn.Module):
 class _Layers(nn.Module):
     """The maps from the middle of a net as one module, so that an engine that runs modules can take the net whole."""
 
-    def __init__(self, net: efficientnet.EfficientNetLite0, coarsest: int) -> None:
+    def __init__(self, net: efficientnet.EfficientNetLite0 | inception.Inception, coarsest: int) -> None:
         super().__init__()
         self.net, self.coarsest = net, coarsest
 

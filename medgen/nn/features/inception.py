@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medgen.errors import MedgenError
 
 SIDE = 299
 WIDTH = 2048
+LAST = {8: 9, 16: 14, 32: 17}  # place of the last module at each stride
+SMALLEST = 75  # pixels of a side from which the coarsest map has a cell
 
 
 class Branches(nn.ModuleList):
@@ -21,9 +26,42 @@ class Branches(nn.ModuleList):
         return torch.cat([branch(x) for branch in self], 1)  # (B, sum of channels, H', W')
 
 
-def inception() -> nn.Sequential:
+class Inception(nn.Sequential):
+    """The net, which gives the maps from its middle too."""
+
+    def layers(self, x: Tensor, coarsest: int = 32) -> dict[int, Tensor]:
+        """Return the last map at each stride up to the coarsest one that is wanted: {8: 288, 16: 768, 32: 2048 channels}.
+
+        The net does not pad where it shrinks, so its outermost cells lie about one cell inside the frame. They are repeated
+        once on all sides: a map stretched over the frame, as `FeatureMap.counts` and upsampling do, then lies where it was seen.
+
+        Raises
+        ------
+        MedgenError : if a side has fewer than 75 pixels.
+        """
+        if min(x.shape[-2:]) < SMALLEST:
+            raise MedgenError(f"inception-2015 gives no maps of {min(x.shape[-2:])} pixels; set side to {SMALLEST} or more")
+        maps: dict[int, Tensor] = {}
+        begin = 0
+        for stride, last in LAST.items():
+            if stride > coarsest:
+                break
+            x = self[begin : last + 1](x)
+            begin = last + 1
+            maps[stride] = F.pad(x, (1, 1, 1, 1), mode="replicate")  # (B, c, h + 2, w + 2)
+        return maps
+
+    @staticmethod
+    def prepared(images: Tensor, side: int) -> Tensor:
+        """Return (B, 3, H, W) in [0, 1] at any side, (B, 3, side, side) in [-1, 1): not rounded, so a gradient runs through."""
+        if images.shape[-2:] != (side, side):
+            images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+        return (images * 255).sub_(128).div_(128).contiguous(memory_format=torch.channels_last)
+
+
+def inception() -> Inception:
     """Return the net without weights: (B, 3, 299, 299) as `prepare` makes it to (B, 2048)."""
-    return nn.Sequential(
+    return Inception(
         *_stem(),  # (B, 192, 35, 35)
         _block35(192, 32),
         _block35(256, 64),
