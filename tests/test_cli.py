@@ -156,6 +156,7 @@ def test_inspect_prints_and_writes_its_tables(study: Path) -> None:
     output = succeed("inspect", study / "frames", "--out", study / "tables", "--steps", study / "steps", "--limit", 2)
     assert "polyp" in output and "180" in output
     assert {path.name for path in (study / "tables").iterdir()} == {
+        ".medgen.json",
         "classes.csv",
         "sizes.csv",
         "groups.csv",

@@ -133,6 +133,20 @@ def check_same(results: str, before: Mapping[str, str], of: Mapping[str, str], i
         raise FolderError(f"{results} is made of {theirs}, and is not replaced by that of {ours}; {instead}")
 
 
+def check_apart(source: Path, out: Path) -> None:
+    """Refuse to make copies without names of frames in a folder that lies in theirs, or the other way round.
+
+    Raises
+    ------
+    FolderError : if one lies in the other.
+    """
+    here, there = source.resolve(), out.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise FolderError(
+            f"--deidentify would read what it writes: '{source}' and '{out}' lie in each other; choose another --out"
+        )
+
+
 def named_place(name: str, place: Path, folder: Path) -> str:
     """Return a name with a digest of where it lies, as seen from the folder of the results, so that both may move together."""
     return f"'{name}' ({short_digest(Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix())})"

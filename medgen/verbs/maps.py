@@ -33,7 +33,7 @@ from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
 from medgen.files import disk_name, write_bytes, write_json
-from medgen.outputs.folder import output_folder
+from medgen.outputs.folder import check_apart, output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.figures import heat
 from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
@@ -127,7 +127,7 @@ def maps(
     BackendError : if the backend draws no maps.
     ConfigError : if the level is none, or a library is not there.
     RunError, DataError : if the run is not trained, the frames do not fit it, or a file is not of the format asked for.
-    FolderError : if `out` holds something else, or another process writes into it.
+    FolderError : if `out` holds something else, or another process writes into it; with `deidentify`, if it lies in the input.
 
     Examples
     --------
@@ -136,6 +136,8 @@ def maps(
     """
     run = open_run(run_folder)
     share, raw = _parse(level)
+    if deidentify:
+        check_apart(input_path, out)
     of = made_of(out, [run], input_path, split, label=label, deidentified="yes" if deidentify else "no")
     with output_folder(out, "maps", MAPPED, of=of):
         if deidentify:
