@@ -11,8 +11,8 @@ sizes and maps are taken is chosen on training frames alone: of those held out, 
 with a foreign patch from frames without. Of sets that do so alike, the largest is taken. Statistics are not chosen: a pasted
 patch moves the highest value most, a finding may move any.
 
-Anomaly map: how far the cells of the coarsest map, at the largest size that is taken, are from one Gaussian of all normal cells
-(`cell_gaussian`). It does not enter the score.
+Anomaly map: how far the cells of the coarsest map, at the largest size that is taken, are from one Gaussian of all normal cells.
+It does not enter the score.
 """
 
 from __future__ import annotations
