@@ -9,6 +9,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, 
 
 from medgen.errors import MedgenError
 from medgen.metrics.calibration import p_value
+from medgen.metrics.comparing.paired import paired_bootstrap
 from medgen.metrics.decisions import (
     balanced_accuracy,
     binomial,
@@ -22,7 +23,6 @@ from medgen.metrics.decisions import (
 )
 from medgen.metrics.detection import bootstrap
 from medgen.metrics.intervals import mean_interval
-from medgen.metrics.paired import paired_bootstrap
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.repeat([0, 1], [60, 40])

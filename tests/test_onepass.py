@@ -21,7 +21,7 @@ from medgen import registry
 from medgen.backends._onepass import OnePass, _turned
 from medgen.backends.dfm import _chosen, _vote
 from medgen.errors import BackendError
-from medgen.metrics.paired import delong
+from medgen.metrics.comparing.paired import delong
 from medgen.nn.features.cell_gaussian import CellGaussian, cell_distance
 from medgen.types import Batch
 

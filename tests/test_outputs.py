@@ -149,6 +149,18 @@ def test_what_fails_where_results_are_leaves_no_mark(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / MARK).exists()
 
 
+@pytest.mark.parametrize("touched", [False, True])
+def test_finished_results_are_unfinished_after_a_failure_that_touched_them_alone(tmp_path: Path, touched: bool) -> None:
+    of = {"run": "first"}
+    with output_folder(tmp_path / "out", "score", ("scores.csv",), of=of):
+        (tmp_path / "out" / "scores.csv").write_text("whole")
+    with pytest.raises(ValueError, match="half"), output_folder(tmp_path / "out", "score", ("scores.csv",), of=of):
+        if touched:
+            (tmp_path / "out" / "scores.csv").write_text("half")
+        raise ValueError("half way")
+    assert is_unfinished(tmp_path / "out", "score") == touched
+
+
 def test_a_folder_is_unfinished_until_the_verb_has_ended_well(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), output_folder(tmp_path / "out", "score", ("scores.toml",)):
         (tmp_path / "out" / "maps.npy").touch()

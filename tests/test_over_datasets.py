@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from medgen.metrics.over_datasets import critical_difference, friedman, iman_davenport, ranks_in_datasets, wilcoxon
+from medgen.metrics.comparing.over_datasets import critical_difference, friedman, iman_davenport, ranks_in_datasets, wilcoxon
 from medgen.report.study.over_datasets import (
     PartResult,
     datasets_csv,
@@ -47,10 +49,12 @@ def test_the_f_of_iman_and_davenport_is_that_of_the_published_example() -> None:
     assert iman_davenport(9.28, 14, 4) == pytest.approx(3.69, abs=0.005)
 
 
-def test_friedmans_test_is_that_of_scipy_ties_too() -> None:
-    theirs = stats.friedmanchisquare(*TREES.T)
+def test_friedmans_statistic_is_corrected_for_ties() -> None:
+    ranks = stats.rankdata(-TREES, axis=1)
+    between = 14**2 * ((ranks.mean(axis=0) - 2.5) ** 2).sum()  # ranks of 4 have the mean 2.5
+    expected = 3 * between / ((ranks - 2.5) ** 2).sum()
     ours = friedman(TREES)
-    assert (ours.chi2, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
+    assert (ours.chi2, ours.p) == pytest.approx((expected, stats.chi2.sf(expected, 3)), rel=1e-9)
 
 
 def test_no_method_differs_where_all_values_are_equal() -> None:
@@ -66,15 +70,20 @@ def test_the_critical_difference_is_that_of_the_published_table(n: int, k: int, 
     assert critical_difference(n, k, 0.05) == pytest.approx(difference, abs=0.005)
 
 
-def test_wilcoxons_p_is_the_exact_one_of_scipy() -> None:
-    differences = np.array([0.02, -0.01, 0.05, 0.07, 0.11, -0.03, 0.13])
-    assert wilcoxon(differences) == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
+@pytest.mark.parametrize("ties", [False, True])
+def test_wilcoxons_p_counts_every_pattern_of_signs(ties: bool) -> None:
+    differences = np.array([0.02, -0.01, 0.05, 0.05 if ties else 0.07, 0.11, -0.03, 0.13])
+    ranks = stats.rankdata(np.abs(differences))
+    signs = np.array([*product((0, 1), repeat=7)])
+    off = abs(ranks[differences > 0].sum() - 14)  # half of 1 + 2 + ... + 7
+    assert wilcoxon(differences) == pytest.approx(np.mean(abs(signs @ ranks - 14) >= off - 1e-9))
 
 
-def test_wilcoxons_p_of_many_data_sets_is_the_normal_one_of_scipy() -> None:
-    differences = np.random.default_rng(0).normal(0.3, 1, 40)
-    theirs = stats.wilcoxon(differences, method="approx", correction=False).pvalue
-    assert wilcoxon(differences) == pytest.approx(theirs, rel=1e-6)
+def test_wilcoxons_p_of_many_data_sets_is_the_normal_one() -> None:
+    differences = np.random.default_rng(0).normal(0.3, 1, 60)
+    ranks = stats.rankdata(np.abs(differences))
+    z = (ranks[differences > 0].sum() - 60 * 61 / 4) / np.sqrt(60 * 61 * 121 / 24)
+    assert wilcoxon(differences) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-6)
 
 
 def test_four_data_sets_give_no_smaller_p_than_an_eighth() -> None:

@@ -10,8 +10,8 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medgen.errors import MedgenError
+from medgen.metrics.comparing.paired import compare_pairs, delong, holm, paired_bootstrap
 from medgen.metrics.detection import Statistic, auroc, average_precision, bootstrap, sensitivity_at_specificity
-from medgen.metrics.paired import compare_pairs, delong, holm, paired_bootstrap
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.repeat([0, 1], [60, 40])

@@ -63,7 +63,8 @@ def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise RunError(
-            f"the weights in '{path}' do not fit the model in run.toml: {str(error).splitlines()[-1].strip()}"
+            f"the weights in '{path}' do not fit the model in run.toml: {str(error).splitlines()[-1].strip()} "
+            f"They are those of another version of medgen, or run.toml was changed: train again"
         ) from None
     return about
 

@@ -2,8 +2,8 @@
 
 A decision is True where a frame is called abnormal. The measures take decisions in the place of scores and are statistics as
 `medgen.metrics.detection` knows them: with weights, (N,) or (D, N), and NaN where they are undefined; so two thresholds, or two
-models at theirs, can be compared by `medgen.metrics.paired.paired_bootstrap`. Precision and F1 depend on the share of abnormal
-frames and hold for data with the same share alone.
+models at theirs, can be compared by `medgen.metrics.comparing.paired.paired_bootstrap`. Precision and F1 depend on the share of
+abnormal frames and hold for data with the same share alone.
 """
 
 from __future__ import annotations

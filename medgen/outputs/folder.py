@@ -58,8 +58,8 @@ def output_folder(
     ----------
     folder : to write into; made where it is not there
     verb : the command's name
-    results : names of files of which one at least is in each folder that the verb has finished; where none is, the mark stays
-        and says so
+    results : names of files of which one at least is in each folder that the verb has finished, and which it removes before it
+        touches other results; where none is, the mark stays and says so
     instead : what to do about a folder that is refused
     others : names of files that another verb puts beside files of such names
     of : what the results are made of; the mark keeps it, and results made of something else are refused. Nothing for a verb that
@@ -72,12 +72,15 @@ def output_folder(
     check_folder(folder, verb, results, instead, others, of)
     with locked(folder, verb):
         check_folder(folder, verb, results, instead, others, of)  # nobody else changes it any more
+        before, stood = Mark.read(folder), _states(folder, results)
         Mark(verb, finished=False, of=of).write(folder)
         try:
             yield
         except BaseException:
             if not any(_holds(folder)) or (_has_any(folder, results) and not of):  # the results say whose they are
                 (folder / MARK).unlink(missing_ok=True)
+            elif before and before.finished and stood and stood == _states(folder, results):
+                before.write(folder)  # they are as they were
             raise
         if _has_any(folder, results) and not of:
             (folder / MARK).unlink()
@@ -166,6 +169,12 @@ def take_mark_away(folder: Path, verb: str) -> None:
 
 def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
     return any((folder / name).exists() for name in names)
+
+
+def _states(folder: Path, names: tuple[str, ...]) -> list[tuple[str, int, int]]:
+    """Return when each of the files that are there was written last, and its size."""
+    states = [(path.name, path.stat()) for path in (folder / name for name in names) if path.is_file()]
+    return [(name, state.st_mtime_ns, state.st_size) for name, state in states]
 
 
 def _holds(folder: Path) -> Iterator[Path]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from medgen.errors import FolderError, MedgenError
 from medgen.files import write_bytes, write_text
@@ -16,9 +18,7 @@ from medgen.outputs.folder import check_same
 from medgen.outputs.leftovers import remove_dead
 
 INSTEAD = "choose another --out, or delete it"
-HEADER = 33  # bytes of a PNG before its second chunk: the signature and the sizes
-KEY = b"tEXtmedgen\0"  # begins the chunk that says what a picture is made of
-LONGEST_TEXT = 1 << 16
+KEY = "medgen"  # of the text in a PNG that says what the picture is made of
 LIST = ".medgen.files"  # in a folder of pictures: the names of those that medgen wrote, a line each
 
 
@@ -73,9 +73,11 @@ def write_picture(path: Path, png: bytes, of: Mapping[str, str]) -> None:
     """
     check_picture(path, of)
     remove_dead(path.parent, of=path.name)
-    text = KEY + json.dumps(dict(of)).encode()
-    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
-    write_bytes(path, png[:HEADER] + chunk + png[HEADER:])
+    said, content = PngInfo(), BytesIO()
+    said.add_text(KEY, json.dumps(dict(of)))
+    with Image.open(BytesIO(png)) as picture:
+        picture.save(content, "PNG", pnginfo=said)
+    write_bytes(path, content.getvalue())
 
 
 def check_picture(path: Path, of: Mapping[str, str]) -> None:
@@ -93,10 +95,8 @@ def check_picture(path: Path, of: Mapping[str, str]) -> None:
         return
     before: Mapping[str, str] = {}
     if path.is_file():
-        with path.open("rb") as file, suppress(ValueError, struct.error):
-            (length,) = struct.unpack(">I", file.read(HEADER + 4)[HEADER:])
-            if file.read(len(KEY)) == KEY and length < LONGEST_TEXT:
-                before = dict(json.loads(file.read(length + 4 - len(KEY))))
+        with suppress(OSError, ValueError, KeyError, TypeError), Image.open(path, formats=("PNG",)) as picture:
+            before = dict(json.loads(picture.info[KEY]))
     check_same(f"'{path}'", before, of, INSTEAD)
 
 

@@ -14,9 +14,9 @@ import pandas as pd
 
 from medgen.data.scorable import is_scored
 from medgen.data.shortcut_features import MEAN_DISTANCE, TRAITS
+from medgen.metrics.comparing.paired import holm
+from medgen.metrics.comparing.shift import kolmogorov_smirnov, one_of_each
 from medgen.metrics.intervals import Interval, difference
-from medgen.metrics.paired import holm
-from medgen.metrics.shift import kolmogorov_smirnov, one_of_each
 from medgen.metrics.units import statistical_units
 from medgen.report.measures import measured_values
 from medgen.report.run_metrics import (

@@ -7,7 +7,7 @@ from typing import cast
 
 import pandas as pd
 
-from medgen.metrics.paired import compare_pairs
+from medgen.metrics.comparing.paired import compare_pairs
 from medgen.metrics.units import statistical_units
 from medgen.report.measures import measures_of
 from medgen.report.run_metrics import PairValues
@@ -37,8 +37,8 @@ def paired_tests(names: Sequence[str], runs: Sequence[RunResults], n_bootstrap: 
 
     Returns
     -------
-    The title of the measure as "statistic", and the fields of `medgen.metrics.paired.Pair`; empty where there is one run, where
-    they were not scored on the same frames or with other labels, or where these frames lack a class.
+    The title of the measure as "statistic", and the fields of `medgen.metrics.comparing.paired.Pair`; empty where there is one
+    run, where they were not scored on the same frames or with other labels, or where these frames lack a class.
     """
     tables = [run.scores.set_index("path").sort_index() for run in runs]
     first = tables[0]

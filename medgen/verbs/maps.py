@@ -47,6 +47,7 @@ from medgen.verbs.score import MAPPED, Split, open_input
 
 Format = Literal["auto", "png", "dicom", "nifti"]
 STRENGTH = 0.6  # of the heat, where its colours end
+MAPS = (*MAPPED, "original", "overlays")  # what is left of a call before goes in this order: without the first it is unfinished
 NAMES = {"dicom": "DICOM", "nifti": "NIfTI"}
 _Numbered = tuple[int, Original]  # index among the maps, and its original
 
@@ -141,7 +142,7 @@ def maps(
     of = made_of(out, [run], input_path, split, label=label, deidentified="yes" if deidentify else "no")
     with output_folder(out, "maps", MAPPED, of=of):
         if deidentify:
-            input_path = deidentified(input_path, out, blank_text)
+            input_path = deidentified(input_path, out, blank_text, (*MAPS, "prepared"))
         data, rows = open_input(run, input_path, out, split, on_progress)
         originals = find_originals(data, rows)
         kinds = _kinds(originals, form)
@@ -165,7 +166,7 @@ def maps(
 def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | None, MapFormat], on_progress: OnProgress) -> int:
     """Write the map of each frame, file by file; return how many have the side of the crop."""
     at_crop = 0
-    remove_earlier(look.out, *MAPPED, "original", "overlays")
+    remove_earlier(look.out, *MAPS)
     for file, group in groupby(enumerate(originals), key=lambda item: item[1].file):
         numbered = list(group)
         unread = _write_file(look, file, numbered, kinds.get(file, "png"), on_progress) if file else numbered

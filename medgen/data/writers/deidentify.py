@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,10 +45,14 @@ METHOD = "medgen: Basic Profile of PS3.15 by dicom-anonymizer"
 BLANKED = "text found by a program blanked, not seen by a person"
 
 
-def deidentified(source: Path, out: Path, blank_text: bool | None) -> Path:
+def deidentified(source: Path, out: Path, blank_text: bool | None, earlier: Sequence[str]) -> Path:
     """Write copies that name nobody into ``deidentified/`` of a folder of maps; return where they are.
 
     Then nothing of a call before stays in the folder, as it may name somebody. Where this fails, all of it does.
+
+    Parameters
+    ----------
+    earlier : names of what a call before may have left beside its copies, in the order in which it goes
 
     Raises
     ------
@@ -60,7 +64,7 @@ def deidentified(source: Path, out: Path, blank_text: bool | None) -> Path:
     except BaseException:
         remove_earlier(out, UNFINISHED)
         raise
-    remove_earlier(out, COPIES, "original", "overlays", "prepared")
+    remove_earlier(out, *earlier, COPIES)
     return (out / UNFINISHED).rename(out / COPIES)
 
 

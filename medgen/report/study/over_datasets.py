@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from medgen.files import csv_text, json_values
+from medgen.metrics.comparing.over_datasets import critical_difference, friedman, ranks_in_datasets, wilcoxon
+from medgen.metrics.comparing.paired import holm
 from medgen.metrics.intervals import Floats
-from medgen.metrics.over_datasets import critical_difference, friedman, ranks_in_datasets, wilcoxon
-from medgen.metrics.paired import holm
 from medgen.report.evaluate import LEVEL
 from medgen.report.study.ranks import FEWEST, cliques
 from medgen.report.study.summary import ALPHA

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from medgen.errors import RunError
 from medgen.files import json_values
+from medgen.metrics.comparing.paired import compare_draws
 from medgen.metrics.curves import ALARMS, RECALLS, Curves, measure, measure_draws
 from medgen.metrics.detection import replicates
 from medgen.metrics.intervals import Floats, Interval, percentiles
-from medgen.metrics.paired import compare_draws
 from medgen.metrics.units import statistical_units
 from medgen.report.evaluate import LEVEL
 from medgen.report.markup import distinct
