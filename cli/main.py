@@ -1,6 +1,6 @@
 """The `medgen` command: arguments come in, the command that they name runs, and any error becomes one line and an exit code.
 
-A command is a file in `commands` and is imported only when it is used, so that `medgen --help` does not wait for torch.
+A command is a file in `commands` or `listings` and is imported only when it is used: `medgen --help` does not wait for torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import click
 from medgen import __version__
 from medgen.errors import did_you_mean, in_one_line
 
-from . import commands
+from . import commands, listings
+
+FOLDERS = (commands, listings)
 
 NEW_OBJECTS = 10_000  # after so many garbage is looked for; after the usual 700 it is a thousand times while torch is imported
 atexit.register(gc.freeze)  # what is left at the end goes with the process, which takes half a second less than piece by piece
@@ -28,14 +30,15 @@ class Group(click.Group):
     """Finds commands by their files, suggests the nearest name for a misspelt one, and prints an error as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(commands.__path__))
+        return sorted(info.name.replace("_", "-") for folder in FOLDERS for info in pkgutil.iter_modules(folder.__path__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"{commands.__name__}.{name}"), name)
-        return command
+        for folder in FOLDERS:
+            if name in (info.name for info in pkgutil.iter_modules(folder.__path__)):
+                command: click.Command = getattr(import_module(f"{folder.__name__}.{name}"), name)
+                return command
+        return None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False

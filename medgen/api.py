@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from medgen.data.preparing.inspect import inspect_source as inspect
     from medgen.data.preparing.prepare import prepare
     from medgen.data.tree.pseudonyms import reveal
+    from medgen.recipes import known_recipes as recipes
     from medgen.registry import summaries as backends
     from medgen.runs.calibrate import set_threshold
     from medgen.runs.settings import recipe
@@ -65,6 +66,7 @@ __all__ = [
     "read_study",
     "recalibrate",
     "recipe",
+    "recipes",
     "reconstruct",
     "report",
     "resume",
@@ -98,6 +100,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "read_study": "medgen.verbs.study.settings:read_study",
     "recalibrate": "medgen.verbs.recalibrating.recalibrate:recalibrate",
     "recipe": "medgen.runs.settings:recipe",
+    "recipes": "medgen.recipes:known_recipes",
     "reconstruct": "medgen.verbs.draw:reconstruct",
     "report": "medgen.verbs.report:report",
     "resume": "medgen.verbs.train:resume",

@@ -28,7 +28,7 @@ STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # opti
 @click.option("--backends", help="Names with commas between them: train these on DATASET.")
 @click.option("--budget", help="Training time for each run: 90s, 20m, 1.5h.  [default: as the recipes say]")
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Train each backend with so many seeds.  [default: 1]")
-@click.option("--config", help="Recipe (TOML) for every backend; {backend} in it stands for the name of each.")
+@click.option("--config", help="Recipe by name (`medgen recipes`), or a TOML file; {backend} in it stands for each name.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
 @device_option

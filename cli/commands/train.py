@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("backend")
 @click.argument("dataset", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Run folder.")
-@click.option("--config", type=PATH, help="Recipe (TOML).")
+@click.option("--config", type=PATH, help="Recipe: a TOML file, or the name of one of `medgen recipes`.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. model.latents=16. Repeatable."
 )

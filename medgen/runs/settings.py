@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
-from medgen import registry
+from medgen import recipes, registry
 from medgen.config import Settings, merged, override, read_toml, with_whole_paths
 from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
@@ -46,13 +46,15 @@ class RunSettings(Settings):
         return tuple(self.model.get("classes", ()))
 
 
-def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] = (), *over: Mapping[str, Any]) -> RunSettings:
+def recipe(
+    backend: str, config: Path | str | None = None, assignments: Iterable[str] = (), *over: Mapping[str, Any]
+) -> RunSettings:
     """Return the settings of a run: a recipe, with nested settings and then each ``key=value`` laid over it.
 
     Parameters
     ----------
     backend : name of the backend
-    config : TOML file of the recipe; None: the backend's defaults
+    config : TOML file of the recipe, or the name of one that comes with medgen; None: the backend's defaults
     assignments : such as "train.epochs=5"
     over : nested settings, each laid over those before
 
@@ -66,6 +68,7 @@ def recipe(backend: str, config: Path | None = None, assignments: Iterable[str] 
     1
     """
     registry.load(backend)
+    config = recipes.find(config, backend) if config else None
     values: dict[str, Any] = with_whole_paths(read_toml(config), config.parent) if config else {}
     if values.setdefault("backend", backend) != backend:
         raise ConfigError(f"the recipe '{config}' is for '{values['backend']}', not for '{backend}'")

@@ -11,7 +11,7 @@ A study file says it in TOML, and is all that is needed to repeat it::
 
     [backends.endovae]                            # with its defaults
     [backends.vqvae2]
-    config = "configs/vqvae2-hyperkvasir.toml"    # a recipe
+    config = "hyperkvasir"                        # a recipe: its name, or a file
     [backends.small]                              # a name of one's own
     backend = "vae"
     settings.model.latents = 16                   # laid over recipe and common settings
@@ -35,7 +35,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from medgen import registry
+from medgen import recipes, registry
 from medgen.config import Settings, merged, override, read_toml, to_toml, with_paths_from, with_whole_paths
 from medgen.data.native.addresses import address_from, whole_address
 from medgen.errors import ConfigError
@@ -57,7 +57,7 @@ class StudyEntry(Settings):
     """One backend of a study, or one recipe of it."""
 
     backend: str = ""  # its registered name; "" = the entry's own name
-    config: str = ""  # a recipe (TOML)
+    config: str = ""  # a recipe: TOML file, or the name of one that comes with medgen
     settings: dict[str, Any] = Field(default_factory=dict)  # nested as a recipe, laid over it
 
 
@@ -183,8 +183,9 @@ class StudySettings(Settings):
         return {name: value for name, value in values.items() if name not in unsaid}
 
 
-def _seen_from(folder: Path, path: Path) -> str:
-    return os.path.abspath(folder / path.expanduser())  # noqa: PTH100 - a link in the path stays one
+def _seen_from(folder: Path, config: str) -> str:
+    path = os.path.abspath(folder / Path(config).expanduser())  # noqa: PTH100 - a link in the path stays one
+    return config if recipes.is_name(config) and not Path(path).is_file() else path
 
 
 def seconds(budget: str) -> float:
@@ -214,7 +215,7 @@ def study_of(
 
     Parameters
     ----------
-    config : a recipe for every backend; ``{backend}`` in it stands for the name of each: ``configs/{backend}-hyperkvasir.toml``
+    config : a recipe for every backend, by file or name; ``{backend}`` in it stands for the name of each
     assignments : each ``key=value``, laid over every recipe
 
     Raises
@@ -255,7 +256,7 @@ def read_study(path: Path) -> StudySettings:
     values = with_whole_paths(read_toml(path), path.parent)
     study = StudySettings.parse(values, str(path))
     entries = {
-        name: entry.model_copy(update={"config": _seen_from(path.parent, Path(entry.config))}) if entry.config else entry
+        name: entry.model_copy(update={"config": _seen_from(path.parent, entry.config)}) if entry.config else entry
         for name, entry in study.backends.items()
     }
     return study.model_copy(update={**study._addresses(path.parent), "backends": entries})
