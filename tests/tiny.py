@@ -34,6 +34,7 @@ NARROW = {  # settings that make a run quick; a backend that is not here is as i
     "patchcore": ["model.features.side=64", "model.bank=50"],
     "pix2pix": ["model.width=4", "model.critic_width=4"],
     "pixelda": ["model.width=4", "model.blocks=1", "model.discriminator_width=4"],
+    "rd": ["model.features.side=64", "model.width=8", "model.latents=4"],
     "ssgan": ["model.generator_width=4", "model.critic_width=4"],
     "stylegan": ["model.net.width=8", "model.net.latent=8", "model.net.capacity=64"],
     "vae": ["model.widths=[8]", "model.latents=4"],

@@ -14,12 +14,9 @@ from torch import Tensor
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
-from medgen.losses import smooth
-from medgen.nn.features.feature_maps import LayerSettings, MidLayers, upsample
+from medgen.nn.features.feature_maps import LayerSettings, MidLayers, smooth_map
 from medgen.nn.host import OnHost
 from medgen.types import Batch, DataRequirements
-
-NET_SIDE = 224  # for which the sources state lengths in pixels
 
 
 class OnePassConfig(Settings):
@@ -89,7 +86,7 @@ class OnePass(OnHost, Backend):
 
     def localised(self, grid: Tensor, valid: Tensor) -> Tensor:
         """Return the smoothed map (B, 1, S, S) of the values (B, 1, h, w) of a grid, 0 outside valid (B, 1, S, S)."""
-        return smooth(upsample(grid, self.size), valid, self.config.sigma * self.size / NET_SIDE)
+        return smooth_map(grid, valid, self.config.sigma)
 
 
 def top(values: Tensor, counts: Tensor) -> Tensor:

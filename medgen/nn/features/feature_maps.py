@@ -17,11 +17,13 @@ from torch.nn import functional as F
 
 from medgen.config import Settings
 from medgen.errors import BackendError
+from medgen.losses import smooth
 from medgen.nn.features.extractors import Extractor, load_extractor
 from medgen.nn.inpaint import inpaint
 
 VALID_SHARE = 0.5  # of the pixels below a cell of a map: so many have to be valid for the cell to count
 FINGERPRINT_BYTES = 8
+NET_SIDE = 224  # pixels: side of the frames for which the sources of the detectors state lengths
 
 
 class LayerSettings(Settings):
@@ -157,3 +159,15 @@ def _counts(valid: Tensor, grid: torch.Size) -> Tensor:
 def upsample(values: Tensor, size: int) -> Tensor:
     """Return values (B, 1, h, w) of a coarser grid at the size of a frame, (B, 1, S, S), bilinearly."""
     return F.interpolate(values, (size, size), mode="bilinear")
+
+
+def smooth_map(grid: Tensor, valid: Tensor, sigma: float) -> Tensor:
+    """Return the smoothed map (B, 1, S, S) of the values (B, 1, h, w) of a grid, 0 outside valid.
+
+    Parameters
+    ----------
+    grid : (B, 1, h, w)
+    valid : (B, 1, S, S) bool
+    sigma : of the Gaussian, in pixels of a frame of 224
+    """
+    return smooth(upsample(grid, valid.shape[-1]), valid, sigma * valid.shape[-1] / NET_SIDE)
