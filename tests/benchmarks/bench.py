@@ -138,4 +138,7 @@ def main(out: Path, names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    sys.exit(main(Path(words[0]).resolve(), words[1:]))

@@ -61,4 +61,7 @@ def use(run: Run, model: CodeModel, data: Prepared, split: str) -> dict[str, flo
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), int(words[1]) if len(words) > 1 else 1000)

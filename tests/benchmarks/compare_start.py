@@ -10,8 +10,6 @@ shows.
 
 from __future__ import annotations
 
-import sys
-
 from start_up import command, in_process
 from timing import in_turn, print_result, ratios, seconds
 
@@ -47,4 +45,7 @@ def main(dataset: str, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(words[0], int(words[1]) if len(words) > 1 else 3)

@@ -12,7 +12,6 @@ that a step, or a frame, costs the same in a large set as in a small one.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -127,4 +126,7 @@ def _settings(size: int) -> PrepareSettings:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(int(words[0]) if words else 3)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from memory_use import peak_megabytes
 from sklearn.metrics import roc_auc_score
+from usage import arguments
 
 from medgen.metrics.detection import auroc, bootstrap
 from medgen.metrics.pixel import PixelHistogram
@@ -77,7 +78,7 @@ def main() -> None:
     if sys.argv[1:2] == ["pixels"]:
         sys.stdout.write(json.dumps(pixels(int(sys.argv[2]))))
         return
-    count = sys.argv[1] if len(sys.argv) > 1 else "1000"
+    count = (*arguments(__doc__), "1000")[0]
     apart = subprocess.run([sys.executable, __file__, "pixels", count], check=True, capture_output=True, text=True)
     sys.stdout.write(json.dumps({"detection": detection(), "pixels": json.loads(apart.stdout)}, indent=1) + "\n")
 

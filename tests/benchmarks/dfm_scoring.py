@@ -10,7 +10,6 @@ time. Prints as JSON the seconds of each of ROUNDS (3) rounds and the ratios.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,5 +98,8 @@ def main(folder: Path, dataset: str, count: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(number) for number in sys.argv[3:]]
-    main(Path(sys.argv[1]), sys.argv[2], *(numbers + [64, 3][len(numbers) :]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    numbers = [int(number) for number in words[2:]]
+    main(Path(words[0]), words[1], *(numbers + [64, 3][len(numbers) :]))

@@ -37,4 +37,7 @@ def main(folders: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main([Path(name) for name in words])

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import torch
 from memory_use import peak_megabytes
 from torch import Tensor
+from usage import arguments
 
 from medgen.metrics.distribution import extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
@@ -81,7 +82,8 @@ def main() -> None:
     if sys.argv[1:2] == ["memory"]:
         memory(name, int(sys.argv[2]))
         return
-    rows, count = (int(given) for given in [*sys.argv[1:], *("10000", "64")[len(sys.argv) - 1 :]])
+    words = arguments(__doc__)
+    rows, count = (int(given) for given in [*words, *("10000", "64")[len(words) :]])
     distance(rows)
     extraction(name, count)
     for number in (count, 4 * count):

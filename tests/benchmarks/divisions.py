@@ -120,9 +120,12 @@ def main(source: str, rate: float, count: int, divisions: int) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[2:]
+    from usage import arguments
+
+    words = arguments(__doc__)
+    given = words[1:]
     main(
-        sys.argv[1],
+        words[0],
         float(given[0]) if given else 0.05,
         int(given[1]) if len(given) > 1 else 80,
         int(given[2]) if len(given) > 2 else 20,

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from memory_use import peak_megabytes
 from numpy.typing import NDArray
+from usage import arguments
 
 from medgen.data.preparing.duplicates import join, likest_before, near_duplicates
 from medgen.data.preparing.likeness import SIEVE
@@ -111,7 +112,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(measure(int(sys.argv[2]))))
         return
     results: list[dict[str, Any]] = []
-    for count in sorted(map(int, sys.argv[1:] or ["10000", "100000"])):
+    for count in sorted(map(int, arguments(__doc__) or ["10000", "100000"])):
         apart = subprocess.run([sys.executable, __file__, "measure", str(count)], check=True, capture_output=True, text=True)
         results.append(json.loads(apart.stdout))
         if len(results) > 1:

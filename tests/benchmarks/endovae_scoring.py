@@ -9,7 +9,6 @@ in plain PyTorch, 32 at a time, and keeps nothing. Prints as JSON the seconds of
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -56,5 +55,8 @@ def main(folder: Path, dataset: str, count: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(number) for number in sys.argv[3:]]
-    main(Path(sys.argv[1]), sys.argv[2], *(numbers + [975, 3][len(numbers) :]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    numbers = [int(number) for number in words[2:]]
+    main(Path(words[0]), words[1], *(numbers + [975, 3][len(numbers) :]))

@@ -47,5 +47,8 @@ def main(folder: Path, rate: float, splits: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = sys.argv[2:]
-    main(Path(sys.argv[1]), float(numbers[0]) if numbers else 0.05, int(numbers[1]) if len(numbers) > 1 else 20)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    numbers = words[1:]
+    main(Path(words[0]), float(numbers[0]) if numbers else 0.05, int(numbers[1]) if len(numbers) > 1 else 20)

@@ -42,4 +42,7 @@ def main(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), int(words[1]) if len(words) > 1 else 1000)

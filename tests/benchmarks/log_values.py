@@ -21,4 +21,7 @@ def main(folder: Path, column: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), words[1])

@@ -55,4 +55,7 @@ def _areas(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), Path(words[1]), words[2:])

@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 from memory_use import of_process, peak_megabytes
+from usage import arguments
 
 SIDE, SIZE, COARSE = 48, 32, 6
 TRAINED_ON = 200
@@ -117,6 +118,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["score"]:
         sys.stdout.write(json.dumps(score(*map(Path, sys.argv[2:5]))) + "\n")
     else:
-        numbers = [int(number) for number in sys.argv[1:]]
+        numbers = [int(number) for number in arguments(__doc__)]
         few, many, times = numbers + [1000, 50_000, 1][len(numbers) :]
         main((few, many), times)

@@ -102,4 +102,7 @@ def main(source: Path, inside: int, runs: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), [Path(run) for run in sys.argv[3:]])
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), int(words[1]), [Path(run) for run in words[2:]])

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -21,4 +20,7 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]))

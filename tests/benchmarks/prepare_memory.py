@@ -21,6 +21,7 @@ from typing import Any
 
 from memory import SIZE, write_frames
 from memory_use import peak_megabytes
+from usage import arguments
 
 from medgen import api
 from medgen.data.prepared import PrepareSettings
@@ -70,6 +71,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] in (["begin"], ["go-on"]):
         sys.stdout.write(json.dumps(prepare(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[1] == "begin")) + "\n")
     else:
-        numbers = [int(number) for number in sys.argv[1:]]
+        numbers = [int(number) for number in arguments(__doc__)]
         few, many = numbers + [2000, 20_000][len(numbers) :]
         main((few, many))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -113,4 +112,7 @@ def main(source: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), int(words[1]) if len(words) > 1 else 3)

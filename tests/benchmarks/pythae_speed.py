@@ -99,4 +99,7 @@ def main(address: str, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(words[0], int(words[1]) if len(words) > 1 else 5)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -80,5 +79,8 @@ def main(source: Path, folder: Path, dataset: str, count: int, rounds: int) -> N
 
 
 if __name__ == "__main__":
-    numbers = [int(number) for number in sys.argv[4:]]
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *(numbers + [300, 3][len(numbers) :]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    numbers = [int(number) for number in words[3:]]
+    main(Path(words[0]), Path(words[1]), words[2], *(numbers + [300, 3][len(numbers) :]))

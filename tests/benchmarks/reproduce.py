@@ -118,7 +118,10 @@ def main(out: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]), sys.argv[2:])
+    from usage import arguments
+
+    words = arguments(__doc__)
+    if words:
+        main(Path(words[0]), words[1:])
     else:
         sys.stdout.write(table())

@@ -60,4 +60,7 @@ def main(source: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]))

@@ -91,4 +91,7 @@ def _areas(index: pd.DataFrame, scores: NDArray[np.float64], boxed: NDArray[np.b
 
 
 if __name__ == "__main__":
-    main([Path(given) for given in sys.argv[1:]])
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main([Path(given) for given in words])

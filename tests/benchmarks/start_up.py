@@ -69,4 +69,7 @@ def main(folder: Path, dataset: str, frame: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 3)
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), words[1], Path(words[2]), int(words[3]) if len(words) > 3 else 3)

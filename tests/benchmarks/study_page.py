@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from memory_use import peak_megabytes
 from studies import make_comparison, make_frames
+from usage import arguments
 
 from medgen.report.study.page import write_comparison
 
@@ -27,7 +28,8 @@ SIDE = 128
 
 
 def main() -> None:
-    frames, backends, seeds = (int(value) for value in (*sys.argv[1:], *("20000", "6", "1")[len(sys.argv) - 1 :]))
+    words = arguments(__doc__)
+    frames, backends, seeds = (int(value) for value in (*words, *("20000", "6", "1")[len(words) :]))
     table = make_frames(frames // 2, frames - frames // 2)
     table["path"] = [
         path if place % 10 else f"{path[:-4]}-{'x' * (250 - len(path))}.jpg" for place, path in enumerate(table["path"])

@@ -13,7 +13,6 @@ probability of at least 95 %, so that 5 % show. Prints as JSON the seconds of ea
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -116,5 +115,8 @@ def main(rounds: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(number) for number in sys.argv[1:]]
+    from usage import arguments
+
+    words = arguments(__doc__)
+    numbers = [int(number) for number in words]
     main(*(numbers + [31, 2][len(numbers) :]))

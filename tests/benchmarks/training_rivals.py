@@ -165,5 +165,8 @@ def main(dataset: str, rounds: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(number) for number in sys.argv[2:]]
-    main(sys.argv[1], *(numbers + [3, 1][len(numbers) :]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    numbers = [int(number) for number in words[1:]]
+    main(words[0], *(numbers + [3, 1][len(numbers) :]))

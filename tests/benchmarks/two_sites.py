@@ -33,4 +33,7 @@ def main(source: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    from usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), Path(words[1]))

@@ -131,7 +131,7 @@ def main(out: Path, share: float) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--child":
+    if sys.argv[1:2] == ["--child"]:
         name, source, place, count = sys.argv[2:]
         WORKS[name].run(Path(source), Path(place), int(count))
         sys.stdout.write(f"{peak_megabytes()}\n")

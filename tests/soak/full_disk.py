@@ -1,4 +1,4 @@
-"""Let the disk fill up while each verb writes: `python tests/soak/full_disk.py OUT` writes OUT/full_disk.json.
+"""Let the disk fill up while each verb writes: `python tests/soak/full_disk.py OUT [VERB ...]` writes OUT/full_disk.json.
 
 A file system of its own, in memory, is as large as what a verb finds there and a share of what it is going to write. The verb
 has to end with one line that names a file and the reason, to leave no half-written file, and to go on when there is room. Making
@@ -175,4 +175,7 @@ def main(out: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    from benchmarks.usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), words[1:])

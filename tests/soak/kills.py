@@ -51,4 +51,7 @@ def main(out: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    from benchmarks.usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]), words[1:])

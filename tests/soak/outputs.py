@@ -56,4 +56,7 @@ def searched(root: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    from benchmarks.usage import arguments
+
+    words = arguments(__doc__)
+    main(Path(words[0]))

@@ -113,4 +113,7 @@ def main(out: Path, page: Path = PAGE) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    sys.path.append(str(Path(__file__).parents[1]))
+    from benchmarks.usage import arguments
+
+    main(*map(Path, arguments(__doc__)))
