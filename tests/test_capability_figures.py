@@ -123,6 +123,17 @@ def test_samples_in_a_folder_are_frames_that_can_be_reconstructed(conditional: P
         assert drawn.size == (16, 16)
 
 
+def test_samples_stand_in_as_many_columns_as_were_asked_for(conditional: Path, tmp_path: Path) -> None:
+    api.sample(conditional / "run", tmp_path / "drawn.png", 5, columns=4)
+    with Image.open(tmp_path / "drawn.png") as drawn:
+        assert drawn.size == (4 * (16 + 4) + 4, 2 * (16 + 4) + 4)
+
+
+def test_samples_in_a_folder_have_no_columns(conditional: Path, tmp_path: Path) -> None:
+    with pytest.raises(MedgenError, match="columns are those of a picture"):
+        api.sample(conditional / "run", tmp_path / "drawn", 5, columns=4)
+
+
 def test_frames_without_the_findings_of_the_training_keep_the_labels_of_their_source(folders: Path, tmp_path: Path) -> None:
     api.train(Path(f"folder:{folders}"), tmp_path / "run", api.recipe("vae", None, ('data.normal=["red"]', "train.epochs=1")))
     table = api.score(tmp_path / "run", folders / "test" / "blue", tmp_path / "a", pictures=False).table

@@ -9,7 +9,9 @@ import pytest
 from benchmarks.usage import arguments, limits
 
 HERE = Path(__file__).parent
-SCRIPTS = [path for folder in ("benchmarks", "soak") for path in sorted((HERE / folder).glob("*.py")) if "__main__" in path.read_text()]
+SCRIPTS = [
+    path for folder in ("benchmarks", "soak") for path in sorted((HERE / folder).glob("*.py")) if "__main__" in path.read_text()
+]
 DOC = """Measure.
 
 python tests/benchmarks/measure.py RUN [FRAMES [ROUNDS]]    # a remark

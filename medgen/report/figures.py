@@ -199,7 +199,9 @@ def colour_bar() -> bytes:
     return to_png(Image.fromarray(heat(ramp, np.ones(ramp.shape, dtype=bool), 1)))
 
 
-def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Sequence[str] = (), side: int = 128) -> bytes:
+def image_grid(
+    rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Sequence[str] = (), side: int = 128, paper: str = ""
+) -> bytes:
     """Lay frames out in rows and columns.
 
     Parameters
@@ -207,17 +209,18 @@ def image_grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]], titles: Seque
     rows : of (S, S, 3) or (S, S) uint8; None leaves a gap
     titles : one per column; () for none
     side : each frame is shown near this many pixels wide; small frames grow by whole factors, so that their pixels stay visible
+    paper : colour around the frames; "" for white where there are titles, else transparent
 
     Returns
     -------
-    PNG, white around the frames where there are titles, else transparent
+    PNG
     """
     tiles = [[None if frame is None else _tile(frame, side) for frame in row] for row in rows]
     width = max((tile.shape[1] for row in tiles for tile in row if tile is not None), default=side)
     gap, head = 4, 22 if titles else 0
     columns = max((len(row) for row in rows), default=0)
     size = (columns * (width + gap) + gap, head + len(rows) * (width + gap) + gap)
-    canvas = Image.new("RGB", size, "white") if titles else Image.new("RGBA", size, (0, 0, 0, 0))
+    canvas = Image.new("RGB", size, paper or "white") if titles or paper else Image.new("RGBA", size, (0, 0, 0, 0))
     font, draw = ImageFont.load_default(13), ImageDraw.Draw(canvas)
     for column, title in enumerate(titles[:columns]):
         text = plot_text(title)

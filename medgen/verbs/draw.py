@@ -16,6 +16,7 @@ from medgen.contract.capabilities import Conditional, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches
 from medgen.engine.device import Device, find_device, seed_all
 from medgen.engine.score import score_batches
+from medgen.errors import ConfigError
 from medgen.outputs.folder import check_folder, output_folder
 from medgen.outputs.own_files import check_picture, own_files, write_picture
 from medgen.report.figures import image_grid
@@ -102,14 +103,24 @@ def _portions(n: int, most: int) -> Iterator[int]:
         yield min(most, n - start)
 
 
-def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str = "", device: Device = "auto") -> Path:
-    """Draw n new frames into one picture, as square as can be, or a file each; return `out`.
+def sample(
+    run_folder: Path,
+    out: Path,
+    n: int = 9,
+    *,
+    columns: int | None = None,
+    seed: int = 0,
+    label: str = "",
+    device: Device = "auto",
+) -> Path:
+    """Draw n new frames into one picture or a file each; return `out`.
 
     Parameters
     ----------
     run_folder : a trained run
     out : one that ends in .png is the picture; any other is a folder of frames at their own size, fit to be read with ``folder:``
     n : frames
+    columns : frames in a row of the picture; None makes it as square as can be
     seed : the same one draws the same frames
     label : class of the frames, for a backend that can be told; "" lets it choose
     device : "auto" takes a GPU where there is one
@@ -117,6 +128,7 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
     Raises
     ------
     BackendError : if the backend does not sample, or does not know the class.
+    ConfigError : if frames that go to a folder are to have columns.
     RunError : if the run is not trained.
     FolderError : if `out` holds something else, frames of another run, seed or class, too.
 
@@ -127,6 +139,8 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
     """
     run = open_run(run_folder)
     is_picture = out.suffix.lower() == ".png"
+    if columns is not None and not is_picture:
+        raise ConfigError(f"columns are those of a picture, and '{out}' is a folder; name a .png or leave the columns out")
     of = made_of(out.parent if is_picture else out, [run], seed=str(seed), label=label)
     if is_picture:
         check_picture(out, of)
@@ -138,7 +152,7 @@ def sample(run_folder: Path, out: Path, n: int = 9, *, seed: int = 0, label: str
             for number, frame in enumerate(pixels):
                 write(f"{number:05}.png", png(frame))
         return out
-    columns = int(np.ceil(np.sqrt(n)))
+    columns = columns or int(np.ceil(np.sqrt(n)))
     rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]
     write_picture(out, image_grid(rows, side=pixels.shape[1]), of)
     return out

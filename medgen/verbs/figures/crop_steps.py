@@ -7,6 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
 
 from medgen.data.field.contour import crop, square_box
 from medgen.data.field.overlay import rules_for
@@ -23,7 +25,10 @@ from medgen.files import disk_name
 from medgen.outputs.folder import named_place, output_folder
 from medgen.outputs.own_files import own_files
 from medgen.report.figures import image_grid
+from medgen.report.plot_style import RULE
 from medgen.types import Image, OnProgress, Progress, no_progress
+
+SIDE = 240  # pixels, near which all pictures of a row are shown: a whole multiple or part of the crop
 
 
 def crop_steps(
@@ -36,7 +41,8 @@ def crop_steps(
 ) -> int:
     """Write one picture a frame with the steps of its crop: original, grey, mask and threshold, contour, result, valid.
 
-    The last one shows in blue what is blanked, and says by which rules and how much.
+    All are of equal size on grey paper, on which white and black edges show. The last one shows in blue what is blanked, and says
+    by which rules and how much.
 
     Parameters
     ----------
@@ -106,4 +112,17 @@ def _steps(image: Image, size: int, settings: PrepareSettings) -> bytes:
     otsu = int(cv2.threshold(grey[..., 0], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
     threshold = f"mask > {field.threshold} (Otsu {otsu})" if field.bordered else f"no border (Otsu {otsu})"
     titles = ["original", "grey", threshold, "contour", f"{size} x {size}", f"{rules}: {1 - cropped.valid.mean():.0%} blanked"]
-    return image_grid([[pixels, grey, mask, outline, cropped.pixels, marked]], titles, side=240)
+    side = cropped.pixels.shape[0] * max(1, round(SIDE / size)) // max(1, size // SIDE)
+    tiles = [_tile(picture, side) for picture in (pixels, grey, mask, outline, cropped.pixels, marked)]
+    return image_grid([tiles], titles, side, RULE)
+
+
+def _tile(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return (H, W, 3) as large as fits into (side, side, 3), in the middle of the colour of the paper."""
+    scale = side / max(picture.shape[:2])
+    height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
+    shown = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    tile = np.full((side, side, 3), ImageColor.getrgb(RULE), dtype=np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    tile[top : top + height, left : left + width] = shown
+    return tile
