@@ -137,7 +137,7 @@ def test_masks_handed_on_are_those_found_anew_in_the_crop(square: Literal["crop"
         pixels, _ = render(settings, key)
         found, field = crop(Pyramid.of(pixels), 64, square)
         inside = cut(np.ones(pixels.shape[:2], dtype=bool), found.box)
-        overlay = find_overlay(channel_levels(cut(pixels, found.box)), field.threshold, rim=field.rim)
+        overlay = find_overlay(channel_levels(cut(pixels, found.box)), field.threshold)
         np.testing.assert_array_equal(found.valid, reduce_valid(inside & ~overlay.any, 64))
 
 
@@ -172,6 +172,15 @@ def test_a_half_dark_rim_is_no_part_of_the_field_of_view(shares: tuple[float, ..
     soft, _ = crop(Pyramid.of(softened(inside, shares, border)), 448)
     assert soft.box == sharp.box
     np.testing.assert_array_equal(soft.pixels, sharp.pixels)
+
+
+@pytest.mark.parametrize("shares", [(0.25, 0.7), (0.15, 0.4, 0.7)])
+def test_a_half_dark_rim_of_the_sides_blanks_no_more_in_dark_corners(shares: tuple[float, ...]) -> None:
+    inside = np.full((500, 500, 3), (170, 90, 75), np.uint8)
+    inside[np.add.outer(np.arange(500), np.arange(500)) < 90] = 4
+    sharp, soft = (crop(Pyramid.of(softened(inside, lines, 22 - len(lines))), 448)[0].valid for lines in ((), shares))
+    assert 0.01 < (~sharp).mean() < 0.03
+    assert (sharp != soft).mean() < 0.0003
 
 
 def test_the_packing_of_real_frames_changes_their_crops_by_less_than_a_grey_level(real_data: Path) -> None:

@@ -25,7 +25,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from medgen.data.field.contour import find_field
 from medgen.data.field.overlay import Mask, find_overlay
-from medgen.data.field.sides import STEP
+from medgen.data.field.rims import STEP
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.duplicates import digest

@@ -27,7 +27,8 @@ from medgen.data.field.overlay import (
     reduce_valid,
     rules_for,
 )
-from medgen.data.field.sides import STEP, opened, tissue_box
+from medgen.data.field.rims import STEP
+from medgen.data.field.sides import opened, tissue_box
 from medgen.data.pixel_format import to_uint8
 from medgen.data.pyramid import Pyramid
 from medgen.types import Box, Crop, OverlayRules
@@ -193,8 +194,7 @@ def crop(
     box = square_box(field.box, square)
     seen = box.over(field.scale)
     levels = ChannelLevels(*(cut(plane, seen) for plane in field.levels))
-    rim = -(-field.rim // field.scale)  # rounded up
-    overlay = find_overlay(levels, field.threshold, cut(field.green_box, seen), rules_for(picture, rules), rim)
+    overlay = find_overlay(levels, field.threshold, cut(field.green_box, seen), rules_for(picture, rules))
     inside = cut(np.ones(field.mask.shape, dtype=bool), seen)
     valid = _moved(inside & ~overlay.any, box.left % field.scale / field.scale, box.top % field.scale / field.scale)
     finer = divisor

@@ -31,6 +31,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.data.field.rims import STEP, rim_reach, rim_width
 from medgen.data.pyramid import Pyramid
 from medgen.types import OverlayRules
 
@@ -224,13 +225,34 @@ def highlights(levels: ChannelLevels) -> Mask:
     return _grow(bright, _scaled(2, peak.shape)) if bright.any() else bright
 
 
-def find_overlay(
-    levels: ChannelLevels,
-    threshold: int,
-    green: Mask | None = None,
-    rules: OverlayRules = "endoscopy",
-    rim: int = 0,
-) -> Overlay:
+def _with_rim(border: Mask, brightest: NDArray[np.uint8], level: int) -> Mask:
+    """Return the border with the half-dark pixels along each of its regions, (H, W) bool.
+
+    How wide they are is measured at each region itself, which lies in a corner of the field of view. The sides, which show how
+    the frame was packed, say nothing of that.
+
+    Parameters
+    ----------
+    border : (H, W) bool
+    brightest : (H, W) uint8, `ChannelLevels.brightest`
+    level : brightness of the border
+    """
+    reach, edge, grown = rim_reach(border.shape), _scaled(1.5, border.shape), border.copy()
+    margin = 2 * reach + edge
+    count, regions, stats, _ = cv2.connectedComponentsWithStats(border.view(np.uint8))
+    for number, (left, top, width, height, _) in enumerate(stats[1:count], 1):
+        window = (slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin))
+        outside = (regions[window] != number).view(np.uint8)
+        away = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_3)
+        near = (away <= 2 * reach) & ~border[window]
+        lines = np.ceil(away[near]).astype(np.intp) - 1  # 0 beside the region
+        levels = brightest[window][near].astype(np.float64)
+        means = np.bincount(lines, levels) / np.maximum(np.bincount(lines), 1)
+        grown[window] |= away <= edge + rim_width(means - level, reach)
+    return grown
+
+
+def find_overlay(levels: ChannelLevels, threshold: int, green: Mask | None = None, rules: OverlayRules = "endoscopy") -> Overlay:
     """Return what in a frame is not tissue.
 
     Parameters
@@ -239,13 +261,13 @@ def find_overlay(
     threshold : brightness up to which a pixel counts as border (`contour.find_field`); below 0 for a frame with no dark border
     green : (H, W) bool, the green box; None looks for it
     rules : what is looked for, "endoscopy", "dark" or "none"
-    rim : how many pixels the transition from border to tissue takes (`contour.Field`)
     """
     nothing = np.zeros(levels.brightest.shape, dtype=bool)
     if rules == "none":
         return Overlay(nothing, nothing, nothing, nothing)
-    edge = _scaled(1.5, levels.brightest.shape) + rim
-    border, black = (_grow(dark, edge) if dark.any() else dark for dark in dark_regions(levels.brightest, threshold))
+    border, black = dark_regions(levels.brightest, threshold)
+    border = _with_rim(border, levels.brightest, threshold - STEP) if border.any() else border
+    black = _grow(black, _scaled(1.5, black.shape)) if black.any() else black
     if rules == "dark":
         white = levels.darkest >= OVEREXPOSED
         return Overlay(border, black, nothing, white if white.mean() >= WHITE_OUT else nothing)

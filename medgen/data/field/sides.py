@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.field.overlay import Mask, brightest
+from medgen.data.field.rims import STEP, rim_reach, rim_width
 from medgen.types import Box
-
-STEP = 12  # smallest rise from border to tissue
-RIM = 0.012  # of the shorter side: over so many pixels the border becomes tissue, at the most
-RIM_SHARE = 0.8  # of the brightness of the tissue behind, below which a line belongs to the rim
 
 
 def opened(mask: Mask, shorter: int) -> NDArray[np.uint8]:
@@ -78,22 +75,9 @@ def _side(pixels: NDArray[np.uint8], green: Mask, coarse: int, level: int) -> _S
     rise = np.sort(np.atleast_1d(cv2.subtract(values[span:], values[:-span]).max(axis=0)))  # a fall counts as 0
     if rise[round(0.9 * (len(rise) - 1))] < STEP:
         return _Side(0, 0)
-    reach = max(2, round(RIM * min(height, width)))
-    rim = _rim(strip[edge:, first <= edge + reach].mean(axis=1) - level, reach)
+    reach = rim_reach((height, width))
+    rim = rim_width(strip[edge:, first <= edge + reach].mean(axis=1) - level, reach)
     return _Side(start + edge + rim, rim)
-
-
-def _rim(brightness: NDArray[np.float64], reach: int) -> int:
-    """Return in how many rows border becomes tissue, at the most `reach`, by the brightness of the rows above that of the border.
-
-    A row is tissue that is nearly as bright as those a few rows behind it. As no row is compared with those before it, rows that
-    are added in front change nothing of where the tissue begins.
-    """
-    for row in range(reach):
-        behind = brightness[row + (reach + 1) // 2 : row + reach + 1]
-        if not len(behind) or brightness[row] >= RIM_SHARE * behind.mean():
-            return row
-    return reach
 
 
 def tissue_box(pixels: NDArray[np.uint8], green: Mask, coarse: Box, level: int) -> tuple[Box, int]:

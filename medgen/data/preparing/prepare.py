@@ -36,7 +36,7 @@ from medgen.types import OnProgress, Progress, no_progress
 CHUNK = 32  # files a worker takes at once, and so what an interrupted run loses at the most
 PARTS = ".parts"
 OWN = ("prepare.toml", PARTS, "frames.npy", "index.csv")  # one of them is in each data set, be it whole, begun or damaged
-CROPPING = 5  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
+CROPPING = 6  # raise it when the same files may get other crops, valid pixels or masks: it is part of the digest
 
 
 def prepare(
