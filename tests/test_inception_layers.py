@@ -8,7 +8,7 @@ from torch import nn
 
 from medgen.errors import MedgenError
 from medgen.nn.features.extractors import Extractor
-from medgen.nn.features.inception import WIDTH, Inception, inception, prepare
+from medgen.nn.features.nets.inception import WIDTH, Inception, inception, prepare
 
 
 @pytest.fixture(scope="module")

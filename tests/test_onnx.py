@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional as F
 
 from medgen.errors import MedgenError
-from medgen.nn.features import onnx_net
 from medgen.nn.features.extractors import Extractor, load_extractor
+from medgen.nn.features.nets import onnx_net
 
 WEIGHT = torch.linspace(-1, 1, 4 * 3 * 9).reshape(4, 3, 3, 3)
 FRAMES = torch.rand(3, 3, 20, 24, generator=torch.Generator().manual_seed(1))

@@ -17,7 +17,7 @@ from medgen.data.dataset import make_batch
 from medgen.data.native.addresses import open_dataset
 from medgen.engine import checkpoint
 from medgen.engine.fit import WEIGHTS
-from medgen.nn.features.efficientnet import EfficientNetLite0
+from medgen.nn.features.nets.efficientnet import VARIANTS, EfficientNetLite
 from medgen.runs.calibrate import calibrate
 from medgen.runs.run import Run, create_run
 from medgen.runs.settings import fill_defaults
@@ -54,10 +54,12 @@ def make_run(frames: Path | str, folder: Path, backend: str = "vae", settings: S
     return run
 
 
-def save_lite(path: Path) -> dict[str, torch.Tensor]:
-    """Write random weights of EfficientNet-Lite0 with their batch normalisation, in order; return them."""
+def save_lite(path: Path, net: str = "efficientnet-lite0") -> dict[str, torch.Tensor]:
+    """Write random weights of an EfficientNet-Lite with their batch normalisation, in order; return them."""
     state: dict[str, torch.Tensor] = {}
-    for place, layer in enumerate(module for module in EfficientNetLite0().modules() if isinstance(module, nn.Conv2d)):
+    for place, layer in enumerate(
+        module for module in EfficientNetLite(VARIANTS[net]).modules() if isinstance(module, nn.Conv2d)
+    ):
         one = torch.ones(layer.out_channels)
         state |= {f"{place:03}.conv.weight": layer.weight.data.contiguous(), f"{place:03}.norm.mean": torch.zeros_like(one)}
         state |= {f"{place:03}.norm.var": one - 1e-3, f"{place:03}.norm.beta": one / 10}

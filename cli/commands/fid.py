@@ -18,7 +18,7 @@ from ..progress import Display
     "--extractor",
     default="inception-2015",
     show_default=True,
-    help="Or efficientnet-lite0, timm:NAME, either with @FILE.safetensors, file:NET.onnx, or a trusted TorchScript as file:PATH.",
+    help="Or efficientnet-lite0, timm:NAME, either with @FILE.safetensors, file:NET.onnx, or any other name in docs/scores.md.",
 )
 @click.option("--n", type=click.IntRange(6, 1_000_000), default=10_000, show_default=True, help="Frames on each side.")
 @click.option(

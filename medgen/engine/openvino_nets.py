@@ -55,7 +55,7 @@ def compile_net(net: nn.Module, example: Tensor) -> Callable[[Tensor], Sequence[
 
     aten = torch.ops.aten
     taken_apart = get_decompositions([aten.replication_pad2d, aten.mv, aten.vdot])  # which OpenVINO has no rule for
-    # nets that call oneDNN's own operators (`nn/features/fused.py`) take plain ones where it is switched off
+    # nets that call oneDNN's own operators (`nn/features/nets/fused.py`) take plain ones where it is switched off
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.simplefilter("ignore")  # PyTorch's of its own insides
         with torch.backends.mkldnn.flags(enabled=False):

@@ -82,7 +82,8 @@ def fid(
     ----------
     generated : a run, which draws the frames, or frames that were drawn before: a data set or ``folder:PATH``
     reference : the real frames, a data set; by default the one that the run was trained on
-    extractor : "inception-2015" (the only one whose Fréchet distance is called FID), "efficientnet-lite0" or "file:PATH"
+    extractor : "inception-2015" (the only one whose Fréchet distance is called FID), "efficientnet-lite0" or any other
+        name that `load_extractor` takes
     n : frames on each side at the most
     split : of the reference
     seed : of what the run draws

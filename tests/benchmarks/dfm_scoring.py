@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from medgen.backends.dfm import Model
 from medgen.data.dataset import make_batch
 from medgen.engine.fixed_shape import at_once
-from medgen.nn.features.efficientnet import Convolution, EfficientNetLite0, prepare
+from medgen.nn.features.nets.efficientnet import Convolution, EfficientNetLite, prepare
 from medgen.runs.datasets import open_for
 from medgen.runs.run import open_run
 from medgen.runs.scores import score_rows
@@ -31,7 +31,7 @@ from medgen.runs.scores import score_rows
 BATCH, IN_MEMORY = 32, 32  # frames at once of the plain net; frames that the nets go over again and again
 
 
-def plain_layers(net: EfficientNetLite0, x: Tensor) -> Iterator[Tensor]:
+def plain_layers(net: EfficientNetLite, x: Tensor) -> Iterator[Tensor]:
     """Yield the output of each block, computed by one operator behind the other."""
     x = _plain(net.stem, x)
     for block in net.blocks:
@@ -72,7 +72,7 @@ def main(folder: Path, dataset: str, count: int, rounds: int) -> None:
     rows = np.arange(min(count, len(data.index)))
     taken = {block.side for number, block in enumerate(model.blocks) if model.taken[number]}
     net = model.layers.net.net
-    assert isinstance(net, EfficientNetLite0)
+    assert isinstance(net, EfficientNetLite)
     images = make_batch(data, rows[:IN_MEMORY]).image
     inputs = [prepare(images, model.nets[side].settings.side) for side in taken]
 

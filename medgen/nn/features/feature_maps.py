@@ -29,7 +29,7 @@ NET_SIDE = 224  # pixels: side of the frames for which the sources of the detect
 class LayerSettings(Settings):
     """Which maps of which net."""
 
-    extractor: str = "efficientnet-lite0"  # or "inception-2015", "timm:NAME", or any other name in `extractors`
+    extractor: str = "efficientnet-lite0"  # or "efficientnet-lite2", "inception-2015", or any other name in `extractors`
     side: int = Field(224, ge=32, le=1024)  # to which frames are resized for the net
     strides: tuple[int, ...] = Field((8, 16), min_length=1)  # of the maps, the finest first
 

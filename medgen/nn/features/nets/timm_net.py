@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,11 @@ class TimmNet(nn.Module):
         last: Tensor = self.net(images)[-1]
         return last
 
-    def layers(self, images: Tensor) -> dict[int, Tensor]:
-        """Return the map at each stride."""
-        return dict(zip(self.strides, self.net(images), strict=True))
+    def layers(self, x: Tensor, coarsest: int = sys.maxsize) -> dict[int, Tensor]:
+        """Return the map at each stride; the net always runs whole."""
+        return dict(zip(self.strides, self.net(x), strict=True))
 
-    def prepare(self, images: Tensor, side: int = 0) -> Tensor:
+    def prepared(self, images: Tensor, side: int = 0) -> Tensor:
         """Return what the weights were trained on: (B, 3, H, W) in [0, 1] to (B, 3, side, side), standardised."""
         side = side or self.side
         if images.shape[-2:] != (side, side):
