@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from medgen.verbs.edit import edit
     from medgen.verbs.external.evaluate import evaluate
     from medgen.verbs.figures.crop_steps import crop_steps
+    from medgen.verbs.figures.data_figure import data_figure
     from medgen.verbs.maps import maps
     from medgen.verbs.rank import rank
     from medgen.verbs.recalibrating.recalibrate import recalibrate
@@ -54,6 +55,7 @@ __all__ = [
     "compare_over_datasets",
     "compare_runs",
     "crop_steps",
+    "data_figure",
     "demo",
     "edit",
     "evaluate",
@@ -88,6 +90,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "compare_over_datasets": "medgen.verbs.study.over_datasets:compare_over_datasets",
     "compare_runs": "medgen.verbs.study.compare:compare_runs",
     "crop_steps": "medgen.verbs.figures.crop_steps:crop_steps",
+    "data_figure": "medgen.verbs.figures.data_figure:data_figure",
     "demo": "medgen.verbs.demo:demo",
     "edit": "medgen.verbs.edit:edit",
     "evaluate": "medgen.verbs.external.evaluate:evaluate",

@@ -14,6 +14,7 @@ from ..progress import Display
 @click.command()
 @click.argument("source", type=PATH)
 @click.option("--out", type=PATH, help="Folder for the tables as CSV.  [default: none are written]")
+@click.option("--figure", type=PATH, help="Picture (PNG): sizes, three frames of each class; of a prepared SOURCE copies, too.")
 @click.option("--steps", type=PATH, help="Folder for pictures of how the field of view of single frames is found.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=12, show_default=True, help="Pictures with --steps.")
 @click.option("--size", type=click.IntRange(16, 1024), default=96, show_default=True, help="Side of the crop shown with --steps.")
@@ -23,6 +24,7 @@ from ..progress import Display
 def inspect(
     source: Path,
     out: Path | None,
+    figure: Path | None,
     steps: Path | None,
     limit: int,
     size: int,
@@ -32,19 +34,27 @@ def inspect(
 ) -> None:
     """Print what SOURCE holds: classes, sizes, unreadable files, duplicates."""
     from medgen import api
-    from medgen.data.prepared import PrepareSettings
+    from medgen.data.prepared import PrepareSettings, is_prepared, open_prepared
 
-    from ..tables import inspection_tables
+    from ..tables import inspection_tables, prepared_table
 
+    if figure is not None and out is None and steps is None and is_prepared(source):
+        click.echo(prepared_table(open_prepared(source)))
+        click.echo(f"figure: {api.data_figure(source, figure)}")
+        return
     reading = {key: value for key, value in values.items() if value is not None}
     settings = PrepareSettings.parse({**reading, "size": size}, "inspect")
     with Display() as display:
         inspection = api.inspect(source, workers=workers, group_names=group_names, on_progress=display, settings=settings)
         if out is not None:
             inspection.write(out)
+        if figure is not None:
+            api.data_figure(source, figure, inspection, display)
         pictures = api.crop_steps(source, steps, size, limit, display, inspection.settings) if steps is not None else 0
     click.echo(inspection_tables(inspection))
     if out is not None:
         click.echo(f"tables: {out}")
+    if figure is not None:
+        click.echo(f"figure: {figure}")
     if pictures:
         click.echo(f"{pictures} pictures: {steps}")

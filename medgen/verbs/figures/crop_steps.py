@@ -78,7 +78,7 @@ def _write(
     written = 0
     for done, entry in enumerate(entries, start=1):
         try:
-            picture = _steps(_middle(entry, settings), size, settings)
+            picture = _steps(middle_frame(entry, settings), size, settings)
         except ImageError as error:
             on_progress(Progress("steps", done, len(entries), {}, f"{entry.file}: {error}"))
             continue
@@ -88,7 +88,7 @@ def _write(
     return written
 
 
-def _middle(entry: SourceFile, settings: PrepareSettings) -> Image:
+def middle_frame(entry: SourceFile, settings: PrepareSettings) -> Image:
     """Read the middle frame of a file, as the first slice of a volume often shows nothing."""
     number = count_frames(entry.path, axes=settings.axes) // 2 if entry.frame is None else entry.frame
     return read_image(entry.path, number, settings.shown(), settings.axes)
@@ -113,12 +113,13 @@ def _steps(image: Image, size: int, settings: PrepareSettings) -> bytes:
     threshold = f"mask > {field.threshold} (Otsu {otsu})" if field.bordered else f"no border (Otsu {otsu})"
     titles = ["original", "grey", threshold, "contour", f"{size} x {size}", f"{rules}: {1 - cropped.valid.mean():.0%} blanked"]
     side = cropped.pixels.shape[0] * max(1, round(SIDE / size)) // max(1, size // SIDE)
-    tiles = [_tile(picture, side) for picture in (pixels, grey, mask, outline, cropped.pixels, marked)]
+    tiles = [square_tile(picture, side) for picture in (pixels, grey, mask, outline, cropped.pixels, marked)]
     return image_grid([tiles], titles, side, RULE)
 
 
-def _tile(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Return (H, W, 3) as large as fits into (side, side, 3), in the middle of the colour of the paper."""
+def square_tile(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return (H, W, 1 or 3) as large as fits into (side, side, 3), in the middle of the colour of the paper."""
+    picture = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
     scale = side / max(picture.shape[:2])
     height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
     shown = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
