@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 from medgen.errors import ConfigError, did_you_mean
 from medgen.files import short_digest
 
-NAMED_FILE = re.compile(r"(?P<before>file:|[\w.:-]+@)(?P<path>.+)", re.ASCII)  # a setting that names a file: file:PATH, NET@PATH
+NAMED_FILE = re.compile(r"(?P<before>file:|hf:|[\w.:-]+@)(?P<path>.+)", re.ASCII)  # settings that name a file or a folder
 
 
 MOST = 65_536  # of a whole number whose setting states no limit of its own: sizes of layers and the like

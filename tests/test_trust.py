@@ -100,7 +100,7 @@ def test_a_native_data_set_of_a_study_keeps_its_kind(tmp_path: Path) -> None:
     assert api.read_study(tmp_path / "study.toml").dataset == f"mnist:{tmp_path}/digits"
 
 
-@pytest.mark.parametrize("named", ["file:", "efficientnet-lite0@", "timm:resnet18.a1_in1k@"])
+@pytest.mark.parametrize("named", ["file:", "hf:", "efficientnet-lite0@", "timm:resnet18.a1_in1k@"])
 def test_paths_come_back_where_both_have_moved(named: str, tmp_path: Path) -> None:
     kept = with_paths_from({"model": {"extractors": [f"{named}{tmp_path}/a/net.pt"]}}, tmp_path / "a" / "run")
     assert kept == {"model": {"extractors": [f"{named}../net.pt"]}}

