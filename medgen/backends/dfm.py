@@ -17,9 +17,9 @@ It does not enter the score.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -29,7 +29,8 @@ from medgen.backends._onepass import OnePass, OnePassConfig
 from medgen.nn.features.cell_gaussian import CellGaussian, cell_distance
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers
 from medgen.nn.features.few_frames import move_gaussians
-from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled
+from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled, usual_of
+from medgen.nn.features.gaussians_without import GaussiansWithout, held_out_without
 from medgen.nn.inpaint import inpaint
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch, Scores
@@ -63,12 +64,17 @@ class Model(OnePass):
     taken : (blocks,) bool, those of which the score is the mean
     votes : (sets,), how well each set of blocks told held-out frames from the same frames with a foreign patch, 0 to 1
     errors : (sets,), standard errors of the votes
+    fold_usual, fold_taken : (K, blocks, 2) and (K, blocks) bool, the same without each of K folds
+    seen_folds : (N,) int64 of the vectors ``seen_NUMBER`` (N, c) of each block, which the Gaussians without a fold are of
     """
 
     config: Config
     taken: Tensor
     votes: Tensor
     errors: Tensor
+    fold_usual: Tensor
+    fold_taken: Tensor
+    seen_folds: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
@@ -91,10 +97,22 @@ class Model(OnePass):
         self.register_buffer("taken", torch.ones(len(self.blocks), dtype=torch.bool))
         self.register_buffer("votes", torch.zeros(len(self.sets)))
         self.register_buffer("errors", torch.zeros(len(self.sets)))
+        if config.folds:
+            self._make_room(config.folds)
+        self._without: dict[int, GaussiansWithout] = {}  # by block; made when they are first asked for
         self._clean: list[list[Tensor]] = []  # of each batch and view, (B, c) a block
         self._corrupted: list[list[Tensor]] = []
         self._rows: list[Tensor] = []  # of the data set, for each batch and view
         self._corrupted_rows: list[Tensor] = []
+
+    def _make_room(self, folds: int) -> None:
+        """Add the buffers of what is known without each fold."""
+        self.register_buffer("fold_usual", torch.zeros(folds, len(self.blocks), 2, dtype=torch.float64))
+        self.register_buffer("fold_taken", torch.ones(folds, len(self.blocks), dtype=torch.bool))
+        self.register_buffer("seen_folds", torch.zeros(0, dtype=torch.int64))
+        for number, block in enumerate(self.blocks):
+            self.register_buffer(f"seen_{number}", torch.zeros(0, self.nets[block.side].widths[block.stride]))
+        self.of_frames += ["seen_folds", *(f"seen_{number}" for number in range(len(self.blocks)))]
 
     def _vectors(self, batch: Batch, wanted: Tensor) -> tuple[list[Tensor], dict[int, FeatureMap]]:
         """Return (B, c) for each block, of no width for one that is not wanted, and the coarsest map of each side looked at."""
@@ -132,31 +150,77 @@ class Model(OnePass):
         rows = torch.cat(self._rows)
         corrupted_rows = torch.cat(self._corrupted_rows) if self._corrupted_rows else rows[:0]
         normal_blocks, corrupted_blocks = [], []  # standardised distances of held-out frames, (N,) and (M,) a block
-        for number in range(len(self.blocks)):
-            clean = torch.cat([vectors[number] for vectors in self._clean])
-            corrupted = torch.cat([vectors[number] for vectors in self._corrupted]) if self._corrupted else clean[:0]
+        for number, (clean, corrupted) in enumerate(self._gathered_blocks()):
             distances = held_out(clean, rows, torch.cat([clean, corrupted]), torch.cat([rows, corrupted_rows]))
             gaussian = Gaussian.fit(clean, distances[: len(clean)])
             normal, foreign = ((distances - gaussian.usual[0]) / gaussian.usual[1]).split([len(clean), len(corrupted)])
             normal_blocks.append(normal)
             corrupted_blocks.append(foreign)
             self._keep(number, gaussian)
-        if len(self.sets) > 1:
-            for k, chosen in enumerate(self.sets):
-                normal, foreign = (
-                    torch.stack([distances[number] for number in chosen]).sum(0)
-                    for distances in (normal_blocks, corrupted_blocks)
-                )
-                self.votes[k], self.errors[k] = _vote(normal, foreign)
         self.taken.zero_()
+        if len(self.sets) > 1:
+            self.votes[:], self.errors[:] = _votes(self.sets, normal_blocks, corrupted_blocks)
         self.taken[list(self.sets[_chosen(self.sets, self.votes, self.errors)])] = True
+        if self.config.folds:
+            self._fit_without(rows, corrupted_rows)
 
-    def score(self, batch: Batch) -> Scores:
-        self.layers.check(self.fingerprint)
-        (vectors, cells), total = self._vectors(batch, self.taken), torch.zeros(len(batch), dtype=torch.float64)
-        for number in self.taken.nonzero()[:, 0].tolist():
-            total += self._gaussian(number).distance(vectors[number])
-        return Scores((total / self.taken.sum().cpu()).float().to(batch.image.device), self._map(batch, cells))
+    def _gathered_blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the vectors of each block, (N, c) of the frames and (M, c) of those with a foreign patch."""
+        for number in range(len(self.blocks)):
+            clean = torch.cat([vectors[number] for vectors in self._clean])
+            yield clean, torch.cat([vectors[number] for vectors in self._corrupted]) if self._corrupted else clean[:0]
+
+    def _fit_without(self, rows: Tensor, corrupted_rows: Tensor) -> None:
+        """Find what is usual, and which blocks are taken, without each fold, and keep the vectors that the Gaussians are of."""
+        self.seen_folds, of_corrupted = self.folds(rows), self.folds(corrupted_rows)
+        every, count = torch.cat([rows, corrupted_rows]), self.config.folds
+        normal_blocks, corrupted_blocks = [], []  # (N, K) and (M, K)
+        for number, (clean, corrupted) in enumerate(self._gathered_blocks()):
+            self._buffers[f"seen_{number}"] = clean
+            distances = held_out_without(clean, rows, self.seen_folds, count, torch.cat([clean, corrupted]), every)
+            for fold in range(count):
+                self.fold_usual[fold, number] = usual_of(distances[: len(clean), fold][self.seen_folds != fold])
+            distances = (distances - self.fold_usual[:, number, 0]) / self.fold_usual[:, number, 1]
+            normal_blocks.append(distances[: len(clean)])
+            corrupted_blocks.append(distances[len(clean) :])
+        self.fold_taken.zero_()
+        for fold in range(count):
+            normal = [of[self.seen_folds != fold, fold] for of in normal_blocks]
+            foreign = [of[of_corrupted != fold, fold] for of in corrupted_blocks]
+            chosen = _chosen(self.sets, *_votes(self.sets, normal, foreign)) if len(self.sets) > 1 else 0
+            self.fold_taken[fold, list(self.sets[chosen])] = True
+        for number in (~self.fold_taken.any(0)).nonzero()[:, 0].tolist():
+            self._buffers[f"seen_{number}"] = self.get_buffer(f"seen_{number}")[:0]
+
+    def look(self, batch: Batch) -> tuple[list[Tensor], dict[int, FeatureMap]]:
+        return self._vectors(batch, self.taken | self.fold_taken.any(0) if self.config.folds else self.taken)
+
+    def judge(self, looked: tuple[list[Tensor], dict[int, FeatureMap]], batch: Batch, without: int | None) -> Scores:
+        """Score by the Gaussians; the map is by the cells of all frames, of which a fold is a small part."""
+        vectors, cells = looked
+        if without is not None:
+            total = self.scores_without(looked, batch)[:, without]
+        else:
+            numbers = self.taken.nonzero()[:, 0].tolist()
+            total = sum(
+                (self._gaussian(number).distance(vectors[number]) for number in numbers),
+                torch.zeros(len(batch), dtype=torch.float64),
+            ) / len(numbers)
+        return Scores(total.float().to(batch.image.device), self._map(batch, cells))
+
+    def scores_without(self, looked: tuple[list[Tensor], dict[int, FeatureMap]], batch: Batch) -> Tensor:
+        total = torch.zeros(len(batch), self.config.folds, dtype=torch.float64)
+        for number in self.fold_taken.any(0).nonzero()[:, 0].tolist():
+            usual = self.fold_usual[:, number].cpu()  # (K, 2)
+            distances = (self._gaussians_without(number).distance(looked[0][number]) - usual[:, 0]) / usual[:, 1]
+            total += distances * self.fold_taken[:, number].cpu()
+        return total / self.fold_taken.sum(1).cpu()
+
+    def _gaussians_without(self, number: int) -> GaussiansWithout:
+        if number not in self._without:
+            seen, folds = self.get_buffer(f"seen_{number}").cpu(), self.seen_folds.cpu()
+            self._without[number] = GaussiansWithout(seen, folds, self.config.folds)
+        return self._without[number]
 
     def _map(self, batch: Batch, cells: dict[int, FeatureMap]) -> Tensor:
         """Return the anomaly map (B, 1, S, S) by the coarsest map of the largest of the sides that were looked at."""
@@ -165,7 +229,7 @@ class Model(OnePass):
         return self.localised(cell_distance(cells[side].values, mean, root), batch.valid)
 
     def local_views(self, batch: Batch) -> list[Tensor]:
-        return self._vectors(batch, self.taken)[0]
+        return [] if self.config.folds else self._vectors(batch, self.taken)[0]
 
     def adapt(self, views: Sequence[Tensor]) -> float:
         numbers = self.taken.nonzero()[:, 0].tolist()
@@ -174,12 +238,23 @@ class Model(OnePass):
             self._keep(number, gaussian)
         return share
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        self._without = {}
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def _keep(self, number: int, gaussian: Gaussian) -> None:
         for name, value in gaussian._asdict().items():
             self.get_buffer(f"{name}_{number}").copy_(value)
 
     def _gaussian(self, number: int) -> Gaussian:
         return Gaussian(*(self.get_buffer(f"{name}_{number}").cpu() for name in Gaussian._fields))
+
+
+def _votes(sets: Sequence[tuple[int, ...]], normal: Sequence[Tensor], foreign: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the vote and its standard error of each set, by standardised distances of held-out frames, (N,) and (M,) a block."""
+    sums = [[torch.stack([of[number] for number in chosen]).sum(0) for of in (normal, foreign)] for chosen in sets]
+    votes, errors = zip(*(_vote(*pair) for pair in sums), strict=True)
+    return torch.stack(votes).float(), torch.stack(errors).float()
 
 
 def _vote(normal: Tensor, foreign: Tensor) -> tuple[Tensor, Tensor]:

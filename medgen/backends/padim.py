@@ -38,6 +38,8 @@ class Model(OnePass):
     chosen: Tensor
     means: Tensor
     roots: Tensor
+    fold_means: Tensor
+    fold_roots: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
@@ -46,7 +48,10 @@ class Model(OnePass):
         self.register_buffer("chosen", torch.randperm(total)[:width].sort().values)
         self.register_buffer("means", torch.zeros(positions, width))
         self.register_buffer("roots", torch.eye(width).expand(positions, width, width).contiguous())
-        self._counts, self._sums, self._squares = torch.zeros(()), torch.zeros(()), torch.zeros(())
+        if config.folds:
+            self.keep_each("fold_means", self.means)
+            self.keep_each("fold_roots", self.roots)
+        self._sums: dict[int, list[Tensor]] = {}  # of the frames of a fold, at each position: counts, sums, sums of products
 
     def _vectors(self, image: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return vectors (P, B, D), which of them count (P, B), and the same as (B, 1, h, w)."""
@@ -55,29 +60,45 @@ class Model(OnePass):
 
     def gather(self, batch: Batch, view: int) -> None:
         vectors, counts, _ = self._vectors(batch.image, batch.valid)
-        vectors = vectors * counts[..., None]
-        self._counts = self._counts.to(vectors) + counts.sum(1).to(vectors)  # (P,)
-        self._sums = self._sums.to(vectors) + vectors.sum(1)  # (P, D)
-        self._squares = self._squares.to(vectors) + vectors.transpose(1, 2) @ vectors  # (P, D, D)
+        vectors, folds = vectors * counts[..., None], self.folds(batch.index)
+        for fold in folds.unique().tolist():
+            chosen = slice(None) if (folds == fold).all() else (folds == fold).to(vectors.device)
+            own, number = vectors[:, chosen], counts[:, chosen].sum(1).to(vectors)  # (P, n, D) and (P,)
+            parts = [number, own.sum(1), own.transpose(1, 2) @ own]  # (P,), (P, D), (P, D, D)
+            before = self._sums.get(fold, [torch.zeros_like(part) for part in parts])
+            self._sums[fold] = [one + other for one, other in zip(before, parts, strict=True)]
 
     def fit(self) -> None:
-        counts = self._counts.clamp_min(1)[:, None]
-        self.means.copy_(self._sums / counts)
-        identity = torch.eye(self.means.shape[1], dtype=torch.float64)
-        for position in range(len(self.means)):  # one at a time: all in float64 would be large
-            count, mean = float(counts[position]), self.means[position].double().cpu()
-            scatter = self._squares[position].double().cpu() - count * torch.outer(mean, mean)
-            self.roots[position] = whitening(scatter / max(1.0, count - 1) + self.config.regular * identity).to(self.roots)
+        total = [sum(parts[1:], parts[0]) for parts in zip(*self._sums.values(), strict=True)]
+        self._fill(total, self.means, self.roots)
+        for fold in range(self.config.folds):
+            own = self._sums.get(fold)
+            rest = total if own is None else [every - part for every, part in zip(total, own, strict=True)]
+            self._fill(rest, self.fold_means[fold], self.fold_roots[fold])
 
-    def score(self, batch: Batch) -> Scores:
-        self.layers.check(self.fingerprint)
-        vectors, _, counts = self._vectors(batch.image, batch.valid)
-        distances = ((vectors - self.means[:, None]) @ self.roots).norm(dim=2).T.reshape(counts.shape) * counts  # (B, 1, h, w)
+    def _fill(self, sums: Sequence[Tensor], means: Tensor, roots: Tensor) -> None:
+        """Compute the Gaussians (P, D) and (P, D, D) from sums over frames."""
+        counts, identity = sums[0].clamp_min(1)[:, None], torch.eye(means.shape[1], dtype=torch.float64)
+        means.copy_(sums[1] / counts)
+        for position in range(len(means)):  # one at a time: all in float64 would be large
+            count, mean = float(counts[position]), means[position].double().cpu()
+            scatter = sums[2][position].double().cpu() - count * torch.outer(mean, mean)
+            roots[position] = whitening(scatter / max(1.0, count - 1) + self.config.regular * identity).to(roots)
+
+    def look(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        return self._vectors(batch.image, batch.valid)
+
+    def judge(self, looked: tuple[Tensor, Tensor, Tensor], batch: Batch, without: int | None) -> Scores:
+        vectors, _, counts = looked
+        means, roots = (self.means, self.roots) if without is None else (self.fold_means[without], self.fold_roots[without])
+        distances = ((vectors - means[:, None]) @ roots).norm(dim=2).T.reshape(counts.shape) * counts  # (B, 1, h, w)
         smoothed = self.localised(distances, batch.valid)
         mean = distances.flatten(1).sum(1) / counts.flatten(1).sum(1).clamp_min(1)
         return Scores(top(smoothed, batch.valid), smoothed, {"highest": top(distances, counts), "mean": mean})
 
     def local_views(self, batch: Batch) -> list[Tensor]:
+        if self.config.folds:
+            return []
         vectors, counted, _ = self._vectors(batch.image, batch.valid)
         return [vectors.transpose(0, 1).cpu(), counted.T.cpu()]  # (B, P, D) and (B, P)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from medgen.backends._onepass import OnePass, OnePassConfig, top
 from medgen.config import SEEDS
 from medgen.nn.features.coreset import greedy_coreset
+from medgen.nn.features.feature_maps import FeatureMap
 from medgen.types import Batch, Scores
 
 COUNTS_AS = 40  # frames of another place that the bank holds as much of as of its own
@@ -38,12 +39,18 @@ class Model(OnePass):
     config: Config
     bank: Tensor
     used: Tensor
+    fold_bank: Tensor
+    fold_used: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
         self.register_buffer("bank", torch.zeros(config.bank, sum(self.layers.widths)))
         self.register_buffer("used", torch.ones((), dtype=torch.long))  # patches in the bank
+        if config.folds:
+            self.keep_each("fold_bank", self.bank)
+            self.keep_each("fold_used", self.used)
         self._vectors: list[Tensor] = []
+        self._folds: list[Tensor] = []
         self._keys: list[Tensor] = []  # random numbers; the patches with the smallest ones stay
         self._draw = torch.Generator().manual_seed(config.seed)
 
@@ -51,27 +58,35 @@ class Model(OnePass):
         features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
         vectors = features.permute(0, 2, 3, 1)[counts[:, 0]].cpu()  # (n, D)
         self._vectors.append(vectors)
+        self._folds.append(self.folds(batch.index).repeat_interleave(counts[:, 0].sum((1, 2)).cpu()))
         self._keys.append(torch.rand(len(vectors), generator=self._draw))
         if sum(map(len, self._keys)) > 2 * self.config.most:
             self._thin()
 
     def _thin(self) -> None:
         """Keep no more patches than `most`, each with the same chance."""
-        keys, vectors = torch.cat(self._keys), torch.cat(self._vectors)
+        keys, vectors, folds = (torch.cat(parts) for parts in (self._keys, self._vectors, self._folds))
         rows = keys.argsort()[: self.config.most].sort().values
-        self._keys, self._vectors = [keys[rows]], [vectors[rows]]
+        self._keys, self._vectors, self._folds = [keys[rows]], [vectors[rows]], [folds[rows]]
 
     def fit(self) -> None:
         self._thin()
-        vectors = self._vectors[0].to(self.bank)
-        chosen = greedy_coreset(vectors, self.config.bank, self.config.seed)
-        self.bank[: len(chosen)] = vectors[chosen]
-        self.used.fill_(len(chosen))
+        vectors, folds = self._vectors[0].to(self.bank), self._folds[0].to(self.bank.device)
+        self._fill(vectors, self.bank, self.used)
+        for fold in range(self.config.folds):
+            self._fill(vectors[folds != fold], self.fold_bank[fold], self.fold_used[fold])
 
-    def score(self, batch: Batch) -> Scores:
-        self.layers.check(self.fingerprint)
-        features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
-        bank = self.bank[: int(self.used)]
+    def _fill(self, vectors: Tensor, bank: Tensor, used: Tensor) -> None:
+        chosen = greedy_coreset(vectors, self.config.bank, self.config.seed)
+        bank[: len(chosen)] = vectors[chosen]
+        used.fill_(len(chosen))
+
+    def look(self, batch: Batch) -> FeatureMap:
+        return self.layers.joined(batch.image, batch.valid, self.config.local)
+
+    def judge(self, looked: FeatureMap, batch: Batch, without: int | None) -> Scores:
+        (features, counts), fold = looked, without
+        bank = self.bank[: int(self.used)] if fold is None else self.fold_bank[fold, : int(self.fold_used[fold])]
         vectors = features.permute(0, 2, 3, 1)  # (B, h, w, D)
         nearest = torch.cdist(vectors.flatten(0, 2), bank).argmin(1)
         grid = (vectors.flatten(0, 2) - bank[nearest]).norm(dim=1)  # cdist itself is not exact for small distances
@@ -93,6 +108,8 @@ class Model(OnePass):
         return 1 - (distance - distances.logsumexp(1)).exp()
 
     def local_views(self, batch: Batch) -> list[Tensor]:
+        if self.config.folds:
+            return []
         features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
         return [features.permute(0, 2, 3, 1).cpu(), counts[:, 0].cpu()]  # (B, h, w, D) and (B, h, w)
 

@@ -131,6 +131,29 @@ class OnePassFit(Protocol):
 
 
 @runtime_checkable
+class LeavesOut(Protocol):
+    """Fits without each fold of its training frames, too, so that these say how rare a score is.
+
+    Its settings have a field `folds`, how many there are; 0 for none.
+    """
+
+    def divide(self, folds: Tensor) -> None:
+        """Take the fold of each row of the data set, (N,) int64, 0 to `folds` - 1, before the fit."""
+        ...
+
+    def leave_out(self, fold: int | None) -> None:
+        """Have frames scored, from now on, by what was fitted without a fold; None: by all."""
+        ...
+
+    def keep_own(self, scores: Tensor, folds: Tensor, shares: Tensor) -> None:
+        """Take the score of each training frame without its fold, (n,), its fold, and what it counts for.
+
+        From then on a score is moved to its place among these (`medgen.nn.features.placed`).
+        """
+        ...
+
+
+@runtime_checkable
 class Translates(Protocol):
     """Can carry a frame from one domain into another.
 
@@ -168,6 +191,7 @@ CAPABILITIES: Mapping[type, str] = {
     Styles: "draw by styles",
     Diagnoses: "diagnose its training",
     OnePassFit: "fit in one pass",
+    LeavesOut: "be fitted without folds of its frames, which scoring.calibration asks for",
     Conditional: "be told a class",
     Translates: "translate",
     Classifies: "classify",

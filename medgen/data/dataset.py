@@ -136,6 +136,7 @@ class TrainingBatches:
     classes : findings whose indices `Batch.finding` holds; () for no `Batch.finding`
     requirements : what the batches must hold besides normal frames
     second : the data set of the second domain, where it is another one than `data`
+    with_val : normal validation frames are trained on, too, and no augmented copies
 
     Raises
     ------
@@ -150,10 +151,12 @@ class TrainingBatches:
         classes: Sequence[str] = (),
         requirements: DataRequirements = NO_REQUIREMENTS,
         second: Prepared | None = None,
+        with_val: bool = False,
     ) -> None:
         self.data, self.settings, self.seed, self.classes, self.requirements = data, settings, seed, classes, requirements
         self.augment = settings.augment or NO_AUGMENTATION
-        rows = data.rows("train", *([UNUSED] if requirements.abnormal else []), originals=not settings.copies)
+        splits = ["train", *(["val"] if with_val else []), *([UNUSED] if requirements.abnormal else [])]
+        rows = data.rows(*splits, originals=with_val or not settings.copies)
         self.rows = scorable(data, rows, settings.overlay)
         self.left_out = len(rows) - len(self.rows)
         if requirements.other == "pair" and data.others is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -41,6 +41,29 @@ class ScoringSettings(Settings):
     fuse: tuple[
         str, ...
     ] = ()  # components whose mean of -log10 p is the score (metrics/fusion.py), "*" for all; () the backend's own score
+
+    calibration: Literal["split", "cv+", "jackknife+"] = "split"  # by validation frames that are not fitted to, or by all normal
+    # frames, each scored without its fold: of "cv+" there are `folds`, of "jackknife+" one for each group
+    folds: int = Field(10, ge=2, le=10**4)
+    by_group: bool = False  # of "cv+" and "jackknife+": groups (patients, videos) count once each, and not frames
+
+    @model_validator(mode="after")
+    def _a_score_of_folds_is_the_backends_own(self) -> Self:
+        if self.calibration == "split" and (self.by_group or self.folds != 10):
+            raise ValueError('folds and by_group are of calibration "cv+" and "jackknife+"; set it, or leave them away')
+        if self.leaves_out and (self.fuse or self.flips):
+            raise ValueError(f'calibration "{self.calibration}" places the backend\'s own score; leave fuse and flips away')
+        return self
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether normal validation frames are fitted to as well, since no frame decides over the detector that it is in."""
+        return self.calibration != "split"
+
+    @property
+    def fitted_splits(self) -> tuple[str, ...]:
+        """The splits whose normal frames a detector is fitted to."""
+        return ("train", "val") if self.leaves_out else ("train",)
 
     @model_validator(mode="after")
     def _settings_belong_to_a_distance(self) -> Self:

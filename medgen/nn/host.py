@@ -21,13 +21,13 @@ class OnHost(nn.Module):
 
     Attributes
     ----------
-    on_host : names of these buffers
+    on_host : names of these buffers, as far as there are some
     """
 
     on_host: ClassVar[tuple[str, ...]] = ()
 
     def _apply(self, fn: Any, recurse: bool = True) -> OnHost:
-        kept = {name: self._buffers[name] for name in self.on_host}
+        kept = {name: self._buffers[name] for name in self.on_host if name in self._buffers}
         super()._apply(fn, recurse)
         self._buffers.update(kept)
         return self

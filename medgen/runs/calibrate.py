@@ -6,39 +6,31 @@ decision from here; a calibration that other code made is made again before it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from medgen.contract.backend import Backend
-from medgen.data.dataset import FixedBatches
-from medgen.data.prepared import Prepared, evenly_spaced
-from medgen.data.scorable import is_scored, left_out, scorable
-from medgen.engine.ahead import ahead
+from medgen.data.prepared import Prepared
+from medgen.data.scorable import is_scored
 from medgen.engine.device import Device, find_device
-from medgen.engine.fixed_shape import in_fixed_shape
-from medgen.engine.score import Scored, Scorer, score_batches
 from medgen.errors import ConfigError, MedgenError, RunError, did_you_mean
 from medgen.files import write_json
 from medgen.metrics.calibration import quantile, threshold
 from medgen.metrics.fusion import fuse
-from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.outputs.leftovers import remove_dead
 from medgen.report.evaluate import COMPONENT
 from medgen.report.run_metrics import Threshold
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.run import CALIBRATION, Calibration, Run, open_run, write_normal_reference
+from medgen.runs.normal_frames import frames_left_out, validation_frames
+from medgen.runs.run import CALIBRATION, Calibration, Run, open_run
 from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 
 PIXELS_BELOW = 99.0  # per cent of the pixels of normal validation frames below the level at which a map is cut
-MAX_FITTED = 5000  # training frames that Gaussians are fitted to
-MAX_PIXELS = 10_000_000  # pixels that a quantile is taken of; of more, every second, third, ...
 
 
 def calibrate(
@@ -51,6 +43,9 @@ def calibrate(
 ) -> None:
     """Score the normal validation frames and store their scores, with the threshold for a false-alarm rate, in the run.
 
+    Where `scoring.calibration` leaves folds out, they are all frames that were fitted to, each scored without its fold, and the
+    model is told of their scores.
+
     Where the backend draws maps, the level below which 99 % of their pixels lie is stored, too. Without enough normal frames for
     that rate there is no threshold, and ``calibration.json`` says why. Without any, nothing is stored. Frames that show next to
     nothing (`data/scorable.py`) are left out.
@@ -61,86 +56,32 @@ def calibrate(
     device : where the frames are scored
     false_alarm_rate : of normal frames, above 0 and below 1; by default the one in the run's settings
     """
-    normal = data.rows("val")
-    rows = scorable(data, normal, run.settings.data.overlay)
-    if len(rows) < len(normal):
-        what = left_out(len(normal) - len(rows), len(normal), "normal validation frames")
-        on_progress(Progress("calibrate", 0, 0, {}, f"left out of the calibration: {what}"))
-    if not len(rows):
+    ways = frames_left_out if run.settings.scoring.leaves_out else validation_frames
+    frames = ways(run, data, device, on_progress)
+    if frames is None:
         return
-    model = run.trained_model()
-    if run.settings.scoring.needs_reference:
-        _fit_normal_reference(run, data, model, device, on_progress)
-    table, pixels = score_normals(run, data, rows, model, run.normal_reference(), device, on_progress)
+    rows, table, pixels, groups, shares = frames
     rate = false_alarm_rate or run.settings.false_alarm_rate
     facts: Calibration = {"made_by": made_by("calibration"), "false_alarm_rate": rate, "value": None, "reason": ""}
     if names := run.settings.scoring.fuse:  # even rows fit the p-values, odd rows, which had no say in them, the threshold
         facts["components"] = {name: table[name][::2].tolist() for name in fused_components([*table.columns], names)}
         table = table[1::2].reset_index(drop=True)
         table["score"] = _fused(facts["components"], table)
-        rows = rows[1::2]
+        rows, groups = rows[1::2], groups[1::2]
     if pixels is not None:
         facts["pixel_level"] = float(np.percentile(pixels, PIXELS_BELOW))
     scores = table["score"].to_numpy(dtype=np.float64)
-    facts["normals"], facts["groups"] = len(scores), data.index["group"].iloc[rows].nunique()
+    facts["normals"], facts["groups"] = len(scores), len(set(groups.tolist()))
     try:
-        facts["value"] = float(threshold(scores, rate))
+        facts["value"] = float(threshold(scores, rate, shares))
     except MedgenError as error:
         facts["reason"] = str(error)
         on_progress(Progress("calibrate", 0, 0, {}, f"no threshold: {error}"))
-    facts["weights"], facts["scores"] = run.weights_digest(), sorted(float(score) for score in scores)
+    order = np.argsort(scores, kind="stable")
+    facts["weights"], facts["scores"] = run.weights_digest(), scores[order].tolist()
+    if shares is not None:
+        facts["shares"] = shares[order].tolist()
     write_json(run.folder / CALIBRATION, facts)
-
-
-def score_normals(
-    run: Run,
-    data: Prepared,
-    rows: NDArray[np.int64],
-    model: Backend,
-    reference: Mapping[str, FeatureGaussian],
-    device: torch.device,
-    on_progress: OnProgress,
-) -> tuple[pd.DataFrame, NDArray[np.float32] | None]:
-    """Return raw scores and components, one row a frame, by a model and reference that need not be the run's own.
-
-    Pixels of the maps (n,) come with them; None where there are no maps.
-    """
-    batches = FixedBatches(data, rows, run.settings.data)
-    step = -(-len(rows) * data.size**2 // MAX_PIXELS)
-    tables, pixels = [], []
-    for scored in score_batches(
-        model,
-        batches,
-        device,
-        "calibrate",
-        on_progress,
-        scores_alone=True,
-        settings=run.settings.scoring,
-        normal_reference=reference,
-    ):
-        tables.append(component_table(scored))
-        if scored.scores.map is not None:
-            pixels.append(scored.scores.map[scored.batch.valid][::step].numpy())
-    return pd.concat(tables, ignore_index=True), np.concatenate(pixels) if pixels else None
-
-
-@torch.inference_mode()
-def _fit_normal_reference(run: Run, data: Prepared, model: Backend, device: torch.device, on_progress: OnProgress) -> None:
-    """Store what features of normal training frames, and their residuals from the reconstructions, are like."""
-    rows = scorable(data, data.rows("train", originals=True), run.settings.data.overlay)
-    rows = rows[evenly_spaced(len(rows), MAX_FITTED)]
-    batches = FixedBatches(data, rows, run.settings.data)
-    scorer = Scorer(model.to(device).eval(), run.settings.scoring)
-    pooled_batches: list[dict[str, list[Tensor]]] = []
-    for done, batch in enumerate(ahead(batches), start=1):
-        pooled = in_fixed_shape(scorer.pooled, batch.to(device))
-        pooled_batches.append({name: [block.cpu() for block in blocks] for name, blocks in pooled.items()})
-        on_progress(Progress("contrast", done, len(batches)))
-    reference: dict[str, FeatureGaussian] = {}
-    for name in pooled_batches[0]:
-        blocks = [torch.cat(parts) for parts in zip(*(pooled[name] for pooled in pooled_batches), strict=True)]
-        reference[name] = FeatureGaussian.fit(blocks, torch.from_numpy(rows))
-    write_normal_reference(run.folder, reference)
 
 
 def renew_calibration(
@@ -230,17 +171,6 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     chosen: Threshold = {"value": value, "false_alarm_rate": false_alarm_rate}
     write_json(run.folder / CALIBRATION, {**calibration, **chosen, "reason": ""})
     return {**chosen, "normals": calibration["normals"], "groups": calibration["groups"]}
-
-
-def component_table(scored: Scored) -> pd.DataFrame:
-    """Return the raw score ("score") and its components ("component_NAME"), one row a frame.
-
-    In float64, of which a CSV keeps every bit: a float32 is written in fewer digits, and read back beside another number, so that
-    a frame exactly at the threshold would change sides.
-    """
-    components = {f"{COMPONENT}{name}": values for name, values in scored.scores.components.items()}
-    table = {"score": scored.scores.score, **components}
-    return pd.DataFrame({name: values.double().numpy() for name, values in table.items()})
 
 
 def fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from medgen import registry
+from medgen.contract.capabilities import LeavesOut
 from medgen.data.dataset import make_batch
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import scorable
@@ -28,7 +29,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
 
     Raises
     ------
-    BackendError : if the backend lacks what a component needs, such as a reconstruction.
+    BackendError : if the backend lacks what a component needs, such as a reconstruction, or cannot be fitted without folds.
     ConfigError : if scoring.fuse names a component that the score does not have, or there is no such extractor.
     DataError : if there are too few normal validation frames for a fusion and its threshold, or none for a distance from normal
         training frames.
@@ -37,7 +38,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
     if settings.scoring == NOTHING_ADDED:
         return
     rows = scorable(data, data.rows("val"), settings.data.overlay)
-    if settings.scoring.needs_reference and not len(rows):
+    if settings.scoring.needs_reference and not len(rows) and not settings.scoring.leaves_out:
         raise DataError(
             "scoring.residual_distance and scoring.feature_distance are fitted when a run is calibrated, which takes normal "
             f"validation frames; '{data.address}' has none: add some, or leave these settings away"
@@ -48,6 +49,8 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
             f"threshold; '{data.address}' has {len(rows)}"
         )
     model = registry.create(settings.backend, settings.model, data.size, data.channels).eval()
+    if settings.scoring.leaves_out:
+        registry.require(model, LeavesOut)
     batch = make_batch(data, data.rows()[:1], settings.data.overlay)
     with torch.inference_mode():
         scorer = Scorer(model, settings.scoring)

@@ -20,6 +20,7 @@ from medgen.types import OnProgress, no_progress
 
 GROUP, FILE = "group (patient, video, near-duplicates)", "video or volume"
 OTHER_DATA = "the frames are not of the data set of the training, whose validation frames would give it"
+FITTED = "the validation frames of this run were fitted to as well, so that there are none to decide for groups by"
 SHARED = "test and validation share groups of this kind, so that one says nothing of the other"
 
 Kinds = Callable[[Prepared, NDArray[np.int64]], Mapping[str, Sequence[str]]]
@@ -50,7 +51,8 @@ def grouped_scores(
     kinds : names of kinds -> the group of each of some rows, "" for none; those of which a name comes twice say nothing new
     out_of_validation : scores validation frames; asked only where there are groups of several frames
     """
-    data, own = scored.data, scored.data.digest == run.origin.data_digest
+    data, fitted = scored.data, run.settings.scoring.leaves_out
+    own = scored.data.digest == run.origin.data_digest and not fitted
     kept = is_scored(scored.table)
     scores, labels = (scored.table[name].to_numpy()[kept] for name in ("score", "label"))
     found: dict[str, GroupedScores] = {}
@@ -66,7 +68,7 @@ def grouped_scores(
         seen.append(pattern)
         if own and normals is None:
             normals = _normals(run, data, out_of_validation)
-        reason, calibration = "" if own else OTHER_DATA, None
+        reason, calibration = "" if own else FITTED if fitted else OTHER_DATA, None
         if normals is not None:
             table, chosen = normals
             of_normals = np.array(kinds(data, table.rows)[name], dtype=str)[chosen]

@@ -33,7 +33,8 @@ from medgen.outputs.lock import locked, remove_dead_lock
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
-from medgen.runs.calibrate import component_table, decide, renew_calibration
+from medgen.runs.calibrate import decide, renew_calibration
+from medgen.runs.normal_frames import component_table
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
 from medgen.runs.versions import made_by

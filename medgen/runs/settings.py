@@ -18,6 +18,7 @@ from medgen.data.prepared import Prepared
 from medgen.engine.score_components import ScoringSettings
 from medgen.engine.train_settings import TrainSettings
 from medgen.errors import ConfigError
+from medgen.runs.folds import find_folds
 from medgen.types import DataRequirements
 
 
@@ -95,6 +96,10 @@ def fill_defaults(settings: RunSettings, data: Prepared, second: Prepared | None
             data, settings.data, settings.train.seed, requirements=DataRequirements(abnormal=requirements.abnormal)
         ).rows
         model = model.model_copy(update=_classes(data.index.iloc[rows], model))
+    if hasattr(model, "folds"):
+        scoring, seed = settings.scoring, settings.train.seed
+        folds = find_folds(data, settings.data, scoring, seed).folds_in_all if scoring.leaves_out else 0
+        model = model.model_copy(update={"folds": folds})
     augment = settings.data.augment or (NO_AUGMENTATION if data.kind or requirements.single_pass else AugmentSettings())
     train = settings.train.model_copy(update={"epochs": 1}) if requirements.single_pass else settings.train
     chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})

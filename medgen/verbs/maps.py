@@ -36,9 +36,10 @@ from medgen.files import disk_name, write_bytes, write_json
 from medgen.outputs.folder import check_apart, output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.figures import heat
-from medgen.runs.calibrate import MAX_PIXELS, PIXELS_BELOW
+from medgen.runs.calibrate import PIXELS_BELOW
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.made_of import made_of
+from medgen.runs.normal_frames import MAX_PIXELS
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows, scores_folder
 from medgen.runs.to_image import png
@@ -198,7 +199,12 @@ def _normal_level(
     run: Run, share: float | None, smooth: float, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress
 ) -> tuple[float, str]:
     """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
+    known = run.threshold().get("pixel_level")
+    if run.settings.scoring.leaves_out and known is not None and share in (None, PIXELS_BELOW):
+        return known, f"{PIXELS_BELOW:g} % of the pixels of normal frames lie below, each drawn without its fold"
     try:
+        if run.settings.scoring.leaves_out:
+            raise DataError(f"'{run.folder}' was fitted to its own, and knows the level of {PIXELS_BELOW:g}% alone")
         data = open_trained_on(run)
         rows = scorable(data, data.rows("val"), run.settings.data.overlay)
         if not len(rows):

@@ -24,6 +24,7 @@ from medgen.runs.calibrate import calibrate
 from medgen.runs.check_batches import check_batches
 from medgen.runs.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
+from medgen.runs.folds import divide
 from medgen.runs.resources import note_cost
 from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
@@ -190,7 +191,8 @@ def resume(
 
 def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:
     requirements = registry.load(settings.backend).requirements(registry.parse(settings.backend, settings.model))
-    return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, requirements, second)
+    with_val = settings.scoring.leaves_out
+    return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, requirements, second, with_val)
 
 
 def _train(
@@ -207,12 +209,14 @@ def _train(
     fabric = make_fabric(device, run.settings.train.precision)
     memory = MemoryMeter(fabric.device)
     normal = scorable(data, data.rows("val"), run.settings.data.overlay)
-    if not len(normal):
+    if not len(normal) and not run.settings.scoring.leaves_out:
         on_progress(
             Progress("train", 0, 0, {}, "no normal validation frames: the last weights are kept and there is no threshold")
         )
     validation = FixedBatches(data, normal, run.settings.data, run.settings.classes)
-    fit = Fit(run.new_model(), batches, validation, run.settings.train, fabric, run.folder)
+    model, settings = run.new_model(), run.settings
+    divide(model, data, settings.data, settings.scoring, settings.train.seed)
+    fit = Fit(model, batches, validation, run.settings.train, fabric, run.folder)
     if go_on:
         fit.resume()
     run = run.with_facts(device=fabric.device.type, precision=precision_name(fabric), finished="")

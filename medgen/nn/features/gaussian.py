@@ -29,8 +29,7 @@ class Gaussian(NamedTuple):
     @classmethod
     def fit(cls, vectors: Tensor, distances: Tensor) -> Self:
         """Fit to vectors (N, c), whose held-out distances (N,) are from `held_out`."""
-        deviation = distances.std().clamp_min(1e-12) if len(distances) > 1 else torch.ones_like(distances[0])
-        return cls(*_fit(vectors.double()), torch.stack([distances.mean(), deviation]))
+        return cls(*_fit(vectors.double()), usual_of(distances))
 
     def distance(self, vectors: Tensor) -> Tensor:
         """Return how much farther vectors (B, c) are from the mean than is usual, in standard deviations, (B,) float64.
@@ -40,13 +39,12 @@ class Gaussian(NamedTuple):
         return (_distance(vectors.double(), self.mean, self.root) - self.usual[0]) / self.usual[1]
 
 
-def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor) -> Tensor:
+def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor, of: Tensor | None = None) -> Tensor:
     """Return the distance (M,) of `others` (M, c) from Gaussians of those vectors (N, c) that are not of their own fold.
 
-    Folds are runs of rows, so that frames of one video are in one fold, but for those at its ends.
+    The folds are those of `sub_folds` of the rows `of`; by default, of the vectors' own.
     """
-    edges = torch.quantile(rows.unique().double(), torch.linspace(0, 1, FOLDS + 1, dtype=torch.float64)[1:-1])
-    folds, other_folds = (torch.bucketize(numbers.double(), edges) for numbers in (rows, other_rows))
+    folds, other_folds = (sub_folds(rows if of is None else of, numbers) for numbers in (rows, other_rows))
     distances = torch.zeros(len(others), dtype=torch.float64)
     for fold in range(FOLDS):
         rest = vectors[folds != fold]
@@ -54,6 +52,21 @@ def held_out(vectors: Tensor, rows: Tensor, others: Tensor, other_rows: Tensor) 
             others[other_folds == fold].double(), *_fit((rest if len(rest) else vectors).double())
         )
     return distances
+
+
+def usual_of(distances: Tensor) -> Tensor:
+    """Return mean and standard deviation (2,) of distances (N,); of a single one a deviation of 1."""
+    deviation = distances.std().clamp_min(1e-12) if len(distances) > 1 else torch.ones_like(distances[0])
+    return torch.stack([distances.mean(), deviation])
+
+
+def sub_folds(rows: Tensor, numbers: Tensor) -> Tensor:
+    """Return the fold (M,) int64 of numbers (M,) of rows, where rows (N,) of the data set are divided evenly.
+
+    Folds are runs of rows, so that frames of one video are in one fold, but for those at its ends.
+    """
+    edges = torch.quantile(rows.unique().double(), torch.linspace(0, 1, FOLDS + 1, dtype=torch.float64)[1:-1])
+    return torch.bucketize(numbers.double(), edges)
 
 
 def pooled(maps: Tensor, counts: Tensor, statistic: Statistic) -> Tensor:

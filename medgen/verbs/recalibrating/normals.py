@@ -57,8 +57,10 @@ def open_normals(run: Run, source: Path, out: Path, split: Split | None, by_grou
     """
     is_set = is_prepared(source) or is_address(source)
     data, rows = open_input(run, source, out, (split if is_set else None) or "all", on_progress)
-    if data.digest == run.origin.data_digest and split in ("train", "all"):
-        raise DataError(f"'{source}' is what '{run.folder}' was trained on; choose --split val, or frames of another place")
+    fitted = run.settings.scoring.fitted_splits
+    if data.digest == run.origin.data_digest and (split or "val") in (*fitted, "all"):
+        free = "" if "val" in fitted else "choose --split val, or "
+        raise DataError(f"'{source}' is what '{run.folder}' was trained on; {free}give frames of another place")
     if is_set and split is None:
         own = data.digest == run.origin.data_digest
         rows = data.rows(*(("val",) if own else NOT_FOR_TESTS))
@@ -108,7 +110,7 @@ def _trained_on(run: Run) -> set[str]:
         data = open_trained_on(run)
     except MedgenError:
         return set()
-    return set(data.index["digest"].iloc[data.rows("train")]) - {""}
+    return set(data.index["digest"].iloc[data.rows(*run.settings.scoring.fitted_splits)]) - {""}
 
 
 def _say(on_progress: OnProgress, message: str) -> None:

@@ -19,9 +19,10 @@ from medgen.files import short_digest, shown_source, write_csv, write_json
 from medgen.metrics.calibration import group_shares, p_value, threshold
 from medgen.outputs.folder import output_folder
 from medgen.report.recalibration import FACTS, RecalibrationMetrics, side, write_recalibration
-from medgen.runs.calibrate import PIXELS_BELOW, decide, score_normals
+from medgen.runs.calibrate import PIXELS_BELOW, decide
 from medgen.runs.left_out import Movable, fuse_left_out, score_left_out
 from medgen.runs.made_of import made_of
+from medgen.runs.normal_frames import score_normals
 from medgen.runs.run import CALIBRATION, COMMON_MASK, RUN, Calibration, Run, open_run, write_normal_reference
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress

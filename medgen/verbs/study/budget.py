@@ -26,6 +26,7 @@ from medgen.engine.running_means import LogRow
 from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import read_json, short_digest, write_json
+from medgen.runs.folds import divide
 from medgen.runs.versions import made_by
 from medgen.types import Batch, TrainingData
 from medgen.verbs.study.settings import seconds as seconds_of
@@ -86,6 +87,7 @@ def stage_seconds(inputs: TrainingInputs, device: Device, limit: float, stop: Ca
     data, settings = inputs.data, inputs.settings
     seed_all(settings.train.seed)
     model = registry.create(settings.backend, settings.model, data.size, data.channels)
+    divide(model, data, settings.data, settings.scoring, settings.train.seed)
     trial, seconds = TimedBatches(inputs.batches, limit), []
 
     def note(row: LogRow) -> None:
