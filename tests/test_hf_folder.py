@@ -127,6 +127,28 @@ def test_frames_are_brought_to_the_net_as_the_folder_says(looks: dict[str, Any],
     torch.testing.assert_close(found[:, 1], torch.full((1, side, side), value))
 
 
+@pytest.mark.parametrize(
+    ("looks", "answer"),
+    [
+        ({"image_std": [0.2, 0.0, 0.1]}, "the standard deviation of the colours"),
+        ({"image_mean": [0.5, float("nan"), 0.1]}, "the mean of the colours"),
+        ({"image_mean": [0.5]}, "the mean of the colours"),
+        ({"size": {"longest_edge": 32}}, "a side of None"),
+        ({"rescale_factor": "1/255"}, "of rescale_factor: 1/255"),
+    ],
+)
+def test_what_frames_cannot_look_like_is_refused(looks: dict[str, Any], answer: str, tmp_path: Path) -> None:
+    save(tmp_path, looks={**LOOKS, **looks})
+    with pytest.raises(MedgenError, match=f"says .*{answer}"):
+        load_extractor(f"hf:{tmp_path}")
+
+
+def test_a_net_for_one_colour_is_refused(tmp_path: Path) -> None:
+    save(tmp_path, num_channels=1)
+    with pytest.raises(MedgenError, match="says 1 colours in patches of 8; expected 3 colours"):
+        load_extractor(f"hf:{tmp_path}")
+
+
 def test_a_program_in_the_folder_does_not_run(tmp_path: Path) -> None:
     save(tmp_path)
     (tmp_path / "modeling_own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: ...\n")

@@ -156,6 +156,15 @@ def test_a_folder_says_which_net_it_holds_and_what_frames_look_like_to_it(
 
 
 @pytest.mark.usefixtures("timm")
+def test_what_a_folder_gives_a_net_names_no_file(tmp_path: Path) -> None:
+    looks = {"input_size": [3, 32, 32], "mean": [0.1, 0.2, 0.3], "std": [1, 1, 2]}
+    about = {"architecture": "tokens", "pretrained_cfg": looks, "model_args": {"img_size": 32, "checkpoint_path": "net.pth"}}
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    with pytest.raises(MedgenError, match="gives the net 'checkpoint_path'; expected none but act_layer"):
+        load_extractor(f"hf:{tmp_path}")
+
+
+@pytest.mark.usefixtures("timm")
 def test_a_side_that_a_net_does_not_take_is_refused_with_one_that_it_does() -> None:
     with pytest.raises(MedgenError, match="takes no frames of that side: too large; set the side to 64"):
         load_extractor("timm:tokens").layers(IMAGE, 72)
@@ -183,3 +192,16 @@ def test_a_transformer_of_timm_sees_another_side_as_timm_does(prefix: str, tmp_p
     with torch.no_grad():
         expected = net.forward_features(IMAGE * 2 - 1)[:, 1:].transpose(1, 2).reshape(2, 192, 4, 4)
     torch.testing.assert_close(extractor.layers(IMAGE, 64)[16], expected, atol=1e-5, rtol=0)
+
+
+def test_a_folder_says_which_variant_of_a_net_of_timm_it_holds(tmp_path: Path) -> None:
+    timm: Any = pytest.importorskip("timm", reason="needs `pip install 'medgen[timm]'`")
+    variant = {"embed_dim": 24, "depth": 2, "num_heads": 2, "reg_tokens": 4, "init_values": 0.1, "global_pool": "avg"}
+    net = timm.create_model("vit_tiny_patch16_224", num_classes=0, dynamic_img_size=True, **variant).eval()
+    looks = {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.5] * 3}
+    about = {"architecture": "vit_tiny_patch16_224", "pretrained_cfg": looks, "model_args": {**variant, "num_classes": 0}}
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    save_file(net.state_dict(), tmp_path / "model.safetensors")
+    with torch.no_grad():
+        expected = net.forward_features(IMAGE * 2 - 1)[:, 5:].transpose(1, 2).reshape(2, 24, 4, 4)
+    torch.testing.assert_close(load_extractor(f"hf:{tmp_path}").layers(IMAGE, 64)[16], expected, atol=1e-5, rtol=0)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import signature
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,10 @@ WEIGHTS, OPEN_CLIP_WEIGHTS = "model.safetensors", "open_clip_model.safetensors"
 PREPARATION = ("preprocessor_config.json", "processor_config.json")
 UNUSED = ("pooler", "mask_token", "head.")  # weights behind the tokens, or of the training alone: a folder may lack them
 TOWERS = {"clip": "clip_vision_model", "siglip": "siglip_vision_model"}  # of a net for pictures and texts
+VARIANT = (  # what timm's configuration may say of a net; other arguments of its functions name files, for example
+    "act_layer", "class_token", "depth", "dynamic_img_size", "embed_dim", "global_pool", "img_size", "init_values", "mlp_ratio",
+    "no_embed_class", "num_heads", "patch_size", "pre_norm", "qkv_bias", "reg_tokens",
+)  # fmt: skip
 MOST = 100_000  # a number in a configuration: more is no width of any net
 
 
@@ -91,13 +96,15 @@ def folder_net(folder: Path) -> HfNet | TimmMaps | TimmTokens:
         side = size[-1] if isinstance(size, list) and size else 224
         standard = _standard(folder / CONFIG, side, looks.get("mean"), looks.get("std"))
         given = _part(folder / CONFIG, {"model_args": {}} | config, "model_args")
-        given = {key: value for key, value in given.items() if isinstance(value, int | float)}  # a text could name a file
-        return timm_net(_text(folder / CONFIG, config, "architecture"), _file(folder, WEIGHTS), standard, given)
+        if others := sorted(given.keys() - {*VARIANT, "num_classes"}):
+            raise MedgenError(f"{folder / CONFIG} gives the net '{others[0]}'; expected none but {', '.join(VARIANT)}")
+        variant = {key: value for key, value in given.items() if key in VARIANT}
+        return timm_net(_text(folder / CONFIG, config, "architecture"), _file(folder, WEIGHTS), standard, variant)
     return _transformer(folder, config)
 
 
 def _transformer(folder: Path, config: Mapping[str, Any]) -> HfNet:
-    kind = config.get("model_type")
+    kind = str(config.get("model_type"))
     if kind in TOWERS:
         config, kind = _part(folder / CONFIG, config, "vision_config"), TOWERS[kind]
     if kind not in KINDS:
@@ -106,29 +113,41 @@ def _transformer(folder: Path, config: Mapping[str, Any]) -> HfNet:
     if looks is None:
         raise MedgenError(f"{folder} has no {PREPARATION[0]}; expected the mean and deviation that the net was trained with")
     state = read_state(_file(folder, WEIGHTS))
-    try:
-        transformers: Any = import_module("transformers")
-    except ImportError:
-        raise MedgenError(f"extractor 'hf:{folder}' needs transformers: {INSTALL}") from None
-    net = _built(transformers, KINDS[kind].name, config, state)
-    standard = _look(folder, looks.get("image_processor", looks), net.config.image_size)
+    net = _built(KINDS[kind].name, config, state)
+    looks = _part(folder, {"image_processor": looks} | looks, "image_processor")  # it stands alone, or within that of texts too
+    standard = _look(folder, looks, net.config.image_size)
     return HfNet(f"hf:{folder}", net, standard, KINDS[kind].front + getattr(net.config, "num_register_tokens", 0))
 
 
-def _built(transformers: Any, name: str, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Any:
+def _classes(name: str) -> tuple[Any, Any, Any]:
+    """Return transformers, and the classes of a kind of net: of its configuration, and its own."""
+    try:
+        transformers: Any = import_module("transformers")
+    except ImportError:
+        raise MedgenError(f"an extractor in a folder needs transformers: {INSTALL}") from None
+    try:
+        return transformers, getattr(transformers, f"{name}Config"), getattr(transformers, f"{name}Model")
+    except (ImportError, AttributeError) as error:  # too old, or beside a torchvision that was built for another torch
+        reason = " ".join(str(error).split())
+        raise MedgenError(
+            f"transformers has no {name} to import: {reason}; bring it and torchvision up to date: {INSTALL}"
+        ) from None
+
+
+def _built(name: str, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Any:
     """Return the net of a configuration with all its weights, float32.
 
     Only what describes the net is taken from the configuration: none of its keys that name code, kernels, files or other nets.
     """
-    kind: Any = getattr(transformers, f"{name}Config")
+    transformers, kind, model = _classes(name)
     known = {*signature(kind.__init__).parameters} - {*signature(transformers.PreTrainedConfig.__init__).parameters}
     taken = {key: value for key, value in config.items() if key in known and not key.startswith("_")}
-    sizes = [value for value in taken.values() if isinstance(value, int | float)]
-    if any(abs(size) > MOST for size in sizes) or taken.get("num_hidden_layers", 0) > len(state):
+    sizes = {key: value for key, value in taken.items() if isinstance(value, int | float)}
+    if any(abs(size) > MOST for size in sizes.values()) or sizes.get("num_hidden_layers", 0) > len(state):
         raise MedgenError(f"the configuration of {name} asks for more than its {len(state)} weights; take their own")
     try:
         with _quiet(transformers):
-            net, about = getattr(transformers, f"{name}Model").from_pretrained(
+            net, about = model.from_pretrained(
                 None,
                 config=kind(**taken),
                 state_dict=dict(state),
@@ -143,6 +162,9 @@ def _built(transformers: Any, name: str, config: Mapping[str, Any], state: Mappi
         raise MedgenError(
             f"the weights lack {lacking[0]} and {len(lacking) - 1} more; expected all of a {name} of that configuration"
         )
+    if net.config.num_channels != 3 or not isinstance(net.config.patch_size, int):
+        seen = f"{net.config.num_channels} colours in patches of {net.config.patch_size}"
+        raise MedgenError(f"the configuration of {name} says {seen}; expected 3 colours and one side of a square")
     return net
 
 
@@ -167,15 +189,17 @@ def _look(folder: Path, looks: Mapping[str, Any], image_size: int) -> Standard:
     size = cut or looks.get("size") or image_size
     side = size.get("height") or size.get("shortest_edge") if isinstance(size, dict) else size
     mean, std = (looks.get("image_mean"), looks.get("image_std")) if looks.get("do_normalize", True) else ([0] * 3, [1] * 3)
-    scale = 255 * looks.get("rescale_factor", 1 / 255) if looks.get("do_rescale", True) else 255
-    bare = _standard(folder, side, mean, std)
+    factor = looks.get("rescale_factor", 1 / 255) if looks.get("do_rescale", True) else 1
+    if not isinstance(factor, int | float) or not 0 < factor < inf:
+        raise MedgenError(f"{folder} says of rescale_factor: {factor}; expected a number above 0, such as 1/255")
+    scale, bare = 255 * factor, _standard(folder, side, mean, std)
     return bare._replace(mean=[value / scale for value in bare.mean], std=[value / scale for value in bare.std])
 
 
 def _standard(path: Path, side: Any, mean: Any, std: Any) -> Standard:
-    for what, values, least in (("mean", mean, None), ("standard deviation", std, 0)):
-        numbers = isinstance(values, list) and len(values) == 3 and all(isinstance(value, int | float) for value in values)
-        if not numbers or (least is not None and min(values) <= least):
+    for what, values, least in (("mean", mean, -inf), ("standard deviation", std, 0)):
+        three = isinstance(values, list) and len(values) == 3
+        if not three or not all(isinstance(value, int | float) and least < value < inf for value in values):
             raise MedgenError(f"{path} says of the {what} of the colours: {values}; expected three numbers, deviations above 0")
     if not isinstance(side, int) or not 0 < side <= MOST:
         raise MedgenError(f"{path} says that frames have a side of {side}; expected a number of pixels")

@@ -39,8 +39,8 @@ class Standardised(nn.Module):
     def __init__(self, standard: Standard, kept: bool = False) -> None:
         super().__init__()
         self.side = standard.side
-        self.register_buffer("mean", torch.tensor([*standard.mean]).view(-1, 1, 1), persistent=kept)
-        self.register_buffer("std", torch.tensor([*standard.std]).view(-1, 1, 1), persistent=kept)
+        self.register_buffer("mean", torch.tensor([*standard.mean], dtype=torch.float32).view(-1, 1, 1), persistent=kept)
+        self.register_buffer("std", torch.tensor([*standard.std], dtype=torch.float32).view(-1, 1, 1), persistent=kept)
 
     def prepared(self, images: Tensor, side: int = 0) -> Tensor:
         """Return what the weights were trained on: (B, 3, H, W) in [0, 1] to (B, 3, side, side), standardised."""
