@@ -78,7 +78,10 @@ def test_a_gan_that_is_trained_has_each_loss_in_the_steps_of_its_own_stage(tmp_p
     inversion = ["train.inversion", "train.features"]
     assert steps[adversarial].notna().all(axis=1).tolist() == [True] * half + [False] * half
     assert steps[inversion].notna().all(axis=1).tolist() == [False] * half + [True] * half
-    assert set(steps.columns) == {*adversarial, *inversion}
+    assert set(steps.columns) == {"epoch", *adversarial, *inversion, "player.critic", "player.generator", "player.encoder"}
+    assert steps["epoch"].tolist() == [1] * half + [2] * half
+    sums = steps["train.inversion"] + steps["train.features"]
+    assert np.allclose(steps["player.encoder"][half:], sums[half:], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("choice", "places"), [("first", [0, 1, 2]), ("spread", [0, 2, 5])])

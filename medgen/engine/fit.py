@@ -26,7 +26,7 @@ from medgen.engine.device import move_model, seed_all
 from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
 from medgen.engine.exact import exact_float32
 from medgen.engine.player import PlayerOptimizer
-from medgen.engine.running_means import LogRow, Means
+from medgen.engine.running_means import LogRow, Means, turn_columns
 from medgen.engine.stages import Position, Schedule
 from medgen.engine.train_settings import TrainSettings
 from medgen.engine.validate import synthetic_auroc, validate
@@ -158,7 +158,7 @@ class Fit:
             self._step(batch, done / steps)
             position.step += 1
             if self.settings.log_steps and (done + 1) % self.settings.log_steps == 0:
-                on_steps(LogRow(step=done + 1, **self.means["steps"].row()))
+                on_steps(LogRow(step=done + 1, epoch=position.epoch + 1, **self.means["steps"].row()))
                 self.means["steps"].clear()
             frames += len(batch)
             if position.step == steps or time.monotonic() - looked > LOOK_SECONDS:
@@ -199,11 +199,11 @@ class Fit:
             if turn is None:
                 break
             name, losses = turn
-            returns = self.position.returns
-            clip = self.settings.clip or (CLIP if returns else 0.0)
-            self.optimizers[name].move(self.fabric, torch.stack(list(losses.values())).sum(), clip, share, SLOWER**returns)
+            clip = self.settings.clip or (CLIP if (returns := self.position.returns) else 0.0)
+            total = torch.stack(list(losses.values())).sum()
+            self.optimizers[name].move(self.fabric, total, clip, share, SLOWER**returns)
             self.moved.add(name)
-            self._note({f"train.{loss}": value for loss, value in losses.items()})
+            self._note(turn_columns(name if len(self.optimizers) > 1 else "", losses, total))
         self._note({f"note.{note}": value for note, value in self.model.notes.items()})
 
     def _note(self, columns: Mapping[str, Tensor]) -> None:

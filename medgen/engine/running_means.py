@@ -12,10 +12,17 @@ from medgen.engine.divergence import DivergedError
 
 
 class LogRow(dict[str, float]):
-    """One row of the log: epoch, seconds, lr.<player>, train.<loss>, note.<name>, val.<loss>, diagnosis.<name>.
+    """One row of the log: epoch, seconds, lr.<player>, train.<loss>, player.<name>, note.<name>, val.<loss>, diagnosis.<name>.
 
-    A row of steps.csv has the columns step, train.<loss> and note.<name>.
+    player.<name> is the sum of the losses of one of several players. A row of steps.csv has the columns step, epoch,
+    train.<loss>, player.<name> and note.<name>.
     """
+
+
+def turn_columns(player: str, losses: Mapping[str, Tensor], total: Tensor) -> dict[str, Tensor]:
+    """Return what is logged of a turn: each loss, and their sum by the player's name; "" for the only player there is."""
+    columns = {f"train.{loss}": value for loss, value in losses.items()}
+    return {**columns, f"player.{player}": total} if player else columns
 
 
 class Means:

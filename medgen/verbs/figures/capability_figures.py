@@ -24,6 +24,7 @@ from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 from medgen.runs.to_image import to_pixels
 from medgen.verbs.figures.latents import between, decoded
+from medgen.verbs.figures.player_losses import player_losses
 from medgen.verbs.figures.styles import style_figures
 
 EMBEDDED = 10_000  # test frames in a scatter
@@ -42,7 +43,7 @@ def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFig
     """
     model.cpu().eval()
     seed_all(run.settings.train.seed)
-    figures = [*_learning(run), *_control(run)]
+    figures = [*_learning(run), *player_losses(run), *_control(run)]
     shown = is_scored(scored.table).any()
     if isinstance(model, Embeds) and shown:
         latents, score_rows = _embed(run, model, scored)
