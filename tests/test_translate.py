@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from writers import save
 
 from medgen.data.images import read_image
 from medgen.types import Batch
+from medgen.verbs.monitor import _there_and_back
 from medgen.verbs.translate import _resized, _tiled, _Translator
 
 
@@ -52,7 +54,36 @@ def test_the_test_frames_of_a_data_set_are_translated(unpaired: Path, tmp_path: 
 
 def test_a_panel_shows_both_domains_and_their_translations(unpaired: Path) -> None:
     picture = read_image(unpaired / "run" / "panels" / "epoch-0001.png").pixels
-    assert picture.shape[0] > 3 * picture.shape[1]  # one validation frame: four rows of one
+    assert picture.shape[:2] == (8 * 132 + 4, 132 + 4)  # of one frame of each domain, as it is and what was made of it, in 4 rows
+
+
+def test_a_panel_shows_a_frame_its_translation_its_cycle_and_its_identity() -> None:
+    class Adding:
+        """Carries from A to B by adding 0.25, back by doubling."""
+
+        def translate(self, batch: Batch, direction: str) -> torch.Tensor:
+            return batch.image + 0.25 if direction == "AtoB" else 2 * batch.image
+
+    batch = Batch(torch.full((1, 3, 2, 2), 0.125), torch.ones(1, 1, 2, 2, dtype=torch.bool), torch.zeros(1, dtype=torch.int64))
+    shown = _there_and_back(Adding(), batch, "AtoB", "BtoA")  # type: ignore[arg-type]
+    assert [int(block[0, 0, 0, 0]) for block in shown] == [32, 96, 191, 64]  # 0.125, 0.375, 0.75 and 0.25 of 255
+
+
+def test_translations_are_nearer_to_the_other_domain_than_the_frames_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One feature, the mean of a frame: the Fréchet distance is that of the means, squared, where the spread is the same."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
+    from translations import distances
+
+    def net(images: torch.Tensor) -> torch.Tensor:
+        return images.double().mean((1, 2, 3))[:, None] + torch.tensor([[0.0, 1.0]])
+
+    net.name = "mean"  # type: ignore[attr-defined]
+    image = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 2, 2) / 16
+    batch = Batch(image, torch.ones(8, 1, 2, 2, dtype=torch.bool), torch.arange(8))
+    half = SimpleNamespace(translate=lambda batch, way: batch.image + 0.25)
+    found = distances(net, half, [batch], [image + 0.5], "AtoB")  # type: ignore[arg-type]
+    both = (found["frechet translated"], found["frechet as they are"])
+    assert both == pytest.approx((2 * 0.25**2, 2 * 0.5**2), abs=1e-6)
 
 
 def test_the_report_of_unpaired_domains_measures_detection(unpaired: Path, tmp_path: Path) -> None:

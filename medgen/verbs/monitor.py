@@ -28,7 +28,7 @@ from medgen.files import write_bytes, write_csv
 from medgen.report.figures import image_grid
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
-from medgen.types import OnProgress, no_progress
+from medgen.types import Batch, OnProgress, no_progress
 from medgen.verbs.distance import FIDTracker
 
 ROW = 16  # frames in one row of a panel; more make a block
@@ -114,22 +114,32 @@ class TrainingMonitor:
             yield
 
     def _panel(self, epoch: int) -> None:
-        """Draw validation frames, their reconstructions and samples, or those of both domains and their translations."""
+        """Draw validation frames, their reconstructions and samples, or frames of both domains and their translations.
+
+        Where there is a way back, each frame is followed by its translation, what comes back of that (its cycle), and what the
+        generator into the frame's own domain makes of the frame itself (its identity).
+        """
         blocks: list[NDArray[np.uint8]] = []
         batch = self.batch.to(self.fit.fabric.device)
         if isinstance(self.model, Translates) and batch.other is not None:
-            first_to_second = to_pixels(self.model.translate(batch))
             if "BtoA" in self.model.directions:
-                second_to_first = to_pixels(self.model.translate(replace(batch, image=batch.other), "BtoA"))
-                blocks += [to_pixels(batch.image), first_to_second, to_pixels(batch.other), second_to_first]
+                blocks += _there_and_back(self.model, batch, "AtoB", "BtoA")
+                blocks += _there_and_back(self.model, replace(batch, image=batch.other), "BtoA", "AtoB")
             else:
-                blocks += [to_pixels(batch.image), to_pixels(batch.other), first_to_second]
+                blocks += [to_pixels(batch.image), to_pixels(batch.other), to_pixels(self.model.translate(batch))]
         elif isinstance(self.model, Reconstructs):
             blocks += [to_pixels(batch.image), to_pixels(self.model.reconstruct(batch) * batch.valid)]
         if isinstance(self.model, Samples):
             blocks.append(to_pixels(self.model.sample(len(batch))))
         if blocks:
             write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", _panel_of(blocks))
+
+
+def _there_and_back(model: Translates, batch: Batch, there: str, back: str) -> list[NDArray[np.uint8]]:
+    """Return frames, their translations, what comes back of these, and the frames translated into their own domain."""
+    translated = model.translate(batch, there)
+    cycle = model.translate(replace(batch, image=translated), back)
+    return [to_pixels(frames) for frames in (batch.image, translated, cycle, model.translate(batch, back))]
 
 
 def _cut_half_a_line(path: Path) -> None:

@@ -120,7 +120,8 @@ def _learning(run: Run) -> Iterator[ExtraFigure]:
             "learning",
             "While it learnt",
             "What the backend made of the same validation frames as the training went on",
-            "The same frames and, below them, what the backend made of them, and samples where it draws any: after "
+            "The same frames and, below them, what the backend made of them, and samples where it draws any; of two domains "
+            "frame, translation, there and back, and translated into its own domain. After "
             f"{', '.join(epochs)}. The folder panels/ of the run has them all.",
             stacked([path.read_bytes() for path in chosen], epochs),
         )
