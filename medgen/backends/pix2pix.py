@@ -1,10 +1,10 @@
 """Pix2Pix: a U-Net that draws one frame from another, against a discriminator that judges the two together, patch by patch.
 
 Source: Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", https://arxiv.org/abs/1611.07004;
-discriminators at several scales and matching of their features by option: Wang et al. 2018, "High-Resolution Image Synthesis and
-Semantic Manipulation with Conditional GANs", https://arxiv.org/abs/1711.11585. Anomaly score: how far a frame is from what the
-generator restores of it when its colours, its detail or, pattern by pattern, half of its cells are taken away; of a set of pairs,
-how far the second frame is from what the generator draws from the first.
+discriminators at several scales, matching of their features and a generator from coarse to fine by option: Wang et al. 2018,
+"High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", https://arxiv.org/abs/1711.11585. Anomaly
+score: how far a frame is from what the generator restores of it when its colours, its detail or, pattern by pattern, half of its
+cells are taken away; of a set of pairs, how far the second frame is from what the generator draws from the first.
 
 Shape letters beside those of `Batch`: N patterns. Inside the nets frames are in [-1, 1].
 The paper keeps dropout when it translates, as its noise; a score has to be the same twice, so here it ends with training. Batch
@@ -20,6 +20,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
@@ -29,6 +30,7 @@ from medgen.losses import critic_loss, generator_loss, valid_mean
 from medgen.nn.adversarial.patch_critic import ScaledCritics, halvings_for
 from medgen.nn.conv_stacks import halved
 from medgen.nn.features.residual import ResidualSettings, residual_scores
+from medgen.nn.translation.coarse_to_fine import CoarseToFine
 from medgen.nn.translation.corrupt import blur, erase, fixed_patterns, grey, random_patterns
 from medgen.nn.translation.unet import UNet
 from medgen.types import Batch, DataRequirements, Scores
@@ -43,7 +45,9 @@ class Config(Settings):
     cells: int = Field(8, ge=2, le=16)  # along a side, of the grid whose cells are erased
     groups: int = Field(2, ge=2, le=4)  # one cell of so many is erased: any in training, in scoring each once in so many patterns
     blur_share: float = Field(0.03, gt=0, le=0.25)  # standard deviation of the blur as a share of the side
-    width: int = Field(64, ge=1)  # channels of the generator's first convolution
+    generator: Literal["unet", "coarse_to_fine"] = "unet"
+    coarse_share: float = Field(0.3, ge=0, le=1)  # of the training, in which coarse_to_fine draws at half the side alone
+    width: int = Field(64, ge=1)  # channels of the generator's first convolution; Wang et al. have 32
     norm: Literal["batch", "instance"] = "batch"
     dropout: float = Field(0.5, ge=0, lt=1)
     critic_width: int = Field(64, ge=1)
@@ -72,10 +76,16 @@ class Model(Backend):
             raise BackendError(
                 f"pairing 'grey' wants frames of 3 channels, got {channels}; set model.pairing to 'erase' or 'blur'"
             )
-        if (side := halved(size, config.scales - 1)) < SMALLEST:
+        staged = config.generator == "coarse_to_fine"
+        self.coarse_until = config.coarse_share if staged else 0.0
+        if (side := halved(size, config.scales - 1 + staged)) < SMALLEST:
             raise BackendError(f"{config.scales} scales leave {side} of {size} pixels; {SMALLEST} are needed: lower model.scales")
         halvings = halvings_for(side, config.halvings)
-        self.generator = UNet(size, channels, config.width, config.norm, config.dropout)
+        self.generator: UNet | CoarseToFine = (
+            CoarseToFine(size, channels, config.width)
+            if staged
+            else UNet(size, channels, config.width, config.norm, config.dropout)
+        )
         self.critic = ScaledCritics(config.scales, 2 * channels, config.critic_width, halvings, config.norm)
 
     @classmethod
@@ -91,11 +101,17 @@ class Model(Backend):
         }
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
-        truth, source = self._truth(batch), self._source(batch)
-        fake = self.generator(source)
-        real_pair, fake_pair = _joined(source, truth, batch.valid), _joined(source, fake, batch.valid)
+        truth, source, valid = self._truth(batch), self._source(batch), batch.valid
+        if progress < self.coarse_until:
+            assert isinstance(self.generator, CoarseToFine)
+            truth, source = F.avg_pool2d(truth, 2), F.avg_pool2d(source, 2)
+            valid = -F.max_pool2d(-valid.float(), 2) > 0  # where all four pixels are
+            fake = self.generator.coarse(source)
+        else:
+            fake = self.generator(source)
+        real_pair, fake_pair = _joined(source, truth, valid), _joined(source, fake, valid)
         yield "critic", {"critic": self._critic_loss(real_pair, fake_pair.detach())}
-        l1 = _l1(fake, truth, batch.valid).mean()
+        l1 = _l1(fake, truth, valid).mean()
         self.notes = {"l1": l1.detach()}
         yield "generator", {**self._deception(real_pair, fake_pair), "l1": self.config.l1_weight * l1}
 

@@ -33,12 +33,12 @@ class ResnetGenerator(nn.Module):
     def __init__(self, channels: int, width: int = 64, blocks: int = 9) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *_normed(nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect")),  # (B, W, S, S)
-            *_normed(nn.Conv2d(width, 2 * width, 3, 2, padding=1)),  # (B, 2 W, S / 2, S / 2)
-            *_normed(nn.Conv2d(2 * width, 4 * width, 3, 2, padding=1)),  # (B, 4 W, S / 4, S / 4)
+            *normed(nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect")),  # (B, W, S, S)
+            *normed(nn.Conv2d(width, 2 * width, 3, 2, padding=1)),  # (B, 2 W, S / 2, S / 2)
+            *normed(nn.Conv2d(2 * width, 4 * width, 3, 2, padding=1)),  # (B, 4 W, S / 4, S / 4)
             *(ResidualBlock(4 * width) for _ in range(blocks)),
-            *_normed(nn.ConvTranspose2d(4 * width, 2 * width, 3, 2, padding=1, output_padding=1)),  # (B, 2 W, S / 2, S / 2)
-            *_normed(nn.ConvTranspose2d(2 * width, width, 3, 2, padding=1, output_padding=1)),  # (B, W, S, S)
+            *normed(nn.ConvTranspose2d(4 * width, 2 * width, 3, 2, padding=1, output_padding=1)),  # (B, 2 W, S / 2, S / 2)
+            *normed(nn.ConvTranspose2d(2 * width, width, 3, 2, padding=1, output_padding=1)),  # (B, W, S, S)
             nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect"),  # (B, C, S, S)
             nn.Tanh(),
         )
@@ -56,11 +56,12 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         first, second = (nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect") for _ in range(2))
-        self.body = nn.Sequential(*_normed(first), second, nn.InstanceNorm2d(width))
+        self.body = nn.Sequential(*normed(first), second, nn.InstanceNorm2d(width))
 
     def forward(self, hidden: Tensor) -> Tensor:
         return hidden + self.body(hidden)
 
 
-def _normed(convolution: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+def normed(convolution: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+    """Return a convolution, the normalisation of each frame for itself, and what lets positive values through."""
     return [convolution, nn.InstanceNorm2d(convolution.out_channels), nn.ReLU()]

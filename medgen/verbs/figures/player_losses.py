@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ DRAWN = 2000  # points of a curve; of more steps each point is the mean of neigh
 def player_losses(run: Run) -> Iterator[ExtraFigure]:
     """Yield the figure of a run whose steps were logged (``train.log_steps``) and that has several players."""
     steps = run.history("steps.csv")
-    if len(steps) > 1 and any(name.startswith(PREFIX) for name in steps) and "epoch" in steps:
+    if len(steps) > 1 and _players(steps) and "epoch" in steps:
         yield ExtraFigure(
             "player-losses",
             "Losses of the players",
@@ -43,8 +44,13 @@ def player_chart(steps: pd.DataFrame) -> bytes:
     with matplotlib.rc_context(STYLE):
         figure, (left, right) = new_figure(2, (4.4, 2.9))
         looks = cycle([(NORMAL, "-"), (ABNORMAL, "--"), (GREEN, "-."), (INK, ":")])
-        for column, (colour, line) in zip([name for name in steps if name.startswith(PREFIX)], looks, strict=False):
-            look = {"color": colour, "linestyle": line, "linewidth": 1.2, "label": plot_text(column.removeprefix(PREFIX))}
+        for column, (colour, line) in zip(_players(steps), looks, strict=False):
+            look: dict[str, Any] = {
+                "color": colour,
+                "linestyle": line,
+                "linewidth": 1.2,
+                "label": plot_text(column.removeprefix(PREFIX)),
+            }
             shown = thinned(steps[["step", column]].dropna())
             left.plot(shown["step"], shown[column], **look)
             known = last[["epoch", column]].dropna()
@@ -53,6 +59,11 @@ def player_chart(steps: pd.DataFrame) -> bytes:
         right.set(title="by the last step of each epoch", xlabel="epoch")
         left.legend(left.lines, [str(line.get_label()) for line in left.lines])
         return to_svg(figure)
+
+
+def _players(steps: pd.DataFrame) -> list[str]:
+    """Return the columns of the players."""
+    return [name for name in map(str, steps.columns) if name.startswith(PREFIX)]
 
 
 def last_of_epochs(steps: pd.DataFrame) -> pd.DataFrame:
