@@ -125,6 +125,10 @@ def ranking_table(folder: Path) -> str:
     review = f"; {unscored} without a score, for a person to look at" if unscored else ""
     if not flagged:
         return f"{metrics['frames']['unlabelled']} frames ranked; none is flagged, as there is no threshold{review}"
+    if threshold.get("method"):
+        from medgen.report.guarantee import guarantee
+
+        return f"{flagged['count']} of {flagged['of']} frames are flagged{review}. {guarantee(threshold)}"
     promise = f"of normal frames like the {threshold['normals']} normal validation frames at most"
     rate = f"{100 * threshold['false_alarm_rate']:g} %"
     return f"{flagged['count']} of {flagged['of']} frames are flagged; {promise} {rate} would be{review}"

@@ -28,7 +28,7 @@ def test_a_rank_that_is_whole_is_not_moved_by_rounding(rate: float) -> None:
 
 @pytest.mark.parametrize(("rate", "needed"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.3, 3), (1 / 49, 48)])
 def test_too_few_frames_are_refused_with_the_number_needed(rate: float, needed: int) -> None:
-    with pytest.raises(MedgenError, match=f"at least {needed} normal validation frames, got {needed - 1}") as failure:
+    with pytest.raises(MedgenError, match=f"at least {needed} normal frames, got {needed - 1}") as failure:
         threshold(np.arange(needed - 1), rate)
     assert "\n" not in str(failure.value)
 
@@ -119,5 +119,5 @@ def test_of_frames_of_new_groups_no_more_are_flagged_than_promised_whatever_they
 def test_so_many_frames_have_a_threshold_and_one_fewer_has_none(rate: float, frames: int) -> None:
     assert fewest(rate) == frames
     assert threshold(np.arange(frames), rate) == frames - 1
-    with pytest.raises(MedgenError, match=f"at least {frames} normal validation frames, got {frames - 1};"):
+    with pytest.raises(MedgenError, match=f"at least {frames} normal frames, got {frames - 1};"):
         threshold(np.arange(frames - 1), rate)

@@ -7,7 +7,7 @@ import pytest
 
 from medgen.errors import MedgenError
 from medgen.metrics.calibration import group_shares, p_value
-from medgen.metrics.cross_conformal import cross_p_value, group_folds
+from medgen.metrics.cross_conformal import cross_p_value, group_folds, most_false_alarms
 
 
 def test_each_frame_is_compared_by_the_detector_that_it_had_no_part_in() -> None:
@@ -56,3 +56,10 @@ def test_a_jackknife_of_a_mean_flags_about_what_is_promised() -> None:
         p_values = cross_p_value(np.abs(own - means), np.arange(19), list(np.abs(new - means[:, None])))
         flagged.append((p_values <= 0.1).mean())
     assert 0.07 < np.mean(flagged) < 0.13
+
+
+def test_the_bound_of_the_jackknife_is_twice_the_rate_and_of_folds_the_published_term_more() -> None:
+    assert most_false_alarms(0.05, 300, 300) == pytest.approx(0.1)
+    assert most_false_alarms(0.05, 300, 10) == pytest.approx(0.1 + 1.8 / 31)  # the other term is (29 / 30) / 11
+    assert most_false_alarms(0.05, 100, 80) == pytest.approx(0.1 + 0.2 / 81)
+    assert most_false_alarms(0.5, 4, 2) == 1

@@ -19,7 +19,7 @@ from medgen.metrics.cross_conformal import cross_p_value
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.folds import Folds, find_folds
 from medgen.runs.normal_frames import score_normals
-from medgen.runs.run import Run
+from medgen.runs.run import Run, open_run
 
 SMALL = ["model.width=4", "model.features.side=32", "data.batch_size=4", "false_alarm_rate=0.5"]
 CV = ['scoring.calibration="cv+"', "scoring.folds=3"]
@@ -67,17 +67,30 @@ def test_the_threshold_decides_as_the_cross_conformal_p_values_of_the_three_dete
     np.testing.assert_allclose(table["quantile"], 1 - p)
 
 
-def test_another_rate_moves_the_threshold_among_the_same_scores(run: Run, source: Path, tmp_path: Path) -> None:
+def test_another_rate_moves_the_threshold_among_the_same_scores(run: Run) -> None:
     own = run.calibration()["scores"]
     try:
-        assert api.set_threshold(run.folder, 0.2)["value"] == threshold(own, 0.2)
+        told = succeed("threshold", run.folder, "--false-alarm-rate", "0.2")
+        assert open_run(run.folder).calibration()["value"] == threshold(own, 0.2)
     finally:
         api.set_threshold(run.folder, 0.5)
+    assert "like the 9 normal frames (fitted to, each scored without its fold)" in told
+    assert "about 20 %, at most 56.7 % are flagged (CV+ of 3 folds" in told  # 2 x 0.2 + (1 - 3 / 9) / 4
 
 
-def test_the_report_has_decisions_and_pictures(run: Run, source: Path, tmp_path: Path, blank_charts: None) -> None:
+def test_the_page_names_the_method_and_its_bound(run: Run, tmp_path: Path, blank_charts: None) -> None:
     succeed("report", run.folder, "--out", tmp_path / "page")
-    assert "the validation frames of this run were fitted to" not in (tmp_path / "page" / "report.html").read_text()
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert "set on the 9 normal frames that it is fitted to, each scored without its fold" in page
+    assert "about 50 %, at most 100 % are flagged (CV+ of 3 folds" in page
+
+
+def test_the_page_of_new_frames_and_what_the_command_says_of_it_name_the_bound(
+    run: Run, source: Path, tmp_path: Path, blank_charts: None
+) -> None:
+    told = succeed("report", run.folder, "--input", source / "test" / "bad", "--out", tmp_path / "page")
+    assert "at most 100 % are flagged (CV+" in told
+    assert "at most 100 % are flagged (CV+" in (tmp_path / "page" / "report.html").read_text()
 
 
 def test_contours_of_maps_stand_at_the_level_of_frames_that_were_left_out(run: Run, source: Path, tmp_path: Path) -> None:

@@ -125,4 +125,4 @@ def test_without_enough_validation_frames_frames_are_ranked_and_none_is_flagged(
     told = succeed("report", tmp_path / "run", "--input", frames / "val", "--out", tmp_path / "R")
     text = Page((tmp_path / "R" / "report.html").read_text()).text
     assert "6 frames ranked; none is flagged, as there is no threshold" in told
-    assert "needs at least 19 normal validation frames" in text and "Nothing is flagged" in text
+    assert "needs at least 19 normal frames" in text and "Nothing is flagged" in text

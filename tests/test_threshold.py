@@ -62,7 +62,7 @@ def test_how_many_groups_the_threshold_rests_on_is_told_where_frames_share_one(s
 def test_a_rate_for_which_there_are_too_few_frames_is_refused_and_changes_nothing(study: Path) -> None:
     before = (study / "run" / "calibration.json").read_text()
     refused = fail("threshold", study / "run", "--false-alarm-rate", "0.01")
-    assert "needs at least 99 normal validation frames, got 30" in refused
+    assert "needs at least 99 normal frames, got 30" in refused
     assert (study / "run" / "calibration.json").read_text() == before
 
 

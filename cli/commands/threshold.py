@@ -28,6 +28,11 @@ def threshold(run: Path, rate: float) -> None:
 
     chosen = api.set_threshold(run, rate)
     click.echo(f"threshold: {chosen['value']:.6g}; a frame that scores higher is called abnormal")
+    if chosen.get("method"):
+        from medgen.report.guarantee import guarantee
+
+        click.echo(f"guarantee: {guarantee(chosen)}")
+        return
     groups = f" of {chosen['groups']} groups" if chosen.get("groups", chosen["normals"]) < chosen["normals"] else ""
     click.echo(
         f"guarantee: of normal frames like the {chosen['normals']} normal validation frames{groups} that it rests on, at most "

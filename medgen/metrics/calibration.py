@@ -46,7 +46,7 @@ def threshold(normal_scores: ArrayLike, false_alarm_rate: float, shares: ArrayLi
     above = reference.tails[np.searchsorted(reference.scores, reference.scores, side="right")]  # shares above each score
     allowed = (1 + above) / (reference.total + 1) <= false_alarm_rate  # p-value of a frame that is just above it
     if not allowed.any():
-        what = "normal validation frames" if shares is None else "groups of normal frames"
+        what = "normal frames" if shares is None else "groups of normal frames"
         raise MedgenError(
             f"a false-alarm rate of {false_alarm_rate} needs at least {fewest(false_alarm_rate)} {what}, "
             f"got {round(reference.total)}; add frames or allow more false alarms"

@@ -9,8 +9,8 @@ and Cross-Conformal Anomaly Detectors", https://arxiv.org/abs/2402.16388.
 What holds, whatever the detector: with a fold for each frame this is the one-sided jackknife+ (Barber, Candès, Ramdas and
 Tibshirani 2021, "Predictive inference with the jackknife+", https://doi.org/10.1214/20-AOS1965), and a normal frame that is
 exchangeable with those of the set has p <= a with a chance of at most 2 a, not a. For fewer folds (CV+) the bound there is a
-little larger. Where a fold changes the detectors little, the chance is about a. Split conformal prediction (`calibration`) has a
-itself, and fits to fewer frames.
+little larger (`most_false_alarms`). Where a fold changes the detectors little, the chance is about a. Split conformal prediction
+(`calibration`) has a itself, and fits to fewer frames.
 
 Frames of a patient belong in one fold. Where groups are exchangeable and frames are not, each group counts once, by the shares of
 `calibration.group_shares`: Lee, Barber and Willett 2023, "Distribution-free inference with hierarchical data",
@@ -45,6 +45,22 @@ def group_folds(groups: ArrayLike, count: int, seed: int = 0) -> NDArray[np.int6
         raise MedgenError(f"{len(names)} groups in {count} folds; expected two or more of each")
     places = np.random.default_rng(seed).permutation(len(names))
     return (places % min(count, len(names)))[codes]
+
+
+def most_false_alarms(rate: float, count: int, folds: int) -> float:
+    """Return the bound of the chance, 0 to 1, that a cross-conformal p-value of a normal frame is at most `rate`.
+
+    It is twice the rate, and for K folds of n frames min(2 (1 - 1 / K) / (n / K + 1), (1 - K / n) / (K + 1)) more (Barber et al.
+    2021, theorem 4), which is nothing for a fold of each frame.
+
+    Parameters
+    ----------
+    rate : in (0, 1)
+    count : n, frames, or groups where these count
+    folds : K, 1 to n, of as many frames each
+    """
+    extra = min(2 * (1 - 1 / folds) / (count / folds + 1), (1 - folds / count) / (folds + 1))
+    return min(1.0, 2 * rate + extra)
 
 
 def cross_p_value(

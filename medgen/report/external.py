@@ -18,6 +18,7 @@ from medgen.metrics.comparing.paired import holm
 from medgen.metrics.comparing.shift import kolmogorov_smirnov, one_of_each
 from medgen.metrics.intervals import Interval, difference
 from medgen.metrics.units import statistical_units
+from medgen.report.guarantee import promised
 from medgen.report.measures import measured_values
 from medgen.report.run_metrics import (
     IntervalValues,
@@ -60,15 +61,15 @@ def verdict(threshold: ThresholdMetrics, normals: int) -> tuple[bool | None, str
     """
     if not threshold:
         return None, "Nothing was promised: this run has no threshold."
-    promised = f"{100 * threshold['false_alarm_rate']:.3g} %"
+    rate = promised(threshold)
     if not normals:
         return (
             None,
-            f"Promised are at most {promised} false alarms; without normal frames nobody can tell whether that holds here.",
+            f"Promised are {rate} false alarms; without normal frames nobody can tell whether that holds here.",
         )
     outcome, count = threshold["promise"], threshold["flagged_normal"]
     rates = f"{100 * outcome['value']:.1f} % ({100 * outcome['low']:.1f} to {100 * outcome['high']:.1f} %)"
-    found = f"{count['count']} of {count['of']} normal frames are flagged, {rates}; promised are at most {promised}."
+    found = f"{count['count']} of {count['of']} normal frames are flagged, {rates}; promised are {rate}."
     if not outcome["kept"]:
         return False, f"NOT within the promise: {found} The threshold does not hold for these frames."
     if outcome["high"] > outcome["promised"]:

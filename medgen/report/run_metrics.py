@@ -85,6 +85,9 @@ class Threshold(TypedDict, total=False):
     normals: int  # normal validation frames that it comes from
     groups: int  # that those frames come from
     pixel_level: float  # at which maps are cut
+    method: str  # "cv+" or "jackknife+", where the frames were fitted to; absent where they were not (split)
+    folds: int  # of them, each of which was left out of a fit
+    by_group: bool  # each group counts once
 
 
 class ThresholdMetrics(Threshold, total=False):

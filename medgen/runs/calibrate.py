@@ -68,6 +68,8 @@ def calibrate(
         table = table[1::2].reset_index(drop=True)
         table["score"] = _fused(facts["components"], table)
         rows, groups = rows[1::2], groups[1::2]
+    if (scoring := run.settings.scoring).leaves_out:
+        facts |= {"method": scoring.calibration, "folds": int(run.settings.model["folds"]), "by_group": scoring.by_group}
     if pixels is not None:
         facts["pixel_level"] = float(np.percentile(pixels, PIXELS_BELOW))
     scores = table["score"].to_numpy(dtype=np.float64)
@@ -147,8 +149,8 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
 
     Returns
     -------
-    "value" (the threshold), "false_alarm_rate", "normals" and "groups" (how many normal validation frames it rests on, and of
-        how many groups they are)
+    "value" (the threshold), "false_alarm_rate", "normals" and "groups" (how many normal frames it rests on, and of how many
+        groups they are), and what else is known of it
 
     Raises
     ------
@@ -170,7 +172,7 @@ def set_threshold(run_folder: Path, false_alarm_rate: float) -> Threshold:
     value = threshold(calibration["scores"], false_alarm_rate, calibration.get("shares"))
     chosen: Threshold = {"value": value, "false_alarm_rate": false_alarm_rate}
     write_json(run.folder / CALIBRATION, {**calibration, **chosen, "reason": ""})
-    return {**chosen, "normals": calibration["normals"], "groups": calibration["groups"]}
+    return open_run(run_folder).threshold()
 
 
 def fused_components(columns: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -65,6 +65,9 @@ class Calibration(TypedDict, total=False):
     value: float | None  # the threshold; None where there are too few frames for the rate
     reason: str  # why there is no threshold, or ""
     pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below
+    method: str  # "cv+" or "jackknife+", where they are all that were fitted to; absent where they were not
+    folds: int  # each of which was left out of a fit
+    by_group: bool  # each group counts once
     components: dict[str, list[float]]  # of a fused score: each score component of half of the normal frames
 
 
