@@ -27,6 +27,7 @@ NARROW = {  # settings that make a run quick; a backend that is not here is as i
     "controlvae": ["model.hidden=16"],
     "cvae": ["model.widths=[8]", "model.latents=4"],
     "cyclegan": ["model.generator_width=4", "model.critic_width=4", "model.pool_size=4"],
+    "ddpm": ["model.widths=[4,4,4]", "model.denoising_steps=2", "model.sampling_steps=2"],
     "dfm": ["model.sides=[64]"],
     "featvae": ["model.width=8", "model.features.side=64"],
     "gan": ["model.width=4", "model.hidden=16"],
