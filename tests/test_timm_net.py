@@ -171,7 +171,10 @@ def test_a_side_that_a_net_does_not_take_is_refused_with_one_that_it_does() -> N
 
 
 @pytest.mark.usefixtures("timm")
-@pytest.mark.parametrize(("name", "answer"), [("pyramd", "timm knows no net 'pyramd'"), ("flat", "gives no maps: no features")])
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("pyramd", "timm knows no net 'pyramd'"), ("flat.a:b", "timm knows no net"), ("flat", "gives no maps: no features")],
+)
 def test_a_net_that_is_not_there_or_gives_no_maps_is_refused(name: str, answer: str) -> None:
     with pytest.raises(ConfigError, match=answer):
         load_extractor(f"timm:{name}")

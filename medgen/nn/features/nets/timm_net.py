@@ -85,7 +85,7 @@ def timm_net(
     ConfigError : if timm knows no such net, or it gives no maps.
     """
     timm = _timm(name)
-    if name.partition(".")[0] not in timm.list_models():
+    if name.partition(".")[0] not in timm.list_models() or ":" in name:  # to timm a name with a colon is a place
         raise ConfigError(f"timm knows no net '{name}'; `python -c 'import timm; print(timm.list_models())'` lists them")
     kept = standard is not None  # by a file that may change
     try:
@@ -99,7 +99,7 @@ def timm_net(
         own = {"pretrained_cfg_overlay": {"file": str(weights), "custom_load": False}} if weights else {}
         maps = timm.create_model(name, pretrained=True, features_only=True, **own, **dict(arguments or {}))
         return TimmMaps(name, maps, standard, kept)
-    except (RuntimeError, TypeError, AttributeError) as error:
+    except (RuntimeError, TypeError, AttributeError, AssertionError) as error:
         raise ConfigError(f"timm's '{name}' gives no maps: {_line(error)}") from None
     except OSError as error:
         raise MedgenError(f"the weights of timm's '{name}' cannot be had: {_line(error)}") from None
