@@ -168,6 +168,12 @@ def test_classifiers_are_measured_in_both_domains(reported: Path) -> None:
     assert metrics["transfer"]["source"].endswith("target") and "Second domain" in (reported / "report.html").read_text()
 
 
+def test_the_page_shows_which_class_is_taken_for_which_in_both_domains(reported: Path) -> None:
+    drawn = (reported / "figures" / "confusion.svg").read_text()
+    assert all(f"{domain}, {name}" in drawn for domain in ("own domain", "second domain") for name in ("adapted", "source only"))
+    assert {"named-0.png", "named-1.png"} <= {path.name for path in (reported / "figures").iterdir()}
+
+
 def test_a_reader_learns_that_the_training_saw_abnormal_frames(reported: Path) -> None:
     assert "The training saw abnormal frames" in (reported / "report.html").read_text()
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Codes, Conditional, Decodes, Embeds, Redraws, Styles
+from medgen.contract.capabilities import Classifies, Codes, Conditional, Decodes, Embeds, Redraws, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import evenly_spaced
 from medgen.data.scorable import is_scored
@@ -23,6 +23,7 @@ from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
 from medgen.runs.to_image import to_pixels
+from medgen.verbs.figures.classified import classified_figures
 from medgen.verbs.figures.latents import between, decoded
 from medgen.verbs.figures.player_losses import player_losses
 from medgen.verbs.figures.styles import style_figures
@@ -56,6 +57,8 @@ def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFig
             figures += between(model.decode if isinstance(model, Decodes) else model.redraw, latents, originals)
     if isinstance(model, Codes) and shown:
         figures.append(_code_use(run, model, scored))
+    if isinstance(model, Classifies) and shown:
+        figures += classified_figures(run, model, scored)
     if isinstance(model, Conditional) and model.classes:
         figures.append(_class_samples(model))
     if isinstance(model, Styles):
