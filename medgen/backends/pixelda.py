@@ -80,11 +80,12 @@ class Model(Backend):
         super().__init__(config, size, channels)
         self.generator = Generator(size, channels, config.latents, config.width, config.blocks)
         self.discriminator = Discriminator(size, channels, config.discriminator_width, config.noise, config.dropout)
-        self.classifier = self._classifier(max(1, len(config.classes)))
+        self.classifier = self.fresh_classifier()
         self.source_only = deepcopy(self.classifier)
 
-    def _classifier(self, classes: int) -> nn.Module:
-        kind = self.config.classifier
+    def fresh_classifier(self) -> nn.Module:
+        """Return a classifier like both of the model's own, with fresh weights: (B, C, S, S) in [-1, 1] to logits (B, K)."""
+        kind, classes = self.config.classifier, max(1, len(self.config.classes))
         if kind == "digits" or (kind == "auto" and self.size <= DIGITS):
             return DigitClassifier(self.size, self.channels, classes)
         return ResidualClassifier(self.channels, classes)
