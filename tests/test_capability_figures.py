@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from medgen import api
 from medgen.errors import MedgenError
+from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
+from medgen.verbs.figures import capability_figures
 from medgen.verbs.figures.capability_figures import control
 
 
@@ -44,8 +48,29 @@ def conditional(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_a_run_straight_from_a_folder_is_reported_with_every_figure_it_allows(conditional: Path) -> None:
     made = {path.name for path in (conditional / "report" / "figures").iterdir()}
-    assert {"classes.png", "latent-plane.png", "latent-scatter.svg", "control.svg", "losses.svg"} <= made
+    assert {"classes.png", "latent-plane.png", "latent-plane-data.png", "latent-scatter.svg", "control.svg", "losses.svg"} <= made
     assert {"learning.png", "interpolations.png"} <= made
+
+
+def test_the_ranges_of_the_classes_stand_on_the_page_and_in_a_table(conditional: Path) -> None:
+    table = pd.read_csv(conditional / "report" / "figures" / "latent-scatter.csv")
+    assert table["class"].tolist() == ["blue", "red"] and table["frames"].tolist() == [6, 6] and " to " in table["latent 2"][0]
+    assert f"<td>{table['latent 2'][0]}</td>" in (conditional / "report" / "report.html").read_text()
+
+
+def test_inputs_stand_beside_their_outputs(conditional: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[np.ndarray]] = []
+    monkeypatch.setattr(capability_figures, "squares", lambda blocks: drawn.append(blocks) or b"")
+    run = open_run(conditional / "run")
+    data = open_trained_on(run)
+    rows = data.rows("test")
+    scored = SimpleNamespace(data=data, rows=rows, table=pd.DataFrame({"score": np.zeros(len(rows)), "status": "scored"}))
+    model = run.trained_model()
+    with torch.inference_mode():
+        capability_figures._inputs_and_outputs(run, model, scored)  # type: ignore[arg-type]
+    inputs, outputs = drawn[0]
+    np.testing.assert_array_equal(inputs, data.frames[rows])
+    assert outputs.shape == inputs.shape and (outputs != inputs).any()
 
 
 def test_the_page_shows_the_figures(conditional: Path) -> None:

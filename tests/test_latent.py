@@ -118,6 +118,21 @@ def test_the_plane_runs_over_the_normal_quantiles_right_and_up() -> None:
     np.testing.assert_allclose(grid[:, 4, 1], quantiles[::-1], rtol=1e-6)
 
 
+def test_the_plane_of_the_data_goes_from_the_least_to_the_largest_latent() -> None:
+    grid = latent.latent_plane(3, [[-1, 10], [5, 20], [2, 0]]).reshape(3, 3, 2)
+    np.testing.assert_allclose(grid[0, :, 0], [-1, 2, 5])
+    np.testing.assert_allclose(grid[:, 0, 1], [20, 10, 0])
+
+
+def test_the_table_has_the_range_of_each_class_in_each_latent() -> None:
+    table = latent.class_ranges([[1, -2], [3, 0.5], [7, 7]], ["b", "b", "a"])
+    assert table == [
+        ["class", "frames", "latent 1", "latent 2"],
+        ["a", "1", "7 to 7", "7 to 7"],
+        ["b", "2", "1 to 3", "-2 to 0.5"],
+    ]
+
+
 def test_traversals_change_one_dimension_at_a_time() -> None:
     expected = [[-3, 0.5], [0, 0.5], [3, 0.5], [0.25, -3], [0.25, 0], [0.25, 3]]
     np.testing.assert_array_equal(latent.traversals([0.25, 0.5], [-3, 0, 3]), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from io import BytesIO
 from itertools import cycle
@@ -232,6 +233,16 @@ def image_grid(
             if tile is not None:
                 canvas.paste(Image.fromarray(tile), (gap + x * (width + gap), head + gap + y * (width + gap)))
     return to_png(canvas)
+
+
+def squares(blocks: Sequence[NDArray[np.uint8]], side: int = 0) -> bytes:
+    """Lay blocks of as many frames each, (N, S, S, C), out as squares side by side, as PNG; `side` 0 shows them at their own."""
+    columns = math.isqrt(len(blocks[0]) - 1) + 1
+    rows: list[list[NDArray[np.uint8] | None]] = []
+    for start in range(0, len(blocks[0]), columns):
+        parts = [[*block[start : start + columns], *[None] * columns][:columns] for block in blocks]
+        rows.append([frame for part in parts for frame in (*part, None)][:-1])
+    return image_grid(rows, side=side or blocks[0].shape[1])
 
 
 def stacked(pictures: Sequence[bytes], titles: Sequence[str], width: int = 900) -> bytes:

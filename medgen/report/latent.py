@@ -94,21 +94,48 @@ def _project(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str
     return points @ axes[:2].T, [f"principal component {k + 1} ({share[k]:.0f} % of the variance)" for k in (0, 1)]
 
 
-def latent_plane(side: int) -> Floats:
-    """Return a grid of latents that covers a plane with an N(0, I) prior, row by row as the frames are to be laid out.
+def latent_plane(side: int, latents: ArrayLike | None = None) -> Floats:
+    """Return a grid of latents that covers a plane, row by row as the frames are to be laid out.
 
     Parameters
     ----------
     side : points along each axis
+    latents : (N, 2), whose range is covered at even steps; None covers an N(0, I) prior
 
     Returns
     -------
-    (side * side, 2): the normal quantiles from 5 to 95 % (Kingma and Welling 2013, figure 4). The first latent rises to the right
-    and the second one upwards, so the first row has the highest second latent.
+    (side * side, 2): of the prior the normal quantiles from 5 to 95 % (Kingma and Welling 2013, figure 4). The first latent rises
+    to the right and the second one upwards, so the first row has the highest second latent.
     """
-    quantiles = ndtri(np.linspace(0.05, 0.95, side))
-    right, up = np.meshgrid(quantiles, quantiles[::-1])
+    if latents is None:
+        across = upwards = ndtri(np.linspace(0.05, 0.95, side))
+    else:
+        points = np.asarray(latents, dtype=np.float64)
+        across, upwards = np.linspace(points.min(axis=0), points.max(axis=0), side).T
+    right, up = np.meshgrid(across, upwards[::-1])
     return np.stack([right.ravel(), up.ravel()], axis=1).astype(np.float32)
+
+
+def class_ranges(latents: ArrayLike, names: Sequence[str], most: int = 10) -> list[list[str]]:
+    """Return the range of each class in each latent as a table.
+
+    Parameters
+    ----------
+    latents : (N, Z)
+    names : (N,) class of each frame
+    most : latents in the table, the first ones
+
+    Returns
+    -------
+    Rows of cells: headings, then one row a class by name, with its frames and the least and largest value in each latent.
+    """
+    points, labels = np.asarray(latents, dtype=np.float64)[:, :most], np.asarray(names, dtype=str)
+    rows = [["class", "frames", *(f"latent {k + 1}" for k in range(points.shape[1]))]]
+    for name in np.unique(labels):
+        mine = points[labels == name]
+        bounds = [f"{low:.3g} to {high:.3g}" for low, high in zip(mine.min(axis=0), mine.max(axis=0), strict=True)]
+        rows.append([str(name) or "unknown", str(len(mine)), *bounds])
+    return rows
 
 
 def traversals(latent: ArrayLike, values: ArrayLike = TRAVERSED) -> Floats:

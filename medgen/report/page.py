@@ -52,6 +52,9 @@ def write_report(runs: Sequence[RunResults], out: Path) -> Path:
         pictures |= {f"{figure.key}.{figure.suffix}": figure.picture for figure in run.extra_figures}
         for name, picture in pictures.items():
             write_bytes(out / "figures" / (name if len(names) == 1 else f"{number}-{name}"), picture)
+        for figure in (figure for figure in run.extra_figures if figure.table):
+            name = f"{figure.key}.csv" if len(names) == 1 else f"{number}-{figure.key}.csv"
+            write_csv(out / "figures" / name, pd.DataFrame(figure.table[1:], columns=[*figure.table[0]]))
     write_text(out / "report.html", page)
     return out / "report.html"
 

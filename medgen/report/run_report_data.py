@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,7 @@ class ExtraFigure:
     key : its file's name, unique within a run
     title, alt, caption : plain text
     picture : SVG or PNG
+    table : rows of cells below it, the first one of headings; () for none
     """
 
     key: str
@@ -65,6 +66,7 @@ class ExtraFigure:
     alt: str
     caption: str
     picture: bytes
+    table: Sequence[Sequence[str]] = ()
 
     @property
     def suffix(self) -> str:

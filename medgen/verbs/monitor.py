@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from medgen.data.scorable import scorable
 from medgen.engine.fit import Fit
 from medgen.engine.running_means import LogRow
 from medgen.files import write_bytes, write_csv
-from medgen.report.figures import image_grid
+from medgen.report.figures import image_grid, squares
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
 from medgen.types import Batch, OnProgress, no_progress
@@ -150,15 +149,7 @@ def _cut_half_a_line(path: Path) -> None:
 
 def _panel_of(blocks: list[NDArray[np.uint8]]) -> bytes:
     """Lay frames, reconstructions and samples out below each other, or, where they are many, as squares side by side."""
-    count = len(blocks[0])
-    if count <= ROW:
-        return image_grid([list(block) for block in blocks])
-    columns = math.isqrt(count - 1) + 1
-    rows: list[list[NDArray[np.uint8] | None]] = []
-    for start in range(0, count, columns):
-        parts = [[*block[start : start + columns], *[None] * columns][:columns] for block in blocks]
-        rows.append([frame for part in parts for frame in (*part, None)][:-1])
-    return image_grid(rows, side=blocks[0].shape[1])
+    return image_grid([list(block) for block in blocks]) if len(blocks[0]) <= ROW else squares(blocks)
 
 
 def _forget_the_computer(folder: Path) -> None:

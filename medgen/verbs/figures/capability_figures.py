@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Classifies, Codes, Conditional, Decodes, Embeds, Redraws, Styles
+from medgen.contract.capabilities import Classifies, Codes, Conditional, Decodes, Embeds, Reconstructs, Redraws, Styles
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import evenly_spaced
 from medgen.data.scorable import is_scored
 from medgen.engine.device import seed_all
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.metrics.control import step_response
-from medgen.report.figures import image_grid, stacked
-from medgen.report.latent import code_chart, control_chart, latent_scatter
+from medgen.report.figures import image_grid, squares, stacked
+from medgen.report.latent import class_ranges, code_chart, control_chart, latent_scatter
 from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.run import Run
 from medgen.runs.scores import ScoreTable
@@ -31,6 +32,7 @@ from medgen.verbs.figures.styles import style_figures
 EMBEDDED = 10_000  # test frames in a scatter
 N_CLASSES = 10  # classes that are drawn
 PER_CLASS = 8
+SMALL, BESIDE = 64, 100  # side in pixels up to which inputs and outputs are shown beside each other, and how many
 N_PANELS = 5  # of the training that are shown, spread over it
 
 
@@ -55,6 +57,8 @@ def extra_figures(run: Run, model: Backend, scored: ScoreTable) -> list[ExtraFig
         if isinstance(model, Decodes | Redraws):
             originals = scored.data.frames[scored.rows[score_rows]]
             figures += between(model.decode if isinstance(model, Decodes) else model.redraw, latents, originals)
+    if isinstance(model, Reconstructs) and scored.data.size <= SMALL and is_scored(scored.table).sum() >= BESIDE:
+        figures.append(_inputs_and_outputs(run, model, scored))
     if isinstance(model, Codes) and shown:
         figures.append(_code_use(run, model, scored))
     if isinstance(model, Classifies) and shown:
@@ -143,6 +147,21 @@ def _embed(run: Run, model: Embeds, scored: ScoreTable) -> tuple[NDArray[np.floa
     return np.concatenate([model.embed(batch).float().numpy() for batch in batches]), score_rows
 
 
+def _inputs_and_outputs(run: Run, model: Reconstructs, scored: ScoreTable) -> ExtraFigure:
+    known = np.flatnonzero(is_scored(scored.table))
+    rows = scored.rows[known[evenly_spaced(len(known), BESIDE)]]
+    batches = FixedBatches(scored.data, rows, run.settings.data)
+    outputs = np.concatenate([to_pixels(in_fixed_shape(model.reconstruct, batch)) for batch in batches])
+    inputs = np.broadcast_to(scored.data.frames[rows], outputs.shape)  # grey ones as three channels
+    return ExtraFigure(
+        "inputs-outputs",
+        "Inputs beside outputs",
+        f"{BESIDE} test frames on the left and what the backend makes of each on the right",
+        f"{BESIDE} test frames, evenly spread, as a square on the left; at the same places on the right their reconstructions.",
+        squares([inputs, outputs]),
+    )
+
+
 def _code_use(run: Run, model: Codes, scored: ScoreTable) -> ExtraFigure:
     batches, score_rows = _evenly(run, scored)
     counts = {level: np.zeros(size, dtype=np.int64) for level, size in model.codebooks.items()}
@@ -165,8 +184,9 @@ def _scatter(latents: NDArray[np.float32], findings: list[str]) -> ExtraFigure:
         "Latent space",
         "Scatter of the latents of the test frames by finding",
         "Where the backend puts the test frames in its latent space, by finding. Labels colour the points; they had no part in "
-        "the training.",
+        "the training. Below, the least and the largest value that a frame of each finding has in each latent.",
         latent_scatter(latents, findings),
+        class_ranges(latents, findings),
     )
 
 

@@ -26,13 +26,20 @@ Latents = NDArray[np.float32]
 def decoded(decode: Decode, latents: Latents) -> Iterator[ExtraFigure]:
     """Draw the plane of two latents, or how a frame changes along each of its latents that carry most."""
     if latents.shape[1] == 2:
-        drawn = to_pixels(decode(torch.from_numpy(latent_plane(SIDE))))
         yield ExtraFigure(
             "latent-plane",
             "The latent plane",
             "Frames decoded from a grid over the two latents",
             "Frames decoded from a grid over the two latents, from the 5 % to the 95 % quantile of the prior.",
-            image_grid([list(drawn[start : start + SIDE]) for start in range(0, SIDE**2, SIDE)], side=64),
+            _square(decode, latent_plane(SIDE)),
+        )
+        yield ExtraFigure(
+            "latent-plane-data",
+            "The latent plane over the range of the data",
+            "Frames decoded from a grid over the range of the latents of the test frames",
+            "Frames decoded from a grid over the two latents, from the least to the largest that a test frame has. Where no "
+            "frame lies, nothing has taught the decoder what to draw.",
+            _square(decode, latent_plane(SIDE, latents)),
         )
         return
     centre = np.median(latents, axis=0)
@@ -49,6 +56,11 @@ def decoded(decode: Decode, latents: Latents) -> Iterator[ExtraFigure]:
         "whose means vary most between frames come first.",
         image_grid([list(drawn[row : row + steps]) for row in range(0, len(drawn), steps)], side=64),
     )
+
+
+def _square(decode: Decode, plane: Latents) -> bytes:
+    drawn = to_pixels(decode(torch.from_numpy(plane)))
+    return image_grid([list(drawn[start : start + SIDE]) for start in range(0, SIDE**2, SIDE)], side=64)
 
 
 def between(decode: Decode, latents: Latents, originals: NDArray[np.uint8]) -> Iterator[ExtraFigure]:
