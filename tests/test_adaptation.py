@@ -27,8 +27,8 @@ def data(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     def rows(split: str = "") -> np.ndarray:
         return {"": np.arange(8), "train": np.arange(6), "test": np.array([6, 7])}[split]
 
-    def batches(data: object, chosen: np.ndarray, settings: object, size: int = 64) -> list[Batch]:
-        parts = [torch.from_numpy(chosen[start : start + size]) for start in range(0, len(chosen), size)]
+    def batches(data: object, chosen: np.ndarray, settings: object, *, batch_size: int = 64) -> list[Batch]:
+        parts = [torch.from_numpy(chosen[start : start + batch_size]) for start in range(0, len(chosen), batch_size)]
         return [Batch(frames[part], torch.ones(len(part), 1, 32, 32, dtype=torch.bool), part) for part in parts]
 
     monkeypatch.setattr(adaptation, "FixedBatches", batches)

@@ -43,7 +43,7 @@ def upper_bound(run: Run, model: Model, data: Prepared, epochs: int) -> nn.Modul
     net.train()
     for _ in range(epochs):
         order = rng.permutation(rows)
-        for batch in FixedBatches(data, order, run.settings.data, size):
+        for batch in FixedBatches(data, order, run.settings.data, batch_size=size):
             optimizer.zero_grad()
             task_loss(net(signed(batch.image)), findings(data, batch.index.numpy(), model.classes)).backward()
             optimizer.step()
