@@ -75,7 +75,7 @@ def _named(run: Run, model: Classifies, domain: str, data: Prepared, rows: NDArr
 def confusion(truth: Sequence[str] | NDArray, predicted: Sequence[str] | NDArray, classes: Sequence[str]) -> NDArray[np.int64]:
     """Return how many frames of each true class (rows) are given each name (columns), (K, K)."""
     table = pd.crosstab(np.asarray(truth), np.asarray(predicted))
-    return table.reindex(index=classes, columns=classes, fill_value=0).to_numpy(dtype=np.int64)
+    return table.reindex(index=[*classes], columns=[*classes], fill_value=0).to_numpy(dtype=np.int64)
 
 
 def confusion_chart(domains: Sequence[Named], classes: Sequence[str]) -> bytes:
