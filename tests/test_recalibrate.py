@@ -14,9 +14,11 @@ from PIL import Image
 from untrained import SMALL, make_frames, make_run
 
 from medgen import api
-from medgen.data.prepared import PrepareSettings
+from medgen.data.prepared import PrepareSettings, read_table
 from medgen.engine.checkpoint import load
 from medgen.errors import DataError, MedgenError, RunError
+from medgen.files import write_csv
+from medgen.runs.group_scores import GROUP, grouped_scores
 from medgen.runs.run import Run, open_run
 from medgen.verbs.score import Split
 
@@ -136,6 +138,24 @@ def test_groups_count_once_each(place: dict[str, Path], tmp_path: Path) -> None:
     highest = np.sort(scores(run.folder, data, tmp_path / "scores", split="val")["score"])[::-1]
     assert run.threshold()["value"] == highest[1]  # (1 + 1 / 2) / (15 + 1) is below 0.1, and (1 + 2 / 2) / (15 + 1) above
     assert (run.threshold()["normals"], run.threshold()["groups"]) == (30, 15)
+
+
+def test_groups_are_decided_by_the_frames_that_the_threshold_is_of(place: dict[str, Path], tmp_path: Path) -> None:
+    api.prepare(place["new"], tmp_path / "data", PrepareSettings(size=32, assume="normal", all_test=True), 1)
+    groups = {f"{k:02}.png": f"patient {k // 2}" for k in range(24)}
+    api.prepare(place["there"], tmp_path / "there", PrepareSettings(size=32, assume="normal", all_test=True), 1)
+    index = read_table(tmp_path / "there" / "index.csv")
+    write_csv(tmp_path / "there" / "index.csv", index.assign(group=[groups[path] for path in index["path"]]))
+    run = api.recalibrate(place["vae"], tmp_path / "there", tmp_path / "local", split="test", false_alarm_rate=0.25)
+    scored = api.score(run.folder, tmp_path / "data", tmp_path / "scores", pictures=False)
+    pairs = [f"video {k // 2}" for k in range(6)]
+    found = grouped_scores(
+        run, scored, lambda data, rows: {GROUP: pairs[: len(rows)]}, lambda data, rows: pytest.fail("not asked")
+    )
+    table = pd.read_csv(run.folder / "normals.csv")
+    highest = np.sort(table.groupby("group")["score_after"].max())
+    decided = found[GROUP]["ways"][0]["decisions"]
+    assert decided["groups"] == 12 and decided["value"] == highest[9]  # ceil(13 x 0.75) = 10th of 12
 
 
 def test_fewer_than_twenty_frames_are_refused(place: dict[str, Path], tmp_path: Path) -> None:

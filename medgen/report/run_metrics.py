@@ -80,11 +80,11 @@ class Uniformity(TypedDict):
 class Threshold(TypedDict, total=False):
     """The threshold of a run and what its promise rests on; {} where there is none."""
 
-    value: float | None
-    false_alarm_rate: float
-    normals: int  # normal validation frames that it comes from
+    value: float | None  # None where there are too few frames for the rate
+    false_alarm_rate: float  # of normal frames, at the threshold
+    normals: int  # normal frames that it comes from
     groups: int  # that those frames come from
-    pixel_level: float  # at which maps are cut
+    pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below, at which maps are cut
     method: str  # "cv+" or "jackknife+", where the frames were fitted to; absent where they were not (split)
     folds: int  # of them, each of which was left out of a fit
     by_group: bool  # each group counts once

@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.contract.backend import Backend
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, read_table
 from medgen.data.scorable import is_scored, scorable
 from medgen.engine.device import Device
 from medgen.report.localisation.group_scores import GroupedFrames, score_groups
 from medgen.report.localisation.local_metrics import GroupedScores
-from medgen.runs.run import Run
+from medgen.runs.run import NORMALS, Run
 from medgen.runs.scores import ScoreTable, score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
 
 GROUP, FILE = "group (patient, video, near-duplicates)", "video or volume"
 OTHER_DATA = "the frames are not of the data set of the training, whose validation frames would give it"
 FITTED = "the validation frames of this run were fitted to as well, so that there are none to decide for groups by"
+NOT_NAMED = "the frames that the run was recalibrated on have no groups of this kind"
 SHARED = "test and validation share groups of this kind, so that one says nothing of the other"
 
 Kinds = Callable[[Prepared, NDArray[np.int64]], Mapping[str, Sequence[str]]]
@@ -51,8 +52,8 @@ def grouped_scores(
     kinds : names of kinds -> the group of each of some rows, "" for none; those of which a name comes twice say nothing new
     out_of_validation : scores validation frames; asked only where there are groups of several frames
     """
-    data, fitted = scored.data, run.settings.scoring.leaves_out
-    own = scored.data.digest == run.origin.data_digest and not fitted
+    data, fitted, elsewhere = scored.data, run.settings.scoring.leaves_out, bool(run.recalibrated_on)
+    own = scored.data.digest == run.origin.data_digest and not (fitted or elsewhere)
     kept = is_scored(scored.table)
     scores, labels = (scored.table[name].to_numpy()[kept] for name in ("score", "label"))
     found: dict[str, GroupedScores] = {}
@@ -69,16 +70,26 @@ def grouped_scores(
         if own and normals is None:
             normals = _normals(run, data, out_of_validation)
         reason, calibration = "" if own else FITTED if fitted else OTHER_DATA, None
+        if elsewhere:
+            reason, calibration = ("", _recalibrated_on(run)) if name == GROUP else (NOT_NAMED, None)
         if normals is not None:
             table, chosen = normals
             of_normals = np.array(kinds(data, table.rows)[name], dtype=str)[chosen]
             within = of_normals != ""
-            reason = SHARED if set(of_normals[within]) & set(groups[inside]) else ""
             normal_scores = table.table["score"].to_numpy(dtype=float)[chosen]
             calibration = GroupedFrames(normal_scores[within], of_normals[within])
+        if calibration is not None and set(calibration.groups) & set(groups[inside]):
+            reason = SHARED
         test = GroupedFrames(scores[inside].astype(float), groups[inside])
         found[name] = score_groups(test, labels[inside].astype(str), calibration, rate, reason)
     return found
+
+
+def _recalibrated_on(run: Run) -> GroupedFrames:
+    """Return the frames of the other place, each scored by what the others made of the run: those that its threshold is of."""
+    table = read_table(run.folder / NORMALS, ["score_after"])
+    names = [str(group) or f"frame {number}" for number, group in enumerate(table["group"])]
+    return GroupedFrames(table["score_after"].to_numpy(dtype=float), np.array(names, dtype=str))
 
 
 def _normals(

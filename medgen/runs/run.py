@@ -19,7 +19,7 @@ from functools import lru_cache
 from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -50,24 +50,17 @@ RUN = "run.toml"  # written first, and again when the training has ended
 COMMON_MASK = "common.png"  # white where frames are shown
 NORMAL_REFERENCE = "contrast.safetensors"
 CALIBRATION = "calibration.json"
+NORMALS = "normals.csv"  # of a recalibrated run: the frames of the other place, their groups and scores
 
 
-class Calibration(TypedDict, total=False):
-    """What is known of the normal validation frames of a run: ``calibration.json``."""
+class Calibration(Threshold, total=False):
+    """What is known of the normal frames that a run is calibrated by, and the threshold: ``calibration.json``."""
 
     made_by: str  # version of the code that computed it
     weights: str  # digest of the weights that it belongs to
-    scores: list[float]  # of normal validation frames, in rising order
+    scores: list[float]  # of the frames, in rising order
     shares: list[float]  # what each of them counts for, where groups count and not frames; absent where each counts for one
-    normals: int  # how many frames the threshold rests on
-    groups: int  # and of how many groups they are
-    false_alarm_rate: float  # of normal frames, at the threshold
-    value: float | None  # the threshold; None where there are too few frames for the rate
     reason: str  # why there is no threshold, or ""
-    pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below
-    method: str  # "cv+" or "jackknife+", where they are all that were fitted to; absent where they were not
-    folds: int  # each of which was left out of a fit
-    by_group: bool  # each group counts once
     components: dict[str, list[float]]  # of a fused score: each score component of half of the normal frames
 
 

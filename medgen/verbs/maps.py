@@ -199,16 +199,14 @@ def _normal_level(
     run: Run, share: float | None, smooth: float, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress
 ) -> tuple[float, str]:
     """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
-    known = run.threshold().get("pixel_level")
-    if run.settings.scoring.leaves_out and known is not None and share in (None, PIXELS_BELOW):
+    known, fitted = run.threshold().get("pixel_level"), run.settings.scoring.leaves_out
+    if fitted and known is not None and share in (None, PIXELS_BELOW):
         return known, f"{PIXELS_BELOW:g} % of the pixels of normal frames lie below, each drawn without its fold"
     try:
-        if run.settings.scoring.leaves_out:
-            raise DataError(f"'{run.folder}' was fitted to its own, and knows the level of {PIXELS_BELOW:g}% alone")
         data = open_trained_on(run)
         rows = scorable(data, data.rows("val"), run.settings.data.overlay)
-        if not len(rows):
-            raise DataError(f"'{data.folder}' has no validation frames")
+        if fitted or not len(rows):
+            raise DataError(f"'{data.folder}' has no validation frames" + (" that were not fitted to" if fitted else ""))
         folder = scores_folder(run, data, "val", out)
         scored = score_rows(run, data, rows, folder, device=device, runtime=runtime, on_progress=on_progress)
     except MedgenError as error:

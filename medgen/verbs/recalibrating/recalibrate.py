@@ -23,7 +23,7 @@ from medgen.runs.calibrate import PIXELS_BELOW, decide
 from medgen.runs.left_out import Movable, fuse_left_out, score_left_out
 from medgen.runs.made_of import made_of
 from medgen.runs.normal_frames import score_normals
-from medgen.runs.run import CALIBRATION, COMMON_MASK, RUN, Calibration, Run, open_run, write_normal_reference
+from medgen.runs.run import CALIBRATION, COMMON_MASK, NORMALS, RUN, Calibration, Run, open_run, write_normal_reference
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.recalibrating.normals import Normals, check_rate, open_normals
@@ -93,7 +93,7 @@ def recalibrate(
         table = frames.data.index.iloc[frames.rows][["path", "group"]].assign(score_before=before, score_after=after)
         limit = run.threshold().get("value")
         decisions = {"abnormal_before": None if limit is None else before > limit, "abnormal_after": flagged}
-        write_csv(out / "normals.csv", table.assign(**decisions))
+        write_csv(out / NORMALS, table.assign(**decisions))
         metrics: RecalibrationMetrics = {
             "run": run.name,
             "weights": run.weights_digest(),
