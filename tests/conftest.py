@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from io import BytesIO
@@ -17,6 +18,8 @@ import torch
 from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
 
+sys.dont_write_bytecode = False  # what is compiled is kept, for the next call and for each Python that a test starts,
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile all of medgen again: half of its start
 torch.set_num_threads(1)  # tiny models are faster so, and busy machines are not slowed to a crawl by waiting threads
 EXAMPLES = 200  # damaged files that the suite gives to each reader of files: half a minute for all of them (test_fuzzed.py)
 settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
