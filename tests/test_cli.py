@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 import torch
 from commands import fail, medgen, succeed
+from medgen_cli.main import main
 from PIL import Image as Picture
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -134,22 +136,29 @@ def test_a_finished_run_is_lengthened_by_resume(study: Path, tmp_path: Path) -> 
     assert list(pd.read_csv(tmp_path / "run" / "log.csv")["epoch"]) == [1, 2, 3]
 
 
+def train_in_a_terminal(words: list[str], errors: Path) -> None:
+    """Run the command, in a process of its own, with the answers to signals of a Python that a terminal has started."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)  # threads of the parent are not there
+    with errors.open("w", encoding="utf-8") as sys.stderr:
+        main(words)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_keep_everything_and_say_how_to_go_on(study: Path, tmp_path: Path, number: int) -> None:
-    code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
-        f"import torch; torch.set_num_threads({torch.get_num_threads()}); from medgen_cli.main import main; main()"
-    )
-    run = [sys.executable, "-c", code, "train", "endovae", str(study / "data"), "--out", str(tmp_path / "run"), "--epochs", "500"]
-    process = subprocess.Popen([*run, *TRAIN], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
+    run = ["train", "endovae", str(study / "data"), "--out", str(tmp_path / "run"), "--epochs", "500", *TRAIN]
+    process = get_context("fork").Process(target=train_in_a_terminal, args=(run, tmp_path / "errors"))  # which costs no import
+    process.start()
     try:
-        while process.poll() is None and not (tmp_path / "run" / "log.csv").exists():  # however long that takes
+        while process.is_alive() and not (tmp_path / "run" / "log.csv").exists():  # however long that takes
             time.sleep(0.1)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=600)
+        os.kill(process.pid, number)
+        process.join(600)
     finally:
         process.kill()
-    assert process.returncode == 0 and "--resume" in errors and (tmp_path / "run" / "last.safetensors").is_file(), errors
+    errors = (tmp_path / "errors").read_text(encoding="utf-8")
+    assert process.exitcode == 0 and "--resume" in errors and (tmp_path / "run" / "last.safetensors").is_file(), errors
 
 
 def test_inspect_prints_and_writes_its_tables(study: Path) -> None:

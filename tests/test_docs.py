@@ -3,7 +3,7 @@
 Each line of a ```sh block is a command. One of medgen is run; `QUICK` is all that is added to it. One of another program is
 checked by what `OTHERS` says of that program; a program that is not named there is an error. The README's commands come first,
 then those of each page, all in one folder with small synthetic data sets; what a page repeats of the README is not run twice.
-Figures are left blank there: other tests draw them.
+Figures are left blank there, and comparisons have no PDF: other tests draw them.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def world(here: Path, blank_charts: None) -> Path:
+def world(here: Path, blank_charts: None, no_comparison_pdf: None) -> Path:
     """The folder in which the commands of the README were run, with all that the pages' examples name besides."""
     make_phantom(Path("FRAMES"), PhantomSettings(**PHANTOM))
     manifest = pd.read_csv("FRAMES/manifest.csv")

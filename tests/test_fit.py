@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from kills import run_in_child
 from tiny import SIZE, Batches, after, batch, make_fit, quick_vae
 from torch import nn
 
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.engine import checkpoint
+from medgen.engine import fit as module
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import STATE, WEIGHTS, Fit, LogRow
 from medgen.engine.train_settings import TrainSettings
@@ -48,22 +50,15 @@ def test_a_stopped_and_resumed_run_ends_at_the_same_bits(tmp_path: Path, stops: 
     assert same(checkpoint.load(tmp_path / "whole" / WEIGHTS)[0], checkpoint.load(tmp_path / "parts" / WEIGHTS)[0])
 
 
-KILLED = """
-import sys; sys.path.insert(0, {tests!r})
-import torch; torch.set_num_threads(1)  # the bits depend on how sums are divided
-import os, signal, threading
-from pathlib import Path
-import medgen.engine.fit as module
-from tiny import make_fit
-module.SAVE_SECONDS = 0.0
-third = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL))  # by its own hand: another process may come too late
-make_fit(Path({folder!r}), epochs=200).run(lambda row: third.start() if row["epoch"] == 3 else None)
-"""
+def killed(folder: Path) -> None:
+    """Train until a moment after the third epoch, and die by the own hand: another process may come too late."""
+    module.SAVE_SECONDS = 0.0
+    third = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL))
+    make_fit(folder, epochs=200).run(lambda row: third.start() if row["epoch"] == 3 else None)
 
 
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
-    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "killed"))
-    assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
+    assert run_in_child(killed, tmp_path / "killed") == -signal.SIGKILL
     resumed = make_fit(tmp_path / "killed", epochs=200)
     resumed.resume()
     at = resumed.position.epoch
