@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import DEVICE, SIZE, batch, class_settings, pick, tiny, training_batch
+from tiny import SIZE, batch, narrow, pick, tiny, training_batch
 
 from medgen import registry
 from medgen.contract.capabilities import CAPABILITIES, Classifies, Diagnoses, Embeds, Reconstructs, Samples, Translates
@@ -30,7 +30,7 @@ def test_every_weight_has_exactly_one_player(name: str) -> None:
 @every
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_losses_are_finite_scalars_of_known_players(name: str, progress: float) -> None:
-    model = tiny(name)
+    model = narrow(name)
     for player, losses in model.turns(training_batch(), progress):
         assert player in model.players and losses
         assert all(value.shape == () and math.isfinite(value.item()) for value in losses.values())
@@ -38,7 +38,7 @@ def test_losses_are_finite_scalars_of_known_players(name: str, progress: float) 
 
 @every
 def test_a_turn_gives_every_weight_of_its_player_a_gradient(name: str) -> None:
-    model = tiny(name)
+    model = narrow(name)
     for player, losses in model.turns(training_batch(), 0.5):
         weights = model.players[player].parameters()
         gradients = torch.autograd.grad(torch.stack(list(losses.values())).sum(), weights, allow_unused=True)
@@ -47,7 +47,7 @@ def test_a_turn_gives_every_weight_of_its_player_a_gradient(name: str) -> None:
 
 @every
 def test_scores_have_the_stated_shapes_and_are_zero_outside_valid(name: str) -> None:
-    model, frames = tiny(name).eval(), batch()
+    model, frames = narrow(name).eval(), batch()
     with torch.inference_mode():
         scores = model.score(frames)
     assert scores.score.shape == (4,) and all(part.shape == (4,) for part in scores.components.values())
@@ -56,7 +56,7 @@ def test_scores_have_the_stated_shapes_and_are_zero_outside_valid(name: str) -> 
 
 @every
 def test_a_frame_scores_the_same_alone_and_in_a_batch(name: str) -> None:
-    model, frames = tiny(name).eval(), batch()
+    model, frames = narrow(name).eval(), batch()
     with torch.inference_mode():
         together = model.score(frames)
         alone = [model.score(pick(frames, k)) for k in range(4)]
@@ -65,10 +65,9 @@ def test_a_frame_scores_the_same_alone_and_in_a_batch(name: str) -> None:
 
 @every
 def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -> None:
-    model, frames = tiny(name).eval(), batch()
+    model, frames = narrow(name).eval(), batch()
     checkpoint.save(tmp_path / "w.safetensors", model.state_dict(), {})
-    torch.manual_seed(1)
-    other = registry.create(name, class_settings(name), SIZE, 3).to(DEVICE).eval()
+    other = narrow(name, seed=1).eval()
     checkpoint.load_weights(other, tmp_path / "w.safetensors")
     with torch.inference_mode():
         assert torch.equal(model.score(frames).score, other.score(frames).score)
@@ -77,7 +76,7 @@ def test_saved_and_loaded_weights_give_equal_scores(name: str, tmp_path: Path) -
 @every
 def test_the_same_seed_gives_the_same_losses(name: str) -> None:
     def losses() -> list[float]:
-        model = tiny(name)
+        model = narrow(name)
         return [value.item() for _, turn in model.turns(training_batch(), 0.5) for value in turn.values()]
 
     assert losses() == losses()
@@ -91,7 +90,7 @@ def test_the_docstring_cites_its_source_and_says_what_the_score_is(name: str) ->
 
 @every
 def test_capabilities_do_what_they_say(name: str) -> None:
-    model, frames = tiny(name).eval(), batch()
+    model, frames = narrow(name).eval(), batch()
     with torch.inference_mode():
         if isinstance(model, Reconstructs):
             drawn = model.reconstruct(frames)
