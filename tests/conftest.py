@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
+from PIL import Image
+
+from medgen.engine.device import Device
+from medgen.nn.features.extractors import EFFICIENTNET, Extractor
+from medgen.verbs import distance
 
 sys.dont_write_bytecode = False  # what is compiled is kept, for the next call and for each Python that a test starts,
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile all of medgen again: half of its start
@@ -56,9 +62,16 @@ def real_data() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let reports measure a few samples only, and keep features of real frames out of the user's cache."""
+    """Let reports measure a few samples only, with a net that is loaded once, and keep features out of the user's cache."""
+    load = distance._load_extractor
+    load_once = cache(load)
+
+    def loaded(name: str, device: Device) -> Extractor:
+        return load_once(name, device) if name == EFFICIENTNET else load(name, device)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("medgen.verbs.results.N_MEASURED", 8)
+        patch.setattr("medgen.verbs.distance._load_extractor", loaded)
         patch.setenv("MEDGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield
 
@@ -68,7 +81,9 @@ def blank_charts() -> Iterator[None]:
     """Let charts be empty pictures where a test asks for something else of a page: they take half the time of a report."""
 
     def blank(figure: Figure, file: Any, **options: Any) -> None:
-        if isinstance(file, BytesIO):
+        if options.get("format") == "png":
+            Image.new("RGB", (1, 1)).save(file, "png")
+        elif isinstance(file, BytesIO):
             file.write(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
 
     with pytest.MonkeyPatch.context() as patch:

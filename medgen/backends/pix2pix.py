@@ -2,9 +2,9 @@
 
 Source: Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", https://arxiv.org/abs/1611.07004;
 discriminators at several scales, matching of their features and a generator from coarse to fine by option: Wang et al. 2018,
-"High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", https://arxiv.org/abs/1711.11585. Anomaly
-score: how far a frame is from what the generator restores of it when its colours, its detail or, pattern by pattern, half of its
-cells are taken away; of a set of pairs, how far the second frame is from what the generator draws from the first.
+"High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", https://arxiv.org/abs/1711.11585.
+Anomaly score: how far a frame is from what the generator restores of it when its colours, its detail or, pattern by pattern,
+half of its cells are taken away; of a set of pairs, how far the second frame is from what the generator draws from the first.
 
 Shape letters beside those of `Batch`: N patterns. Inside the nets frames are in [-1, 1].
 The paper keeps dropout when it translates, as its noise; a score has to be the same twice, so here it ends with training. Batch
