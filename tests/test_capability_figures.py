@@ -154,6 +154,32 @@ def test_samples_stand_in_as_many_columns_as_were_asked_for(conditional: Path, t
         assert drawn.size == (4 * (16 + 4) + 4, 2 * (16 + 4) + 4)
 
 
+def test_frames_and_made_ones_stand_above_their_reconstructions_in_one_picture(
+    conditional: Path, folders: Path, tmp_path: Path
+) -> None:
+    run, frames = conditional / "run", Path(f"folder:{folders}")
+    assert api.reconstruct(run, frames, tmp_path / "rows.png", n=3, label="red") == 3
+    rows = np.asarray(Image.open(tmp_path / "rows.png"))
+    assert rows.shape[:2] == (4 * 132 + 4, 3 * 132 + 4)
+    tiles = [rows[4 + 132 * row : 132 * (row + 1) : 8, 4:132:8, :3] for row in range(4)]
+    api.sample(run, tmp_path / "made.png", 3, columns=3, label="red")
+    first_real = open_trained_on(open_run(run)).rows("test")[0]
+    np.testing.assert_array_equal(tiles[0], open_trained_on(open_run(run)).frames[[first_real]][0])
+    np.testing.assert_array_equal(tiles[2], np.asarray(Image.open(tmp_path / "made.png"))[4:20, 4:20, :3])
+    assert (tiles[0] != tiles[1]).any() and (tiles[2] != tiles[3]).any()
+
+
+def test_another_run_may_make_the_other_frames(conditional: Path, folders: Path, tmp_path: Path) -> None:
+    maker = trained(folders, tmp_path, "vae")
+    pictures = []
+    for name, by in (("own", None), ("other", maker)):
+        api.reconstruct(conditional / "run", Path(f"folder:{folders}"), tmp_path / f"{name}.png", n=2, made_by=by)
+        pictures.append(np.asarray(Image.open(tmp_path / f"{name}.png")))
+    half = 2 * 132 + 4
+    np.testing.assert_array_equal(pictures[0][:half], pictures[1][:half])
+    assert (pictures[0][half:] != pictures[1][half:]).any()
+
+
 def test_samples_in_a_folder_have_no_columns(conditional: Path, tmp_path: Path) -> None:
     with pytest.raises(MedgenError, match="columns are those of a picture"):
         api.sample(conditional / "run", tmp_path / "drawn", 5, columns=4)

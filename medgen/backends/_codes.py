@@ -156,13 +156,19 @@ class CodeModel(Backend):
                 f"got label {label}, but this model knows {len(self.classes)} classes; train with prior.conditional"
             )
         draws = math.ceil(n / self.config.rejection)
-        drawn = self._in_parts(draws, lambda count: self.decode_codes(self._draw_codes(count, label)))
+        drawn = self.draw_all(draws, label)
         if draws == n:
             return drawn
-        changes = [
-            (self.autoencode(part)[0].float().clamp(0, 1) - part).square().flatten(1).mean(1) for part in drawn.split(AT_ONCE)
-        ]
+        changes = [self.changes(part) for part in drawn.split(AT_ONCE)]
         return drawn[torch.cat(changes).topk(n, largest=False).indices.sort().values]  # in the order they came
+
+    def draw_all(self, n: int, label: int | None = None) -> Tensor:
+        """Return (n, C, S, S) in [0, 1] as `sample` does, none of them left out."""
+        return self._in_parts(n, lambda count: self.decode_codes(self._draw_codes(count, label)))
+
+    def changes(self, image: Tensor) -> Tensor:
+        """Return how much images (B, C, S, S) change when they are encoded and decoded again: mean squared difference, (B,)."""
+        return (self.autoencode(image)[0].float().clamp(0, 1) - image).square().flatten(1).mean(1)
 
     def sample_uniform(self, n: int) -> Tensor:
         """Return (n, C, S, S) in [0, 1] of codes that are all equally likely: what a prior has to beat."""

@@ -14,17 +14,19 @@ from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Conditional, Reconstructs, Samples
 from medgen.data.dataset import FixedBatches
+from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.engine.device import Device, find_device, seed_all
+from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import score_batches
-from medgen.errors import ConfigError
+from medgen.errors import ConfigError, DataError
 from medgen.outputs.folder import check_folder, output_folder
 from medgen.outputs.own_files import check_picture, own_files, write_picture
 from medgen.report.figures import image_grid
 from medgen.runs.made_of import made_of
-from medgen.runs.run import open_run
+from medgen.runs.run import Run, open_run
 from medgen.runs.scores import find_class, picture_name
 from medgen.runs.to_image import png, to_pixels
-from medgen.types import OnProgress, no_progress
+from medgen.types import Batch, OnProgress, no_progress
 from medgen.verbs.score import Split, drawn_rows, open_input
 
 
@@ -35,25 +37,30 @@ def reconstruct(
     *,
     split: Split | None = None,
     label: str = "",
+    n: int = 8,
+    made_by: Path | None = None,
     device: Device = "auto",
     on_progress: OnProgress = no_progress,
 ) -> int:
-    """Write the reconstruction of each frame as PNG, under the frame's own name; return how many.
+    """Write the reconstruction of each frame as PNG, under the frame's own name, or one picture of some; return how many.
 
+    The picture has a row of frames and one of their reconstructions, then a row of frames that a model made and one of theirs.
     Frames that show too little to be scored are left out.
 
     Parameters
     ----------
     run_folder : a trained run
     input_path : a prepared data set or an archive (its test split, or `split`) or raw frames (all of them)
-    out : folder for the pictures, each of the size of the training frames
+    out : folder for the pictures, each of the size of the training frames; one that ends in .png is the one picture
     split : of a data set: "train", "val", "test" or "all"
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
+    n : frames in a row of the picture, evenly spread over the input
+    made_by : run that makes the frames of the picture, of the same size; None is `run_folder` itself, where it draws any
     device : "auto" takes a GPU where there is one
 
     Raises
     ------
-    BackendError : if the backend does not reconstruct, or does not know the class.
+    BackendError : if the backend does not reconstruct, or does not know the class, or `made_by` makes no frames.
     RunError, DataError : if the run is not trained, or the frames do not fit it.
 
     Examples
@@ -64,6 +71,15 @@ def reconstruct(
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, Reconstructs)
+    if out.suffix.lower() == ".png":
+        maker = None if made_by is None else open_run(made_by)
+        of = made_of(out.parent, [run, *([maker] if maker else [])], input_path, split, label=label)
+        check_picture(out, of)
+        data, rows = open_input(run, input_path, out.parent, split, on_progress)
+        rows = drawn_rows(run, data, rows, on_progress)
+        picture = _reconstructed(run, model, data, rows[evenly_spaced(len(rows), n)], label, maker, device)
+        write_picture(out, picture, of)
+        return min(n, len(rows))
     with output_folder(out, "reconstruct", of=made_of(out, [run], input_path, split, label=label)):
         data, rows = open_input(run, input_path, out, split, on_progress)
         rows = drawn_rows(run, data, rows, on_progress)
@@ -74,6 +90,34 @@ def reconstruct(
                 for row, pixels in zip(scored.batch.index.tolist(), to_pixels(scored.reconstruction), strict=True):
                     write(picture_name(data.index["path"].iloc[row]), png(pixels))
         return len(rows)
+
+
+def _reconstructed(
+    run: Run, model: Backend, data: Prepared, rows: NDArray[np.int64], label: str, maker: Run | None, device: Device
+) -> bytes:
+    """Return a picture of frames, their reconstructions, frames that a model made, and theirs, a row each."""
+    where, known = find_device(device), find_class(model, label)
+    model.to(where).eval()
+    able = registry.require(model, Reconstructs)
+    batches = [*FixedBatches(data, rows, run.settings.data, class_index=known)]
+    source = model if maker is None else maker.trained_model()
+    if maker is not None:
+        registry.require(source, Samples)
+    if isinstance(source, Samples):
+        made = torch.from_numpy(draw_samples(source, len(rows), run.settings.train.seed, device, label if maker is None else ""))
+        image = made.movedim(-1, 1).float() / 255  # (n, 3, S, S)
+        if image.shape[2] != data.size:
+            raise DataError(f"'{maker.folder if maker else ''}' makes frames of {image.shape[2]} pixels, the run has {data.size}")
+        first = batches[0]
+        whole = torch.ones(len(rows), 1, data.size, data.size, dtype=torch.bool)
+        finding = None if first.finding is None else torch.full((len(rows),), -1 if known is None else known)
+        batches.append(Batch(image[:, : data.channels], whole, torch.arange(len(rows)), finding=finding))
+    shown: list[list[NDArray[np.uint8] | None]] = []
+    with torch.inference_mode():
+        for batch in batches:
+            drawn = in_fixed_shape(able.reconstruct, batch.to(where))
+            shown += [list(to_pixels(batch.image)), list(to_pixels(drawn))]
+    return image_grid(shown)
 
 
 def draw_samples(model: Backend, n: int, seed: int, device: Device = "auto", label: str = "") -> NDArray[np.uint8]:
