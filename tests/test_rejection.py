@@ -14,7 +14,7 @@ def test_the_least_bad_share_is_kept_in_the_order_of_drawing() -> None:
 
 
 def test_a_good_order_brings_the_kept_frames_nearer_than_as_many_at_random() -> None:
-    """One feature; the bad half lies 2 further, which comes first: the distance of equally spread features is that of the means."""
+    """The bad half, which comes first, lies 2 further; the distance of equally spread features is that of the means."""
     spread = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None] * torch.tensor([[1.0, -1.0]])
     real = Moments()
     real.add(spread)

@@ -3,7 +3,7 @@
 python tests/benchmarks/rejection.py RUN [N [CRITIC]]
 
 RUN: of a backend of codes (`vqvae`, `vqvae2`). N (2,000) frames are drawn, seed 0. The best are those that change least when they
-are encoded and decoded again, and, where CRITIC is given, those that its critic takes for real: a run of a GAN on the same frames.
+are encoded and decoded again, and, where CRITIC is given, those that it takes for real: the run of a GAN on the same frames.
 Prints as JSON, by order and share kept, the Fréchet distance from the normal training frames by efficientnet-lite0, of the kept
 frames and of as many drawn at random: of fewer frames the distance is larger, so that only the two compare.
 """
