@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medgen.errors import MedgenError
-from medgen.metrics.fusion import FEWEST, fuse, neg_log10_p
+from medgen.metrics.fusion import FEWEST, fuse, neg_log10_p, neg_log10_p_to_either_side
 
 DRAW = np.random.default_rng(0)
 NORMAL = DRAW.exponential(size=50_000)
@@ -56,3 +56,28 @@ def test_too_few_normal_frames_are_refused() -> None:
 def test_a_part_without_a_number_is_refused() -> None:
     with pytest.raises(MedgenError, match="NaN or infinite"):
         neg_log10_p(np.arange(20.0), [np.nan])
+
+
+# to either side
+
+
+def test_to_either_side_a_normal_score_has_twice_the_smaller_tail() -> None:
+    reference, values = DRAW.normal(size=50_001), np.array([-0.6, -0.2, 0.0, 0.3, 0.5])
+    expected = -np.log10([min(1, 2 * min((reference >= value).mean(), (reference <= value).mean())) for value in values])
+    np.testing.assert_allclose(neg_log10_p_to_either_side(reference, values), expected, atol=0.08)  # tails are exponential
+
+
+def test_below_every_normal_score_is_as_unusual_as_the_same_way_above() -> None:
+    reference = np.arange(-20.0, 21.0)
+    low, high = neg_log10_p_to_either_side(reference, [-60, 60])
+    assert low == pytest.approx(high) and low > 1 and neg_log10_p(reference, [-60])[0] == 0
+
+
+def test_the_median_is_usual_to_either_side() -> None:
+    assert neg_log10_p_to_either_side(np.arange(41.0), [20]).tolist() == [0]
+
+
+def test_only_the_named_parts_of_a_fusion_are_unusual_where_they_are_low() -> None:
+    reference, low = np.arange(41.0), {"a": [-50.0], "b": [-50.0]}
+    expected = neg_log10_p_to_either_side(reference, [-50.0]) / 2  # the other part has 0
+    np.testing.assert_allclose(fuse({"a": reference, "b": reference}, low, {"b"}), expected)

@@ -37,7 +37,7 @@ LEFT_OUT = [
     "model.features.side=32",
     'model.statistics=["mean"]',
 ]
-FUSED = ["scoring.flips=true", 'scoring.fuse=["*"]']  # a score that is made of the components alone
+FUSED = ["scoring.flips=true", 'scoring.fuse=["*"]', 'scoring.two_sided=["kl"]']  # a score that is made of the components alone
 SETTINGS = ["train.epochs=2", "train.panel_epochs=0", "data.batch_size=4", "false_alarm_rate=0.2"]
 
 

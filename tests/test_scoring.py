@@ -14,11 +14,12 @@ from commands import SMALL_VAE, fail, succeed
 from sources import folder
 from tiny import batch, tiny
 
+from medgen import api
 from medgen.engine.score import Scorer
 from medgen.engine.score_components import ScoringSettings
-from medgen.errors import BackendError
+from medgen.errors import BackendError, ConfigError
 from medgen.metrics.calibration import threshold
-from medgen.metrics.fusion import fuse
+from medgen.metrics.fusion import fuse, neg_log10_p, neg_log10_p_to_either_side
 
 
 def test_a_frame_and_its_mirror_image_score_the_same_with_flips() -> None:
@@ -82,6 +83,21 @@ def test_a_fused_score_is_the_mean_surprise_of_its_parts_among_half_of_the_valid
     )
     expected = fuse(calibration["components"], {name: table[name].to_numpy() for name in calibration["components"]})
     np.testing.assert_allclose(table["score"], expected, rtol=1e-4)
+
+
+def test_a_component_of_two_sides_is_fused_by_how_far_it_is_to_either(frames: Path, tmp_path: Path) -> None:
+    either = ["--set", 'scoring.two_sided=["kl"]', "--set", 'scoring.fuse=["ssim", "kl"]']
+    succeed("train", "vae", f"folder:{frames}", "--out", tmp_path / "run", *SMALL_VAE, *either)
+    table = api.score(tmp_path / "run", Path(f"folder:{frames}"), tmp_path / "out", pictures=False).table
+    parts = json.loads((tmp_path / "run" / "calibration.json").read_text())["components"]
+    ssim = neg_log10_p(parts["component_ssim"], table["component_ssim"])
+    kl = neg_log10_p_to_either_side(parts["component_kl"], table["component_kl"])
+    np.testing.assert_allclose(table["score"], (ssim + kl) / 2, rtol=1e-4)
+
+
+def test_two_sides_of_what_is_not_fused_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two_sided names 'kl', which is not fused; add it"):
+        api.recipe("vae", None, ['scoring.fuse=["ssim"]', 'scoring.two_sided=["kl"]'])
 
 
 def test_the_threshold_of_a_fusion_rests_on_the_other_half(frames: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ class ScoringSettings(Settings):
         str, ...
     ] = ()  # components whose mean of -log10 p is the score (metrics/fusion.py), "*" for all; () the backend's own score
 
+    two_sided: tuple[str, ...] = ()  # of the fused components those that are unusual where they are low, too, such as "kl"
     calibration: Literal["split", "cv+", "jackknife+"] = "split"  # by validation frames that are not fitted to, or by all normal
     # frames, each scored without its fold: of "cv+" there are `folds`, of "jackknife+" one for each group
     folds: int = Field(10, ge=2, le=10**4)
@@ -53,6 +54,12 @@ class ScoringSettings(Settings):
             raise ValueError('folds and by_group are of calibration "cv+" and "jackknife+"; set it, or leave them away')
         if self.leaves_out and (self.fuse or self.flips):
             raise ValueError(f'calibration "{self.calibration}" places the backend\'s own score; leave fuse and flips away')
+        return self
+
+    @model_validator(mode="after")
+    def _two_sides_are_of_a_fused_component(self) -> Self:
+        if self.fuse != ("*",) and (unfused := [name for name in self.two_sided if name not in self.fuse]):
+            raise ValueError(f"two_sided names '{unfused[0]}', which is not fused; add it to scoring.fuse, or leave it away")
         return self
 
     @property

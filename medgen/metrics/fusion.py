@@ -5,11 +5,15 @@ in ten. Up to the median the normal frames are counted; above it an exponential 
 the most likely one), because beyond the highest of n frames a count says no more than 1 / n. The components are averaged. The
 mean of -log p is Fisher's way of joining p-values (1925), up to a factor; here the components depend on one another, so the
 result is a score and no p-value: the threshold comes from other normal frames.
+
+A component may be unusual below what is usual, too: where the code of a frame diverges less from the prior (KL) than those of
+normal frames do, the encoder may see nothing in it that it knows. To either side p is twice the smaller one of how often a normal
+frame is as high, and how often as low.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +55,25 @@ def neg_log10_p(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float
     return np.where(values > middle, tail, counted)
 
 
-def fuse(normal_components: Mapping[str, ArrayLike], components: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
-    """Return the mean of -log10 p, (N,), over the components that `normal_components` names; `components` holds (N,) of each."""
-    return np.mean([neg_log10_p(reference, components[name]) for name, reference in normal_components.items()], axis=0)
+def neg_log10_p_to_either_side(normal_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+    """Return what `neg_log10_p` does of the share of normal frames to the same side of the median: 0 there, rising away."""
+    reference, values = np.asarray(normal_scores, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    return np.maximum(0, np.maximum(neg_log10_p(reference, values), neg_log10_p(-reference, -values)) - LOG2)
+
+
+def fuse(
+    normal_components: Mapping[str, ArrayLike], components: Mapping[str, ArrayLike], to_either_side: Container[str] = ()
+) -> NDArray[np.float64]:
+    """Return the mean of -log10 p, (N,), over some components.
+
+    Parameters
+    ----------
+    normal_components : (n,) of normal frames, of each component that counts
+    components : (N,) of each
+    to_either_side : components that are unusual where they are low, too
+    """
+    measured = [
+        (neg_log10_p_to_either_side if name in to_either_side else neg_log10_p)(reference, components[name])
+        for name, reference in normal_components.items()
+    ]
+    return np.mean(measured, axis=0)

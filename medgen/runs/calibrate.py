@@ -66,7 +66,7 @@ def calibrate(
     if names := run.settings.scoring.fuse:  # even rows fit the p-values, odd rows, which had no say in them, the threshold
         facts["components"] = {name: table[name][::2].tolist() for name in fused_components([*table.columns], names)}
         table = table[1::2].reset_index(drop=True)
-        table["score"] = _fused(facts["components"], table)
+        table["score"] = _fused(run, facts["components"], table)
         rows, groups = rows[1::2], groups[1::2]
     if (scoring := run.settings.scoring).leaves_out:
         facts |= {"method": scoring.calibration, "folds": int(run.settings.model["folds"]), "by_group": scoring.by_group}
@@ -216,7 +216,7 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         raise MedgenError(f"the calibration of '{run.folder}' belongs to other weights; finish the training with --resume")
     scored = is_scored(table)
     if "components" in calibration and scored.any():
-        table.loc[scored, "score"] = _fused(calibration["components"], table[scored])
+        table.loc[scored, "score"] = _fused(run, calibration["components"], table[scored])
     scores = table["score"].to_numpy(dtype=np.float64)
     quantiles = np.full(len(table), np.nan)
     quantiles[scored] = quantile(calibration["scores"], scores[scored], calibration.get("shares"))
@@ -228,5 +228,6 @@ def decide(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _fused(reference: dict[str, list[float]], table: pd.DataFrame) -> NDArray[np.float64]:
-    return fuse(reference, {name: table[name].to_numpy() for name in reference})
+def _fused(run: Run, reference: dict[str, list[float]], table: pd.DataFrame) -> NDArray[np.float64]:
+    either = fused_components([*table.columns], run.settings.scoring.two_sided)
+    return fuse(reference, {name: table[name].to_numpy() for name in reference}, either)

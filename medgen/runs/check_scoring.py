@@ -58,4 +58,5 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
             name: FeatureGaussian.fit(blocks, batch.index) for name, blocks in scorer.pooled(batch).items()
         }
         scores = scorer(batch)
-    fused_components([f"{COMPONENT}{name}" for name in scores.components], settings.scoring.fuse)
+    for names in (settings.scoring.fuse, settings.scoring.two_sided):
+        fused_components([f"{COMPONENT}{name}" for name in scores.components], names)

@@ -143,9 +143,11 @@ def score_left_out(
 def fuse_left_out(run: Run, table: pd.DataFrame, groups: NDArray[np.str_]) -> tuple[NDArray[np.float64], dict[str, list[float]]]:
     """Return the fused score (N,) of each frame by the components of other groups, and those of all, to fuse others by."""
     names = fused_components([*table.columns], run.settings.scoring.fuse)
+    either = fused_components([*table.columns], run.settings.scoring.two_sided)
     folds = np.unique(groups, return_inverse=True)[1] % MOST_FOLDS
     scores = np.empty(len(table))
     for fold in range(int(folds.max()) + 1):
         out = folds == fold
-        scores[out] = fuse({name: table[name][~out] for name in names}, {name: table[name][out] for name in names})
+        own, others = ({name: table[name][which] for name in names} for which in (out, ~out))
+        scores[out] = fuse(others, own, either)
     return scores, {name: table[name].tolist() for name in names}
