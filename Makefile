@@ -5,7 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet
 LOCKED ?=
 OUT ?= demo
 
-.PHONY: demo check test reproduce bench gpu soak lock clean
+.PHONY: demo check test docs reproduce bench gpu soak lock clean
 
 # A lock with digests cannot be a file of constraints: pip would ask for the digest of medgen itself.
 .venv/versions.txt: requirements.lock
@@ -46,6 +46,15 @@ check: .venv/tested
 # Each file of tests goes to one process; each process keeps to one core.
 test: check
 	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses logical --dist loadfile
+
+# The pages as one site, build/site/index.html; a warning is an error. Of its programs the newest are taken, as none of them is needed to
+# run or test medgen; once they are installed, nothing needs a network.
+docs: .venv/documented
+	.venv/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --conf-dir docs . build/site
+
+.venv/documented: .venv/installed
+	$(PIP) --constraint .venv/versions.txt --editable '.[docs]'
+	touch $@
 
 # Every system of reports/README.md, trained and measured again; what is finished in the folder stays.
 reproduce: OUT = reproduce

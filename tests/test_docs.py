@@ -1,8 +1,8 @@
 """README and docs/: commands run as they stand there, examples are valid, links lead somewhere, and nothing is left out.
 
 Each line of a ```sh block is a command. One of medgen is run; `QUICK` is all that is added to it. One of another program is
-checked by what `OTHERS` says of that program; a program that is not named there is an error. The README's commands come first,
-then those of each page, all in one folder with small synthetic data sets; what a page repeats of the README is not run twice.
+checked by what `OTHERS` says of that program; a program that is not named there is an error. The commands of `FIRST` come first,
+then those of each page, all in one folder with small synthetic data sets; what a page repeats of it is not run twice.
 Figures are left blank there, and comparisons have no PDF: other tests draw them.
 """
 
@@ -25,9 +25,10 @@ import torch
 from commands import succeed
 from medgen_cli.main import main
 from pydantic import BaseModel
+from sample_video import write_frames
 from sources import frame, idx, medmnist, noise, side_by_side
 from untrained import save_lite
-from writers import save
+from writers import save, write_dicom
 
 from medgen import api, registry
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -40,7 +41,8 @@ RECIPES, STUDIES = ({*(ROOT / "configs").glob(f"{name}*.toml")} for name in ("",
 PAGES = {page.stem: page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
 TEXT = "\n".join(PAGES.values())
 LINKED = [*ROOT.glob("*.md"), *(page for name in ("docs", "findings", "reports") for page in (ROOT / name).rglob("*.md"))]
-SCREENS = 120  # lines of the README at the most
+FIRST = "own-frames"  # the page whose commands make what those of all others start from
+SCREENS = 60  # lines of the README at the most
 PHANTOM = {"train": 16, "val": 20, "test_normal": 8, "test_abnormal": 16, "width": 160, "height": 160}
 QUICK: Mapping[str, list[str]] = {
     "prepare": ["--size", "32"],
@@ -93,7 +95,17 @@ def is_demo(words: list[str]) -> None:
     assert words[-1] == "demo/report/report.html" and words[-1] in PAGES["README"], words
 
 
-OTHERS: Mapping[str, Callable[[list[str]], None]] = {"make": is_target, "pip": is_required, "chromium": is_demo}
+def is_archive(words: list[str]) -> None:
+    """Check the unpacking of an archive into the folder that the next commands read."""
+    assert words[0].endswith(".zip") and Path(words[words.index("-d") + 1]).is_dir(), words
+
+
+OTHERS: Mapping[str, Callable[[list[str]], None]] = {
+    "make": is_target,
+    "pip": is_required,
+    "chromium": is_demo,
+    "unzip": is_archive,
+}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +120,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def world(here: Path, blank_charts: None, no_comparison_pdf: None) -> Path:
-    """The folder in which the commands of the README were run, with all that the pages' examples name besides."""
+    """The folder in which the commands of the first page were run, with all that the pages' examples name besides."""
     make_phantom(Path("FRAMES"), PhantomSettings(**PHANTOM))
     manifest = pd.read_csv("FRAMES/manifest.csv")
     manifest.assign(hospital=["north", "south"] * (len(manifest) // 2)).to_csv("FRAMES/manifest.csv", index=False)
@@ -131,20 +143,28 @@ def world(here: Path, blank_charts: None, no_comparison_pdf: None) -> Path:
     Path("BSDS").mkdir()
     save(Path("BSDS/1.jpg"), noise(60, 40, 3))
     save_lite(Path("OWN.safetensors"))
-    for line in commands("README"):
+    Path("HYPERKVASIR").symlink_to("FRAMES")
+    Path("SCANS").mkdir()
+    for k in range(6):
+        write_dicom(Path(f"SCANS/{k}.dcm"), frame(64, seed=k)[..., 0], "MONOCHROME2", PatientID=str(k))
+    write_frames(Path("PROCEDURE.mp4"), np.stack([frame(96, seed=k) for k in range(6)]))
+    for line in commands(FIRST):
         run(line)
+    Path("demo").mkdir()
+    for name, made in {"source": "FRAMES", "prepared": "DATA", "run": "RUN"}.items():  # what `make demo` would leave
+        Path("demo", name).symlink_to(here / made)
     run("medgen prepare FRAMES --out ELSEWHERE")
     return here
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "README" and commands(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if page != FIRST and commands(page)])
 def test_the_commands_of_a_page_run_in_their_order(page: str, world: Path) -> None:
     for line in commands(page):
-        if line not in commands("README"):
+        if line not in commands(FIRST):
             run(line)
 
 
-def test_the_commands_of_the_readme_leave_what_it_says(world: Path) -> None:
+def test_the_commands_of_the_first_page_leave_what_it_says(world: Path) -> None:
     expected = ("reports/runs/RUN/report.html", "SCORES/scores.csv", "SCORES/maps", "MAPS/overlays", "STUDY/report.html", "AUDIT")
     assert [name for name in expected if not (world / name).exists()] == []
 
@@ -154,8 +174,8 @@ def test_the_readme_fits_two_screens() -> None:
 
 
 @pytest.mark.parametrize("backend", registry.names())
-def test_every_backend_is_in_the_table_of_the_readme(backend: str) -> None:
-    assert re.search(rf"^\| `{backend}` \| ", PAGES["README"], re.MULTILINE)
+def test_every_backend_is_in_the_table_of_backends(backend: str) -> None:
+    assert re.search(rf"^\| `{backend}` \| ", PAGES["backends"], re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
