@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medgen.verbs.demo import demo
     from medgen.verbs.distance import fid
     from medgen.verbs.draw import reconstruct, sample
-    from medgen.verbs.edit import edit
+    from medgen.verbs.edit import edit, edit_photograph
     from medgen.verbs.external.evaluate import evaluate
     from medgen.verbs.figures.crop_steps import crop_steps
     from medgen.verbs.figures.data_figure import data_figure
@@ -58,6 +58,7 @@ __all__ = [
     "data_figure",
     "demo",
     "edit",
+    "edit_photograph",
     "evaluate",
     "fid",
     "inspect",
@@ -93,6 +94,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "data_figure": "medgen.verbs.figures.data_figure:data_figure",
     "demo": "medgen.verbs.demo:demo",
     "edit": "medgen.verbs.edit:edit",
+    "edit_photograph": "medgen.verbs.edit:edit_photograph",
     "evaluate": "medgen.verbs.external.evaluate:evaluate",
     "fid": "medgen.verbs.distance:fid",
     "inspect": "medgen.data.preparing.inspect:inspect_source",

@@ -14,8 +14,8 @@ from PIL import Image
 from medgen import api, registry
 from medgen.errors import BackendError, DataError
 from medgen.runs.run import Run
-from medgen.types import Batch
-from medgen.verbs.edit import _redraw, edit
+from medgen.types import Batch, Box
+from medgen.verbs.edit import _halves, _redraw, edit, edit_photograph, returned_to
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,51 @@ def test_the_command_says_how_well_the_direction_tells_the_findings_apart(run: P
 def test_a_backend_that_cannot_draw_what_it_embeds_names_those_that_can() -> None:
     with pytest.raises(BackendError, match=r"cannot draw what it embeds; these can: .*stylegan"):
         _redraw(registry.create("vqvae", {}, 32, 3), torch.zeros(1, 64))
+
+
+def test_what_a_drawing_changes_is_laid_over_the_photograph_inside_its_crop() -> None:
+    photograph = np.full((6, 10, 3), 100, dtype=np.uint8)
+    change = np.full((4, 4, 3), 200, dtype=np.int16)
+    change[..., 1] = -30
+    valid = np.ones((4, 4), dtype=bool)
+    valid[:2] = False
+    found = returned_to(photograph, change, valid, Box(3, 1, 7, 5))
+    assert found[4, 5].tolist() == [255, 70, 255] and (found[:, :3] == 100).all() and (found[:2] == 100).all()
+
+
+def test_numbers_are_halved_at_their_median_and_two_kinds_by_name() -> None:
+    high, known = _halves(["1", "10", "", "5", "3"], "age")
+    assert high[known].tolist() == [False, True, True, False] and known.tolist() == [True, True, False, True, True]
+    assert _halves(["south", "north", "south"], "site")[0].tolist() == [True, False, True]
+
+
+def test_words_of_many_kinds_are_no_direction() -> None:
+    with pytest.raises(DataError, match="'site' has 3 kinds of values; expected two, or numbers"):
+        _halves(["a", "b", "c"], "site")
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    Image.fromarray(np.full((16, 16, 3), 120, dtype=np.uint8)).save(tmp_path / "one.png")
+    return tmp_path / "one.png"
+
+
+def test_a_photograph_at_strength_zero_is_itself_and_moves_towards_the_finding(
+    run: Path, frames: Path, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "trained_model", lambda run: Channels())
+    found = edit_photograph(run, photograph, tmp_path / "a.png", along="bright", steps=3, reference=Path(f"folder:{frames}"))
+    drawn = np.asarray(Image.open(tmp_path / "a.png"))
+    assert drawn.shape == (22 + 2 * 196 + 4, 3 * 196 + 4, 3) and found.learned_from == 10 and found.auroc == 1.0
+    dark, same, bright = (int(drawn[22 + 196 + 100, 4 + 196 * place + 96, 0]) for place in range(3))
+    assert dark < 20 and same == 120 and bright > 230
+
+
+def test_a_finding_that_nobody_has_is_no_direction(run: Path, frames: Path, photograph: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="green"):
+        edit_photograph(run, photograph, tmp_path / "a.png", along="green", reference=Path(f"folder:{frames}"))
+
+
+def test_the_command_takes_either_findings_or_a_photograph(run: Path, photograph: Path, tmp_path: Path) -> None:
+    told = CliRunner().invoke(main, ["edit", str(run), "--frame", str(photograph), "--out", str(tmp_path / "a.png")])
+    assert told.exit_code != 0 and "give DATASET with --from and --to, or --frame with --along" in told.output
