@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from players import SMALL, Slope, play, small
 from tiny import SIZE, batch
 from torch import nn
 
-from medgen.backends.stylegan import Model
+from medgen import api
+from medgen.backends.stylegan import Config, Model
 
 NET = SMALL["stylegan"]["net"]
 OFF = {"mapping": False, "styles": False, "constant": False, "noise": False}
@@ -140,3 +142,20 @@ def test_samples_are_held_within_the_range_of_frames() -> None:
     model = styled().eval()
     nn.init.constant_(model.generator.synthesis.to_rgb.bias, 9.0)
     assert torch.equal(model.sample(2), torch.ones(2, 3, SIZE, SIZE))
+
+
+def test_the_wasserstein_loss_has_the_gradient_penalty_in_place_of_the_other() -> None:
+    model = styled(loss="wasserstein", penalty_weight=3.0, r1_every=1)
+    model.critic = Slope()
+    losses = next(model.turns(batch(), 0.0))[1]
+    expected = 3.0 * (model.critic.weight.norm() - 1) ** 2  # the slope of a linear critic is its weight everywhere
+    torch.testing.assert_close(losses["penalty"], expected)
+    assert set(losses) == {"critic", "penalty"}
+
+
+def test_the_study_of_the_ablation_has_the_rows_of_the_paper() -> None:
+    recipes = api.read_study(Path(__file__).parents[1] / "configs" / "study-stylegan.toml").recipes()
+    switches = {name: Config.parse(one.model) for name, one in recipes.items()}
+    for row, (net, mixing) in ROWS.items():
+        assert {name: getattr(switches[row].net, name) for name in net} == net and switches[row].mixing == mixing
+    assert (switches["A"].net.resample, switches["A"].loss, switches["F-wasserstein"].mixing) == ("nearest", "wasserstein", 0.9)

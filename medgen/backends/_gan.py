@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -61,7 +60,7 @@ class Adversarial(OnHost, Backend):
     encoder : frames to latents
     """
 
-    loss: ClassVar[AdversarialLoss] = "non_saturating"
+    loss: AdversarialLoss = "non_saturating"
     on_host = ("turn",)
     config: AdversarialConfig
     generator: nn.Module

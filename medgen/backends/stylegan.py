@@ -15,17 +15,20 @@ from torch import Tensor
 
 from medgen.backends._gan import Adversarial, AdversarialConfig, unsigned
 from medgen.contract.backend import Losses, Optimizer
-from medgen.losses import r1_penalty
+from medgen.losses import gradient_penalty, r1_penalty
 from medgen.nn.adversarial.stylegan_critic import Critic
 from medgen.nn.adversarial.stylegan_nets import Generator, StyleSettings
 
 
 class Config(AdversarialConfig):
-    """Settings of StyleGAN; the paper's ablation (its table 1) is `net` from B to F: all four off, then one after another on."""
+    """Settings of StyleGAN; the paper's ablation (its table 1) is `net` from B to F: all four off, then one after another on. Its
+    A is B with the loss of WGAN-GP, as nothing here grows progressively."""
 
     net: StyleSettings = StyleSettings(latent=128, width=128, capacity=512)
     mixing: float = Field(0.9, ge=0, le=1)  # share of the frames whose style changes half-way
     truncation: float = Field(1.0, ge=0, le=1)  # samples come so far from the mean style; less is more alike and less odd
+    loss: Literal["non_saturating", "wasserstein"] = "non_saturating"
+    penalty_weight: float = Field(10.0, ge=0)  # of the gradient penalty, which the Wasserstein loss has in place of R1
     r1_weight: float = Field(10.0, ge=0)
     r1_every: int = Field(16, ge=1)  # steps of the critic between two penalties (Karras et al. 2020, appendix B)
     generator_optimizer: Optimizer = Optimizer(lr=2e-3, betas=(0.0, 0.99), ema=0.999)
@@ -40,6 +43,7 @@ class Model(Adversarial):
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
+        self.loss = config.loss
         self.generator = Generator(config.net, size, channels)
         self.critic = Critic(config.net, size, channels)
 
@@ -52,6 +56,9 @@ class Model(Adversarial):
 
     def critic_turn(self, real: Tensor, fake: Tensor) -> Losses:
         losses = super().critic_turn(real, fake)
+        if self.loss == "wasserstein":
+            losses["penalty"] = self.config.penalty_weight * gradient_penalty(self.judge, real, fake)
+            return losses
         if self.config.r1_weight and int(self.turn) % self.config.r1_every == 0:
             losses["r1"] = self.config.r1_weight * self.config.r1_every * r1_penalty(self.judge, real)
         return losses
