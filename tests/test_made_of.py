@@ -42,10 +42,14 @@ CALLS: dict[str, Call] = {
     "score": lambda root, run, new, out: api.score(root / run / "run", root / new / "new", out, pictures=False),
     "maps": lambda root, run, new, out: api.maps(root / run / "run", root / new / "new", out),
     "reconstruct": lambda root, run, new, out: api.reconstruct(root / run / "run", root / new / "new", out),
+    "picture of reconstructions": lambda root, run, new, out: api.reconstruct(
+        root / run / "run", root / new / "new", out / "a.png"
+    ),
     "sample": lambda root, run, _, out: api.sample(root / run / "run", out, 1),
     "picture of samples": lambda root, run, _, out: api.sample(root / run / "run", out / "a.png", 1),
     "inspect": lambda root, _, new, out: api.inspect(root / new / "new", workers=1).write(out),
     "inspect --steps": lambda root, _, new, out: crop_steps(root / new / "new", out),
+    "inspect --figure": lambda root, _, new, out: api.data_figure(root / new / "new", out / "a.png"),
     "audit": lambda root, run, _, out: api.audit(Path(f"folder:{root / 'frames'}"), [root / run / "run"], out),
 }
 OTHER_RUN = ("report", "sample", "picture of samples", "audit")  # the others are given other frames
@@ -130,3 +134,10 @@ def test_no_path_is_in_what_results_say_of_themselves(root: Path, tmp_path: Path
     api.score(root / "A" / "run", root / "A" / "new", tmp_path, pictures=False)
     mark = Mark.read(tmp_path)
     assert mark and mark.finished and mark.of["split"] == "all" and not any("/" in text for text in mark.of.values())
+
+
+def test_a_picture_of_raw_frames_leaves_what_lies_beside_it(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared" / "mine.txt").write_text("mine")
+    api.reconstruct(root / "A" / "run", root / "A" / "new", tmp_path / "a.png")
+    assert {*contents(tmp_path)} == {"prepared/mine.txt", "a.png"}

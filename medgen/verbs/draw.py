@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -75,9 +76,10 @@ def reconstruct(
         maker = None if made_by is None else open_run(made_by)
         of = made_of(out.parent, [run, *([maker] if maker else [])], input_path, split, label=label)
         check_picture(out, of)
-        data, rows = open_input(run, input_path, out.parent, split, on_progress)
-        rows = drawn_rows(run, data, rows, on_progress)
-        picture = _reconstructed(run, model, data, rows[evenly_spaced(len(rows), n)], label, maker, device)
+        with TemporaryDirectory() as scratch:  # where raw frames are prepared: what lies beside the picture is not ours
+            data, rows = open_input(run, input_path, Path(scratch), split, on_progress)
+            rows = drawn_rows(run, data, rows, on_progress)
+            picture = _reconstructed(run, model, data, rows[evenly_spaced(len(rows), n)], label, maker, device)
         write_picture(out, picture, of)
         return min(n, len(rows))
     with output_folder(out, "reconstruct", of=made_of(out, [run], input_path, split, label=label)):
