@@ -32,18 +32,30 @@ settings.register_profile("any machine", deadline=None, derandomize=True, suppre
 settings.register_profile("files", settings.get_profile("any machine"), max_examples=EXAMPLES, database=None)
 settings.load_profile("any machine")  # the same examples each time, however long they take
 
+SPARED = [0]  # how many modules there were each time that the garbage collector was spared them
 FRESH: dict[np.random.Generator, dict[str, Any]] = {}  # the state of each generator of a module of tests after its import
 
 
+def spare_the_collector() -> None:
+    """Let the garbage collector pass over what was imported since the last time, a few modules aside.
+
+    Each training begins with a search of all that there is, and one through all modules takes a tenth of a second or more.
+    """
+    if len(sys.modules) > SPARED[-1] + 50:
+        SPARED.append(len(sys.modules))
+        gc.collect()
+        gc.freeze()
+
+
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what was imported and collected: each search through all of it takes half a second."""
-    gc.collect()
-    gc.freeze()
+    """Spare the garbage collector what was imported and collected."""
+    spare_the_collector()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let each test, and the fixtures that it sets up, draw the same numbers whichever tests ran before."""
+    spare_the_collector()
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(0)
     for value in vars(item.getparent(pytest.Module).obj).values():  # type: ignore[union-attr]
