@@ -163,7 +163,10 @@ def prepared_table(data: Prepared) -> str:
         remedy = "if the unlabelled frames are all normal, prepare with --assume normal" if unlabelled else WITHOUT_NORMAL
         lines.append(f"warning: no normal training frames; {remedy}")
     elif not len(data.rows("val")):
-        lines.append("warning: no validation frames, so that no threshold can be found; more patients or videos are needed")
+        lines.append(
+            "warning: no validation frames, so that no threshold can be found; more patients or videos are needed, "
+            "or a detector that `scoring.calibration` calibrates without them (docs/scores.md)"
+        )
     lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
     passed_over = data.passed_over()["kind"].value_counts()
     if len(passed_over):

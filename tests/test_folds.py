@@ -131,6 +131,17 @@ def test_too_many_folds_for_a_bank_are_refused_with_a_way_out() -> None:
         registry.create("patchcore", {"features": LAYERS, "folds": 900}, SIZE, 3)
 
 
+@pytest.mark.parametrize("name", ["dfm", "padim", "patchcore"])
+def test_each_frame_of_a_batch_can_be_scored_and_drawn_without_its_own_fold(name: str) -> None:
+    model, every = fitted(name, torch.ones(18, dtype=torch.bool), folds=3), frames(1)
+    model.leave_out("own")
+    found = model.score(every)
+    for fold in range(3):
+        model.leave_out(fold)
+        alone, here = model.score(every), FOLDS[every.index] == fold
+        assert torch.equal(found.score[here], alone.score[here]) and torch.equal(found.map[here], alone.map[here])
+
+
 # places
 
 

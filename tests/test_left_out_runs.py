@@ -18,6 +18,7 @@ from medgen.metrics.calibration import group_shares, threshold
 from medgen.metrics.cross_conformal import cross_p_value
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.folds import Folds, find_folds
+from medgen.runs.group_scores import FITTED, GROUP, grouped_scores
 from medgen.runs.normal_frames import score_normals
 from medgen.runs.run import Run, open_run
 
@@ -91,6 +92,13 @@ def test_the_page_of_new_frames_and_what_the_command_says_of_it_name_the_bound(
     told = succeed("report", run.folder, "--input", source / "test" / "bad", "--out", tmp_path / "page")
     assert "at most 100 % are flagged (CV+" in told
     assert "at most 100 % are flagged (CV+" in (tmp_path / "page" / "report.html").read_text()
+
+
+def test_nothing_is_decided_on_groups_by_frames_that_were_fitted_to(run: Run, source: Path, tmp_path: Path) -> None:
+    scored = api.score(run.folder, Path(f"folder:{source}"), tmp_path / "scores", pictures=False)
+    pairs = [f"video {k // 2}" for k in range(18)]
+    found = grouped_scores(run, scored, lambda data, rows: {GROUP: pairs}, lambda data, rows: pytest.fail("not asked"))
+    assert {way["decisions"]["reason"] for way in found[GROUP]["ways"]} == {FITTED}
 
 
 def test_contours_of_maps_stand_at_the_level_of_frames_that_were_left_out(run: Run, source: Path, tmp_path: Path) -> None:

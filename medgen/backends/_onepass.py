@@ -44,7 +44,7 @@ class OnePass(OnHost, Backend):
     fingerprint : (8,) uint8 of the network's weights, saved with the run
     gathered : frames that were looked at so far
     fold_of : (N,) int64, the fold of each row of the data set, as `divide` was told
-    without : the fold that `score` leaves out; None for none
+    without : the fold that `score` leaves out; "own" for that of each frame, None for none
     own_scores, own_folds, own_shares : (n,) of the frames that it was fitted to, as `keep_own` was told; empty before that
     """
 
@@ -61,7 +61,7 @@ class OnePass(OnHost, Backend):
         self.layers = MidLayers(config.features)
         self.register_buffer("fingerprint", self.layers.fingerprint.clone())
         self.gathered = 0
-        self.without: int | None = None
+        self.without: int | Literal["own"] | None = None
         self.of_frames: list[str] = []  # buffers as long as there are frames
         if config.folds:
             self.of_frames += ["own_scores", "own_folds", "own_shares"]
@@ -80,7 +80,7 @@ class OnePass(OnHost, Backend):
         """Take the fold of each row of the data set, (N,) int64; before the fit."""
         self.fold_of = folds
 
-    def leave_out(self, fold: int | None) -> None:
+    def leave_out(self, fold: int | Literal["own"] | None) -> None:
         self.without = fold
 
     def keep_own(self, scores: Tensor, folds: Tensor, shares: Tensor) -> None:
@@ -122,12 +122,27 @@ class OnePass(OnHost, Backend):
         """Score by all frames, or without a fold; where own scores are known, the score is moved to its place among them."""
         self.layers.check(self.fingerprint)
         looked = self.look(batch)
+        if self.without == "own":
+            return self._judge_without_own(looked, batch)
         scores = self.judge(looked, batch, self.without)
         if self.without is not None or not self.config.folds or not len(self.own_scores):
             return scores
         others = self.scores_without(looked, batch)
         moved = placed(scores.score.cpu(), others.cpu(), self.own_scores, self.own_folds, self.own_shares)
         return replace(scores, score=moved.to(scores.score.device))
+
+    def _judge_without_own(self, looked: Any, batch: Batch) -> Scores:
+        """Score each frame without its own fold."""
+        folds = self.folds(batch.index)
+        whole = self.judge(looked, batch, int(folds[0]))
+        for fold in folds.unique().tolist():
+            here, other = (folds == fold).to(batch.image.device), self.judge(looked, batch, fold)
+            whole.score[here] = other.score[here]
+            for name, values in other.components.items():
+                whole.components[name][here] = values[here]
+            if whole.map is not None and other.map is not None:
+                whole.map[here] = other.map[here]
+        return whole
 
     @abstractmethod
     def look(self, batch: Batch) -> Any:

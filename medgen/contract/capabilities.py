@@ -141,8 +141,8 @@ class LeavesOut(Protocol):
         """Take the fold of each row of the data set, (N,) int64, 0 to `folds` - 1, before the fit."""
         ...
 
-    def leave_out(self, fold: int | None) -> None:
-        """Have frames scored, from now on, by what was fitted without a fold; None: by all."""
+    def leave_out(self, fold: int | Literal["own"] | None) -> None:
+        """Have frames scored, from now on, by what was fitted without a fold; "own": each without its own; None: by all."""
         ...
 
     def keep_own(self, scores: Tensor, folds: Tensor, shares: Tensor) -> None:

@@ -77,22 +77,17 @@ def frames_left_out(run: Run, data: Prepared, device: torch.device, on_progress:
     if settings.scoring.needs_reference:
         fit_normal_reference(run, data, model, device, on_progress)
     detector, reference = registry.require(model, LeavesOut), run.normal_reference()
-    rows, folds, groups = find_folds(data, settings.data, settings.scoring, settings.train.seed)
-    tables, pixels, count = [], [], int(folds.max()) + 1
-    for fold in range(count):
-        detector.leave_out(fold)
-        out = folds == fold
-        table, drawn = score_normals(run, data, rows[out], model, reference, device, lambda progress: None)
-        tables.append(table.set_axis(np.flatnonzero(out)))
-        pixels += [] if drawn is None else [drawn[:: max(1, -(-count * len(drawn) // MAX_PIXELS))]]
-        on_progress(Progress("leave out", fold + 1, count))
+    found = find_folds(data, settings.data, settings.scoring, settings.train.seed)
+    rows, folds, groups = found
+    detector.divide(torch.from_numpy(found.of_rows(len(data.index))))
+    detector.leave_out("own")
+    table, pixels = score_normals(run, data, rows, model, reference, device, on_progress)
     detector.leave_out(None)
-    table = pd.concat(tables).sort_index()
     shares = group_shares(groups) if settings.scoring.by_group else None
     each = np.ones(len(rows)) if shares is None else shares
     detector.keep_own(torch.tensor(table["score"].to_list()), torch.from_numpy(folds), torch.from_numpy(each))
     checkpoint.save(run.folder / WEIGHTS, model.state_dict(), checkpoint.load(run.folder / WEIGHTS)[1])
-    return NormalFrames(rows, table, np.concatenate(pixels) if pixels else None, groups, shares)
+    return NormalFrames(rows, table, pixels, groups, shares)
 
 
 def score_normals(
