@@ -66,7 +66,7 @@ def with_meanings(app: Any, what: str, name: str, value: object, options: Any, l
         elif section in ("Returns", "Yields") and (line == section or re.fullmatch(r"-{3,}", line)):
             said.append(PROSE if line == section else line)
         else:
-            said.append(line)
+            said.append(line.strip() if section in ("Returns", "Yields") else line)
     lines[:] = said
 
 

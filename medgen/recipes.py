@@ -49,8 +49,13 @@ def known_recipes() -> list[KnownRecipe]:
     >>> [recipe.side for recipe in api.recipes() if recipe.name == "endovae-hyperkvasir"]
     [96]
     """
+    return [*_read_once()]
+
+
+@cache
+def _read_once() -> tuple[KnownRecipe, ...]:
     facts: dict[str, dict[str, Any]] = tomllib.loads((folder() / "facts" / "recipes.toml").read_text(encoding="utf-8"))
-    return [_known(name, facts.get(name, {})) for name in names()]
+    return tuple(_known(name, facts.get(name, {})) for name in names())
 
 
 def _known(name: str, facts: dict[str, Any]) -> KnownRecipe:
