@@ -74,7 +74,7 @@ def real_data() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let reports measure a few samples only, with a net that is loaded once, and keep features out of the user's cache."""
+    """Let reports measure little, in one pass, with a net that is loaded once, and keep features out of the user's cache."""
     load = distance._load_extractor
     load_once = cache(load)
 
@@ -83,6 +83,7 @@ def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("medgen.verbs.results.N_MEASURED", 8)
+        patch.setattr("medgen.runs.resources.PASSES", 1)
         patch.setattr("medgen.verbs.distance._load_extractor", loaded)
         patch.setenv("MEDGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield

@@ -85,6 +85,7 @@ def test_speed_is_that_of_the_passes_and_not_of_what_comes_before(
             now[0] += 0.02
             yield None
 
+    monkeypatch.setattr(module, "PASSES", 3)
     monkeypatch.setattr(module, "score_batches", paced)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     found = module.frames_per_second(run, run.trained_model(), scored, torch.device("cpu"))
