@@ -24,8 +24,9 @@ def data(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     frames = torch.zeros(8, 3, 32, 32)
     frames[:, 0] = torch.from_numpy(labels / 3).float().view(-1, 1, 1)
 
-    def rows(split: str = "") -> np.ndarray:
-        return {"": np.arange(8), "train": np.arange(6), "test": np.array([6, 7])}[split]
+    def rows(*splits: str) -> np.ndarray:
+        parts = {"train": [0, 1, 3, 4], "unused": [2, 5], "test": [6, 7]}
+        return np.array(sorted(row for split in splits or parts for row in parts[split]))
 
     def batches(data: object, chosen: np.ndarray, settings: object, *, batch_size: int = 64) -> list[Batch]:
         parts = [torch.from_numpy(chosen[start : start + batch_size]) for start in range(0, len(chosen), batch_size)]

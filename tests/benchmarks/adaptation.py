@@ -24,6 +24,7 @@ from medgen.backends._gan import signed
 from medgen.backends.pixelda import Model, task_loss
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared
+from medgen.data.preparing.splits import UNUSED
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.run import Run, open_run
 
@@ -39,7 +40,8 @@ def upper_bound(run: Run, model: Model, data: Prepared, epochs: int) -> nn.Modul
     torch.manual_seed(run.settings.train.seed)
     net, chosen = model.fresh_classifier(), model.config.optimizer
     optimizer = torch.optim.Adam(net.parameters(), lr=chosen.lr, betas=chosen.betas, weight_decay=chosen.weight_decay)
-    rng, rows, size = np.random.default_rng(run.settings.train.seed), data.rows("train"), run.settings.data.batch_size
+    rng, size = np.random.default_rng(run.settings.train.seed), run.settings.data.batch_size
+    rows = data.rows("train", UNUSED)  # abnormal frames, too, as the run's own classifiers see those of the first domain
     net.train()
     for _ in range(epochs):
         order = rng.permutation(rows)
