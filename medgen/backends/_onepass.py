@@ -32,7 +32,7 @@ class OnePassConfig(Settings):
     features: LayerSettings = LayerSettings()
     views: Literal[1, 2, 4, 8] = 1  # of each training frame: 2 mirrored too, 4 and 8 turned by quarters, for frames without an up
     sigma: float = Field(4.0, ge=0)  # of the Gaussian that smooths the map, in pixels of a frame of 224; scales with the size
-    folds: int = Field(0, ge=0)  # of training frames, each of which is left out of a fit; scoring.calibration fills it in
+    folds: int = Field(0, ge=0, le=10**6)  # of training frames, each left out of a fit; scoring.calibration fills it in
 
 
 class OnePass(OnHost, Backend):
