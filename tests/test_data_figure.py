@@ -34,29 +34,31 @@ def data(frames: Path) -> Prepared:
     return api.prepare(frames, frames.parent / "data", PrepareSettings(size=48, copies=2), workers=1)
 
 
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
-    """Filled with the parts of the picture by title when one is drawn."""
-    found: Parts = {}
+@pytest.fixture(scope="module")
+def parts(frames: Path, data: Prepared) -> dict[Path, Parts]:
+    """The pictures of both as files beside them, and their parts by title."""
+    found: dict[Path, Parts] = {}
     whole = data_figure.stacked
 
     def kept(pictures: list[bytes], titles: list[str], width: int) -> bytes:
-        found.update({title: np.asarray(Image.open(BytesIO(part))) for title, part in zip(titles, pictures, strict=True)})
+        found[source] = {title: np.asarray(Image.open(BytesIO(part))) for title, part in zip(titles, pictures, strict=True)}
         return whole(pictures, titles, width)
 
-    monkeypatch.setattr(data_figure, "stacked", kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_figure, "stacked", kept)
+        for source in (frames, data.folder):
+            api.data_figure(source, source.with_suffix(".png"))
     return found
 
 
-def test_raw_frames_are_shown_by_size_and_by_class(frames: Path, tmp_path: Path, parts: Parts) -> None:
-    api.data_figure(frames, tmp_path / "a.png")
-    assert list(parts) == ["Sizes of the frames", "3 frames of each class"]
-    assert parts["3 frames of each class"].shape == (22 + 3 * 148 + 4, 2 * 148 + 4, 3)
+def test_raw_frames_are_shown_by_size_and_by_class(frames: Path, parts: dict[Path, Parts]) -> None:
+    shown = parts[frames]
+    assert list(shown) == ["Sizes of the frames", "3 frames of each class"]
+    assert shown["3 frames of each class"].shape == (22 + 3 * 148 + 4, 2 * 148 + 4, 3)
 
 
-def test_copies_stand_beside_their_original(data: Prepared, tmp_path: Path, parts: Parts) -> None:
-    api.data_figure(data.folder, tmp_path / "a.png")
-    shown = parts["Originals and their augmented copies"]
+def test_copies_stand_beside_their_original(data: Prepared, parts: dict[Path, Parts]) -> None:
+    shown = parts[data.folder]["Originals and their augmented copies"]
     first = data.index[data.index["copy"] > 0].index[0]
     original = int(np.flatnonzero((data.index["id"] == data.index["id"][first]) & (data.index["copy"] == 0))[0])
     assert shown.shape == (22 + 4 * 148 + 4, 3 * 148 + 4, 3)
@@ -76,7 +78,7 @@ def test_a_size_counts_as_often_as_there_are_frames_of_it(monkeypatch: pytest.Mo
     assert drawn[:3] == [("all", 8), ("a", 6), ("b", 2)]
 
 
-def test_the_picture_of_another_data_set_is_not_replaced(frames: Path, data: Prepared, tmp_path: Path) -> None:
-    api.data_figure(data.folder, tmp_path / "a.png")
-    with pytest.raises(FolderError, match=r"a\.png"):
-        api.data_figure(frames, tmp_path / "a.png")
+def test_the_picture_of_another_data_set_is_not_replaced(frames: Path, data: Prepared, parts: dict[Path, Parts]) -> None:
+    assert len(parts) == 2
+    with pytest.raises(FolderError, match=r"data\.png"):
+        api.data_figure(frames, data.folder.with_suffix(".png"))
