@@ -69,6 +69,12 @@ def made(request: pytest.FixtureRequest, frames: Path, tmp_path_factory: pytest.
     return Made(run, run.trained_model(), data, rows, score_rows(run, data, rows, folder / "scores", device="cpu"))
 
 
+@pytest.fixture(scope="module")
+def alone(made: Made, tmp_path_factory: pytest.TempPathFactory) -> ScoreTable:
+    """The scores of the fourth validation frame alone."""
+    return score_rows(made.run, made.data, made.rows[3:4], tmp_path_factory.mktemp("alone"), device="cpu")
+
+
 def facts(made: Made, frames: Batch) -> dict[str, Tensor]:
     """Return all that scoring makes of frames, (B, ...) each."""
     (scored,) = score_batches(
@@ -106,13 +112,11 @@ def test_calibration_frames_scored_again_have_exactly_their_stored_scores(made: 
     assert sorted(scores) == made.run.calibration()["scores"]
 
 
-def test_a_frame_alone_has_the_row_of_scores_that_it_has_among_others(made: Made, tmp_path: Path) -> None:
-    alone = score_rows(made.run, made.data, made.rows[3:4], tmp_path, device="cpu")
+def test_a_frame_alone_has_the_row_of_scores_that_it_has_among_others(made: Made, alone: ScoreTable) -> None:
     pd.testing.assert_frame_equal(alone.table, made.together.table[3:4].reset_index(drop=True), check_exact=True)
 
 
-def test_a_frame_alone_has_the_map_that_it_has_among_others(made: Made, tmp_path: Path) -> None:
-    alone = score_rows(made.run, made.data, made.rows[3:4], tmp_path, device="cpu")
+def test_a_frame_alone_has_the_map_that_it_has_among_others(made: Made, alone: ScoreTable) -> None:
     if made.together.maps is None:
         assert alone.maps is None
         return
