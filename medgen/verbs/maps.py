@@ -201,7 +201,7 @@ def _normal_level(
     """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
     known, fitted = run.threshold().get("pixel_level"), run.settings.scoring.leaves_out
     if fitted and known is not None and share in (None, PIXELS_BELOW):
-        return known, f"{PIXELS_BELOW:g} % of the pixels of normal frames lie below, each drawn without its fold"
+        return known, f"{PIXELS_BELOW:g} % of the pixels of the normal frames that were fitted to lie below"
     try:
         data = open_trained_on(run)
         rows = scorable(data, data.rows("val"), run.settings.data.overlay)
