@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,12 @@ def test_the_new_run_reports_ranks_and_moves_its_threshold_like_any_other(
     expected = local["vae"].calibration()["scores"][int(np.ceil(25 * 0.8)) - 1]
     assert api.set_threshold(local["vae"].folder, 0.2)["value"] == expected
     api.set_threshold(local["vae"].folder, 0.05)
+
+
+def test_the_rate_is_the_one_that_the_threshold_was_last_put_at(place: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(place["vae"], tmp_path / "run")
+    api.set_threshold(tmp_path / "run", 0.2)
+    assert api.recalibrate(tmp_path / "run", place["there"], tmp_path / "local").threshold()["false_alarm_rate"] == 0.2
 
 
 def test_groups_count_once_each(place: dict[str, Path], tmp_path: Path) -> None:

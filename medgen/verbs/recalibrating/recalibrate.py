@@ -57,7 +57,7 @@ def recalibrate(
     normals : 20 or more normal frames of the other place: raw ones (all of them), or a data set (its splits train and val, or
         `split`)
     out : folder of the new run
-    false_alarm_rate : of normal frames, in (0, 1); by default that of the run
+    false_alarm_rate : of normal frames, in (0, 1); by default that of the threshold of the run
     split : of a data set: "train", "val", "test" or "all"
     by_group : groups (patients, videos, near-duplicates) count, and not frames
     move : False moves the threshold alone, and nothing that scores are computed from
@@ -77,7 +77,8 @@ def recalibrate(
     (32, 4)
     """
     run = _finished_run(run_folder)
-    rate = run.settings.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+    stored = run.threshold().get("false_alarm_rate", run.settings.false_alarm_rate)  # `set_threshold` may have moved it since
+    rate = stored if false_alarm_rate is None else false_alarm_rate
     of = made_of(out, [run], normals, split or "train and val")
     with output_folder(out, "recalibrate", (FACTS,), of=of):
         (out / RUN).unlink(missing_ok=True)  # the last that is written
@@ -104,7 +105,7 @@ def recalibrate(
             "lowest_rate": lowest,
             "shares": shares,
             "exact": not (any(shares.values()) or (move and run.settings.scoring.fuse)),
-            "before": side(limit, run.threshold().get("false_alarm_rate", rate), None if limit is None else before > limit),
+            "before": side(limit, stored, None if limit is None else before > limit),
             "after": side(facts["value"], rate, flagged),
         }
         write_recalibration(metrics, before, after, out)
