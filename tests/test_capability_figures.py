@@ -185,6 +185,11 @@ def test_samples_in_a_folder_have_no_columns(conditional: Path, tmp_path: Path) 
         api.sample(conditional / "run", tmp_path / "drawn", 5, columns=4)
 
 
+def test_reconstructions_in_a_folder_have_no_other_run_beside_them(conditional: Path, folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(MedgenError, match="made_by is of one picture"):
+        api.reconstruct(conditional / "run", Path(f"folder:{folders}"), tmp_path / "drawn", made_by=conditional / "run")
+
+
 def test_frames_without_the_findings_of_the_training_keep_the_labels_of_their_source(folders: Path, tmp_path: Path) -> None:
     api.train(Path(f"folder:{folders}"), tmp_path / "run", api.recipe("vae", None, ('data.normal=["red"]', "train.epochs=1")))
     table = api.score(tmp_path / "run", folders / "test" / "blue", tmp_path / "a", pictures=False).table

@@ -62,6 +62,7 @@ def reconstruct(
     Raises
     ------
     BackendError : if the backend does not reconstruct, or does not know the class, or `made_by` makes no frames.
+    ConfigError : if `made_by` is given and `out` is a folder.
     RunError, DataError : if the run is not trained, or the frames do not fit it.
 
     Examples
@@ -72,6 +73,8 @@ def reconstruct(
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, Reconstructs)
+    if made_by is not None and out.suffix.lower() != ".png":
+        raise ConfigError(f"made_by is of one picture, and '{out}' is a folder; name a .png or leave made_by out")
     if out.suffix.lower() == ".png":
         maker = None if made_by is None else open_run(made_by)
         of = made_of(out.parent, [run, *([maker] if maker else [])], input_path, split, label=label)
