@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medgen.config import Settings, merged, override, read_toml, to_toml
 from medgen.errors import ConfigError
@@ -23,9 +24,21 @@ class Inner(Settings):
     latents: int = Field(6, ge=1)
 
 
+class Span(Settings):
+    low: int = 0
+    high: int = 1
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
 class Outer(Settings):
     epochs: int = 3
     model: Inner = Inner()
+    span: Span = Span()
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:
@@ -36,6 +49,11 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
 def test_a_value_out_of_range_is_named_with_its_key() -> None:
     with pytest.raises(ConfigError, match=r"'model.latents' is 0: input should be greater than or equal to 1"):
         Outer.parse({"model": {"latents": 0}})
+
+
+def test_settings_that_do_not_go_together_are_told_without_all_others_of_their_section() -> None:
+    with pytest.raises(ConfigError, match=r"^recipe: 'span': low is above high$"):
+        Outer.parse({"span": {"low": 2}}, "recipe")
 
 
 def test_an_assignment_reaches_a_nested_setting() -> None:
