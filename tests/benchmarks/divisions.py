@@ -7,7 +7,7 @@ pixels, strides 16 and 32, all of them, so that no frame had a say in what is ta
 normal frames are drawn at random to fit and to calibrate by, and all other normal frames are new. Ways:
 
 split: half of the groups fit, the others calibrate; promised: RATE (0.05)
-CV+: ten folds of whole groups, cross-conformal p-values; promised: about RATE, a little over twice that at the worst
+CV+: ten folds of whole groups, cross-conformal p-values; promised: about RATE, at worst twice that and 8 % more (10 folds of 80)
 jackknife+: a fold for each group; promised: about RATE, twice that at the worst
 
 each once where frames count and once where groups count once ("by group": all that is promised where frames of a group resemble
