@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,21 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it would hide why the block failed
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """Yield a text file to which lines are added, in UTF-8, their ends as they are given.
+
+    Raises
+    ------
+    MedgenError : where the file cannot be written or the disk is full, which a file that is closed tells without its name.
+    """
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise MedgenError(f"cannot write '{path}': {error.strerror or error}") from None
 
 
 def new_array(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:

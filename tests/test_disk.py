@@ -15,9 +15,10 @@ import torch
 from commands import medgen
 from untrained import make_frames, make_run
 
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.engine import checkpoint
 from medgen.errors import MedgenError, RunError, in_one_line
-from medgen.files import new_array, replacing, write_bytes
+from medgen.files import appending, new_array, replacing, write_bytes
 
 
 @contextmanager
@@ -50,6 +51,17 @@ def test_no_room_for_an_array_is_an_error_and_not_the_end_of_the_process(tmp_pat
     ):
         new_array(path, np.uint8, (1000, 1000))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_room_for_a_line_is_told_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "steps.csv"
+    with no_file_above(10), pytest.raises(MedgenError, match=f"^cannot write '{path}': File too large$"), appending(path) as file:
+        file.write("epoch,loss\n1,0.5\n")
+
+
+def test_no_room_for_a_synthetic_frame_is_told_with_the_file(tmp_path: Path) -> None:
+    with no_file_above(500), pytest.raises(MedgenError, match=r"^cannot write '.*normal-0001.jpg': File too large$"):
+        make_phantom(tmp_path, PhantomSettings(train=1, val=1, test_normal=1, test_abnormal=1))
 
 
 def test_no_room_for_weights_is_told_with_the_file(tmp_path: Path) -> None:

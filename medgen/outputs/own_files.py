@@ -12,8 +12,8 @@ from shutil import rmtree
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from medgen.errors import FolderError, MedgenError
-from medgen.files import write_bytes, write_text
+from medgen.errors import FolderError
+from medgen.files import appending, write_bytes, write_text
 from medgen.outputs.folder import check_same
 from medgen.outputs.leftovers import remove_dead
 
@@ -110,11 +110,8 @@ def remove_earlier(folder: Path, *names: str) -> None:
 
 
 def _note(listed: Path, name: str) -> None:
-    try:
-        with listed.open("a", encoding="utf-8") as file:
-            file.write(f"{name}\n")
-    except OSError as error:
-        raise MedgenError(f"cannot write '{listed}': {error.strerror or error}") from None
+    with appending(listed) as file:
+        file.write(f"{name}\n")
 
 
 def _remove(folder: Path, name: str) -> None:

@@ -23,7 +23,7 @@ from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.data.scorable import scorable
 from medgen.engine.fit import Fit
 from medgen.engine.running_means import LogRow
-from medgen.files import write_bytes, write_csv
+from medgen.files import appending, write_bytes, write_csv
 from medgen.report.figures import image_grid, squares
 from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
@@ -98,7 +98,7 @@ class TrainingMonitor:
         if new and self.columns:
             write_csv(path, pd.concat([pd.read_csv(path), pd.DataFrame([row])]))
         else:
-            with path.open("a", encoding="utf-8", newline="") as file:
+            with appending(path) as file:
                 columns = self.columns or list(row)
                 pd.DataFrame([row], columns=columns).to_csv(file, index=False, header=file.tell() == 0, lineterminator="\n")
         self.columns += new

@@ -24,6 +24,7 @@ from medgen.config import SEEDS, Settings
 from medgen.data.phantom.overlay import Overlay, draw_overlay, expose
 from medgen.data.phantom.scene import Flags, Patient, draw_highlights, draw_lesion, draw_patient, draw_tissue
 from medgen.errors import DataError
+from medgen.files import write_bytes, write_text
 from medgen.types import LABELS, OnProgress, Progress, no_progress
 
 SPLITS = ("train", "val", "test")
@@ -110,7 +111,7 @@ def make_phantom(out: Path, settings: PhantomSettings | None = None, on_progress
         on_progress(Progress("phantom", len(rows) - 1, len(keys)))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    (out / "manifest.csv").write_bytes(text.getvalue().encode())
+    write_text(out / "manifest.csv", text.getvalue())
     return out
 
 
@@ -164,6 +165,6 @@ def _write(out: Path, settings: PhantomSettings, key: FrameKey) -> tuple[str, ..
     if key.label:
         files[f"masks/{finding}-{number:04d}.png"] = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]
     for name, data in files.items():
-        (out / name).write_bytes(data.tobytes())
+        write_bytes(out / name, data.tobytes())
     name, truth = (*files, "")[:2]
     return name, finding, LABELS[key.label], SPLITS[key.split], key.group, truth
