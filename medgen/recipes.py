@@ -90,6 +90,8 @@ def find(config: Path | str, backend: str) -> Path:
     for name in (str(config), f"{backend}-{config}"):
         if name in names():
             return folder() / f"{name}.toml"
+    if str(config).startswith(STUDIES):
+        raise ConfigError(f"'{config}' is a study and no recipe; `medgen compare` takes the file of a study")
     of_backend = [name for name in names() if name.startswith(f"{backend}-")]
     short = [name.removeprefix(f"{backend}-") for name in of_backend]
     raise ConfigError(

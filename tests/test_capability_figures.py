@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from medgen import api
-from medgen.errors import MedgenError
+from medgen.errors import ConfigError, FolderError, MedgenError
+from medgen.outputs.own_files import check_picture
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
 from medgen.verbs.figures import capability_figures
@@ -178,6 +179,24 @@ def test_another_run_may_make_the_other_frames(conditional: Path, folders: Path,
     half = 2 * 132 + 4
     np.testing.assert_array_equal(pictures[0][:half], pictures[1][:half])
     assert (pictures[0][half:] != pictures[1][half:]).any()
+
+
+@pytest.mark.parametrize("other", [{"n": 3}, {"n": 4, "columns": 3}])
+def test_another_number_of_samples_or_columns_is_another_picture(
+    conditional: Path, tmp_path: Path, other: dict[str, int]
+) -> None:
+    api.sample(conditional / "run", tmp_path / "drawn.png", 4)
+    api.sample(conditional / "run", tmp_path / "drawn.png", 4, columns=2)  # which four have anyway
+    with pytest.raises(FolderError, match=r"drawn\.png"):
+        api.sample(conditional / "run", tmp_path / "drawn.png", **other)
+
+
+def test_a_picture_is_a_png_and_no_folder_is_named_like_one_of_another_kind(conditional: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pictures are written as PNG; name 'drawn\.png' in place of 'drawn\.jpg'"):
+        api.sample(conditional / "run", tmp_path / "drawn.jpg", 4)
+    with pytest.raises(ConfigError, match=r"name 'drawn\.png'"):
+        check_picture(tmp_path / "drawn", {})
+    assert not [*tmp_path.iterdir()]
 
 
 def test_samples_in_a_folder_have_no_columns(conditional: Path, tmp_path: Path) -> None:

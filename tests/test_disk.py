@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +27,14 @@ def no_file_above(size: int) -> Iterator[None]:
     """Let the system refuse to write files that are larger, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    compiled, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python would keep the half of it that has room
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
+        sys.dont_write_bytecode = compiled
 
 
 def test_an_array_takes_its_blocks_before_it_is_filled(tmp_path: Path) -> None:

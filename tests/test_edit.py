@@ -128,6 +128,11 @@ def test_a_photograph_at_strength_zero_is_itself_and_moves_towards_the_finding(
     assert dark < 20 and same == 120 and bright > 230
 
 
+def test_a_folder_is_no_photograph(run: Path, frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder; name one picture in it"):
+        edit_photograph(run, frames, tmp_path / "a.png", along="bright", reference=Path(f"folder:{frames}"))
+
+
 def test_a_finding_that_nobody_has_is_no_direction(run: Path, frames: Path, photograph: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="green"):
         edit_photograph(run, photograph, tmp_path / "a.png", along="green", reference=Path(f"folder:{frames}"))

@@ -264,8 +264,14 @@ def test_wrong_names_and_files_are_refused_with_a_reason(tmp_path: Path) -> None
     for name, kind, message in (
         ("inception-2016", ConfigError, "did you mean 'inception-2015'"),
         ("file:/nowhere.pt", MedgenError, "no file"),
-        ("efficientnet-lite0@/nowhere.safetensors", MedgenError, "is no safetensors file; expected one with the weights of eff"),
-        (f"efficientnet-lite0@{tmp_path / 'text.pt'}", MedgenError, "is no safetensors file"),
+        ("hf:", ConfigError, "names nothing; expected file:PATH, hf:FOLDER or timm:NAME"),
+        ("timm:", ConfigError, "names nothing"),
+        ("efficientnet-lite0@/nowhere.safetensors", MedgenError, "there is no file /nowhere.safetensors"),
+        (
+            f"efficientnet-lite0@{tmp_path / 'text.pt'}",
+            MedgenError,
+            "is no safetensors file; expected one with the weights",
+        ),
         (f"efficientnet-lite0@{tmp_path / 'text.safetensors'}", MedgenError, "is no safetensors file"),
         (f"file:{tmp_path / 'text.pt'}", MedgenError, "no TorchScript"),
         (script(nn.Conv2d(1, 2, 3), tmp_path / "grey.pt"), MedgenError, "failed on a \\(1, 3, 224, 224\\) image"),

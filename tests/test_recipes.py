@@ -40,6 +40,11 @@ def test_an_unknown_name_is_answered_with_the_nearest_one(tmp_path: Path) -> Non
     assert "no recipe 'hyperkvasr' for vae" in answer and "did you mean 'hyperkvasir'?" in answer and "medgen recipes" in answer
 
 
+def test_a_study_is_answered_with_the_verb_that_takes_it() -> None:
+    with pytest.raises(ConfigError, match="'study-hyperkvasir' is a study and no recipe; `medgen compare` takes"):
+        recipes.find("study-hyperkvasir", "vae")
+
+
 def test_a_path_of_the_repository_that_is_not_there_is_answered_with_the_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no file '.*vae-mnist.toml'; .*--config vae-mnist"):
         recipes.find(tmp_path / "vae-mnist.toml", "vae")

@@ -52,6 +52,8 @@ class ScoringSettings(Settings):
     def _a_score_of_folds_is_the_backends_own(self) -> Self:
         if self.calibration == "split" and (self.by_group or self.folds != 10):
             raise ValueError('folds and by_group are of calibration "cv+" and "jackknife+"; set it, or leave them away')
+        if self.calibration == "jackknife+" and self.folds != 10:
+            raise ValueError('jackknife+ leaves out one group at a time, folds are of "cv+"; set that, or leave them away')
         if self.leaves_out and (self.fuse or self.flips):
             raise ValueError(f'calibration "{self.calibration}" places the backend\'s own score; leave fuse and flips away')
         return self

@@ -12,12 +12,13 @@ from shutil import rmtree
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from medgen.errors import FolderError
+from medgen.errors import ConfigError, FolderError
 from medgen.files import appending, write_bytes, write_text
 from medgen.outputs.folder import check_same
 from medgen.outputs.leftovers import remove_dead
 
-INSTEAD = "choose another --out, or delete it"
+INSTEAD = "choose another place, or delete it"
+PICTURES = (".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".svg", ".pdf")  # endings that a picture is not written as
 KEY = "medgen"  # of the text in a PNG that says what the picture is made of
 LIST = ".medgen.files"  # in a folder of pictures: the names of those that medgen wrote, a line each
 
@@ -80,8 +81,20 @@ def write_picture(path: Path, png: bytes, of: Mapping[str, str]) -> None:
     write_bytes(path, content.getvalue())
 
 
+def is_picture(path: Path) -> bool:
+    """Tell whether a result named so is one picture, and not a folder.
+
+    Raises
+    ------
+    ConfigError : if it has the ending of a picture that is not a PNG.
+    """
+    if path.suffix.lower() in PICTURES:
+        raise ConfigError(f"pictures are written as PNG; name '{path.with_suffix('.png').name}' in place of '{path.name}'")
+    return path.suffix.lower() == ".png"
+
+
 def check_picture(path: Path, of: Mapping[str, str]) -> None:
-    """Refuse to replace a file, unless it is a picture of the same thing.
+    """Refuse a name that is none of a PNG, and to replace a file, unless it is a picture of the same thing.
 
     Parameters
     ----------
@@ -89,8 +102,11 @@ def check_picture(path: Path, of: Mapping[str, str]) -> None:
 
     Raises
     ------
+    ConfigError : if the name does not end in .png.
     FolderError : if the file is there and is made of something else.
     """
+    if not is_picture(path):
+        raise ConfigError(f"the picture '{path}' is written as PNG and has no such ending; name '{path.name}.png'")
     if not path.exists():
         return
     before: Mapping[str, str] = {}

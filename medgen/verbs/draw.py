@@ -21,7 +21,7 @@ from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import score_batches
 from medgen.errors import ConfigError, DataError
 from medgen.outputs.folder import check_folder, output_folder
-from medgen.outputs.own_files import check_picture, own_files, write_picture
+from medgen.outputs.own_files import check_picture, is_picture, own_files, write_picture
 from medgen.report.figures import image_grid
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
@@ -73,11 +73,11 @@ def reconstruct(
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, Reconstructs)
-    if made_by is not None and out.suffix.lower() != ".png":
+    if made_by is not None and not is_picture(out):
         raise ConfigError(f"made_by is of one picture, and '{out}' is a folder; name a .png or leave made_by out")
-    if out.suffix.lower() == ".png":
+    if is_picture(out):
         maker = None if made_by is None else open_run(made_by)
-        of = made_of(out.parent, [run, *([maker] if maker else [])], input_path, split, label=label)
+        of = made_of(out.parent, [run, *([maker] if maker else [])], input_path, split, label=label, frames=str(n))
         check_picture(out, of)
         with TemporaryDirectory() as scratch:  # where raw frames are prepared: what lies beside the picture is not ours
             data, rows = open_input(run, input_path, Path(scratch), split, on_progress)
@@ -187,21 +187,22 @@ def sample(
     'samples.png'
     """
     run = open_run(run_folder)
-    is_picture = out.suffix.lower() == ".png"
-    if columns is not None and not is_picture:
+    one = is_picture(out)
+    if columns is not None and not one:
         raise ConfigError(f"columns are those of a picture, and '{out}' is a folder; name a .png or leave the columns out")
-    of = made_of(out.parent if is_picture else out, [run], seed=str(seed), label=label)
-    if is_picture:
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    shape = {"samples": str(n), "columns": str(columns)} if one else {}
+    of = made_of(out.parent if one else out, [run], seed=str(seed), label=label, **shape)
+    if one:
         check_picture(out, of)
     else:
         check_folder(out, "sample", of=of)
     pixels = draw_samples(run.trained_model(), n, seed, device, label)
-    if not is_picture:
+    if not one:
         with output_folder(out, "sample", of=of), own_files(out) as write:
             for number, frame in enumerate(pixels):
                 write(f"{number:05}.png", png(frame))
         return out
-    columns = columns or int(np.ceil(np.sqrt(n)))
     rows: list[list[NDArray[np.uint8] | None]] = [list(pixels[start : start + columns]) for start in range(0, n, columns)]
     write_picture(out, image_grid(rows, side=pixels.shape[1]), of)
     return out

@@ -156,7 +156,7 @@ def edit_photograph(
     """
     run = open_run(run_folder)
     if not frame.is_file():
-        raise DataError(f"there is no file '{frame}'")
+        raise DataError(f"'{frame}' is a folder; name one picture in it" if frame.is_dir() else f"there is no file '{frame}'")
     split = "all" if with_test else "train and val"
     of = made_of(out.parent, [run], reference, split, frame=digest_of(frame), along=f"{along} in {steps} steps")
     check_picture(out, of)

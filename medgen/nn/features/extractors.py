@@ -156,6 +156,8 @@ def load_extractor(name: str) -> Extractor:
     MedgenError : if its weights are not here (the message says what to install) or are not what the name says, or if it is a
         TorchScript that nobody trusts.
     """
+    if name in (FILE, HF, TIMM):
+        raise ConfigError(f"extractor '{name}' names nothing; expected {FILE}PATH, {HF}FOLDER or {TIMM}NAME")
     if name.startswith(FILE):
         return _load_own(name)
     if name.startswith(HF):
@@ -165,6 +167,8 @@ def load_extractor(name: str) -> Extractor:
     own = Path(file).expanduser() if file else None
     if own and own.suffix == ONNX and net_name in efficientnet.VARIANTS and own.is_file():
         return _load_lite_graph(name, net_name, own)
+    if own and not own.exists():
+        raise MedgenError(f"extractor '{name}': there is no file {own}")
     if own and not (own.suffix == SAFETENSORS and own.is_file()):
         raise MedgenError(f"extractor '{name}': {own} is no safetensors file; expected one with the weights of {net_name}")
     if net_name.startswith(TIMM):
