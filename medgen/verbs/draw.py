@@ -191,9 +191,9 @@ def sample(
     if columns is not None and not one:
         raise ConfigError(f"columns are those of a picture, and '{out}' is a folder; name a .png or leave the columns out")
     columns = columns or int(np.ceil(np.sqrt(n)))
-    shape = {"samples": str(n), "columns": str(columns)} if one else {}
-    of = made_of(out.parent if one else out, [run], seed=str(seed), label=label, **shape)
+    of = made_of(out.parent if one else out, [run], seed=str(seed), label=label)
     if one:
+        of |= {"samples": str(n), "columns": str(columns)}
         check_picture(out, of)
     else:
         check_folder(out, "sample", of=of)
