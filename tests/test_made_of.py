@@ -21,7 +21,7 @@ from medgen.runs.run import open_run
 from medgen.runs.to_image import png
 from medgen.verbs.figures.crop_steps import crop_steps
 
-REFUSED = r"is not replaced.*; choose another --out(, or delete it)?$"
+REFUSED = r"is not replaced.*; choose another (--out|place)(, or delete it)?$"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_samples_of_another_seed_stay(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"a thesis", b"\x89PNG\r\n\x1a\n" + b"\xff" * 60])
 def test_a_file_that_no_verb_made_is_never_replaced_by_a_picture(content: bytes, root: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(FolderError, match=r"does not say what it is made of, and is not replaced; choose another --out"):
+    with pytest.raises(FolderError, match=r"does not say what it is made of, and is not replaced; choose another place"):
         api.sample(root / "A" / "run", tmp_path / "a.png", 1)
     assert (tmp_path / "a.png").read_bytes() == content
 
