@@ -13,7 +13,7 @@ from pages import HOSTILE
 from run_results import make_history, tissue
 
 from medgen.data.shortcut_features import TRAITS
-from medgen.report.audit import measure_shortcuts
+from medgen.report.auditing.audit import measure_shortcuts
 from medgen.report.evaluate import evaluate
 from medgen.report.groups import size_classes
 from medgen.report.run_report_data import RunResults

@@ -22,7 +22,7 @@ from sources import with_replaced
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.metrics.detection import auroc, bootstrap
 from medgen.metrics.strata import matched, quarters, stratified_auroc
-from medgen.report.audit import examine, headlines, measure_shortcuts, separation
+from medgen.report.auditing.audit import examine, headlines, measure_shortcuts, separation
 
 PAIRS = ["kind", "path", "split", "other", "other_split"]
 NONE = pd.DataFrame(columns=PAIRS)

@@ -19,13 +19,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen.backends._on_features import OnFeatures
 from medgen.config import Settings
-from medgen.contract.backend import Backend, Losses, Optimizer, Player
+from medgen.contract.backend import Losses, Optimizer, Player
 from medgen.losses import gaussian_kl, valid_mean
-from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers, upsample
+from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, upsample
 from medgen.nn.features.pixel_loss import PixelResidual
 from medgen.nn.features.residual import ResidualSettings, residual_scores
-from medgen.nn.host import OnHost
 from medgen.types import Batch, Scores
 
 SLOPE = 0.01  # of the leaky rectifier below 0
@@ -43,18 +43,15 @@ class Config(Settings):
     score: ResidualSettings = ResidualSettings(map="ssim", share=0.1)
 
 
-class Model(OnHost, Backend):
+class Model(OnFeatures):
     """The component "kl" is the divergence of a frame's code from the prior, in nats for each number of the code."""
 
-    on_host = ("fingerprint",)
     config: Config
-    fingerprint: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
-        self.layers = MidLayers(config.features)
+        self.look_through(config.features)
         self.residual = PixelResidual(config.loss, size)
-        self.register_buffer("fingerprint", self.layers.fingerprint.clone())
         total, width = sum(self.layers.widths), config.width
         self.standard = nn.BatchNorm2d(total, affine=False)
         self.encoder = nn.Sequential(

@@ -19,11 +19,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen.backends._on_features import OnFeatures
 from medgen.config import Settings
-from medgen.contract.backend import Backend, Losses, Optimizer, Player
+from medgen.contract.backend import Losses, Optimizer, Player
 from medgen.losses import valid_mean
-from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers, smooth_map
-from medgen.nn.host import OnHost
+from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, smooth_map
 from medgen.types import Batch, Scores
 
 
@@ -37,17 +37,14 @@ class Config(Settings):
     optimizer: Optimizer = Optimizer(lr=5e-3, betas=(0.5, 0.999), decay_from=0.5)
 
 
-class Model(OnHost, Backend):
+class Model(OnFeatures):
     """The components are the highest value of the map and its mean over valid pixels."""
 
-    on_host = ("fingerprint",)
     config: Config
-    fingerprint: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
-        self.layers = MidLayers(config.features)
-        self.register_buffer("fingerprint", self.layers.fingerprint.clone())
+        self.look_through(config.features)
         self.standard = nn.ModuleList(nn.BatchNorm2d(width, affine=False) for width in self.layers.widths)
         self.bottleneck = _Bottleneck(config.features.strides, self.layers.widths, config.width, config.latents)
         self.student = _Student(self.layers.widths, config.width, config.latents)

@@ -17,11 +17,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen.backends._on_features import OnFeatures
 from medgen.config import Settings
-from medgen.contract.backend import Backend, Losses, Optimizer, Player
+from medgen.contract.backend import Losses, Optimizer, Player
 from medgen.losses import valid_mean
-from medgen.nn.features.feature_maps import LayerSettings, MidLayers, smooth_map
-from medgen.nn.host import OnHost
+from medgen.nn.features.feature_maps import LayerSettings, smooth_map
 from medgen.nn.inpaint import inpaint
 from medgen.nn.pasted import AnomalyKind, paste_anomalies
 from medgen.types import Batch, Scores
@@ -39,17 +39,14 @@ class Config(Settings):
     optimizer: Optimizer = Optimizer(lr=1e-3, weight_decay=1e-4, decay_from=0.5)
 
 
-class Model(OnHost, Backend):
+class Model(OnFeatures):
     """The components are the highest value of the map and its mean over valid pixels."""
 
-    on_host = ("fingerprint",)
     config: Config
-    fingerprint: Tensor
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
-        self.layers = MidLayers(config.features)
-        self.register_buffer("fingerprint", self.layers.fingerprint.clone())
+        self.look_through(config.features)
         total, width = sum(self.layers.widths), config.width
         self.standard = nn.BatchNorm2d(total, affine=False)
         self.head = nn.Sequential(

@@ -15,8 +15,8 @@ from medgen.errors import RunError
 from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
 from medgen.outputs.own_files import remove_earlier
 from medgen.report import figures
-from medgen.report.audit import headlines
-from medgen.report.audit_chart import trait_chart
+from medgen.report.auditing.audit import headlines
+from medgen.report.auditing.chart import trait_chart
 from medgen.report.markup import asset, data_uri, distinct, environment, inline
 from medgen.report.paired import paired_tests
 from medgen.report.run_report_data import ExtraFigure, RunResults

@@ -20,8 +20,8 @@ from medgen.errors import DataError, RunError
 from medgen.files import cache_folder, short_digest, write_csv, write_json
 from medgen.outputs.folder import check_folder, output_folder
 from medgen.outputs.leftovers import OLD, remove_dead
-from medgen.report.audit import measure_shortcuts
 from medgen.report.audit_metrics import AuditMetrics
+from medgen.report.auditing.audit import measure_shortcuts
 from medgen.runs.datasets import open_for
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
@@ -116,7 +116,7 @@ def audit_frames(
 
     Returns
     -------
-    as `medgen.report.audit.measure_shortcuts`, with "left_out" (why there are no traits of some kind, or ""), "looked" (whether
+    as `measure_shortcuts` returns it, with "left_out" (why there are no traits of some kind, or ""), "looked" (whether
     the data set was searched for near-duplicates) and "unscored" (frames that no model has a score of, or, without models, could
     have one; nothing else counts them)
     """

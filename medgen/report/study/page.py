@@ -16,8 +16,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from medgen.files import json_values, write_bytes, write_csv, write_json, write_text
-from medgen.report.audit import headlines
-from medgen.report.audit_chart import trait_chart
+from medgen.report.auditing.audit import headlines
+from medgen.report.auditing.chart import trait_chart
 from medgen.report.markup import asset, environment, escape_hidden, inline
 from medgen.report.plot_style import STYLE, new_figure, to_svg
 from medgen.report.study.comparison import Comparison

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,9 +68,9 @@ class TokenNet(Standardised):
         super().__init__(standard, kept)
         self.name, self.patch, self.front, self.width = name, patch, front, width
 
+    @abstractmethod
     def tokens(self, x: Tensor) -> Tensor:
         """Return (B, N, width) of (B, 3, H, W): the front, then the patches row by row."""
-        raise NotImplementedError
 
     def prepared(self, images: Tensor, side: int = 0) -> Tensor:
         """Return what `Standardised` does.

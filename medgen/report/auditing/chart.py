@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 
-from medgen.report.audit import EASY, WARN
 from medgen.report.audit_metrics import Separation
+from medgen.report.auditing.audit import EASY, WARN
 from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, STYLE, new_figure, to_svg
 
 
