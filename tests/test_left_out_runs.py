@@ -13,9 +13,10 @@ from sources import folder
 from medgen import api
 from medgen.data.prepared import Prepared, read_table
 from medgen.errors import ConfigError, DataError
-from medgen.files import write_csv
+from medgen.files import read_json, write_csv
 from medgen.metrics.calibration import group_shares, threshold
 from medgen.metrics.cross_conformal import cross_p_value
+from medgen.report.guarantee import promised
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.folds import Folds, find_folds
 from medgen.runs.group_scores import FITTED, GROUP, grouped_scores
@@ -115,6 +116,13 @@ def test_a_run_is_recalibrated_on_frames_of_another_place(run: Run, tmp_path: Pa
     other = folder(tmp_path / "other", "test/good", count=24)
     local = api.recalibrate(run.folder, Path(f"folder:{other}"), tmp_path / "local", split="test")
     assert local.calibration()["normals"] == 24 and local.calibration()["value"] != run.calibration()["value"]
+
+
+def test_what_a_recalibration_moves_away_from_is_named_with_its_bound(run: Run, tmp_path: Path) -> None:
+    other = folder(tmp_path / "other", "test/good", count=24)
+    local = api.recalibrate(run.folder, Path(f"folder:{other}"), tmp_path / "local", split="test")
+    before = read_json(local.folder / "recalibration.json")["before"]["promised"]
+    assert before == promised(run.threshold()) and "at most" in before and before.startswith("about")
 
 
 def test_the_jackknife_needs_no_validation_frames_and_leaves_each_group_out(source: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def recalibrate(run: Path, normals: Path, out: Path, threshold_only: bool, **cho
         flagged = "-" if side["flagged"] is None else f"{side['flagged']} of {facts['normals']}"
         value = "-" if side["threshold"] is None else f"{side['threshold']:.6g}"
         interval = f"{number(share.get('low'))} to {number(share.get('high'))}"
-        rows.append((name, value, f"{100 * side['false_alarm_rate']:g} %", flagged, number(share.get("value")), interval))
+        rows.append((name, value, side["promised"], flagged, number(share.get("value")), interval))
     click.echo(align(rows))
     for sentence in facts["promise"]:
         click.echo(sentence)

@@ -19,10 +19,11 @@ FACTS = "recalibration.json"
 
 
 class Side(TypedDict):
-    """Before or after: the threshold, the rate that it is for, and the share of the frames that is flagged ({} without one)."""
+    """Before or after: the threshold, its rate and bound in words, and the share of the frames that is flagged ({} without)."""
 
     threshold: float | None
     false_alarm_rate: float
+    promised: str
     flagged: int | None
     share: IntervalValues
 
@@ -48,13 +49,13 @@ class RecalibrationMetrics(TypedDict):
     after: Side
 
 
-def side(threshold: float | None, rate: float, flagged: NDArray[np.bool_] | None) -> Side:
+def side(threshold: float | None, rate: float, flagged: NDArray[np.bool_] | None, promised: str) -> Side:
     """Return what is known before or after; `flagged` (N,) are the decisions on the frames, None without a threshold."""
     if threshold is None or flagged is None:
-        return {"threshold": None, "false_alarm_rate": rate, "flagged": None, "share": {}}
+        return {"threshold": None, "false_alarm_rate": rate, "promised": promised, "flagged": None, "share": {}}
     found = false_alarms(flagged, rate)
     share: IntervalValues = {"value": found.value, "low": found.low, "high": found.high}
-    return {"threshold": threshold, "false_alarm_rate": rate, "flagged": int(flagged.sum()), "share": share}
+    return {"threshold": threshold, "false_alarm_rate": rate, "promised": promised, "flagged": int(flagged.sum()), "share": share}
 
 
 def promise(metrics: RecalibrationMetrics) -> list[str]:

@@ -18,6 +18,7 @@ from medgen.errors import RunError
 from medgen.files import short_digest, shown_source, write_csv, write_json
 from medgen.metrics.calibration import group_shares, p_value, threshold
 from medgen.outputs.folder import output_folder
+from medgen.report.guarantee import promised
 from medgen.report.recalibration import FACTS, RecalibrationMetrics, side, write_recalibration
 from medgen.runs.calibrate import PIXELS_BELOW, decide
 from medgen.runs.left_out import Movable, fuse_left_out, score_left_out
@@ -95,6 +96,8 @@ def recalibrate(
         limit = run.threshold().get("value")
         decisions = {"abnormal_before": None if limit is None else before > limit, "abnormal_after": flagged}
         write_csv(out / NORMALS, table.assign(**decisions))
+        before_promised = promised({**run.threshold(), "false_alarm_rate": stored})
+        exact = not (any(shares.values()) or (move and run.settings.scoring.fuse))
         metrics: RecalibrationMetrics = {
             "run": run.name,
             "weights": run.weights_digest(),
@@ -104,9 +107,9 @@ def recalibrate(
             "by_group": by_group,
             "lowest_rate": lowest,
             "shares": shares,
-            "exact": not (any(shares.values()) or (move and run.settings.scoring.fuse)),
-            "before": side(limit, stored, None if limit is None else before > limit),
-            "after": side(facts["value"], rate, flagged),
+            "exact": exact,
+            "before": side(limit, stored, None if limit is None else before > limit, before_promised),
+            "after": side(facts["value"], rate, flagged, f"{'at most' if exact else 'about'} {100 * rate:.3g} %"),
         }
         write_recalibration(metrics, before, after, out)
         return local.write()
