@@ -19,6 +19,7 @@ from medgen import __version__
 from medgen.errors import did_you_mean, in_one_line
 
 from . import commands, listings
+from .answer import print_object, with_answer_options
 
 FOLDERS = (commands, listings)
 
@@ -37,7 +38,7 @@ class Group(click.Group):
         for folder in FOLDERS:
             if name in (info.name for info in pkgutil.iter_modules(folder.__path__)):
                 command: click.Command = getattr(import_module(f"{folder.__name__}.{name}"), name)
-                return command
+                return with_answer_options(command)
         return None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,8 +65,13 @@ class Group(click.Group):
         logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
         debug = ctx.params.get("debug", False)
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+            result = super().invoke(ctx)
+            print_object(ctx)
+            return result
+        except click.exceptions.Exit:  # with what was found
+            print_object(ctx)
+            raise
+        except (click.ClickException, click.Abort, KeyboardInterrupt):
             raise
         except Exception as error:
             if debug:

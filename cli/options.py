@@ -8,12 +8,30 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 PATH = click.Path(path_type=Path)
 SEED = click.IntRange(0, 2**63 - 1)
 MNIST_M = "mnist-m"
 MNIST_M_OPTIONS = {"source", "out", "mnist", "bsds", "size", "seed"}
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def complete_backends(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a backend, the last one where several stand with commas between them."""
+    from medgen import api
+
+    before, comma, begun = incomplete.rpartition(",")
+    return [CompletionItem(before + comma + name, help=said) for name, said in api.backends().items() if name.startswith(begun)]
+
+
+def complete_recipes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a recipe, or a file."""
+    from medgen import api
+
+    files = CompletionItem(incomplete, type="file")  # first, as a shell that hears of files forgets what it heard before
+    return [files, *(CompletionItem(recipe.name) for recipe in api.recipes() if recipe.name.startswith(incomplete))]
+
 
 device_option = click.option(
     "--device",

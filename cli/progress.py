@@ -19,6 +19,8 @@ import click
 
 from medgen.types import Progress
 
+from .answer import WARNING, is_quiet
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -33,7 +35,8 @@ class Display:
     """
 
     def __init__(self) -> None:
-        self.interactive = sys.stderr.isatty()
+        self.quiet = is_quiet()
+        self.interactive = sys.stderr.isatty() and not self.quiet
         self.stopped = False
         self.printed: dict[str, float] = {}
         self.started: dict[str, tuple[float, int]] = {}  # of each task: time of its first event, and how much was done then
@@ -61,6 +64,10 @@ class Display:
             self.bars.stop()
 
     def __call__(self, progress: Progress) -> None:
+        if self.quiet:
+            if progress.message.startswith(WARNING):
+                self._say(progress.message)
+            return
         values = "  ".join(f"{name} {_short(value)}" for name, value in progress.values.items())
         if progress.message:
             self._say(progress.message)

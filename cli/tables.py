@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .values import files_read, prepared_counts, video_values
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -105,14 +107,13 @@ def score_table(table: pd.DataFrame, most: int = 10) -> str:
 
 def timeline_lines(path: Path, most: int = 20) -> str:
     """Return for each video, of `most` at the most, how many frames are above the threshold and when its frames stand out."""
-    from medgen.data.prepared import SECONDS, read_table
     from medgen.report.timeline import clock
 
     lines = []
-    for video, frames in read_table(path).groupby("video", sort=False):
-        above = f", {int((frames['abnormal'] == True).sum())} above the threshold" if "abnormal" in frames else ""  # noqa: E712
-        times = ", ".join(clock(second) for second in frames[SECONDS][frames["stands_out"] == 1])
-        lines.append(f"{video}: {len(frames)} frames{above}" + (f"; standing out at {times}" if times else ""))
+    for video in video_values(path):
+        above = f", {video['above']} above the threshold" if video["above"] is not None else ""
+        times = ", ".join(clock(second) for second in video["stand_out_at"])
+        lines.append(f"{video['video']}: {video['frames']} frames{above}" + (f"; standing out at {times}" if times else ""))
     if len(lines) > most:
         lines[most:] = [f"and {len(lines) - most} more videos"]
     return "\n".join([*lines, f"score against time: {path} and {path.parent / 'timelines'}"])
@@ -140,9 +141,7 @@ def prepared_table(data: Prepared) -> str:
     from medgen.data.scorable import left_out, scorable
 
     originals = data.index[data.index["copy"] == 0]
-    counts = originals.assign(finding=originals["finding"].replace("", "-"), label=originals["label"].replace("", "unlabelled"))
-    table = counts.groupby(["finding", "label", "split"]).size().unstack(fill_value=0)
-    lines = [table.reset_index().to_string(index=False)]
+    lines = [prepared_counts(data).to_string(index=False)]
     if copies := len(data.index) - len(originals):
         lines.append(f"{copies} augmented copies of training frames")
     if leaks := len(data.leaks()):
@@ -167,7 +166,7 @@ def prepared_table(data: Prepared) -> str:
             "warning: no validation frames, so that no threshold can be found; more patients or videos are needed, "
             "or a detector that `scoring.calibration` calibrates without them (docs/scores.md)"
         )
-    lines.append(_read_and_left(originals["path"].str.partition("#")[0].nunique(), data.rejected(), data.ignored()))
+    lines.append(_read_and_left(files_read(data), data.rejected(), data.ignored()))
     passed_over = data.passed_over()["kind"].value_counts()
     if len(passed_over):
         blurred, alike = passed_over.get("blurred", 0), passed_over.get("alike", 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, device_option
 from ..progress import Display
 from ..tables import align, number
@@ -33,9 +34,9 @@ def audit(dataset: Path, runs: tuple[Path, ...], out: Path | None, device: Devic
 
     with Display() as display:
         result = api.audit(dataset, runs, out, device=device, on_progress=display)
-    click.echo("\n\n".join(audit_tables(result)))
+    answer("\n\n".join(audit_tables(result)), **result)
     if out is not None:
-        click.echo(f"\ntables: {out}")
+        answer(f"\ntables: {out}", tables=out)
 
 
 def audit_tables(result: Mapping[str, Any]) -> Iterator[str]:

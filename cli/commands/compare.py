@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import PATH, device_option, runtime_option
+from ..answer import answer
+from ..options import PATH, complete_backends, complete_recipes, device_option, runtime_option
 from ..progress import Display
 from ..tables import align, number
 
@@ -25,10 +26,14 @@ STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # opti
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="DATASET|STUDY.toml|RUN...", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder of the study: runs, pages, study.toml, report.html.")
-@click.option("--backends", help="Names with commas between them: train these on DATASET.")
+@click.option("--backends", shell_complete=complete_backends, help="Names with commas between them: train these on DATASET.")
 @click.option("--budget", help="Training time for each run: 90s, 20m, 1.5h.  [default: as the recipes say]")
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Train each backend with so many seeds.  [default: 1]")
-@click.option("--config", help="Recipe by name (`medgen recipes`), or a TOML file; {backend} in it stands for each name.")
+@click.option(
+    "--config",
+    shell_complete=complete_recipes,
+    help="Recipe by name (`medgen recipes`), or a TOML file; {backend} in it stands for each name.",
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
 @device_option
@@ -63,8 +68,11 @@ def compare(
     if compared is None:
         click.echo("stopped; the same command goes on", err=True)
         return
-    click.echo(comparison_table(compared.comparison) if isinstance(compared, Compared) else datasets_table(compared.metrics))
-    click.echo(f"report: {compared.page}")
+    if isinstance(compared, Compared):
+        answer(comparison_table(compared.comparison), **comparison_values(compared.comparison))
+    else:
+        answer(datasets_table(compared.metrics), **compared.metrics)
+    answer(f"report: {compared.page}", report=compared.page, metrics=compared.page.with_name("metrics.json"))
 
 
 def _study(inputs: tuple[Path, ...], dataset: Path | None, study_options: dict[str, Any]) -> StudySettings | None:
@@ -102,22 +110,33 @@ def _study(inputs: tuple[Path, ...], dataset: Path | None, study_options: dict[s
     return None
 
 
+def comparison_values(comparison: Comparison) -> dict[str, Any]:
+    """Return AUROC and training time of each run, and the reasons of runs that failed."""
+    runs = [
+        {"backend": entry.name, "run": run.name, "auroc": run.metrics["detection"].get("auroc"),
+         "training_seconds": cost.training_seconds}
+        for entry in comparison.entries
+        for run, cost in zip(entry.runs, entry.costs, strict=True)
+    ]  # fmt: skip
+    return {"runs": runs, "failed": [{"name": failure.name, "reason": failure.reason} for failure in comparison.failures]}
+
+
 def comparison_table(comparison: Comparison) -> str:
-    """Return a table of AUROC and training time of each run, and the reasons of runs that failed."""
+    """Return the same as a table, and what is warned of."""
+    values = comparison_values(comparison)
     rows: list[tuple[str, ...]] = [("backend", "run", "AUROC", "95 % interval", "training")]
-    for entry in comparison.entries:
-        for run, cost in zip(entry.runs, entry.costs, strict=True):
-            area = run.metrics["detection"].get("auroc") or {}
-            bounds = f"{number(area['low'])} to {number(area['high'])}" if area else "-"
-            spent = "-" if cost.training_seconds is None else f"{cost.training_seconds / 60:.1f} min"
-            rows.append((entry.name, run.name, number(area.get("value")), bounds, spent))
+    for run in values["runs"]:
+        area, seconds = run["auroc"] or {}, run["training_seconds"]
+        bounds = f"{number(area['low'])} to {number(area['high'])}" if area else "-"
+        spent = "-" if seconds is None else f"{seconds / 60:.1f} min"
+        rows.append((run["backend"], run["run"], number(area.get("value")), bounds, spent))
     maps = [
         f"warning: {run.name}: {text}"
         for entry in comparison.entries
         for run in entry.runs
         if (text := (run.metrics.get("localisation") or {}).get("warning"))
     ]
-    return "\n".join([align(rows), *maps, *(f"failed: {failure.name}: {failure.reason}" for failure in comparison.failures)])
+    return "\n".join([align(rows), *maps, *(f"failed: {failure['name']}: {failure['reason']}" for failure in values["failed"])])
 
 
 def datasets_table(metrics: Mapping[str, Any]) -> str:

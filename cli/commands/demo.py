@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..answer import answer
 from ..options import PATH, device_option
 from ..progress import Display
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 def demo(out: Path, epochs: int | None, difficulty: float, device: Device) -> None:
     """Run the whole chain on synthetic endoscopy frames; a few minutes."""
     from medgen import api
+    from medgen.files import read_json
 
     from ..tables import metrics_table
 
     with Display() as display:
         result = api.demo(out, device=device, epochs=epochs, difficulty=difficulty, on_progress=display)
-    click.echo(metrics_table(result.metrics))
-    click.echo(f"report: {result.page}")
+    answer(metrics_table(result.metrics), metrics=read_json(result.metrics))
+    answer(f"report: {result.page}", report=result.page)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, device_option
 from ..progress import Display
 
@@ -54,7 +55,8 @@ def edit(
             result = api.edit(run, source, out, source=finding, target=target, n=count, on_progress=display, **common)
         else:
             raise click.UsageError("give DATASET with --from and --to, or --frame with --along")
-    click.echo(
-        f"direction learned from {result.learned_from} frames; AUROC {result.auroc:.3f} between the findings on as many others"
+    answer(
+        f"direction learned from {result.learned_from} frames; AUROC {result.auroc:.3f} between the findings on as many others",
+        **result._asdict(),
     )
-    click.echo(f"picture: {result.picture}")
+    answer(f"picture: {result.picture}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, device_option, runtime_option, split_option
 from ..progress import Display
 from ..tables import external_lines, metrics_table
@@ -29,10 +30,12 @@ def evaluate(run: Path, data: Path, **chosen: Any) -> None:
     into RUN.
     """
     from medgen import api
+    from medgen.files import read_json
 
     chosen["assume"] = chosen["assume"] or ""
     with Display() as display:
         page = api.evaluate(run, data, on_progress=display, **chosen)
-    click.echo(metrics_table(page.with_name("metrics.json")))
-    click.echo(external_lines(page.with_name("metrics.json")))
-    click.echo(f"report: {page}")
+    metrics = page.with_name("metrics.json")
+    answer(metrics_table(metrics), metrics=read_json(metrics))
+    answer(external_lines(metrics))
+    answer(f"report: {page}", report=page)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, SEED, device_option
 from ..progress import Display
 
@@ -37,4 +38,4 @@ def fid(generated: Path, reference: Path | None, **chosen: Any) -> None:
 
     with Display() as display:
         distances = api.fid(generated, reference, on_progress=display, **chosen)
-    click.echo(distance_table(distances))
+    answer(distance_table(distances), **distances)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, group_names_option, reading_options
 from ..progress import Display
 
@@ -37,10 +38,12 @@ def inspect(
     from medgen.data.prepared import PrepareSettings, is_prepared, open_prepared
 
     from ..tables import inspection_tables, prepared_table
+    from ..values import inspection_values, prepared_values
 
     if figure is not None and out is None and steps is None and is_prepared(source):
-        click.echo(prepared_table(open_prepared(source)))
-        click.echo(f"figure: {api.data_figure(source, figure)}")
+        data = open_prepared(source)
+        answer(prepared_table(data), **prepared_values(data))
+        answer(f"figure: {api.data_figure(source, figure)}", figure=figure)
         return
     reading = {key: value for key, value in values.items() if value is not None}
     settings = PrepareSettings.parse({**reading, "size": size}, "inspect")
@@ -51,10 +54,10 @@ def inspect(
         if figure is not None:
             api.data_figure(source, figure, inspection, display)
         pictures = api.crop_steps(source, steps, size, limit, display, inspection.settings) if steps is not None else 0
-    click.echo(inspection_tables(inspection))
+    answer(inspection_tables(inspection), **inspection_values(inspection))
     if out is not None:
-        click.echo(f"tables: {out}")
+        answer(f"tables: {out}", tables=out)
     if figure is not None:
-        click.echo(f"figure: {figure}")
+        answer(f"figure: {figure}", figure=figure)
     if pictures:
-        click.echo(f"{pictures} pictures: {steps}")
+        answer(f"{pictures} pictures: {steps}", pictures=pictures, steps=steps)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, input_options, runtime_option
 from ..progress import Display
 
@@ -45,7 +47,7 @@ def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
 
     with Display() as display:
         result = api.maps(run, source, out, on_progress=display, **chosen)
-    click.echo(f"{result.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}")
+    answer(f"{result.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}", **asdict(result), maps=out)
     if result.at_crop:
-        click.echo(f"{result.at_crop} have the side of the crop, as their original frames are not there")
-    click.echo(f"contours at {result.level:.4g} ({result.level_is}), colours up to {result.high:.4g}")
+        answer(f"{result.at_crop} have the side of the crop, as their original frames are not there")
+    answer(f"contours at {result.level:.4g} ({result.level_is}), colours up to {result.high:.4g}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, dataset_options, mnist_m_wanted
 from ..progress import Display
 
@@ -40,6 +41,7 @@ def prepare(
     from medgen.data.prepared import PrepareSettings
 
     from ..tables import prepared_table
+    from ..values import prepared_values
 
     if values["all_test"] and (values["val_share"] is not None or values["test_share"] is not None):
         raise click.UsageError("with --all-test every frame is a test frame; leave --val-share and --test-share away")
@@ -50,4 +52,4 @@ def prepare(
             data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
         else:
             data = api.prepare(source, out, settings, workers, overwrite, display, pseudonymise)
-    click.echo(prepared_table(data))
+    answer(prepared_table(data), **prepared_values(data))

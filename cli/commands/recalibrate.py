@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, device_option, split_option
 from ..progress import Display
 from ..tables import align, number
@@ -46,7 +47,7 @@ def recalibrate(run: Path, normals: Path, out: Path, threshold_only: bool, **cho
         value = "-" if side["threshold"] is None else f"{side['threshold']:.6g}"
         interval = f"{number(share.get('low'))} to {number(share.get('high'))}"
         rows.append((name, value, side["promised"], flagged, number(share.get("value")), interval))
-    click.echo(align(rows))
+    answer(align(rows), **facts)
     for sentence in facts["promise"]:
-        click.echo(sentence)
-    click.echo(f"run: {out}\npage: {out / 'recalibration.html'}")
+        answer(sentence)
+    answer(f"run: {out}\npage: {out / 'recalibration.html'}", run=out, page=out / "recalibration.html")

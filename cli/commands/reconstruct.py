@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, input_options
 from ..progress import Display
 
@@ -27,4 +28,4 @@ def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
 
     with Display() as display:
         count = api.reconstruct(run, source, out, on_progress=display, **chosen)
-    click.echo(f"{count} reconstructions: {out}")
+    answer(f"{count} reconstructions: {out}", frames=count, reconstructions=out)

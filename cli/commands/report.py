@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from ..answer import answer
 from ..options import PATH, device_option, runtime_option
 from ..progress import Display
 from ..tables import metrics_table, ranking_table
@@ -38,18 +39,21 @@ def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, to
     frames flagged at the threshold and what it promises, and ranks.csv with all of them.
     """
     from medgen import api
+    from medgen.files import read_json
 
     if input_path is not None:
         _rank(runs, input_path, out, top, device=chosen["device"], runtime=chosen["runtime"])
         return
     with Display() as display:
         page = api.report(runs, out, on_progress=display, **chosen)
-    click.echo(metrics_table(page.parent / "metrics.json"))
-    click.echo(f"report: {page}")
+    metrics = page.with_name("metrics.json")
+    answer(metrics_table(metrics), metrics=read_json(metrics))
+    answer(f"report: {page}", report=page)
 
 
 def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, **how: Any) -> None:
     from medgen import api
+    from medgen.files import read_json
 
     if len(runs) != 1:
         raise click.UsageError(f"--input ranks frames by one RUN, got {len(runs)}")
@@ -59,5 +63,5 @@ def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, 
             raise click.UsageError(f"{option} is for test frames with labels; it does not go with --input")
     with Display() as display:
         page = api.rank(runs[0], input_path, out, top=top, on_progress=display, **how)
-    click.echo(ranking_table(page.parent))
-    click.echo(f"report: {page}\nranking: {page.parent / 'ranks.csv'}")
+    answer(ranking_table(page.parent), metrics=read_json(page.with_name("metrics.json")))
+    answer(f"report: {page}\nranking: {page.parent / 'ranks.csv'}", report=page, ranking=page.with_name("ranks.csv"))

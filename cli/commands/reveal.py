@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..answer import answer, records
 from ..options import PATH
 
 
@@ -21,7 +22,7 @@ def reveal(table: Path, key: Path, out: Path | None) -> None:
 
     shown = api.reveal(table, key)
     if out is None:
-        click.echo(csv_text(shown), nl=False)
+        answer(csv_text(shown).removesuffix("\n"), rows=records(shown))
     else:
         write_alone(out, csv_text(shown).encode(errors="backslashreplace"))
-        click.echo(f"names: {out}")
+        answer(f"names: {out}", names=out)

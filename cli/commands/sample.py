@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, SEED, device_option, label_option
 
 
@@ -22,4 +23,5 @@ def sample(run: Path, count: int, out: Path, **chosen: Any) -> None:
     """Draw new frames from RUN into one picture, or into a folder."""
     from medgen import api
 
-    click.echo(f"{count} samples: {api.sample(run, out, count, **chosen)}")
+    drawn = api.sample(run, out, count, **chosen)
+    answer(f"{count} samples: {drawn}", frames=count, samples=drawn)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..answer import answer, records
 from ..options import PATH, input_options, runtime_option
 from ..progress import Display
 
@@ -26,14 +27,15 @@ def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     from medgen import api
 
     from ..tables import score_table, timeline_lines
+    from ..values import video_values
 
     with Display() as display:
         scored = api.score(run, source, out, on_progress=display, **chosen)
-    click.echo(score_table(scored.table))
-    click.echo(f"scores: {out / 'scores.csv'}")
+    answer(score_table(scored.table), frames=records(scored.table))
+    answer(f"scores: {out / 'scores.csv'}", scores=out / "scores.csv")
     if (out / "timeline.csv").is_file():
-        click.echo(timeline_lines(out / "timeline.csv"))
+        answer(timeline_lines(out / "timeline.csv"), videos=video_values(out / "timeline.csv"))
     if rejected := len(scored.data.rejected()):
-        click.echo(f"{rejected} files could not be read; see {out / 'rejected.csv'}")
+        answer(f"{rejected} files could not be read; see {out / 'rejected.csv'}", rejected=rejected)
     if passed_over := len(scored.data.passed_over()):
-        click.echo(f"{passed_over} frames of videos were left out; {out / 'rejected.csv'} says why")
+        answer(f"{passed_over} frames of videos were left out; {out / 'rejected.csv'} says why", left_out=passed_over)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..answer import answer
 from ..options import PATH
 
 
@@ -27,16 +28,16 @@ def threshold(run: Path, rate: float) -> None:
     from medgen import api
 
     chosen = api.set_threshold(run, rate)
-    click.echo(f"threshold: {chosen['value']:.6g}; a frame that scores higher is called abnormal")
+    answer(f"threshold: {chosen['value']:.6g}; a frame that scores higher is called abnormal", **chosen)
     if chosen.get("method"):
         from medgen.report.guarantee import guarantee
 
-        click.echo(f"guarantee: {guarantee(chosen)}")
+        answer(f"guarantee: {guarantee(chosen)}")
         return
     groups = f" of {chosen['groups']} groups" if chosen.get("groups", chosen["normals"]) < chosen["normals"] else ""
-    click.echo(
+    answer(
         f"guarantee: of normal frames like the {chosen['normals']} normal validation frames{groups} that it rests on, at most "
         f"{100 * rate:g} % are called so (split conformal prediction, in the mean over such sets)"
     )
     if groups:
-        click.echo("frames of one group resemble each other, so that the guarantee is looser than so many frames would make it")
+        answer("frames of one group resemble each other, so that the guarantee is looser than so many frames would make it")

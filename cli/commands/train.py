@@ -9,7 +9,8 @@ import click
 
 from medgen.errors import MedgenError
 
-from ..options import PATH, device_option
+from ..answer import answer, records
+from ..options import PATH, complete_backends, complete_recipes, device_option
 from ..progress import Display
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("backend")
+@click.argument("backend", shell_complete=complete_backends)
 @click.argument("dataset", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Run folder.")
-@click.option("--config", type=PATH, help="Recipe: a TOML file, or the name of one of `medgen recipes`.")
+@click.option(
+    "--config", type=PATH, shell_complete=complete_recipes, help="Recipe: a TOML file, or the name of one of `medgen recipes`."
+)
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. model.latents=16. Repeatable."
 )
@@ -79,6 +82,6 @@ def train(
             )
     if not run.finished():
         click.echo("go on with --resume", err=True)
-    click.echo(f"run: {out}")
+    answer(f"run: {out}", run=out, finished=run.about["finished"], last_epoch=[*records(run.history().tail(1)), None][0])
     if run.has_weights():
-        click.echo(f"next: medgen report {out}")
+        answer(f"next: medgen report {out}")

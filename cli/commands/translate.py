@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..answer import answer
 from ..options import PATH, device_option, split_option
 from ..progress import Display
 
@@ -43,4 +44,4 @@ def translate(run: Path, source: Path, out: Path, fit: Fit, **chosen: Any) -> No
 
     with Display() as display:
         count = api.translate(run, source, out, fit=fit, on_progress=display, **chosen)
-    click.echo(f"{count} translations: {out} (raw frames by {fit})")
+    answer(f"{count} translations: {out} (raw frames by {fit})", frames=count, translations=out, fit=fit)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..answer import answer
 from ..options import PATH
 from ..progress import Display
 
@@ -23,6 +24,7 @@ def verify(context: click.Context, folder: Path) -> None:
     with Display() as display:
         checked = api.verify(folder, display)
     for found in checked:
-        click.echo(f"{found.kind} {found.path}: {found.looked_at}: " + ("; ".join(found.problems) or "as medgen wrote it"))
+        answer(f"{found.kind} {found.path}: {found.looked_at}: " + ("; ".join(found.problems) or "as medgen wrote it"))
+    answer(looked_at=[found._asdict() for found in checked])
     if any(found.problems for found in checked):
         context.exit(1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from ..answer import answer
+
 
 @click.command()
 def backends() -> None:
     """List the generative models that can be trained."""
     from medgen import api
 
-    for name, summary in api.backends().items():
-        click.echo(f"{name}: {summary}")
+    known = api.backends()
+    answer("\n".join(f"{name}: {summary}" for name, summary in known.items()), backends=known)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
+from ..answer import answer
 from ..tables import align
 
 
@@ -21,8 +24,9 @@ def recipes() -> None:
     """
     from medgen import api
 
+    known = api.recipes()
     rows: list[tuple[str, ...]] = [("recipe", "frames", "side", "minutes", "result", "page")]
-    for recipe in api.recipes():
+    for recipe in known:
         minutes = "-" if recipe.minutes is None else f"{recipe.minutes:.0f}"
         rows.append((recipe.name, recipe.frames, str(recipe.side), minutes, recipe.result or "not measured", recipe.page))
-    click.echo(align(rows))
+    answer(align(rows), recipes=[asdict(recipe) for recipe in known])
