@@ -30,13 +30,8 @@ from medgen.files import write_csv
 from medgen.runs.no_model_maps import no_model_maps, normal_levels
 
 SPLITS = ["train"] * 8 + ["unused"] * 8 + ["val"] * 16 + ["test"] * 12
-LEFT_OUT = [
-    'scoring.calibration="cv+"',
-    "scoring.folds=3",
-    "model.sides=[]",
-    "model.features.side=32",
-    'model.statistics=["mean"]',
-]
+SMALL_DFM = ["model.sides=[]", "model.features.side=32", 'model.statistics=["mean"]']
+LEFT_OUT = ['scoring.calibration="cv+"', "scoring.folds=3", *SMALL_DFM]
 FUSED = ["scoring.flips=true", 'scoring.fuse=["*"]', 'scoring.two_sided=["kl"]']  # a score that is made of the components alone
 SETTINGS = ["train.epochs=2", "train.panel_epochs=0", "data.batch_size=4", "false_alarm_rate=0.2"]
 
@@ -72,6 +67,7 @@ def test_every_label_of_a_test_frame_is_exchanged_and_no_other(datasets: tuple[P
         *(pytest.param(name, [], id=name) for name in registry.names()),
         pytest.param("vae", FUSED, id="vae-fused"),
         pytest.param("dfm", LEFT_OUT, id="dfm-jackknife"),
+        pytest.param("dfm", ["data.shots=4", *SMALL_DFM], id="dfm-few-frames"),
     ],
 )
 def test_the_labels_of_test_frames_change_no_weight_threshold_decision_score_or_map(
