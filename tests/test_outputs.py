@@ -15,7 +15,6 @@ from threading import Thread
 import pytest
 
 from medgen.errors import FolderError
-from medgen.outputs import lock as module
 from medgen.outputs.folder import MARK, is_unfinished, output_folder
 from medgen.outputs.leftovers import remove_dead
 from medgen.outputs.lock import LOCK, Owner, locked, remove_dead_lock
@@ -90,14 +89,14 @@ def test_the_same_thread_may_hold_a_folder_twice_and_another_may_not(tmp_path: P
 def test_a_stale_lock_is_taken_over_without_the_help_of_the_kernel(
     tmp_path: Path, changes: dict[str, str | int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "flock", None)
+    monkeypatch.setattr(sys, "platform", "win32")  # which has no flock
     leave(tmp_path / "out", replace(Owner.now("score"), **changes))  # type: ignore[arg-type]
     with locked(tmp_path / "out", "score"):
         assert (Owner.read(tmp_path / "out" / LOCK) or Owner.now("")).process == os.getpid()
 
 
 def test_a_living_owner_is_respected_without_the_help_of_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "flock", None)
+    monkeypatch.setattr(sys, "platform", "win32")  # which has no flock
     leave(tmp_path / "out", Owner.now("prepare"))
     assert "in use by `medgen prepare`" in refusal(tmp_path / "out")
 

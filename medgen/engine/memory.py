@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import re
+import sys
 from pathlib import Path
 
 import torch
@@ -32,9 +33,10 @@ class MemoryMeter:
         if device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(device)
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc: gives back what was freed
-        if trim:
-            trim(0)
+        if sys.platform == "linux":
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc: gives back what was freed
+            if trim:
+                trim(0)
         try:
             (SELF / "clear_refs").write_text(RESET)
         except OSError:

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,10 +23,8 @@ from pathlib import Path
 from medgen.errors import FolderError
 from medgen.outputs.leftovers import is_alive, remove_leftovers
 
-try:
+if sys.platform != "win32":  # which has no such locks: there what is written in the file has to do
     from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # a system without such locks: what is written in the file has to do
-    flock = None  # type: ignore[assignment]
 
 LOCK = ".medgen.lock"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # what a file system without locks answers
@@ -108,11 +107,20 @@ def locked(folder: Path, verb: str) -> Iterator[None]:
         _held[place] = thread, times
         if not times:
             del _held[place]
-            (folder / LOCK).unlink(missing_ok=True)  # before it is let go of, so that nobody waits for a file without a name
-            os.close(handle)
+            _let_go(handle, folder / LOCK)
         with suppress(OSError):  # not empty
             for path in made:
                 path.rmdir()
+
+
+def _let_go(handle: int, path: Path) -> None:
+    """Delete the lock file and close it: in this order, so that nobody waits for a file without a name."""
+    if sys.platform == "win32":  # which deletes no open file
+        os.close(handle)
+        path.unlink(missing_ok=True)
+    else:
+        path.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def remove_dead_lock(folder: Path) -> None:
@@ -141,7 +149,8 @@ def _take(folder: Path, verb: str) -> int:
                 _check(handle, path, folder)
                 if _has_name(handle, path):
                     os.ftruncate(handle, 0)
-                    os.pwrite(handle, json.dumps(asdict(Owner.now(verb))).encode(), 0)
+                    os.lseek(handle, 0, os.SEEK_SET)
+                    os.write(handle, json.dumps(asdict(Owner.now(verb))).encode())
                     return handle
             except BaseException:
                 os.close(handle)
@@ -162,7 +171,7 @@ def _check(handle: int, path: Path, folder: Path) -> None:
     """Take the kernel's lock, and refuse a folder that somebody else holds."""
     elsewhere = "wait for it, or choose another --out"
     kernel_knows = False
-    if flock is not None:
+    if sys.platform != "win32":
         try:
             flock(handle, LOCK_EX | LOCK_NB)
             kernel_knows = True

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # where there is no such limit
     import resource
-except ImportError:  # Windows: there is no such limit
-    resource = None  # type: ignore[assignment]
 
 LEAST = 4 << 30  # bytes that any file may need: threads of libraries reserve much that they do not use
 
 
 def allow(more: int) -> None:
     """Let this process have `LEAST` bytes and `more` beside what it had at the first call; what asks for more fails."""
-    had = _at_first()
-    if resource is None or not had:
-        return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    limit = had + LEAST + more
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    if sys.platform != "win32" and (had := _at_first()):
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = had + LEAST + more
+        resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 @cache
 def _at_first() -> int:
     """Return the bytes of address space that the process has, once its libraries are there; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
