@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
+
+from medgen.types import TrackerName
 
 PATH = click.Path(path_type=Path)
 SEED = click.IntRange(0, 2**63 - 1)
@@ -49,6 +51,21 @@ def _installed(context: click.Context, parameter: click.Parameter, value: str) -
 
         open_engine("openvino")
     return value
+
+
+tracker_option = click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    type=click.Choice([*get_args(TrackerName), "none"]),
+    help="Program that follows the training. Repeatable.  [default: tensorboard]",
+)
+
+
+def tracker_assignments(trackers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what --tracker sets, as --set would."""
+    names = ", ".join(f'"{name}"' for name in trackers if name != "none")
+    return (f"watch.trackers=[{names}]",) if trackers else ()
 
 
 runtime_option = click.option(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LABELS = ("normal", "abnormal")  # a label's integer code is its index here; "" (unknown) is -1
+TrackerName = Literal["tensorboard", "mlflow", "wandb"]  # programs that can follow a training (`medgen.verbs.tracking`)
 OverlayRules = Literal["auto", "endoscopy", "dark", "none"]  # what in a frame is no tissue (`medgen.data.field.overlay`)
 
 

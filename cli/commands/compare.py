@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..answer import answer
-from ..options import PATH, complete_backends, complete_recipes, device_option, runtime_option
+from ..options import (
+    PATH,
+    complete_backends,
+    complete_recipes,
+    device_option,
+    runtime_option,
+    tracker_assignments,
+    tracker_option,
+)
 from ..progress import Display
 from ..tables import align, number
 
@@ -36,6 +44,7 @@ STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # opti
 )
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
+@tracker_option
 @device_option
 @runtime_option
 def compare(
@@ -55,6 +64,8 @@ def compare(
     from medgen import api
     from medgen.verbs.study.compare import Compared
 
+    if trackers := study_options.pop("trackers"):
+        study_options["assignments"] += tracker_assignments(trackers)
     with Display() as display:
         study = _study(inputs, dataset, study_options)
         common: dict[str, Any] = {"device": device, "runtime": runtime, "command": display.command(), "on_progress": display}
@@ -93,7 +104,7 @@ def _study(inputs: tuple[Path, ...], dataset: Path | None, study_options: dict[s
         return api.study_of(first, names, **options)
     for name in STUDY_OPTIONS[1:]:
         if study_options[name]:
-            option = "set" if name == "assignments" else name
+            option = "set and --tracker" if name == "assignments" else name
             raise click.UsageError(
                 f"--{option} goes with --backends; a study file says it itself, and finished runs are finished"
             )

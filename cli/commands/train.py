@@ -10,7 +10,7 @@ import click
 from medgen.errors import MedgenError
 
 from ..answer import answer, records
-from ..options import PATH, complete_backends, complete_recipes, device_option
+from ..options import PATH, complete_backends, complete_recipes, device_option, tracker_assignments, tracker_option
 from ..progress import Display
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on with the run in --out exactly where it stood.")
 @click.option("--epochs", type=click.IntRange(1), help="Train for so many epochs (train.epochs).")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long; --resume goes on.")
+@tracker_option
 @device_option
 def train(
     backend: str,
@@ -40,6 +41,7 @@ def train(
     resume: bool,
     epochs: int | None,
     max_minutes: float | None,
+    trackers: tuple[str, ...],
     device: Device,
 ) -> None:
     """Train BACKEND on the normal training frames of DATASET.
@@ -54,8 +56,8 @@ def train(
     minutes = max_minutes or float("inf")
     with Display() as display:
         if resume:
-            if config or assignments:
-                raise MedgenError("--resume goes on with the run's own settings; leave --config and --set away")
+            if config or assignments or trackers:
+                raise MedgenError("--resume goes on with the run's own settings; leave --config, --set and --tracker away")
             run = api.resume(
                 out,
                 backend=backend,
@@ -68,7 +70,7 @@ def train(
             )
         else:
             extra = (f"train.epochs={epochs}",) if epochs else ()
-            settings = api.recipe(backend, config, (*assignments, *extra))
+            settings = api.recipe(backend, config, (*assignments, *extra, *tracker_assignments(trackers)))
             command = display.command()
             run = api.train(
                 dataset,

@@ -19,7 +19,7 @@ from functools import lru_cache
 from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -101,10 +101,15 @@ class Run:
         prepare = self.origin.prepare
         return registry.create(self.settings.backend, self.settings.model, prepare.size, prepare.channels)
 
+    def portable_settings(self) -> dict[str, Any]:
+        """Return the settings as nested plain values, with paths as seen from the folder of the run."""
+        settings: dict[str, Any] = with_paths_from(self.settings.model_dump(mode="json"), self.folder)
+        settings["data"]["other"] = address_from(settings["data"]["other"], self.folder)
+        return settings
+
     def write(self) -> Run:
         """Write ``run.toml``."""
-        settings = with_paths_from(self.settings.model_dump(mode="json"), self.folder)
-        settings["data"]["other"] = address_from(settings["data"]["other"], self.folder)
+        settings = self.portable_settings()
         origin = self.origin.model_dump(mode="json") | {"dataset": address_from(self.origin.dataset, self.folder)}
         sections = {**settings, "origin": origin, "about": self.about}
         write_text(self.folder / RUN, to_toml(sections))

@@ -19,12 +19,13 @@ from medgen.engine.score_components import ScoringSettings
 from medgen.engine.train_settings import TrainSettings
 from medgen.errors import ConfigError
 from medgen.runs.folds import find_folds
-from medgen.types import DataRequirements
+from medgen.types import DataRequirements, TrackerName
 
 
 class WatchSettings(Settings):
-    """How the samples of a model in training are watched: their Fréchet distance from normal training frames, in the log."""
+    """How a training is followed: by which trackers, and by the Fréchet distance of its samples from normal training frames."""
 
+    trackers: tuple[TrackerName, ...] = ("tensorboard",)  # told settings, losses, panels, and the measures of reports
     every: int = Field(0, ge=0, le=10**6)  # epochs between two measurements; 0 = none
     extractor: str = "efficientnet-lite0"  # or "inception-2015", then it is an FID; or any other that `medgen fid` takes
     frames: int = Field(1000, ge=2, le=10**6)  # drawn, and real ones at the most

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from medgen.contract.capabilities import Reconstructs, Samples, Translates
 from medgen.data.dataset import make_batch
@@ -29,12 +27,13 @@ from medgen.runs.run import Run
 from medgen.runs.to_image import to_pixels
 from medgen.types import Batch, OnProgress, no_progress
 from medgen.verbs.distance import FIDTracker
+from medgen.verbs.tracking.tracker import open_trackers
 
 ROW = 16  # frames in one row of a panel; more make a block
 
 
 class TrainingMonitor:
-    """Writes ``log.csv``, ``steps.csv``, the TensorBoard log and the panels of a run while it trains.
+    """Writes ``log.csv``, ``steps.csv`` and the panels of a run while it trains, and tells its trackers.
 
     Parameters
     ----------
@@ -58,8 +57,8 @@ class TrainingMonitor:
         self.columns: list[str] = []  # of steps.csv
         watched = run.settings.watch.every and isinstance(self.model, Samples)
         self.fid_tracker = FIDTracker(data, run.settings.watch, on_progress=on_progress) if watched else None
-        self.board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=epoch + 1)
-        _forget_the_computer(run.folder / "tensorboard")
+        self.open = ExitStack()
+        self.trackers = self.open.enter_context(open_trackers(run, on_progress, epoch))
         rows, train_rows = (scorable(data, data.rows(split), run.settings.data.overlay) for split in ("val", "train"))
         rows = rows if len(rows) else train_rows
         count = min(run.settings.train.panel_frames, len(rows))
@@ -71,8 +70,7 @@ class TrainingMonitor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.board.close()
-        _forget_the_computer(self.run.folder / "tensorboard")
+        self.open.close()
 
     def log_epoch(self, row: LogRow) -> None:
         """Note one epoch."""
@@ -82,8 +80,8 @@ class TrainingMonitor:
                 row[f"diagnosis.{self.fid_tracker.name}"] = self.fid_tracker.measure(self.model)
         self.rows.append(LogRow(row))
         write_csv(self.run.folder / "log.csv", pd.DataFrame(self.rows))
-        for name, value in row.items():
-            self.board.add_scalar(name.replace(".", "/"), value, epoch)
+        numbers = {name: float(value) for name, value in row.items()}
+        self.trackers.tell(lambda tracker: tracker.numbers(numbers, epoch))
         interval = self.run.settings.train.panel_epochs
         if interval and (epoch % interval == 0 or epoch == 1 or self.fit.position.finished):
             with self.fit.averaged(), self._own_randomness():
@@ -131,7 +129,9 @@ class TrainingMonitor:
         if isinstance(self.model, Samples):
             blocks.append(to_pixels(self.model.sample(len(batch))))
         if blocks:
-            write_bytes(self.run.folder / "panels" / f"epoch-{epoch:04}.png", _panel_of(blocks))
+            path = self.run.folder / "panels" / f"epoch-{epoch:04}.png"
+            write_bytes(path, _panel_of(blocks))
+            self.trackers.tell(lambda tracker: tracker.picture("panels", path, epoch))
 
 
 def _there_and_back(model: Translates, batch: Batch, there: str, back: str) -> list[NDArray[np.uint8]]:
@@ -150,10 +150,3 @@ def _cut_half_a_line(path: Path) -> None:
 def _panel_of(blocks: list[NDArray[np.uint8]]) -> bytes:
     """Lay frames, reconstructions and samples out below each other, or, where they are many, as squares side by side."""
     return image_grid([list(block) for block in blocks]) if len(blocks[0]) <= ROW else squares(blocks)
-
-
-def _forget_the_computer(folder: Path) -> None:
-    """Take the name of the computer, which TensorBoard writes there, out of the names of the files in a folder."""
-    host = socket.gethostname()
-    for path in folder.glob("events.out.tfevents.*"):
-        path.rename(path.with_name(path.name.replace(f".{host}.", ".medgen.")))

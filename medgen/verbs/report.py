@@ -16,6 +16,7 @@ from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
+from medgen.verbs.tracking.tracker import note_report
 
 PAGE = ("report.html", "metrics.json")  # one of them is in each folder of a page
 RANKED = ("ranks.csv",)  # is in each folder of a ranking, beside files of the same names
@@ -70,7 +71,10 @@ def report(
             own = out if len(opened) == 1 else out / run.name
             how: dict[str, Any] = {"split": split, "by": by, "device": device, "runtime": runtime, "on_progress": on_progress}
             results.append(evaluate_run(run, data, rows, own, **how).results)
-        return write_report(results, out)
+        page = write_report(results, out)
+        for run, result in zip(opened, results, strict=True):
+            note_report(run, result.metrics, page, on_progress)
+        return page
 
 
 def _check_own(run: Run, data: Prepared, dataset: Path) -> None:

@@ -30,6 +30,7 @@ from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.monitor import TrainingMonitor
+from medgen.verbs.tracking.tracker import require_trackers
 
 
 class TrainingInputs(NamedTuple):
@@ -92,6 +93,7 @@ def train(
     >>> run.finished()
     True
     """
+    require_trackers(settings)
     data, second, settings, batches = open_inputs(dataset, settings)
     if data.refused:
         file, reason = data.refused[0]
@@ -167,6 +169,7 @@ def resume(
     if run.recalibrated_on:
         origin = run.about.get("recalibrated_from", "the run that it was made from")
         raise RunError(f"'{out}' was recalibrated and cannot be trained on; lengthen '{origin}' and recalibrate that")
+    require_trackers(run.settings)
     if backend and backend != run.settings.backend:
         raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
     data = open_trained_on(run, dataset)

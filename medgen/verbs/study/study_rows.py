@@ -24,6 +24,7 @@ from medgen.verbs.audit import audit_frames
 from medgen.verbs.figures.frame_panels import frame_views
 from medgen.verbs.results import evaluate_run
 from medgen.verbs.study.same_frames import identity, unlike
+from medgen.verbs.tracking.tracker import note_report
 
 
 class StudyRun(NamedTuple):
@@ -53,7 +54,7 @@ def report_run(
     page : folder of the run's page
     """
     _, results, scored, model = evaluate_run(run, data, rows, page, device=device, runtime=runtime, on_progress=on_progress)
-    write_report([results], page)
+    note_report(run, results.metrics, write_report([results], page), on_progress)
     return StudyRun(run, results, scored, cost(run, scored, model=model, device=device, on_progress=on_progress))
 
 
