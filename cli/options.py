@@ -53,6 +53,18 @@ def _installed(context: click.Context, parameter: click.Parameter, value: str) -
     return value
 
 
+def _beside_csv(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Let the whole command write its tables as Parquet, too."""
+    if value:
+        from medgen.files import parquet_beside_csv
+
+        context.with_resource(parquet_beside_csv())
+
+
+parquet_option = click.option(
+    "--parquet", is_flag=True, expose_value=False, callback=_beside_csv, help="Write each table as Parquet beside its CSV, too."
+)
+
 tracker_option = click.option(
     "--tracker",
     "trackers",

@@ -11,7 +11,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from hashlib import file_digest, sha256
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -19,10 +21,16 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pandas as pd
 
-from medgen.errors import MedgenError
+from medgen.errors import ConfigError, MedgenError
+
+# Where pyarrow is installed, pandas would hold texts as it does and refuse the name of a file that is not UTF-8.
+pd.set_option("mode.string_storage", "python")
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would run, and what already stands quoted
 ROWS = 1 << 12  # of a table that are made text at once
+PARQUET_MARK = b"medgen.table"  # in the end of a Parquet file that is one of medgen's tables
+LONGEST_FOOTER = 1 << 20  # bytes of it that are looked at
+_parquet_too: ContextVar[bool] = ContextVar("parquet_too", default=False)
 LONGEST = 180  # bytes of a name: with what is written behind it, it stays below the 255 of file systems
 
 
@@ -93,10 +101,59 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table whole or not at all: a header, no index, lines that end alike on every system.
 
-    A text that a spreadsheet would take for a formula has an apostrophe before it; `without_quotes` takes it away again.
+    A text that a spreadsheet would take for a formula has an apostrophe before it; `without_quotes` takes it away again. Inside
+    `parquet_beside_csv` the table is written as Parquet, too; a Parquet file that an earlier call left of another table goes.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.writelines(csv_blocks(table))
+    beside = path.with_suffix(".parquet")
+    if _parquet_too.get():
+        _write_parquet(beside, table)
+    elif _is_own_parquet(beside):
+        beside.unlink()
+
+
+@contextmanager
+def parquet_beside_csv() -> Iterator[None]:
+    """Inside the ``with``, write each table that is written as CSV as Parquet beside it: numbers as they are, with types.
+
+    Raises
+    ------
+    ConfigError : if pyarrow is not installed.
+    """
+    if not find_spec("pyarrow"):
+        raise ConfigError("tables are written as Parquet by pyarrow, which is not installed: pip install 'medgen[parquet]'")
+    before = _parquet_too.set(True)
+    try:
+        yield
+    finally:
+        _parquet_too.reset(before)
+
+
+def _write_parquet(path: Path, table: pd.DataFrame) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    typed = table.convert_dtypes()
+    for name in (name for name in typed if typed[name].dtype == object or isinstance(typed[name].dtype, pd.StringDtype)):
+        texts = [None if pd.isna(value) else str(value).encode(errors="backslashreplace").decode() for value in typed[name]]
+        typed[name] = pd.Series(texts, index=typed.index, dtype="string")  # a path may hold bytes that are no text
+    arrow = pyarrow.Table.from_pandas(typed, preserve_index=False)
+    with replacing(path) as temporary:
+        parquet.write_table(arrow.replace_schema_metadata({**arrow.schema.metadata, PARQUET_MARK: b"1"}), temporary)
+
+
+def _is_own_parquet(path: Path) -> bool:
+    """Tell whether a file is a table that medgen wrote as Parquet: its end, of the length in its last 8 bytes, says so."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        file.seek(-min(8, path.stat().st_size), os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+        if file.read() != b"PAR1":
+            return False
+        file.seek(-min(8 + length, path.stat().st_size), os.SEEK_END)
+        return PARQUET_MARK in file.read(min(length, LONGEST_FOOTER))
 
 
 def csv_text(table: pd.DataFrame) -> str:

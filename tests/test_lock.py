@@ -15,7 +15,16 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-UNTESTED = ("docs", "lite", "mlflow", "openvino", "timm", "transformers", "wandb")  # extras that neither command installs
+UNTESTED = (
+    "docs",
+    "lite",
+    "mlflow",
+    "openvino",
+    "parquet",
+    "timm",
+    "transformers",
+    "wandb",
+)  # extras that neither command installs
 WANTED = [
     Requirement(line)
     for lines in (PROJECT["dependencies"], *(lines for name, lines in EXTRAS.items() if name not in UNTESTED))

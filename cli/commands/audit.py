@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..answer import answer
-from ..options import PATH, device_option
+from ..options import PATH, device_option, parquet_option
 from ..progress import Display
 from ..tables import align, number
 
@@ -24,6 +24,7 @@ LIMIT = 10  # near-duplicates printed; --out writes all
 @click.option("--out", type=PATH, help="Folder for audit.csv, traits.csv, duplicates.csv and audit.json.  [default: none]")
 @click.option("--run", "runs", multiple=True, metavar="RUN", type=PATH, help="Look at this model without the traits. Repeatable.")
 @device_option
+@parquet_option
 def audit(dataset: Path, runs: tuple[Path, ...], out: Path | None, device: Device) -> None:
     """Say how well brightness, size, black boxes and the like alone tell normal from abnormal test frames of DATASET.
 

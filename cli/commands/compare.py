@@ -14,6 +14,7 @@ from ..options import (
     complete_backends,
     complete_recipes,
     device_option,
+    parquet_option,
     runtime_option,
     tracker_assignments,
     tracker_option,
@@ -47,6 +48,7 @@ STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # opti
 @tracker_option
 @device_option
 @runtime_option
+@parquet_option
 def compare(
     inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, runtime: Runtime, **study_options: Any
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH, device_option, runtime_option, split_option
+from ..options import PATH, device_option, parquet_option, runtime_option, split_option
 from ..progress import Display
 from ..tables import external_lines, metrics_table
 
@@ -22,6 +22,7 @@ from ..tables import external_lines, metrics_table
 @split_option
 @device_option
 @runtime_option
+@parquet_option
 def evaluate(run: Path, data: Path, **chosen: Any) -> None:
     """Measure RUN on the labelled frames of DATA, which are not those of its own data set: does it hold elsewhere?
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH, group_names_option, reading_options
+from ..options import PATH, group_names_option, parquet_option, reading_options
 from ..progress import Display
 
 
@@ -22,6 +22,7 @@ from ..progress import Display
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
 @group_names_option
 @reading_options
+@parquet_option
 def inspect(
     source: Path,
     out: Path | None,

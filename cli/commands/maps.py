@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH, input_options, runtime_option
+from ..options import PATH, input_options, parquet_option, runtime_option
 from ..progress import Display
 
 
@@ -41,6 +41,7 @@ from ..progress import Display
 )
 @runtime_option
 @input_options
+@parquet_option
 def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Write RUN's map of each frame of INPUT (raw frames or a data set) on the original frame, and laid over it."""
     from medgen import api

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH, device_option, split_option
+from ..options import PATH, device_option, parquet_option, split_option
 from ..progress import Display
 from ..tables import align, number
 
@@ -28,6 +28,7 @@ from ..tables import align, number
 @click.option("--threshold-only", is_flag=True, help="Move nothing that scores are computed from.")
 @split_option
 @device_option
+@parquet_option
 def recalibrate(run: Path, normals: Path, out: Path, threshold_only: bool, **chosen: Any) -> None:
     """Make a run for another place from RUN and a few normal frames taken there.
 

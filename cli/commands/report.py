@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from ..answer import answer
-from ..options import PATH, device_option, runtime_option
+from ..options import PATH, device_option, parquet_option, runtime_option
 from ..progress import Display
 from ..tables import metrics_table, ranking_table
 
@@ -32,6 +32,7 @@ from ..tables import metrics_table, ranking_table
 @click.option("--top", type=click.IntRange(1, 10_000), default=24, show_default=True, help="Frames shown with --input.")
 @device_option
 @runtime_option
+@parquet_option
 def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, top: int, **chosen: Any) -> None:
     """Score the test frames of each RUN and write one self-contained page with metrics.json and scores.csv beside it.
 

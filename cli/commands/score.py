@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer, records
-from ..options import PATH, input_options, runtime_option
+from ..options import PATH, input_options, parquet_option, runtime_option
 from ..progress import Display
 
 
@@ -22,6 +22,7 @@ from ..progress import Display
 @click.option("--video", default="", help="Frames of raw videos: seconds:S, frames:N, keys or all.  [default: as the run's own]")
 @runtime_option
 @input_options
+@parquet_option
 def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Score each frame of INPUT (raw frames or a data set): raw score, quantile among normals, decision."""
     from medgen import api

@@ -136,9 +136,10 @@ def note_report(run: Run, metrics: RunMetrics, page: Path, on_progress: OnProgre
         return
     measures = {f"report.{entry.measure.section}.{entry.measure.key}" + (f".{entry.of}" if entry.of else ""): entry.value
                 for entry in measured_values(metrics) if entry.value is not None}  # fmt: skip
-    epochs = run.history()["epoch"]
+    history = run.history()
+    epoch = int(history["epoch"].max()) if len(history) else 0
     try:
-        with open_trackers(run, on_progress, int(epochs.max()) if len(epochs) else 0) as trackers:
+        with open_trackers(run, on_progress, epoch) as trackers:
             trackers.tell(lambda tracker: tracker.result(shown(measures), page))
     except MedgenError as error:  # the page is there all the same
         on_progress(Progress("report", 0, 0, {}, f"warning: {error}"))
