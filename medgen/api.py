@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from medgen.verbs.external.evaluate import evaluate
     from medgen.verbs.figures.crop_steps import crop_steps
     from medgen.verbs.figures.data_figure import data_figure
+    from medgen.verbs.loaded import load
     from medgen.verbs.maps import maps
     from medgen.verbs.rank import rank
     from medgen.verbs.recalibrating.recalibrate import recalibrate
@@ -64,6 +65,7 @@ __all__ = [
     "evaluate",
     "fid",
     "inspect",
+    "load",
     "make_mnist_m",
     "maps",
     "prepare",
@@ -101,6 +103,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "evaluate": "medgen.verbs.external.evaluate:evaluate",
     "fid": "medgen.verbs.distance:fid",
     "inspect": "medgen.data.preparing.inspect:inspect_source",
+    "load": "medgen.verbs.loaded:load",
     "make_mnist_m": "medgen.data.native.mnistm:make_mnist_m",
     "maps": "medgen.verbs.maps:maps",
     "prepare": "medgen.data.preparing.prepare:prepare",

@@ -26,7 +26,8 @@ from medgen.runs.no_model_maps import (
     prior_map,
     redness,
 )
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows
 
 RANDOM = np.random.default_rng(0)
 FRAMES = RANDOM.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)

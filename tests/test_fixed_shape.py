@@ -25,7 +25,8 @@ from medgen.engine.fixed_shape import FRAMES, in_fixed_shape
 from medgen.engine.score import score_batches
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows
 from medgen.runs.to_image import to_pixels
 from medgen.types import Batch
 from medgen.verbs.figures.frame_panels import frame_views

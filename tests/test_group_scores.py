@@ -18,7 +18,8 @@ from medgen.report.markup import environment
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.group_scores import FILE, GROUP, SHARED, group_kinds, grouped_scores, validation_scorer
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows
 
 # aggregation
 

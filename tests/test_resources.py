@@ -18,7 +18,8 @@ from medgen.engine.memory import MemoryMeter
 from medgen.runs import resources as module
 from medgen.runs.resources import cost, note_cost, recorded
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows
 from medgen.types import Batch
 from medgen.verbs.results import open_split
 

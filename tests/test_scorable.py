@@ -21,7 +21,8 @@ from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
 from medgen.runs.calibrate import calibrate
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows
 
 
 @pytest.fixture(scope="module")

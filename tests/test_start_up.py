@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from untrained import make_frames, make_run
 
+import medgen
 from medgen import api
 
 SLOW = {
@@ -52,6 +53,11 @@ def test_the_library_imports_no_verb_before_it_is_asked_for() -> None:
     assert {name for name in loaded("from medgen import api") if name.startswith("medgen")} == {"medgen", "medgen.api"}
 
 
+def test_importing_medgen_imports_nothing_of_it() -> None:
+    modules = loaded("import medgen; assert 'load' in dir(medgen)")
+    assert not SLOW & modules and {name for name in modules if name.startswith("medgen")} == {"medgen"}
+
+
 @pytest.mark.parametrize("command", ["inspect", "prepare"])
 def test_raw_frames_are_read_without_what_trains_and_draws(command: str, frames: Path, tmp_path: Path) -> None:
     assert not SLOW & loaded_by(command, frames, "--out", tmp_path / "out")
@@ -82,6 +88,11 @@ def test_a_type_checker_finds_the_same_functions_as_a_caller() -> None:
 def test_a_name_that_the_library_lacks_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match=r"'medgen\.api' has no attribute 'trian'"):
         api.trian  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_name_that_the_package_lacks_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="'medgen' has no attribute 'laod'"):
+        medgen.laod  # noqa: B018
 
 
 def test_the_library_lists_its_functions_before_they_are_imported() -> None:

@@ -76,6 +76,18 @@ def open_second(settings: RunSettings, data: Prepared) -> Prepared | None:
     return with_common_mask(second, np.asarray(data.valid[0])) if settings.data.overlay == "common" else second
 
 
+def as_seen_by(run: Run, data: Prepared) -> Prepared:
+    """Return an opened data set as a run looks at it: with the mask that all frames of its training shared, if there was one.
+
+    Raises
+    ------
+    RunError : if its frames do not fit the run.
+    """
+    data = _with_common_mask(run, data)
+    check_fits(run, data)
+    return data
+
+
 def _with_common_mask(run: Run, data: Prepared) -> Prepared:
     """Return the data set as the run looks at it: with the mask that all frames of its training shared, if there was one."""
     mask = run.common_mask()

@@ -15,7 +15,8 @@ from medgen.engine.device import Device
 from medgen.report.localisation.group_scores import GroupedFrames, score_groups
 from medgen.report.localisation.local_metrics import GroupedScores
 from medgen.runs.run import NORMALS, Run
-from medgen.runs.scores import ScoreTable, score_rows, scores_folder
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
 
 GROUP, FILE = "group (patient, video, near-duplicates)", "video or volume"

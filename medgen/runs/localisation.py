@@ -23,7 +23,7 @@ from medgen.runs.datasets import open_trained_on
 from medgen.runs.lesion_sizes import diameters
 from medgen.runs.no_model_maps import NoModelMap, no_model_maps, normal_levels
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable
+from medgen.runs.score_table import ScoreTable
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, Progress, no_progress
 

@@ -17,7 +17,7 @@ from medgen.engine.score import score_batches
 from medgen.files import read_json, write_json
 from medgen.report.study.comparison import Cost
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable
+from medgen.runs.score_table import ScoreTable
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress
 

@@ -4,79 +4,39 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from medgen import registry
 from medgen.config import read_toml, to_toml
 from medgen.contract.backend import Backend
-from medgen.contract.capabilities import Conditional
 from medgen.data.dataset import FixedBatches
-from medgen.data.prepared import SECONDS, Prepared, read_table
-from medgen.data.scorable import LEAST_VALID, is_scored, left_out, statuses, valid_shares
+from medgen.data.prepared import Prepared, read_table
+from medgen.data.scorable import LEAST_VALID, is_scored, left_out, valid_shares
 from medgen.engine.device import Device, find_device
-from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.runtime import Engine, Runtime, open_engine
 from medgen.engine.score import Scored, score_batches
-from medgen.errors import BackendError, did_you_mean
 from medgen.files import csv_text, digest_of, disk_name, replacing, short_digest, write_bytes, write_csv, write_text
-from medgen.metrics.image import qualities
 from medgen.outputs.lock import locked, remove_dead_lock
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
 from medgen.runs.calibrate import decide, renew_calibration
-from medgen.runs.normal_frames import component_table
+from medgen.runs.frame_columns import COPIED, RawColumns, described, find_class
 from medgen.runs.run import Run
+from medgen.runs.score_table import ScoreTable
 from medgen.runs.to_image import to_pixels
 from medgen.runs.versions import made_by
-from medgen.types import Batch, OnProgress, Progress, no_progress
+from medgen.types import OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
 SCORED = (STAMP, "scores.csv")  # one of them is in each folder of scores
 PARITY = "parity"  # section of the stamp: how far another engine than PyTorch was from it
-COPIED = ["id", "path", "label", "finding", "split", "group", SECONDS]  # columns of the index that a table of scores repeats
 NAMING = ["id", "path", "group"]  # those of them whose texts many frames do not share
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """Scores on disk: ``scores.csv``, and ``maps.npy`` (N, S, S) float32 where the backend localises; row k belongs to map k.
-
-    A frame of which too few pixels are valid has no score: its column "status" says why, its numbers and its map are NaN, and its
-    decision ("abnormal") is missing. "valid_share" is the share of its crop that is valid, 0 to 1. `made_with` names what ran the
-    nets where it was not PyTorch.
-    """
-
-    table: pd.DataFrame
-    maps: NDArray[np.float32] | None
-    data: Prepared
-    rows: NDArray[np.int64]  # of the data set
-    made_with: str = ""
-
-
-def find_class(model: Backend, label: str) -> int | None:
-    """Return the index of a class in a conditional backend's own order; None for "".
-
-    Raises
-    ------
-    BackendError : if the backend is told of no classes, or not of this one.
-    """
-    if not label:
-        return None
-    classes = registry.require(model, Conditional).classes
-    if label not in classes:
-        hint = did_you_mean(label, classes) if classes else "it was trained without classes"
-        raise BackendError(f"this run knows no class '{label}'; {hint}")
-    return classes.index(label)
 
 
 def scores_folder(run: Run, data: Prepared, split: str, out: Path) -> Path:
@@ -143,14 +103,14 @@ def score_rows(
             with locked(out, "score"):
                 write_csv(out / "scores.csv", table)
                 write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
-        return _read_scores(data, rows, out, engine)
+        return _read_scores(run, data, rows, out, engine)
     model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
     with locked(out, "score"):
         remove_earlier(out, STAMP, "maps")
         _score(run, model, data, rows, out, pictures, find_class(model, label), find_device(device), engine, on_progress)
         parity = {} if engine is None else {PARITY: engine.parity()}
         write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
-        scored = _read_scores(data, rows, out, engine)
+        scored = _read_scores(run, data, rows, out, engine)
     if engine is not None:
         scores = scored.table["score"].to_numpy(dtype=np.float64)[is_scored(scored.table)]
         on_progress(Progress("score", 0, 0, {}, engine.in_words(scores, run.threshold().get("value"))))
@@ -179,8 +139,7 @@ def _score(
     )
     drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
     raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
-    about = data.index[[name for name in COPIED if name in data.index]].iloc[rows].reset_index(drop=True)
-    about = about.assign(status=statuses(shares), valid_share=shares)
+    about = described(data, rows, shares)
     write_csv(out / "scores.csv", decide(run, pd.concat([about, raw], axis=1)))
     if pictures:
         _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
@@ -201,7 +160,7 @@ def _write_maps(
     ----------
     places : (n,) which of the N frames are in the batches; the others have NaN for numbers and in their maps
     """
-    columns: dict[str, NDArray[Any]] = {}  # of all frames from the start: what is kept of each batch scatters the memory of nets
+    columns = RawColumns(shape[0], model)
     localises, start = False, 0
     with replacing(path) as temporary, temporary.open("wb") as file:  # a mapped file would grow in memory with the frames
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
@@ -214,24 +173,19 @@ def _write_maps(
                     file.writelines(repeat(missing, place - last))
                     file.write(anomaly_map.astype("<f4").tobytes())
                     last = place + 1
-            for name, series in _measure(scored, model).items():
-                column, values = str(name), series.to_numpy()
-                if column not in columns:
-                    empty = np.array("" if column.startswith(CLASS) else np.nan, values.dtype)
-                    columns[column] = np.full(shape[0], empty)
-                columns[column][into] = values
+            columns.add(into, scored)
             start += len(into)
         file.writelines(repeat(missing, shape[0] - last if localises else 0))
     if not localises:
         path.unlink()
-    return pd.DataFrame(columns or {"score": np.full(shape[0], np.nan)}, copy=False)
+    return columns.table()
 
 
-def _read_scores(data: Prepared, rows: NDArray[np.int64], out: Path, engine: Engine | None) -> ScoreTable:
+def _read_scores(run: Run, data: Prepared, rows: NDArray[np.int64], out: Path, engine: Engine | None) -> ScoreTable:
     maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
     table, own = _read_table(out / "scores.csv"), data.index[NAMING].iloc[rows].reset_index(drop=True)
     same = {name: own[name] for name in NAMING if name in table and table[name].equals(own[name])}  # one text, not two
-    return ScoreTable(table.assign(**same), maps, data, rows, engine.name if engine else "")
+    return ScoreTable(table.assign(**same), maps, data, rows, run, engine.name if engine else "")
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -240,31 +194,6 @@ def _read_table(path: Path) -> pd.DataFrame:
     names = [str(name) for name in pd.read_csv(path, nrows=0).columns]
     table = read_table(path, [name for name in names if name not in texts and not name.startswith(CLASS)])
     return table if is_scored(table).all() or "abnormal" not in table else table.astype({"abnormal": "boolean"})
-
-
-def _measure(scored: Scored, model: Backend) -> pd.DataFrame:
-    """Return the raw score, its components, how well each frame, or its pair, was drawn, and what classifiers call it."""
-    batch, _, drawn, classes = scored
-    columns: dict[str, Tensor] = {}
-    if drawn is not None:
-        target = paired_target(model, batch)
-        image = (batch.image if target is None else target) * batch.valid
-        columns = in_fixed_shape(_quality, replace(batch, image=image, other=drawn))
-    table = pd.concat([component_table(scored), pd.DataFrame({name: values.numpy() for name, values in columns.items()})], axis=1)
-    names = np.array(getattr(model, "classes", ()), dtype=object)
-    predicted = {f"class_{name.replace(' ', '_')}": names[indices.numpy()] for name, indices in classes.items()}
-    return table.assign(**predicted)
-
-
-def _quality(drawn: Batch) -> dict[str, Tensor]:
-    """Return each measure of quality (B,) of frames whose reconstructions stand beside them as their others."""
-    assert drawn.other is not None
-    return qualities(drawn.image, drawn.other, drawn.valid)
-
-
-def paired_target(model: Backend, batch: Batch) -> Tensor | None:
-    """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
-    return batch.other if type(model).requirements(model.config).other == "pair" else None
 
 
 def map_high(run: Run) -> float:

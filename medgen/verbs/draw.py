@@ -23,9 +23,10 @@ from medgen.errors import ConfigError, DataError
 from medgen.outputs.folder import check_folder, output_folder
 from medgen.outputs.own_files import check_picture, is_picture, own_files, write_picture
 from medgen.report.figures import image_grid
+from medgen.runs.frame_columns import find_class
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import find_class, picture_name
+from medgen.runs.scores import picture_name
 from medgen.runs.to_image import png, to_pixels
 from medgen.types import Batch, OnProgress, no_progress
 from medgen.verbs.score import Split, drawn_rows, open_input

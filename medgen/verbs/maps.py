@@ -41,7 +41,8 @@ from medgen.runs.datasets import open_trained_on
 from medgen.runs.made_of import made_of
 from medgen.runs.normal_frames import MAX_PIXELS
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import ScoreTable, map_high, picture_name, score_rows, scores_folder
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import map_high, picture_name, score_rows, scores_folder
 from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, no_progress
 from medgen.verbs.score import MAPPED, Split, open_input

@@ -24,7 +24,8 @@ from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import shown_otherwise
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import RANKED, REPORTS

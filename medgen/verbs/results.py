@@ -31,7 +31,8 @@ from medgen.runs.datasets import check_fits, open_trained_on
 from medgen.runs.group_scores import grouped_scores, validation_scorer
 from medgen.runs.localisation import find_lesions, localise, score_maps, with_known_truth
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, score_rows, scores_folder
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import Training, audit_frames
 from medgen.verbs.distance import SampleDistance, measure_once, measured

@@ -20,7 +20,8 @@ from medgen.outputs.own_files import remove_earlier
 from medgen.runs.datasets import open_for, shown_otherwise
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
-from medgen.runs.scores import SCORED, ScoreTable, score_rows
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import SCORED, score_rows
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.timelines import write_timelines
 
@@ -65,13 +66,18 @@ def _open_frames(
         return _alone(run, open_for(run, input_path), out)
     if run.origin.kind:
         return _alone(run, open_for(run, f"folder:{input_path}"), out)
+    settings = raw_settings(run, video, assume)
+    prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
+    return open_for(run, out / "prepared")
+
+
+def raw_settings(run: Run, video: str = "", assume: Literal["", "normal"] = "") -> PrepareSettings:
+    """Return the settings by which raw frames are cropped, shown and masked as the run's own were; see `open_input`."""
     own = run.origin.prepare
     shown = own.intensity_range or ()  # as the run's own frames were shown, never as the new ones ask for
     chosen = {"copies": 0, "all_test": True, "assume": assume, "intensity_range": shown, "video": video or own.video}
     every_moment = {"video_alike": 0.0}  # has a score, whether it is like the one before or not
-    settings = PrepareSettings.parse({**own.model_dump(), **chosen, **every_moment}, "score")
-    prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
-    return open_for(run, out / "prepared")
+    return PrepareSettings.parse({**own.model_dump(), **chosen, **every_moment}, "score")
 
 
 def _alone(run: Run, data: Prepared, out: Path) -> Prepared:

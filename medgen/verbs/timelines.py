@@ -11,7 +11,8 @@ from medgen.data.prepared import SECONDS
 from medgen.files import write_bytes, write_csv
 from medgen.outputs.own_files import remove_earlier
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, picture_name
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import picture_name
 
 COLUMNS = ["id", "path", SECONDS, "score", "quantile", "abnormal", "status"]  # of the scores; those that there are
 

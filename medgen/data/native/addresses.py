@@ -114,7 +114,7 @@ def _open_archive(kind: str, path: Path, address: str | Path, reading: ReadSetti
     frames, others = archive.frames, archive.others
     if others is not None and reading.direction == "BtoA":
         frames, others = others, frames
-    frames, others = _as_set(frames, reading), None if others is None else _as_set(others, reading)
+    frames, others = as_set(frames, reading), None if others is None else as_set(others, reading)
     if others is not None and others.shape != frames.shape:
         raise DataError(f"'{path}': inputs are {frames.shape[1:]}, what belongs to them {others.shape[1:]}; set data.channels=3")
     count, size, _, channels = frames.shape
@@ -129,7 +129,7 @@ def _open_archive(kind: str, path: Path, address: str | Path, reading: ReadSetti
     return Prepared(path, settings, str(address), digest, index, frames, valid, None, kind, others, archive.refused)
 
 
-def _as_set(frames: Frames, reading: ReadSettings) -> Frames:
+def as_set(frames: Frames, reading: ReadSettings) -> Frames:
     """Return the frames in the size and with the channels that are set; as they are where nothing is set."""
     changes = (reading.resize_to, reading.pad_to, reading.channels)
     return ResizedFrames(frames, *changes) if any(changes) else frames

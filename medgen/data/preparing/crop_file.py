@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,7 +60,7 @@ def crop_file(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Itera
     sha = digest(entry.path) if entry.path.is_file() else ""
     with opened_source(entry, settings) as (content, frames):
         related = header_facts(entry, content, key).related
-        yield from (_crop_frame(entry, frame, settings, sha, related) for frame in frames)
+        yield from (crop_frame(entry, frame, settings, sha, related) for frame in frames)
 
 
 def header_facts(entry: SourceFile, content: FileFrames, key: bytes) -> HeaderFacts:
@@ -77,7 +77,19 @@ def header_facts(entry: SourceFile, content: FileFrames, key: bytes) -> HeaderFa
     return HeaderFacts(related, content.understood)
 
 
-def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str, related: list[str]) -> Cropped:
+def crop_frame(
+    entry: SourceFile, frame: SourceFrame, settings: PrepareSettings, sha: str = "", related: Sequence[str] = ()
+) -> Cropped:
+    """Crop one frame.
+
+    Parameters
+    ----------
+    entry : the file that it is of, whatever holds its pixels
+    frame : its picture
+    settings : of the data set, with its overlay rules and what is black and white
+    sha : digest of the file
+    related : what the frame belongs to
+    """
     picture, size, counts = frame.picture, settings.size, counted(entry, frame)
     rules = rules_for(picture, settings.overlay)
     cut_out, field = crop(picture.converted(settings.channels, with_channels), size, settings.square, rules)
@@ -89,7 +101,7 @@ def _crop_frame(entry: SourceFile, frame: SourceFrame, settings: PrepareSettings
         "finding": frame.finding,
         "split": entry.split,
         "group": entry.group,
-        "related": related,
+        "related": [*related],
         "copy": 0,
         "width": picture.width,
         "height": picture.height,

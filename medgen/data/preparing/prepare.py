@@ -11,6 +11,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import pandas as pd
+
 from medgen import __version__
 from medgen.config import read_toml
 from medgen.data.contents import SAMPLE
@@ -20,12 +22,12 @@ from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import Cropped, crop_file
 from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import group_key
-from medgen.data.preparing.left_over import left_over
+from medgen.data.preparing.left_over import COLUMNS, left_over
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
 from medgen.data.preparing.survey import Survey, survey
 from medgen.data.readers import video
-from medgen.data.source_file import SourceFile
+from medgen.data.source_file import Listing, SourceFile
 from medgen.data.sources import check_splits, list_source
 from medgen.data.tree.pseudonyms import NAMELESS, Pseudonyms
 from medgen.errors import DataError, ImageError
@@ -40,7 +42,7 @@ CROPPING = 6  # raise it when the same files may get other crops, valid pixels o
 
 
 def prepare(
-    source: Path,
+    source: Path | Listing,
     out: Path,
     settings: PrepareSettings | None = None,
     workers: int | None = None,
@@ -52,6 +54,9 @@ def prepare(
 
     Parameters
     ----------
+    source : folder, table or file of raw frames; or files that are named one by one, in the order in which they are to stand
+    out : folder of the data set
+    settings : of the data set; None for the defaults
     workers : threads; None for one a core
     overwrite : replace the data set that is in `out`
     key : file with a secret key, made where there is none: files, folders and groups are called by keyed ids then, and what they
@@ -69,12 +74,14 @@ def prepare(
     (56, 32, 32, 3)
     """
     settings = settings or PrepareSettings()
-    listing = list_source(source, settings.assume, settings.group_names, settings.modality)
+    by_folder = (settings.assume, settings.group_names, settings.modality)
+    listing = source if isinstance(source, Listing) else list_source(source, *by_folder)
     settings = settings.of(listing.axes)
     if not settings.all_test:
         check_splits(listing.entries)
     pseudonyms = Pseudonyms(key, out) if key else None
-    unread = left_over(source, listing)
+    folder = Path() if isinstance(source, Listing) else source
+    unread = pd.DataFrame(columns=COLUMNS) if isinstance(source, Listing) else left_over(source, listing)
     if pseudonyms:
         listing, unread = pseudonyms.hidden(listing), pseudonyms.hidden_table(unread)
         pseudonyms.save()
@@ -88,7 +95,7 @@ def prepare(
                 return data
             shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
             (out / "prepare.toml").unlink()
-        where = NAMELESS if pseudonyms else Path(os.path.relpath(source, out)).as_posix()
+        where = NAMELESS if pseudonyms else Path(os.path.relpath(folder, out)).as_posix()
         parts = out / PARTS / f"{digest_key}-{FORMAT}"
         found = _crop(entries, parts, settings, workers, on_progress, pseudonyms)
         about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__, "intensity": found.intensity}

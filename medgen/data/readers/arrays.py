@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from io import BufferedReader
 from itertools import chain
 from math import prod
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medgen.data.pixel_format import MAX_VOLUME, FileFrames, StoredFrame, check_size, joined, split_axes, stored
 from medgen.errors import ImageError
@@ -119,6 +120,20 @@ def _array_frames(file: IO[bytes], size: int, axes_of: AxesOf) -> FileFrames:
     axes = axes_of(shape)
     if axes == "NDHW":  # volumes, whose slices are the frames
         axes, shape = "NHW", (shape[0] * shape[1], *shape[2:])
+    letters, item, count = _understood(shape, axes)
+    available, expected = size - file.tell(), prod(shape) * dtype.itemsize
+    if available < expected:
+        raise ImageError(f"truncated: {available} of {expected} bytes of pixels are there")
+    return FileFrames(count, _items(file, shape, letters, item, dtype, fortran), understood=f"axes {axes}")
+
+
+def _understood(shape: tuple[int, ...], axes: str) -> tuple[str, int | None, int]:
+    """Return a letter for each axis, the item that is taken of one more, and how many frames an array has.
+
+    Raises
+    ------
+    ImageError : if the axes are not those of its shape, or a frame has no pixels or channels that nobody knows.
+    """
     letters, item = split_axes(axes)
     stated = len(letters) + (item is not None)
     if stated != len(shape):
@@ -132,10 +147,25 @@ def _array_frames(file: IO[bytes], size: int, axes_of: AxesOf) -> FileFrames:
         raise ImageError(f"has {sides['C']} channels; expected 1 to 4")
     if count < 1:
         raise ImageError(f"has no frames: its shape is {joined(shape)}")
-    available, expected = size - file.tell(), prod(shape) * dtype.itemsize
-    if available < expected:
-        raise ImageError(f"truncated: {available} of {expected} bytes of pixels are there")
-    return FileFrames(count, _items(file, shape, letters, item, dtype, fortran), understood=f"axes {axes}")
+    return letters, item, count
+
+
+def frames_of(array: NDArray[Any], axes: str = "") -> Iterator[StoredFrame]:
+    """Yield the frames of an array in memory, as `open_with_axes` reads those of the same array in a file.
+
+    Parameters
+    ----------
+    array : of any real type
+    axes : a letter for each axis, "" for what its shape says
+
+    Raises
+    ------
+    ImageError : as `open_with_axes` does.
+    """
+    letters, item, _ = _understood(array.shape, axes or _axes_of(array.shape))
+    chosen = array if item is None else array[..., item]
+    ordered = chosen.transpose([letters.index(axis) for axis in "NHWC" if axis in letters])
+    yield from (stored(frame) for frame in (ordered if "N" in letters else ordered[None]))
 
 
 def _axes_of(shape: tuple[int, ...]) -> str:

@@ -22,7 +22,7 @@ from medgen.report.figures import image_grid, squares, stacked
 from medgen.report.latent import class_ranges, code_chart, control_chart, latent_scatter
 from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable
+from medgen.runs.score_table import ScoreTable
 from medgen.runs.to_image import to_pixels
 from medgen.verbs.figures.classified import classified_figures
 from medgen.verbs.figures.latents import between, decoded

@@ -17,7 +17,7 @@ from medgen.report.plot_style import ABNORMAL, INK, STYLE, new_figure, plot_text
 from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.datasets import open_second
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable
+from medgen.runs.score_table import ScoreTable
 
 CLASSIFIED = 10_000  # test frames of a domain in a matrix
 SHOWN, ACROSS, SIDE = 24, 8, 72  # frames in a panel, in a row of it, and their side in pixels

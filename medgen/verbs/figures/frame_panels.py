@@ -15,8 +15,9 @@ from medgen.data.scorable import is_scored
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.report.run_report_data import Panel
 from medgen.report.study.comparison import FrameView
+from medgen.runs.frame_columns import paired_target
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable, paired_target
+from medgen.runs.score_table import ScoreTable
 from medgen.runs.to_image import to_pixels
 
 BLOCK = 64  # frames reconstructed at once

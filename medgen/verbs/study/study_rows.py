@@ -18,7 +18,7 @@ from medgen.report.run_report_data import RunResults
 from medgen.report.study.comparison import Comparison, Cost, Entry, Failure, FrameView
 from medgen.runs.resources import cost
 from medgen.runs.run import Run
-from medgen.runs.scores import ScoreTable
+from medgen.runs.score_table import ScoreTable
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import audit_frames
 from medgen.verbs.figures.frame_panels import frame_views

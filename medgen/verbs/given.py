@@ -1,0 +1,201 @@
+"""The frames that a caller from Python hands over, in whatever form, to a data set that a run can look at.
+
+A folder, data set or address is opened as `medgen score` opens it. Files that are named one by one are prepared as a folder of
+them would be. Arrays are taken as the same arrays in .npy files would be, and dictionaries of MONAI as transforms left them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgen.data.images import read_image
+from medgen.data.native.addresses import as_set
+from medgen.data.pixel_format import joined, with_channels
+from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.preparing.in_memory import crop_pictures, shown, take_crops
+from medgen.data.preparing.prepare import prepare
+from medgen.data.readers.arrays import frames_of
+from medgen.data.source_file import Listing, SourceFile
+from medgen.errors import DataError, ImageError
+from medgen.runs.datasets import as_seen_by
+from medgen.runs.run import Run
+from medgen.types import OnProgress
+from medgen.verbs.score import Split, open_input, raw_settings
+
+Rows = NDArray[np.int64]
+Frames = Any  # what `open_given` takes
+IMAGE, VALID = "image", ("valid", "image_valid")  # keys of a dictionary of MONAI
+EXPECTED = (
+    "expected a folder, a data set, an address, a list of files, an array (H, W, C) or (N, H, W, C) of uint8 or of floats from 0 "
+    "to 1, or a dictionary of MONAI with 'image'"
+)
+
+
+def open_given(run: Run, frames: Frames, *, split: Split | None, axes: str, on_progress: OnProgress) -> tuple[Prepared, Rows]:
+    """Return frames as a data set that a run can look at, and which of its rows are meant.
+
+    Parameters
+    ----------
+    frames : a path or address, or several paths of files; an array or tensor (H, W), (H, W, C) or (N, H, W, C), C 1 or 3, uint8
+        or floats from 0 to 1, or several arrays of one frame each; a dictionary of MONAI or several, with channels first
+    split : of a data set
+    axes : what the axes of an array mean, a letter for each: N frames, H rows, W columns, C channels; "" leaves it to its shape
+
+    Raises
+    ------
+    DataError, RunError : if the frames do not fit the run, or are of no form that is known.
+    """
+    if isinstance(frames, str | os.PathLike):
+        return _of_source(run, Path(frames), split, on_progress)
+    if split is not None:
+        raise DataError(f"only a data set has a split '{split}'; leave it away for frames that are handed over")
+    if isinstance(frames, Mapping):
+        data = _of_dictionaries(run, [frames])
+    elif hasattr(frames, "__array__"):
+        data = _of_arrays(run, [frames], axes)
+    elif isinstance(frames, Iterable) and not isinstance(frames, bytes):
+        data = _of_several(run, [*frames], axes, on_progress)
+    else:
+        raise DataError(f"cannot take frames from {type(frames).__name__}; {EXPECTED}")
+    return data, data.rows()
+
+
+def _of_several(run: Run, items: Sequence[Any], axes: str, on_progress: OnProgress) -> Prepared:
+    if not items:
+        raise DataError(f"there are no frames: the list is empty; {EXPECTED}")
+    if all(isinstance(item, str | os.PathLike) for item in items):
+        return _of_files(run, [Path(item) for item in items], on_progress)
+    if all(isinstance(item, Mapping) for item in items):
+        return _of_dictionaries(run, items)
+    if all(hasattr(item, "__array__") for item in items):
+        return _of_arrays(run, items, axes)
+    kinds = ", ".join(sorted({type(item).__name__ for item in items}))
+    raise DataError(f"the frames are of several kinds or of none that is known ({kinds}); {EXPECTED}")
+
+
+def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgress) -> tuple[Prepared, Rows]:
+    with TemporaryDirectory() as scratch:  # where raw frames are prepared
+        data, rows = open_input(run, source, Path(scratch), split, on_progress)
+        return (_kept(data) if data.folder.is_relative_to(scratch) else data), rows
+
+
+def _of_files(run: Run, files: Sequence[Path], on_progress: OnProgress) -> Prepared:
+    """Prepare files in their order; unlike those of a folder each is wanted, so that one that cannot be read is refused."""
+    if run.origin.kind:
+        return _of_whole_files(run, files)
+    if missing := [file for file in files if not file.is_file()]:
+        raise DataError(f"{len(missing)} of {len(files)} files do not exist, the first is '{missing[0]}'")
+    entries = [SourceFile(file, file.as_posix(), "", "", "", "") for file in files]
+    with TemporaryDirectory() as scratch:
+        data = prepare(Listing(entries), Path(scratch) / "prepared", raw_settings(run), on_progress=on_progress)
+        refused = data.rejected()
+        if len(refused):
+            name, reason = refused.iloc[0][["file", "reason"]]
+            raise DataError(
+                f"{len(refused)} of {len(files)} files cannot be read, the first is '{name}': {reason}; leave them out"
+            )
+        return _kept(as_seen_by(run, data))
+
+
+def _of_whole_files(run: Run, files: Sequence[Path]) -> Prepared:
+    """Read files for a run whose own frames were taken whole."""
+    pictures = []
+    for file in files:
+        try:
+            pictures.append(read_image(file).pixels)
+        except ImageError as error:
+            raise DataError(f"'{file}': {error}") from error
+    return _of_arrays(run, pictures, "", [file.as_posix() for file in files])
+
+
+def _kept(data: Prepared) -> Prepared:
+    """Return a data set whose arrays are in memory, once its folder goes."""
+    masks = None if data.masks is None else np.array(data.masks[:])
+    own = None if data.own_valid is None else np.array(data.own_valid[:])
+    return replace(data, frames=np.array(data.frames[:]), valid=np.array(data.valid[:]), masks=masks, own_valid=own)
+
+
+def _of_arrays(run: Run, arrays: Sequence[Any], axes: str, names: Sequence[str] = ()) -> Prepared:
+    """Crop arrays, or take them whole for a run whose own frames were; one array may hold several frames."""
+    several = len(arrays) > 1
+    stored, found = [], []
+    for number, array in enumerate(arrays):
+        name = f"array {number}" if several else "the array"
+        try:
+            frames = [*frames_of(np.asarray(array), axes)]
+        except ImageError as error:
+            raise DataError(f"{name}: {str(error).replace('--axes', 'axes')}") from error
+        stored += frames
+        many = [f"array {number}#{k}" if several else f"array#{k}" for k in range(len(frames))]
+        found += many if len(frames) > 1 else [f"array {number}" if several else "array"]
+    paths = names or found
+    settings = raw_settings(run)
+    pictures = shown(stored, paths, settings)
+    if run.origin.kind:
+        return _whole(run, pictures, paths)
+    return as_seen_by(run, crop_pictures(pictures, paths, settings))
+
+
+def _whole(run: Run, pictures: Sequence[NDArray[np.uint8]], paths: Sequence[str]) -> Prepared:
+    """Return frames that are taken whole, as those of an archive are: square and of one size."""
+    own = run.origin.prepare
+    for name, pixels in zip(paths, pictures, strict=True):
+        if pixels.shape[:2] != (pictures[0].shape[0],) * 2:
+            raise DataError(
+                f"{name} is {joined(pixels.shape)}; run '{run.folder}' takes frames whole, square and all of one size: "
+                f"resize them, or train a run on a prepared data set, whose frames are cropped"
+            )
+    channels = max(pixels.shape[2] for pixels in pictures)
+    frames = as_set(np.array([with_channels(pixels, channels) for pixels in pictures]), run.settings.data)
+    settings = PrepareSettings.parse({**own.model_dump(), "size": frames.shape[1], "channels": frames.shape[3]}, "frames")
+    valid = np.ones(frames.shape[:3], dtype=bool)
+    return as_seen_by(run, take_crops(frames[np.arange(len(frames))], valid, paths, settings, run.origin.kind))
+
+
+def _of_dictionaries(run: Run, dictionaries: Sequence[Mapping[Any, Any]]) -> Prepared:
+    """Take dictionaries of one frame or of a batch: crops where they say what is valid, else raw frames."""
+    images: list[NDArray[Any]] = []
+    masks: list[NDArray[np.bool_]] = []
+    paths: list[str] = []
+    for number, items in enumerate(dictionaries):
+        if IMAGE not in items:
+            raise DataError(f"a dictionary has the keys {', '.join(map(repr, items))}; expected '{IMAGE}'")
+        image = np.asarray(items[IMAGE])
+        if image.ndim not in (3, 4):
+            raise DataError(f"'{IMAGE}' has shape {joined(image.shape)}; expected (C, H, W), or a batch (B, C, H, W)")
+        batch = image if image.ndim == 4 else image[None]
+        images += [*batch]
+        valid = next((np.asarray(items[key]) for key in VALID if key in items), None)
+        masks += [] if valid is None else [*valid.reshape(-1, *valid.shape[-2:]).astype(bool)]
+        paths += _paths(items, len(batch), f"image {number}" if len(dictionaries) > 1 else "image")
+    if masks and len(masks) != len(images):
+        raise DataError(
+            f"{len(masks)} of {len(images)} images have '{VALID[0]}', which says that they are crops; expected all or none"
+        )
+    turned = [image.transpose(1, 2, 0) for image in images]  # (C, H, W) -> (H, W, C)
+    if not masks:
+        return _of_arrays(run, turned, "HWC", paths)
+    own = run.origin.prepare
+    wanted = (own.channels, own.size, own.size)
+    if wrong := next((image.shape for image in images if image.shape != wanted), None):
+        raise DataError(f"crops are {joined(wrong)}; run '{run.folder}' was trained on {joined(wanted)}, channels first")
+    settings = raw_settings(run)
+    pictures = shown((next(frames_of(pixels, "HWC")) for pixels in turned), paths, settings)
+    return as_seen_by(run, take_crops(np.array(pictures), np.array(masks), paths, settings))
+
+
+def _paths(items: Mapping[Any, Any], count: int, name: str) -> list[str]:
+    """Return the names of the frames of a dictionary: "path", or what MONAI keeps of a file, else a number."""
+    known = items.get("path", getattr(items[IMAGE], "meta", {}).get("filename_or_obj"))
+    names = [known] if isinstance(known, str | os.PathLike) else [*known] if known is not None else []
+    if len(names) == count:
+        return [str(path) for path in names]
+    return [f"{name}#{k}" for k in range(count)] if count > 1 else [name]
