@@ -1,4 +1,4 @@
-"""How much memory a training takes at its peak.
+"""How much memory a training takes at its peak, and how much is free.
 
 Linux keeps the peak of a process's resident memory (VmHWM) and sets it back when it is told to; what `getrusage` has is the peak
 since the process began, which in one that has trained several models is that of the largest. What is resident already when a
@@ -16,6 +16,8 @@ from pathlib import Path
 import torch
 
 SELF = Path("/proc/self")
+MACHINE = Path("/proc/meminfo")
+GROUPS = Path("/sys/fs/cgroup")  # version 2: containers and jobs of a cluster get their share of the memory there
 RESET = "5"  # written to clear_refs: the peak becomes what is resident now (proc_pid_clear_refs(5))
 
 
@@ -61,3 +63,35 @@ def _resident(name: str) -> int | None:
     except OSError:
         return None
     return int(line[1]) * 1024 if line else None
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return how many bytes a training on a device could take now; None where the system does not say.
+
+    On a processor it is what Linux calls available, or what the limit of the container or of the cluster's job leaves, if that is
+    less.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        available = re.search(r"^MemAvailable:\s+(\d+) kB", MACHINE.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    left = [int(available[1]) * 1024] if available else []
+    return min([*left, *_left_by_limits()], default=None)
+
+
+def _left_by_limits() -> list[int]:
+    """Return what each limit above this process leaves of memory, in bytes."""
+    try:
+        place = (SELF / "cgroup").read_text().strip().rpartition("::/")[2]
+    except OSError:
+        return []
+    left = []
+    for group in [folder for folder in (GROUPS / place, *(GROUPS / place).parents) if folder.is_relative_to(GROUPS)]:
+        try:
+            limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+        except (OSError, ValueError):  # no such limit; "max" says that there is none
+            continue
+        left.append(max(0, limit - used))
+    return left

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from medgen import registry
@@ -55,9 +57,15 @@ def learn_from(model: Backend, batch: Batch) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             module.register_forward_pre_hook(refuse_one_value)
+    for _ in turns_of_stages(model, batch):
+        pass
+
+
+def turns_of_stages(model: Backend, batch: Batch) -> Iterator[str]:
+    """Take the turns of the beginning of each stage on one batch, without a step of any weight, and yield each player's name."""
     model.train()
     start = 0.0
     for stage in model.stages:
-        for _ in model.turns(batch, start):
-            pass
+        for player, _ in model.turns(batch, start):
+            yield player
         start = stage.until

@@ -130,7 +130,8 @@ def planned(
 
     Raises
     ------
-    RunError : if the budget is too short for an epoch of each stage, or `stop` said so on the way.
+    RunError : if the budget is too short for an epoch of each stage, or was over during the trial, which is stopped then; or
+        `stop` said so on the way.
     """
     most = inputs.settings.train.epochs
     if not budget or inputs.batches.requirements.single_pass:
@@ -140,9 +141,15 @@ def planned(
     stamp = {"made_by": made_by("plan"), "budget": budget, "settings": short_digest(inputs.data.digest, json.dumps(asked))}
     if not stamp.items() <= plans.get(name, {}).items():
         stages = registry.create(inputs.settings.backend, inputs.settings.model, inputs.data.size, inputs.data.channels).stages
-        took = stage_seconds(inputs, device, TRIAL * seconds_of(budget), stop)
+        ends = time.monotonic() + seconds_of(budget)
+        took = stage_seconds(inputs, device, TRIAL * seconds_of(budget), lambda: stop() or time.monotonic() > ends)
         if len(took) < len(stages):
-            raise RunError("stopped while its speed was measured")
+            if stop():
+                raise RunError("stopped while its speed was measured")
+            raise RunError(
+                f"a budget of {budget} is too short: it was over before a few steps of each stage were; give more, or set a "
+                "smaller data.batch_size"
+            )
         epochs = fitting(stages, took, most, SHARE * seconds_of(budget))
         if not epochs:
             raise RunError(

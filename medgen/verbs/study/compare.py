@@ -35,7 +35,7 @@ from medgen.verbs.results import open_split, split_rows
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
 from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
-from medgen.verbs.study.study_runs import Job, RunContext, check_reusable, is_begun, jobs_of, open_entry, train_or_reuse
+from medgen.verbs.study.study_runs import Job, RunContext, ask, check_reusable, is_begun, jobs_of, open_entry, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
 FAILURES = "failures"  # and what is to be known of a failure that is a bug
@@ -228,6 +228,7 @@ def _entries(
         try:
             inputs = open_entry(study, settings)
             begun = jobs_of(study, entry, inputs, context) if is_begun(study, entry, context) else []
+            ask(inputs, entry, begun, context)
         except Exception as error:
             failures.append(_failed(entry, error, context))
             continue

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from medgen import registry
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.errors import RunError
+from medgen.nn.features.extractors import load_extractor
 from medgen.outputs.folder import take_mark_away
+from medgen.runs.check_memory import GIB, check_memory
+from medgen.runs.check_scoring import check_scoring
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
@@ -84,6 +88,29 @@ def open_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:
     DataError, BackendError, ConfigError : if there is nothing to train on, or a setting does not fit.
     """
     return open_inputs(study.dataset, _with_train(settings, seed=0))
+
+
+def ask(inputs: TrainingInputs, entry: str, begun: Sequence[Job], context: RunContext) -> None:
+    """Refuse what would be found wrong when an entry's turn has come, and say how much memory its training takes.
+
+    Parameters
+    ----------
+    begun : runs of the entry, where an earlier call has left some; nothing is asked where all of them are finished
+
+    Raises
+    ------
+    BackendError, ConfigError, DataError : if the backend cannot be built, or its frames could not be scored.
+    MedgenError : if the weights of an extractor are not on this machine.
+    RunError : if the training takes more memory than is free.
+    """
+    if begun and all((job.folder / "run.toml").is_file() and open_run(job.folder).finished() for job in begun):
+        return
+    settings = inputs.settings
+    check_scoring(settings, inputs.data)
+    if settings.watch.every and hasattr(registry.load(settings.backend), "sample"):
+        load_extractor(settings.watch.extractor)
+    need = check_memory(settings, inputs.batches, context.device)
+    context.on_progress(Progress("compare", 0, 0, {}, f"{entry}: its training takes at least {need / GIB:.2g} GiB of memory"))
 
 
 def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
