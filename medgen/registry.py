@@ -1,5 +1,7 @@
 """Which backends there are: every file in `medgen.backends` whose name does not begin with an underscore is one.
 
+Its name is that of the file, with a hyphen for each underscore (`medgen.contract.names`).
+
 A backend is one file there with a docstring that cites its source, a class `Config` (settings) and a class `Model`. A new file is
 a new backend: nothing else has to be told.
 """
@@ -13,6 +15,7 @@ from importlib import import_module, resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from medgen import backends
+from medgen.contract.names import module_of, name_of
 from medgen.errors import BackendError, did_you_mean
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ C = TypeVar("C")  # a capability
 
 def names() -> list[str]:
     """Return the names of all backends, without importing any."""
-    return sorted(info.name for info in pkgutil.iter_modules(backends.__path__) if not info.name.startswith("_"))
+    return sorted(name_of(info.name) for info in pkgutil.iter_modules(backends.__path__) if not info.name.startswith("_"))
 
 
 def load(name: str) -> type[Backend]:
@@ -35,7 +38,7 @@ def load(name: str) -> type[Backend]:
     BackendError : if there is no backend of that name.
     """
     _check(name)
-    return import_module(f"{backends.__name__}.{name}").Model
+    return import_module(f"{backends.__name__}.{module_of(name)}").Model
 
 
 def about(name: str) -> str:
@@ -46,7 +49,10 @@ def about(name: str) -> str:
     BackendError : if there is no backend of that name.
     """
     _check(name)
-    return ast.get_docstring(ast.parse(resources.files(backends).joinpath(f"{name}.py").read_text(encoding="utf-8"))) or ""
+    return (
+        ast.get_docstring(ast.parse(resources.files(backends).joinpath(f"{module_of(name)}.py").read_text(encoding="utf-8")))
+        or ""
+    )
 
 
 def _check(name: str) -> None:

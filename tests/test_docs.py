@@ -288,7 +288,7 @@ def test_every_page_is_reached_from_the_first_one() -> None:
 @pytest.mark.parametrize("recipe", sorted(RECIPES - STUDIES), ids=lambda path: path.stem)
 def test_every_recipe_is_valid_and_says_its_command(recipe: Path) -> None:
     text = recipe.read_text(encoding="utf-8")
-    backend = re.search(r'^backend = "(\w+)"', text, re.MULTILINE)
+    backend = re.search(r'^backend = "([\w-]+)"', text, re.MULTILINE)
     assert backend and api.recipe(backend[1], recipe) and text.startswith("# medgen ")
 
 

@@ -31,6 +31,8 @@ NARROW = {  # settings that make a run quick; a backend that is not here is as i
     "dfm": ["model.sides=[64]"],
     "featvae": ["model.width=8", "model.features.side=64"],
     "gan": ["model.width=4", "model.hidden=16"],
+    "monai-autoencoderkl": ["model.widths=[8,8]", "model.groups=4"],
+    "monai-vqvae": ["model.widths=[8,8]", "model.residual_layers=1", "model.codes=32", "model.code_width=8"],
     "padim": ["model.features.side=64", "model.width=8"],
     "patchcore": ["model.features.side=64", "model.bank=50"],
     "pix2pix": ["model.width=4", "model.critic_width=4"],

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from medgen.config import Settings
 from medgen.contract.capabilities import Translates
+from medgen.contract.names import name_of
 from medgen.errors import BackendError, did_you_mean
 from medgen.types import Batch, DataRequirements, Scores
 
@@ -159,8 +160,8 @@ class Backend(nn.Module, ABC):
 
 
 def backend_name(model: object) -> str:
-    """Return the name under which a model's backend is registered: that of its file."""
-    return type(model).__module__.rpartition(".")[2]
+    """Return the name under which a model's backend is registered."""
+    return name_of(type(model).__module__)
 
 
 def check_direction(model: Translates, direction: str) -> None:
