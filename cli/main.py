@@ -10,6 +10,7 @@ import gc
 import logging
 import pkgutil
 import traceback
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -17,14 +18,23 @@ import click
 
 from medgen import __version__
 from medgen.errors import did_you_mean, in_one_line
+from medgen.plugins import PluginWarning
 
 from . import commands, listings
 from .answer import print_object, with_answer_options
 
 FOLDERS = (commands, listings)
 
+AS_EVER = warnings.formatwarning
 NEW_OBJECTS = 10_000  # after so many garbage is looked for; after the usual 700 it is a thousand times while torch is imported
 atexit.register(gc.freeze)  # what is left at the end goes with the process, which takes half a second less than piece by piece
+
+
+def _format_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+    """Return a warning that a user can act on as one line; others as Python prints them."""
+    if issubclass(category, PluginWarning):
+        return f"medgen: warning: {message}\n"
+    return AS_EVER(message, category, filename, lineno, line)
 
 
 class Group(click.Group):
@@ -43,6 +53,7 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        warnings.formatwarning = _format_warning
         gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
         try:
             code = super().main(*args, **kwargs)

@@ -1,9 +1,9 @@
-"""Which backends there are: every file in `medgen.backends` whose name does not begin with an underscore is one.
+"""Which backends there are: each file in `medgen.backends` whose name does not begin with an underscore, and those of others.
 
 Its name is that of the file, with a hyphen for each underscore (`medgen.contract.names`).
 
 A backend is one file there with a docstring that cites its source, a class `Config` (settings) and a class `Model`. A new file is
-a new backend: nothing else has to be told.
+a new backend: nothing else has to be told. Other installed packages add theirs by entry points (`medgen.plugins`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from __future__ import annotations
 import ast
 import pkgutil
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module, resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from medgen import backends
 from medgen.contract.names import module_of, name_of
 from medgen.errors import BackendError, did_you_mean
+from medgen.plugins import Plugin, found, skip
 
 if TYPE_CHECKING:
     from medgen.config import Settings
@@ -25,9 +29,26 @@ if TYPE_CHECKING:
 C = TypeVar("C")  # a capability
 
 
+@cache
+def _own() -> tuple[str, ...]:
+    modules = (info.name for info in pkgutil.iter_modules(backends.__path__))
+    return tuple(sorted(name_of(module) for module in modules if not module.startswith("_")))
+
+
+def plugins() -> Mapping[str, Plugin]:
+    """Return the backends of other packages by their names, without importing any."""
+    return found("backends", _own())
+
+
 def names() -> list[str]:
     """Return the names of all backends, without importing any."""
-    return sorted(name_of(info.name) for info in pkgutil.iter_modules(backends.__path__) if not info.name.startswith("_"))
+    return sorted([*_own(), *plugins()])
+
+
+def origin(name: str) -> str:
+    """Return the package that a backend comes from with its version, "" for one of medgen's own."""
+    plugin = plugins().get(name)
+    return plugin.origin if plugin else ""
 
 
 def load(name: str) -> type[Backend]:
@@ -35,9 +56,11 @@ def load(name: str) -> type[Backend]:
 
     Raises
     ------
-    BackendError : if there is no backend of that name.
+    BackendError : if there is no backend of that name, or it is another package's and cannot be imported.
     """
     _check(name)
+    if plugin := plugins().get(name):
+        return plugin.load("Config", "Model").Model
     return import_module(f"{backends.__name__}.{module_of(name)}").Model
 
 
@@ -46,13 +69,28 @@ def about(name: str) -> str:
 
     Raises
     ------
-    BackendError : if there is no backend of that name.
+    BackendError : if there is no backend of that name, or the file of another package cannot be read.
     """
     _check(name)
-    return (
-        ast.get_docstring(ast.parse(resources.files(backends).joinpath(f"{module_of(name)}.py").read_text(encoding="utf-8")))
-        or ""
-    )
+    if plugin := plugins().get(name):
+        source = _source(plugin)
+    else:
+        source = resources.files(backends).joinpath(f"{module_of(name)}.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or ""
+
+
+def _source(plugin: Plugin) -> str:
+    """Return the text of another package's file; folders above it are imported, as Python does to find it."""
+    try:
+        spec = find_spec(plugin.module)
+        source = Path(str(spec.origin)).read_text(encoding="utf-8") if spec else ""
+        ast.parse(source)
+    except Exception as error:  # whatever a foreign program raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BackendError(f"'{plugin.name}' of package {plugin.origin} cannot be read ({reason}); mend or remove it") from error
+    if not spec:
+        raise BackendError(f"'{plugin.name}' of package {plugin.origin} has no file {plugin.module}; mend or remove it")
+    return source
 
 
 def _check(name: str) -> None:
@@ -61,14 +99,20 @@ def _check(name: str) -> None:
 
 
 def summaries() -> dict[str, str]:
-    """Return the first sentence about each backend, by name, without importing any.
+    """Return the first sentence about each backend, by name, without importing any; one that cannot be read is warned of.
 
     Examples
     --------
     >>> "endovae" in api.backends()
     True
     """
-    return {name: about(name).splitlines()[0] for name in names()}
+    said = {}
+    for name in names():
+        try:
+            said[name] = (about(name).splitlines() or [""])[0]
+        except BackendError as error:
+            skip(plugins()[name], str(error))
+    return said
 
 
 def create(name: str, settings: Mapping[str, Any], size: int, channels: int) -> Backend:
@@ -111,6 +155,18 @@ def require(model: Backend, capability: type[C]) -> C:
 
     if isinstance(model, capability):
         return model
-    members = [member for member in vars(capability) if not member.startswith("_")]
-    able = [name for name in names() if all(hasattr(load(name), member) for member in members)]
+    able = having(*(member for member in vars(capability) if not member.startswith("_")))
     raise BackendError(f"{backend_name(model)} cannot {CAPABILITIES[capability]}; these can: {', '.join(able)}")
+
+
+def having(*members: str) -> list[str]:
+    """Return the names of the backends whose models have all these methods; one that cannot be imported is warned of."""
+    able = []
+    for name in names():
+        try:
+            model = load(name)
+        except BackendError as error:
+            skip(plugins()[name], str(error))
+        else:
+            able += [name] if all(hasattr(model, member) for member in members) else []
+    return able

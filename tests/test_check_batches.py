@@ -9,13 +9,14 @@ import pytest
 import torch
 from commands import fail, succeed
 from sources import folder
-from tiny import NARROW, SIZE, class_settings, make_fit, training_batch
+from tiny import NARROW, SIZE, make_fit, training_batch
 from torch import nn
 
 from medgen import api, registry
 from medgen.contract.backend import Backend
 from medgen.errors import ConfigError
 from medgen.runs.check_batches import learn_from
+from medgen.testing import class_settings
 from medgen.types import Batch
 
 LITTLE = ["--epochs", "1", "--set", "model.width=4", "--set", "model.hidden=16", "--set", "train.panel_epochs=0"]

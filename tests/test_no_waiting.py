@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import NARROW, SIZE, class_settings, make_fit, training_batch
+from tiny import NARROW, SIZE, make_fit, training_batch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -23,6 +23,7 @@ from medgen.contract.capabilities import OnePassFit
 from medgen.nn.codes.quantizer import Quantizer, QuantizerSettings
 from medgen.nn.host import OnHost
 from medgen.nn.inpaint import inpaint
+from medgen.testing import class_settings
 
 WAITING = {"_local_scalar_dense", "allclose", "bincount", "equal", "is_nonzero", "item", "masked_select", "nonzero", "_unique2",
            "repeat_interleave", "unique_consecutive", "unique_dim"}  # fmt: skip

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from medgen import api, registry
 from medgen.contract.backend import Backend
 from medgen.engine.device import make_fabric
 from medgen.engine.fit import Fit
 from medgen.engine.train_settings import TrainSettings
+from medgen.testing import SIDE, BackendCase, one_of, random_frames, training_frames
 from medgen.types import Batch
 
+SIZE, pick = SIDE, one_of
 DEVICE = torch.device(os.environ.get("MEDGEN_TEST_DEVICE", "cpu"))
-SIZE = 32
 NARROW = {  # settings that make a run quick; a backend that is not here is as it comes
     "controlvae": ["model.hidden=16"],
     "cvae": ["model.widths=[8]", "model.latents=4"],
@@ -50,15 +49,12 @@ NARROW = {  # settings that make a run quick; a backend that is not here is as i
 
 def tiny(name: str, **settings: object) -> Backend:
     """Return a backend with fresh weights for frames of SIZE x SIZE x 3."""
-    torch.manual_seed(0)
-    return registry.create(name, {**class_settings(name), **settings}, SIZE, 3).to(DEVICE)
+    return BackendCase(name, (), DEVICE).model(**settings)
 
 
 def narrow(name: str, seed: int = 0) -> Backend:
     """Return a backend as `tiny` does, in the widths of NARROW: for what is true of a net however wide it is."""
-    torch.manual_seed(seed)
-    settings = {**class_settings(name), **api.recipe(name, None, NARROW.get(name, [])).model}
-    return registry.create(name, settings, SIZE, 3).to(DEVICE)
+    return BackendCase(name, NARROW.get(name, ()), DEVICE).model(seed)
 
 
 def quick_vae(**settings: object) -> Backend:
@@ -68,28 +64,14 @@ def quick_vae(**settings: object) -> Backend:
     return tiny("vae", **{**sizes, "optimizer": settled, **settings})
 
 
-def class_settings(name: str) -> dict[str, object]:
-    """Return the classes that a run would tell the backend of, {} for one that wants none."""
-    return {"classes": ("a", "b")} if registry.load(name).requirements(registry.parse(name, {})).classes else {}
-
-
 def training_batch(n: int = 4, seed: int = 0) -> Batch:
     """Return a batch with all that a backend may want in training: findings, and second frames."""
-    return replace(batch(n, seed), finding=torch.arange(n) % 2, other=batch(n, seed + 100).image).to(DEVICE)
+    return training_frames(n, seed).to(DEVICE)
 
 
 def batch(n: int = 4, seed: int = 0) -> Batch:
     """Return random smooth frames, a tenth of the pixels not valid."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(n, 3, 4, 4, generator=generator)
-    image = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear")
-    valid = torch.rand(n, 1, SIZE, SIZE, generator=generator) > 0.1
-    return Batch(image * valid, valid, torch.arange(n)).to(DEVICE)
-
-
-def pick(whole: Batch, k: int) -> Batch:
-    """Return frame k alone."""
-    return Batch(whole.image[k : k + 1], whole.valid[k : k + 1], whole.index[k : k + 1])
+    return random_frames(n, seed).to(DEVICE)
 
 
 class Batches:

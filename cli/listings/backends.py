@@ -10,7 +10,9 @@ from ..answer import answer
 @click.command()
 def backends() -> None:
     """List the generative models that can be trained."""
-    from medgen import api
+    from medgen import api, registry
 
     known = api.backends()
-    answer("\n".join(f"{name}: {summary}" for name, summary in known.items()), backends=known)
+    origins = {name: of for name in known if (of := registry.origin(name))}
+    lines = [f"{name}: {summary}" + (f" ({origins[name]})" if name in origins else "") for name, summary in known.items()]
+    answer("\n".join(lines), backends=known, origins=origins)

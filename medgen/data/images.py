@@ -28,17 +28,32 @@ from medgen.data.pixel_format import FileFrames, StoredFrame
 from medgen.data.quiet import quiet
 from medgen.data.reader import HasAxes, HasMasks, HasParts, Reader
 from medgen.data.sampling import Sampling
-from medgen.errors import ImageError
+from medgen.errors import BackendError, ImageError
+from medgen.plugins import found, skip
 from medgen.types import Image
 
 HEAD = 352  # bytes that a reader is shown: the longest of the headers that are looked at, NIfTI-1
 
 
+def own_readers() -> tuple[str, ...]:
+    """Return the names of medgen's own readers, sorted."""
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(readers.__path__) if not info.name.startswith("_")))
+
+
 @cache
 def all_readers() -> Mapping[str, Reader]:
-    """Return the modules that read image files by their names, in the order of these, which is that in which they are asked."""
-    names = sorted(info.name for info in pkgutil.iter_modules(readers.__path__) if not info.name.startswith("_"))
-    return MappingProxyType({name: cast(Reader, import_module(f"{readers.__name__}.{name}")) for name in names})
+    """Return the modules that read image files by their names, in the order in which they are asked.
+
+    That is the order of the names, those of other packages (`medgen.plugins`) behind all of medgen's own. One that cannot be
+    imported is warned of.
+    """
+    known = {name: cast(Reader, import_module(f"{readers.__name__}.{name}")) for name in own_readers()}
+    for name, plugin in found("readers", own_readers()).items():
+        try:
+            known[name] = cast(Reader, plugin.load("SUFFIXES", "recognises", "open_frames"))
+        except BackendError as error:
+            skip(plugin, str(error))
+    return MappingProxyType(known)
 
 
 @cache

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -46,6 +47,8 @@ from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
 from medgen.runs.versions import is_current
 
+PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]* \d[\w.+!-]*")  # name and version, and nothing that a shell would understand
+OF_PACKAGE = "backend_from"  # in [about] of run.toml: package and version of a backend that is not medgen's own
 RUN = "run.toml"  # written first, and again when the training has ended
 COMMON_MASK = "common.png"  # white where frames are shown
 NORMAL_REFERENCE = "contrast.safetensors"
@@ -95,8 +98,29 @@ class Run:
         """Digest of the normal frames of another place that the run was recalibrated on; "" for a run as it was trained."""
         return self.about.get("recalibrated_on", "")
 
+    def require_backend(self) -> None:
+        """Refuse a run whose backend is of another package that is not installed.
+
+        Raises
+        ------
+        RunError : saying of which.
+        """
+        of = self.about.get(OF_PACKAGE, "")
+        if of and self.settings.backend not in registry.names():
+            install = f"pip install {'=='.join(of.split())}" if PACKAGE.fullmatch(of) else "ask whoever trained it"
+            raise RunError(
+                f"'{self.folder}' was trained with '{self.settings.backend}' of package {of[:100]!r}, which is not installed; "
+                f"if you trust who made that: {install}"
+            )
+
     def new_model(self) -> Backend:
-        """Return the backend with fresh weights, the same ones for the same seed."""
+        """Return the backend with fresh weights, the same ones for the same seed.
+
+        Raises
+        ------
+        RunError : if the backend is of another package that is not installed.
+        """
+        self.require_backend()
         seed_all(self.settings.train.seed)
         prepare = self.origin.prepare
         return registry.create(self.settings.backend, self.settings.model, prepare.size, prepare.channels)
@@ -262,6 +286,8 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
         other_digest=second.digest if second else "",
     )
     about = {**versions(), "platform": platform.platform(), "command": command}
+    if of := registry.origin(settings.backend):
+        about[OF_PACKAGE] = of
     run = Run(folder, settings, origin, about)
     run.new_model()  # a size that does not fit is refused before anything is written
     if settings.data.overlay == "common":

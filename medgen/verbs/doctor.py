@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -16,11 +17,13 @@ from typing import NamedTuple
 import torch
 from packaging.requirements import Requirement
 
-from medgen import __version__
+from medgen import __version__, registry
+from medgen.data import images
 from medgen.engine.device import Device, find_device, has_bfloat16
 from medgen.errors import MedgenError, in_one_line
 from medgen.files import cache_folder
 from medgen.nn.features.nets.published import INSTALL, find_weights, stated_digest
+from medgen.plugins import PluginWarning, forget, found
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.self_test import self_test
 
@@ -61,7 +64,7 @@ def doctor(*, device: Device = "auto", tried: bool = True, on_progress: OnProgre
     ['medgen', 'packages', 'extras']
     """
     checks = [Check("medgen", f"{__version__} with Python {platform.python_version()}, {platform.system()} {platform.machine()}")]
-    checks += [_packages(), _extras(), _device(device)]
+    checks += [_packages(), _extras(), _plugins(), _device(device)]
     on_it = [] if checks[-1].problem else [_precision(find_device(device))]
     checks += [*on_it, *(_extractor(name) for name in INSTALL), *_disk()]
     if tried and on_it:
@@ -111,6 +114,20 @@ def _extras() -> Check:
     whole = [extra for extra, unmet in by_extra.items() if not any(unmet)]
     outdated = [said for unmet in by_extra.values() for said in unmet if said and not said.endswith("missing")]
     return Check("extras", ", ".join(whole) or "none", "; ".join(dict.fromkeys(outdated)))
+
+
+def _plugins() -> Check:
+    """Import what other packages add, and say of each that cannot be used why."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PluginWarning)
+        forget()  # so that it is warned of again
+        images.all_readers.cache_clear()
+        registry.having()
+        images.all_readers()
+        backends, readers, nets = registry.plugins(), found("readers", images.own_readers()), found("extractors", tuple(INSTALL))
+    said = [f"{plugin.name} of {plugin.origin}" for group in (backends, readers, nets) for plugin in group.values()]
+    problems = [str(one.message) for one in caught if issubclass(one.category, PluginWarning)]
+    return Check("plugins", ", ".join(said) or "none", "; ".join(dict.fromkeys(problems)))
 
 
 def _device(device: Device) -> Check:

@@ -280,5 +280,5 @@ def _redraw(model: Backend, latents: Tensor) -> Tensor:
         return in_fixed_shape(model.redraw, latents)
     if isinstance(model, Decodes):
         return in_fixed_shape(model.decode, latents)
-    able = [name for name in registry.names() if hasattr(registry.load(name), "redraw") or hasattr(registry.load(name), "decode")]
+    able = sorted({*registry.having("redraw"), *registry.having("decode")})
     raise BackendError(f"this backend cannot draw what it embeds; these can: {', '.join(able)}")

@@ -30,7 +30,7 @@ from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.frame_panels import panels
 from medgen.verbs.report import RANKED, REPORTS
 from medgen.verbs.results import OVERLAYS, page_settings
-from medgen.verbs.run_warnings import no_threshold, recalibrated_warning, training_warning, unscored_warning
+from medgen.verbs.run_warnings import no_threshold, other_version, recalibrated_warning, training_warning, unscored_warning
 from medgen.verbs.score import open_input
 
 TOP = 24  # frames that are shown
@@ -168,4 +168,4 @@ def _warnings(run: Run, metrics: RunMetrics, rejected: int) -> list[str]:
             "More than half of the frames are flagged. Frames of another camera, hospital or crop look anomalous as a whole: "
             "compare with normal frames of the same kind before any finding is believed."
         )
-    return [*warnings, *filter(None, [training_warning(run)])]
+    return [*warnings, *filter(None, [training_warning(run), other_version(run)])]

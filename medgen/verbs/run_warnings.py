@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from medgen import registry
 from medgen.data.contents import SIDE_CHANGED
 from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.data.scorable import is_scored, left_out
 from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
 from medgen.runs.datasets import shown_otherwise
-from medgen.runs.run import Run
+from medgen.runs.run import OF_PACKAGE, Run
 from medgen.types import DataRequirements
 
 
@@ -109,6 +110,13 @@ def recalibrated_warning(run: Run) -> str:
     )
 
 
+def other_version(run: Run) -> str:
+    """Return that the backend's package has another version than at the training, as a sentence; "" where it has not."""
+    then, now = run.about.get(OF_PACKAGE, ""), registry.origin(run.settings.backend)
+    changed = f"The backend of this run was of {then or 'medgen'} when it was trained, and is of {now or 'medgen'} here."
+    return changed if then != now else ""
+
+
 def no_threshold(run: Run) -> str:
     """Return why a run has no threshold, as a sentence."""
     return f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}."
@@ -173,6 +181,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     _side_tables_were_changed,
     lambda scored: training_warning(scored.run),
     lambda scored: recalibrated_warning(scored.run),
+    lambda scored: other_version(scored.run),
     lambda scored: "" if scored.run.calibration().get("value") else no_threshold(scored.run),
     _overlay_was_scored,
     _labels_differ_in_frame_size,

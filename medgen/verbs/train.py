@@ -170,6 +170,7 @@ def resume(
         origin = run.about.get("recalibrated_from", "the run that it was made from")
         raise RunError(f"'{out}' was recalibrated and cannot be trained on; lengthen '{origin}' and recalibrate that")
     require_trackers(run.settings)
+    run.require_backend()
     if backend and backend != run.settings.backend:
         raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
     data = open_trained_on(run, dataset)

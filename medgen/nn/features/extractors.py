@@ -8,6 +8,7 @@
 - ``hf:FOLDER``: a vision transformer in a folder as the Hugging Face Hub lays it out, such as DINOv2 (`hf_folder.py`).
 - ``efficientnet-lite0@FILE.safetensors`` (lite1, lite2), ``timm:NAME@FILE.safetensors``: such a net with weights of one's own.
 - ``efficientnet-lite0@FILE.onnx``, ``file:PATH.onnx``: that net, or any of one's own, as an ONNX graph (`onnx_net.py`).
+- the name of a module of another installed package, under ``medgen.extractors`` (`medgen.plugins`), whose ``net()`` builds it.
 - ``file:PATH``: a TorchScript of one's own, which is a program: it is read only if a person trusts it (`medgen.trust`).
 """
 
@@ -30,6 +31,7 @@ from medgen.nn.features.nets.onnx_net import OnnxNet
 from medgen.nn.features.nets.published import EFFICIENTNET, INCEPTION, INSTALL, available, find_weights, missing
 from medgen.nn.features.nets.stored_weights import SAFETENSORS, fill, read_script, read_state
 from medgen.nn.features.nets.timm_net import timm_net
+from medgen.plugins import Plugin, found
 
 __all__ = ["EFFICIENTNET", "INCEPTION", "Extractor", "available", "load_extractor"]
 
@@ -174,10 +176,12 @@ def load_extractor(name: str) -> Extractor:
     if net_name.startswith(TIMM):
         net = timm_net(net_name.removeprefix(TIMM), own)
         return Extractor(name, net, net.width, net.prepared)
+    others = found("extractors", tuple(INSTALL))
+    if name in others:
+        return _load_plugin(others[name])
     if net_name not in INSTALL:
-        raise ConfigError(
-            f"no extractor '{name}'; {did_you_mean(net_name, [*INSTALL, FILE + 'PATH', TIMM + 'NAME', HF + 'FOLDER'])}"
-        )
+        known = [*INSTALL, *others, FILE + "PATH", TIMM + "NAME", HF + "FOLDER"]
+        raise ConfigError(f"no extractor '{name}'; {did_you_mean(net_name, known)}")
     path = own or find_weights(net_name)
     if path is None:
         raise MedgenError(missing(net_name))
@@ -208,7 +212,16 @@ def _load_own(name: str) -> Extractor:
     return _tried(Extractor(name, net, 0, lambda images: images), path)
 
 
-def _tried(extractor: Extractor, path: Path) -> Extractor:
+def _load_plugin(plugin: Plugin) -> Extractor:
+    """Return the net that the module of another package builds, tried on one black image."""
+    net = plugin.load("net").net()
+    if not isinstance(net, nn.Module):
+        raise MedgenError(f"'{plugin.name}' of package {plugin.origin}: net() gave a {type(net).__name__}, no torch.nn.Module")
+    prepare = partial(net.prepared, side=SIDE) if isinstance(net, Layered) else lambda images: images
+    return _tried(Extractor(plugin.name, net, 0, prepare), f"'{plugin.name}' of package {plugin.origin}")
+
+
+def _tried(extractor: Extractor, path: Path | str) -> Extractor:
     """Set the width of an extractor by what its net gives for one black image."""
     try:
         features = extractor(torch.zeros(1, 3, PROBE, PROBE))

@@ -1,0 +1,1 @@
+"""A backend of medgen in a package of its own."""
