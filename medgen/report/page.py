@@ -21,12 +21,14 @@ from medgen.report.markup import asset, data_uri, distinct, environment, inline
 from medgen.report.paired import paired_tests
 from medgen.report.run_report_data import ExtraFigure, RunResults
 
+REGIONS = "regions.csv"
+LARGEST = 15  # rows of the table of flagged regions
 TOP = 20  # rows of the table of most anomalous frames
 MANY = 200  # rejected files, and frames without a score, listed; the page says how many more there are
 
 
 def write_report(runs: Sequence[RunResults], out: Path) -> Path:
-    """Write ``report.html``, ``metrics.json``, ``scores.csv`` and ``figures/`` into the folder `out`; return the page's path.
+    """Write ``report.html``, ``metrics.json``, ``scores.csv``, ``regions.csv``, ``figures/`` into `out`; return the page's path.
 
     The page opens offline: pictures and styles are inside it and it asks no host for anything. For one run ``metrics.json`` is
     that run's metrics; for several it is name -> metrics, and ``scores.csv`` has a column ``run``. What is not finite is null.
@@ -40,13 +42,14 @@ def write_report(runs: Sequence[RunResults], out: Path) -> Path:
         raise RunError("there is no run to report; name at least one run folder")
     names = distinct([run.name for run in runs])
     metrics = {name: json_values({**run.metrics, **_audited(run)}) for name, run in zip(names, runs, strict=True)}
-    scores = pd.concat([run.scores.assign(run=name) for name, run in zip(names, runs, strict=True)], ignore_index=True)
-    scores = scores[["run", *scores.columns.drop("run")]] if len(names) > 1 else scores.drop(columns="run")
+    regions = {name: run.regions for name, run in zip(names, runs, strict=True) if run.regions is not None}
     charts = [draw_charts(run) for run in runs]
     page = render(runs, charts)
     write_json(out / "metrics.json", metrics if len(names) > 1 else metrics[names[0]])
-    write_csv(out / "scores.csv", scores)
-    remove_earlier(out, "figures")
+    write_csv(out / "scores.csv", _together({name: run.scores for name, run in zip(names, runs, strict=True)}, len(names) > 1))
+    remove_earlier(out, "figures", REGIONS)
+    if regions:
+        write_csv(out / REGIONS, _together(regions, len(names) > 1))
     for number, (run, drawn) in enumerate(zip(runs, charts, strict=True), 1):
         pictures = {f"{key}.svg": svg for key, svg in drawn.items()}
         pictures |= {f"{figure.key}.{figure.suffix}": figure.picture for figure in run.extra_figures}
@@ -57,6 +60,12 @@ def write_report(runs: Sequence[RunResults], out: Path) -> Path:
             write_csv(out / "figures" / name, pd.DataFrame(figure.table[1:], columns=[*figure.table[0]]))
     write_text(out / "report.html", page)
     return out / "report.html"
+
+
+def _together(tables: Mapping[str, pd.DataFrame], named: bool) -> pd.DataFrame:
+    """Return tables of runs one below the other; the first column says which run where they are to be `named`."""
+    joined = pd.concat([table.assign(run=name) for name, table in tables.items()], ignore_index=True)
+    return joined[["run", *joined.columns.drop("run")]] if named else joined.drop(columns="run")
 
 
 def render(runs: Sequence[RunResults], charts: Sequence[Mapping[str, bytes]]) -> str:
@@ -121,12 +130,17 @@ def context(run: RunResults, name: str, anchor: str, charts: Mapping[str, bytes]
         "high": high,
         "colour_bar": figures.colour_bar(),
         "samples": None if run.samples is None or not len(run.samples) else figures.sample_grid(run.samples),
+        "regions": None if run.regions is None else [json_values(row) for row in _largest(run.regions).to_dict("records")],
         "top": [json_values(row) for row in scores.to_dict("records")],
         "total": int(scored.sum()),
         "unscored": [json_values(row) for row in run.scores[~scored].head(MANY).to_dict("records")],
         "unscored_total": int((~scored).sum()),
         "rejected": [json_values(row) for row in run.rejected.head(MANY).to_dict("records")],
     }
+
+
+def _largest(regions: pd.DataFrame) -> pd.DataFrame:
+    return regions.sort_values("area_px", ascending=False, kind="stable").head(LARGEST)
 
 
 def draw_charts(run: RunResults) -> dict[str, bytes]:

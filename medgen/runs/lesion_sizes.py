@@ -25,25 +25,40 @@ def diameters(data: Prepared, rows: NDArray[np.int64], pixels: NDArray[np.int64]
     rows : (L,) row of the frame of each finding
     pixels : (L,) of the crop that it covers
     """
-    if data.kind or not len(rows):
+    spacing = spacings(data, rows)
+    if spacing is None:
         return None
-    frames = np.unique(rows)
-    spacings: dict[str, Spacing] = {}
-    for original in find_originals(data, frames):
-        if original.file is None or original.name in spacings:
-            continue
-        spacings[original.name] = _spacing(original.file)
-        if len(spacings) >= TRIED and not any(spacings.values()):
-            return None
-    if not any(spacings.values()):
-        return None
-    index = data.index.iloc[rows]
-    found = [spacings.get(str(path).partition("#")[0]) for path in index["path"]]
-    down, across = np.array([spacing or (np.nan, np.nan) for spacing in found], dtype=np.float64).T
+    index, (down, across) = data.index.iloc[rows], spacing.T
     height = (index["bottom"] - index["top"]).to_numpy(dtype=np.float64) / data.size * down  # of a pixel of the crop, mm
     width = (index["right"] - index["left"]).to_numpy(dtype=np.float64) / data.size * across
     areas: NDArray[np.float64] = pixels * height * width
     return 2 * np.sqrt(areas / np.pi)
+
+
+def spacings(data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return mm from one row of pixels to the next and from one column to the next in each frame, (L, 2).
+
+    NaN where it is not known; None if it is of no frame.
+
+    Parameters
+    ----------
+    data : the data set
+    rows : (L,) of it
+    """
+    if data.kind or not len(rows):
+        return None
+    frames = np.unique(rows)
+    known: dict[str, Spacing] = {}
+    for original in find_originals(data, frames):
+        if original.file is None or original.name in known:
+            continue
+        known[original.name] = _spacing(original.file)
+        if len(known) >= TRIED and not any(known.values()):
+            return None
+    if not any(known.values()):
+        return None
+    found = [known.get(str(path).partition("#")[0]) for path in data.index["path"].iloc[rows]]
+    return np.array([spacing or (np.nan, np.nan) for spacing in found], dtype=np.float64)
 
 
 def _spacing(file: Path) -> Spacing:

@@ -15,7 +15,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.images import read_images
 from medgen.data.pixel_format import to_uint8, with_channels
 from medgen.data.sampling import Sampling
-from medgen.data.scorable import is_scored, left_out, scorable
+from medgen.data.scorable import is_scored, left_out
 from medgen.data.writers.deidentify import deidentified
 from medgen.data.writers.export import (
     RESEARCH,
@@ -31,25 +31,30 @@ from medgen.data.writers.export import (
 from medgen.data.writers.map_to_original import Original, find_originals, outlines, overlay, smoothed, to_original
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
-from medgen.errors import BackendError, ConfigError, DataError, ImageError, MedgenError
-from medgen.files import disk_name, write_bytes, write_json
+from medgen.errors import BackendError, DataError, ImageError
+from medgen.files import disk_name, write_bytes, write_csv, write_json
 from medgen.outputs.folder import check_apart, output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.figures import heat
-from medgen.runs.calibrate import PIXELS_BELOW
-from medgen.runs.datasets import open_trained_on
+from medgen.report.page import REGIONS
 from medgen.runs.made_of import made_of
-from medgen.runs.normal_frames import MAX_PIXELS
+from medgen.runs.regions import flagged_regions
 from medgen.runs.run import Run, open_run
 from medgen.runs.score_table import ScoreTable
-from medgen.runs.scores import map_high, picture_name, score_rows, scores_folder
+from medgen.runs.scores import map_high, picture_name, score_rows
 from medgen.runs.to_image import png
 from medgen.types import Box, OnProgress, Progress, no_progress
+from medgen.verbs.map_level import normal_level, parsed
 from medgen.verbs.score import MAPPED, Split, open_input
 
 Format = Literal["auto", "png", "dicom", "nifti"]
 STRENGTH = 0.6  # of the heat, where its colours end
-MAPS = (*MAPPED, "original", "overlays")  # what is left of a call before goes in this order: without the first it is unfinished
+MAPS = (
+    *MAPPED,
+    REGIONS,
+    "original",
+    "overlays",
+)  # what is left of a call before goes in this order: without the first it is unfinished
 NAMES = {"dicom": "DICOM", "nifti": "NIfTI"}
 _Numbered = tuple[int, Original]  # index among the maps, and its original
 
@@ -107,8 +112,9 @@ def maps(
 ) -> Maps:
     """Write the map of each frame on the original frame to ``original/``, and laid over it, with contours, to ``overlays/``.
 
-    Both are in `out`, with the scores as `score` writes them; a frame without a score has none in any pixel. Where raw frames are
-    gone, and for archives, maps have the side of the crop. All share one scale, from their lowest to their highest score.
+    The regions within the contours are in ``regions.csv``. All are in `out`, with the scores as `score` writes them; a frame
+    without a score has none in any pixel. Where raw frames are gone, and for archives, maps have the side of the crop. All share
+    one scale, from their lowest to their highest score.
 
     Parameters
     ----------
@@ -138,7 +144,7 @@ def maps(
     16
     """
     run = open_run(run_folder)
-    share, raw = _parse(level)
+    share, raw = parsed(level)
     if deidentify:
         check_apart(input_path, out)
     of = made_of(out, [run], input_path, split, label=label, deidentified="yes" if deidentify else "no")
@@ -154,11 +160,12 @@ def maps(
         if scored.maps is None:
             raise BackendError(f"'{run.settings.backend}' scores whole frames and draws no maps; see '{out / 'scores.csv'}'")
         given = None if raw is None else (raw, "as given")
-        raw, level_is = given or _normal_level(run, share, smooth, out, device, runtime, on_progress)
+        raw, level_is = given or normal_level(run, share, smooth, out, device, runtime, on_progress)
         high = 2 * raw if raw > 0 else map_high(run)  # contours run where the colours are half way
         scale = scale_between(float(np.nanmin(scored.maps)), float(np.nanmax(scored.maps)))
         look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
         at_crop = _write_all(look, originals, kinds, on_progress)
+        write_csv(out / REGIONS, flagged_regions(scored, raw, smooth))
         written = Maps(len(rows), at_crop, raw, level_is, high)
         made_by = {"smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
         write_json(out / MAPPED[0], asdict(written) | made_by)
@@ -179,46 +186,6 @@ def _write_all(look: _Look, originals: list[Original], kinds: Mapping[Path | Non
         at_crop += len(unread)
         on_progress(Progress("maps", numbered[-1][0] + 1, len(originals)))
     return at_crop
-
-
-def _parse(level: str) -> tuple[float | None, float | None]:
-    """Return the share in per cent, or the raw score, that a level names; neither for ""."""
-    if not level:
-        return None, None
-    try:
-        value = float(level.removesuffix("%"))
-    except ValueError:
-        value = float("nan")
-    if level.endswith("%") and 0 < value < 100:
-        return value, None
-    if not level.endswith("%") and np.isfinite(value):
-        return None, value
-    raise ConfigError(f"the level '{level}' is none; expected a raw score like 0.02, or a share of normal pixels like 99%")
-
-
-def _normal_level(
-    run: Run, share: float | None, smooth: float, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress
-) -> tuple[float, str]:
-    """Return the score below which `share` per cent of the pixels of normal validation frames lie, and words for that."""
-    known, fitted = run.threshold().get("pixel_level"), run.settings.scoring.leaves_out
-    if fitted and known is not None and share in (None, PIXELS_BELOW):
-        return known, f"{PIXELS_BELOW:g} % of the pixels of the normal frames that were fitted to lie below"
-    try:
-        data = open_trained_on(run)
-        rows = scorable(data, data.rows("val"), run.settings.data.overlay)
-        if fitted or not len(rows):
-            raise DataError(f"'{data.folder}' has no validation frames" + (" that were not fitted to" if fitted else ""))
-        folder = scores_folder(run, data, "val", out)
-        scored = score_rows(run, data, rows, folder, device=device, runtime=runtime, on_progress=on_progress)
-    except MedgenError as error:
-        if share is not None:
-            raise DataError(f"a level of {share:g}% rests on normal validation frames: {error}; give a raw score") from None
-        return map_high(run) / 2, f"half of the end of the colour scale, as there are no normal validation frames: {error}"
-    assert scored.maps is not None
-    step, share = -(-scored.maps.size // MAX_PIXELS), share or PIXELS_BELOW
-    maps = (_on_crop(run, scored, index, smooth) for index in range(len(rows)))
-    pooled = np.concatenate([score_map[~np.isnan(score_map)][::step] for score_map in maps])
-    return float(np.percentile(pooled, share)), f"{share:g} % of the pixels of {len(rows)} normal validation frames lie below"
 
 
 def _kinds(originals: list[Original], form: Format) -> dict[Path | None, MapFormat]:

@@ -30,6 +30,7 @@ from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import check_fits, open_trained_on
 from medgen.runs.group_scores import grouped_scores, validation_scorer
 from medgen.runs.localisation import find_lesions, localise, score_maps, with_known_truth
+from medgen.runs.regions import flagged_regions
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import score_rows, scores_folder
@@ -154,6 +155,7 @@ def evaluate_run(
         rejected=data.rejected(),
         extra_figures=extra_figures(run, model, scored) if own else [],
         audit=audit_frames(data, rows, {run.name: scored.table["score"]}, on_progress, training),
+        regions=_regions(run, scored),
     )
     return EvaluatedRun(run, results, scored, model)
 
@@ -172,6 +174,12 @@ def _of_the_frames(run: Run, scored: ScoreTable, by: Sequence[str], on_progress:
     metrics["localisation"] = localise(run, scored, metrics["pixel"], on_progress)
     metrics["lesions"] = find_lesions(run, scored)
     return metrics
+
+
+def _regions(run: Run, scored: ScoreTable) -> pd.DataFrame | None:
+    """Return the flagged regions of the maps; None where there are no maps, or no level to cut them at."""
+    level = run.threshold().get("pixel_level")
+    return None if scored.maps is None or level is None else flagged_regions(scored, level)
 
 
 def _of_the_backend(
