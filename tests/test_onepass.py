@@ -22,7 +22,8 @@ from medgen.backends._onepass import OnePass, _turned
 from medgen.backends.dfm import _chosen, _vote
 from medgen.errors import BackendError
 from medgen.metrics.comparing.paired import delong
-from medgen.nn.features.cell_gaussian import CellGaussian, cell_distance
+from medgen.nn.features import normal_cells
+from medgen.nn.features.normal_cells import NormalCells, cell_distance
 from medgen.types import Batch
 
 SIZE = 32
@@ -218,28 +219,39 @@ def test_dfms_vote_is_an_auroc_with_delongs_error() -> None:
 # the map of dfm
 
 
-def test_the_cells_distance_is_that_of_the_leading_principal_components_whitened() -> None:
+def test_a_cell_is_as_far_as_the_nearest_normal_one_in_the_leading_principal_components_whitened() -> None:
     draw = np.random.default_rng(0)
-    cells = draw.normal(size=(400, 6)) @ np.diag([5.0, 4.0, 3.0, 0.5, 0.3, 0.1]) + 2
-    gathered = CellGaussian(6)
-    maps = torch.from_numpy(cells.reshape(4, 10, 10, 6)).movedim(3, 1)
+    spread = np.diag([5.0, 4.0, 3.0, 0.5, 0.3, 0.1])
+    cells, others = (draw.normal(size=(count, 6)) @ spread + 2 for count in (400, 100))
+    gathered = NormalCells(6)
+    maps, new = (torch.from_numpy(of.reshape(-1, 10, 10, 6)).movedim(3, 1) for of in (cells, others))
     gathered.add(maps[:2], torch.ones(2, 1, 10, 10, dtype=torch.bool))
     gathered.add(maps[2:], torch.ones(2, 1, 10, 10, dtype=torch.bool))
-    found = cell_distance(maps, *gathered.fit()).movedim(1, 3).flatten()
+    found = cell_distance(new.float(), *gathered.fit()).movedim(1, 3).flatten()
     theirs = PCA(3, whiten=True).fit(cells)  # three variances are above 0.7 of the mean one
-    expected = np.square(theirs.transform(cells) * np.sqrt(400 / 399)).mean(1)  # theirs divides by N - 1
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    placed, known = (theirs.transform(of) * np.sqrt(400 / 399 / 3) for of in (others, cells))  # theirs divides by N - 1
+    expected = NearestNeighbors(n_neighbors=1).fit(known).kneighbors(placed)[0][:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_no_more_cells_are_kept_than_are_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normal_cells, "MOST", 50)
+    gathered = NormalCells(3)
+    for seed in range(4):
+        values = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+        gathered.add(values, torch.ones(2, 1, 5, 5, dtype=torch.bool))
+    assert gathered.count == 200 and len(gathered.fit()[2]) == 50
 
 
 def test_cells_that_do_not_count_are_not_gathered() -> None:
-    gathered, counts = CellGaussian(2), torch.zeros(1, 1, 3, 3, dtype=torch.bool)
+    gathered, counts = NormalCells(2), torch.zeros(1, 1, 3, 3, dtype=torch.bool)
     counts[0, 0, 1, 2] = True
     gathered.add(torch.arange(18.0).view(1, 2, 3, 3), counts)
     assert gathered.count == 1 and gathered.sums.tolist() == [5, 14]
 
 
 def test_too_few_cells_make_a_map_of_zeros() -> None:
-    assert not cell_distance(torch.rand(1, 2, 3, 3), *CellGaussian(2).fit()).any()
+    assert not cell_distance(torch.rand(1, 2, 3, 3), *NormalCells(2).fit()).any()
 
 
 def test_the_map_of_dfm_is_highest_where_a_frame_differs() -> None:

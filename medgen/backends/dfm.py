@@ -11,8 +11,8 @@ sizes and maps are taken is chosen on training frames alone: of those held out, 
 with a foreign patch from frames without. Of sets that do so alike, the largest is taken. Statistics are not chosen: a pasted
 patch moves the highest value most, a finding may move any.
 
-Anomaly map: how far the cells of the coarsest map, at the largest size that is taken, are from one Gaussian of all normal cells.
-It does not enter the score.
+Anomaly map: how far each cell of the coarsest map, at the largest size that is taken, is from the nearest normal one, in whitened
+components (PatchCore, Roth et al. 2022, https://arxiv.org/abs/2106.08265). It does not enter the score.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pydantic import Field
 from torch import Tensor
 
 from medgen.backends._onepass import OnePass, OnePassConfig
-from medgen.nn.features.cell_gaussian import CellGaussian, cell_distance
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers
 from medgen.nn.features.few_frames import move_gaussians
 from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled, usual_of
 from medgen.nn.features.gaussians_without import GaussiansWithout, held_out_without
+from medgen.nn.features.normal_cells import NormalCells, cell_distance
 from medgen.nn.inpaint import inpaint
 from medgen.nn.synthetic import foreign_patches
 from medgen.types import Batch, Scores
@@ -93,7 +93,9 @@ class Model(OnePass):
         for side in range(len(sides)):
             self.register_buffer(f"cell_mean_{side}", torch.zeros(cell_width, dtype=torch.float64))
             self.register_buffer(f"cell_root_{side}", torch.zeros(cell_width, cell_width, dtype=torch.float64))
-        self._cells = [CellGaussian(cell_width) for _ in sides]
+            self.register_buffer(f"cells_{side}", torch.zeros(0, 0))
+            self.of_frames.append(f"cells_{side}")
+        self._cells = [NormalCells(cell_width) for _ in sides]
         self.register_buffer("taken", torch.ones(len(self.blocks), dtype=torch.bool))
         self.register_buffer("votes", torch.zeros(len(self.sets)))
         self.register_buffer("errors", torch.zeros(len(self.sets)))
@@ -144,9 +146,10 @@ class Model(OnePass):
 
     def fit(self) -> None:
         for side, gathered in enumerate(self._cells):
-            mean, root = gathered.fit()
+            mean, root, cells = gathered.fit()
             self.get_buffer(f"cell_mean_{side}").copy_(mean)
             self.get_buffer(f"cell_root_{side}").copy_(root)
+            self._buffers[f"cells_{side}"] = cells.to(self.get_buffer(f"cells_{side}").device)
         rows = torch.cat(self._rows)
         corrupted_rows = torch.cat(self._corrupted_rows) if self._corrupted_rows else rows[:0]
         normal_blocks, corrupted_blocks = [], []  # standardised distances of held-out frames, (N,) and (M,) a block
@@ -225,8 +228,8 @@ class Model(OnePass):
     def _map(self, batch: Batch, cells: dict[int, FeatureMap]) -> Tensor:
         """Return the anomaly map (B, 1, S, S) by the coarsest map of the largest of the sides that were looked at."""
         side = max(cells, key=lambda number: self.nets[number].settings.side)
-        mean, root = (self.get_buffer(f"cell_{name}_{side}") for name in ("mean", "root"))
-        return self.localised(cell_distance(cells[side].values, mean, root), batch.valid)
+        mean, root, normal = (self.get_buffer(f"{name}_{side}") for name in ("cell_mean", "cell_root", "cells"))
+        return self.localised(cell_distance(cells[side].values, mean, root, normal), batch.valid)
 
     def local_views(self, batch: Batch) -> list[Tensor]:
         return [] if self.config.folds else self._vectors(batch, self.taken)[0]
