@@ -2,8 +2,8 @@
 
 python tests/benchmarks/cell_maps.py RUN
 
-RUN: of `dfm`. Into each normal validation frame of its data set a foreign patch is pasted; no abnormal frame is looked at. Prints as
-JSON how well each of the two maps finds the patches (pixel AUROC over all frames, and its mean over single ones), at the run's own size.
+RUN: of `dfm`. Into each normal validation frame of its data set a foreign patch is pasted; no abnormal frame is looked at. Prints
+as JSON how well each of the two maps finds the patches (pixel AUROC over all frames, and its mean over single ones).
 """
 
 from __future__ import annotations
