@@ -66,9 +66,7 @@ def require_trackers(settings: RunSettings) -> None:
     """
     for name in settings.watch.trackers:
         if missing := [package for package in HOMES[name][1] if not find_spec(package)]:
-            raise ConfigError(
-                f"tracker '{name}' needs {' and '.join(missing)}, which is not installed: pip install 'medgen[{name}]'"
-            )
+            raise ConfigError(f"tracker '{name}' needs {', '.join(missing)}, not installed here: pip install 'medgen[{name}]'")
 
 
 class Trackers:
