@@ -28,7 +28,7 @@ from medgen.types import Progress
 from medgen.verbs import demo
 
 COMMANDS = main.list_commands(click.Context(main))
-SPLITS = {"train": 16, "val": 24, "test_normal": 8, "test_abnormal": 8, "width": 160, "height": 160}
+SPLITS = {"train": 4, "val": 4, "test_normal": 4, "test_abnormal": 4, "width": 160, "height": 160}
 RUN, DATA = "run", "folder:frames"
 LINES: Mapping[str, list[str]] = {  # words behind the name of each command, in a folder that holds what `world` makes
     "audit": [DATA, "--run", RUN],

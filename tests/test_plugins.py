@@ -170,8 +170,8 @@ def test_another_version_than_at_the_training_is_warned_of(trained: Path, instal
 @pytest.mark.parametrize("text", ["def (", "raise RuntimeError('no\\nlicence')", "Config = 1", None])
 def test_a_broken_backend_breaks_nothing_and_is_named_with_its_package(text: str | None, install: Callable[..., None]) -> None:
     install("backends", "broken", text)
-    assert "broken of planted-package 1.2.3" in next(check.found for check in doctor(tried=False) if check.name == "plugins")
-    assert "planted-package 1.2.3" in next(check.problem for check in doctor(tried=False) if check.name == "plugins")
+    (check,) = [check for check in doctor(tried=False) if check.name == "plugins"]
+    assert "broken of planted-package 1.2.3" in check.found and "planted-package 1.2.3" in check.problem
     told = fail("train", "broken", "DATA", "--out", "RUN")
     assert "'broken' of package planted-package 1.2.3" in told
     with pytest.warns(plugins.PluginWarning, match="'broken' of package planted-package"):
