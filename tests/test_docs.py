@@ -241,8 +241,8 @@ def test_the_study_file_of_several_data_sets_is_understood(tmp_path: Path) -> No
 
 
 def test_the_first_python_example_names_what_exists() -> None:
-    tree = ast.parse(blocks("python", "python")[0])
-    assert all(hasattr(api, node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    nodes = ast.walk(ast.parse(blocks("python", "python")[0]))
+    assert all(hasattr(api, node.attr) for node in nodes if isinstance(node, ast.Attribute))
 
 
 @pytest.fixture(scope="module")
@@ -257,11 +257,13 @@ def examples(world: Path) -> dict[str, Any]:
 def test_the_python_examples_score_reconstruct_and_localise(examples: dict[str, Any]) -> None:
     assert len(examples["scores"]) == len(examples["maps"]) == len(examples["found"]) == len(examples["frames"])
     assert examples["maps"][0].shape == examples["frames"][0].shape[:2] and examples["healthy"].shape[1:] == (32, 32, 3)
+    assert {*examples["decisions"]} <= {-1, 1}
 
 
-def test_the_transforms_example_gives_crops_and_where_they_show_tissue(examples: dict[str, Any], world: Path) -> None:
+def test_the_examples_with_monai_leave_crops_a_batch_and_a_bundle(examples: dict[str, Any], world: Path) -> None:
     found = examples["crops"]({"image": str(next((world / "FRAMES" / "normal").iterdir()))})
     assert found["image"].shape == (3, 96, 96) and found["image_valid"].dtype == torch.bool
+    assert examples["batch"]["image"].shape == (4, 3, 32, 32) and (world / "BUNDLE/configs/inference.json").is_file()
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda path: path.relative_to(ROOT).as_posix())

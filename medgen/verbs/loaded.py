@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen import registry
+from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import FixedBatches
 from medgen.data.writers.map_to_original import to_original
@@ -47,6 +48,11 @@ class LoadedRun:
         renew_calibration(run, device=device)
         self.run = run
         self._loaded = ModelInMemory(run, run.trained_model(), run.normal_reference(), find_device(device))
+
+    @property
+    def model(self) -> Backend:
+        """The trained backend, a torch module; scoring moves it to the device and into evaluation mode."""
+        return self._loaded.model
 
     @property
     def threshold(self) -> float | None:

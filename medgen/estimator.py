@@ -1,0 +1,278 @@
+"""A backend as a scikit-learn outlier detector: fitted to frames in memory, with scikit-learn's names and signs.
+
+scikit-learn's conventions run the other way than medgen's: `score_samples` and `decision_function` are higher where a frame is
+more normal, and `predict` gives 1 for normal frames and -1 for outliers. `medgen.load` has medgen's own.
+
+It needs scikit-learn: ``pip install 'medgen[sklearn]'``.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import warnings
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from medgen.data.intensity import ROBUST, Intensity, keeps_convention, picture
+from medgen.data.pixel_format import stored, to_uint8
+from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.prepare import prepare
+from medgen.data.source_file import MANIFEST
+from medgen.engine.device import Device
+from medgen.errors import ConfigError, FolderError, ImageError, MedgenError
+from medgen.files import write_bytes, write_csv
+from medgen.runs.run import RUN
+from medgen.runs.settings import recipe
+from medgen.runs.to_image import png
+from medgen.verbs.bundle import STATES
+from medgen.verbs.loaded import LoadedRun, load
+from medgen.verbs.train import train
+
+try:
+    from sklearn.base import BaseEstimator, OutlierMixin
+    from sklearn.model_selection import GroupShuffleSplit
+    from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, check_random_state, validate_data
+except ImportError as error:
+    raise ConfigError("medgen.estimator needs scikit-learn: pip install 'medgen[sklearn]'") from error
+
+SMALLEST = 16  # side of a picture that is made of a row, at least
+
+
+class _Scratch:
+    """A folder that goes with the last detector that needs it; `TemporaryDirectory` would warn of that."""
+
+    def __init__(self) -> None:
+        self.folder = Path(mkdtemp(prefix="medgen-"))
+        self.remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
+class AnomalyDetector(OutlierMixin, BaseEstimator):
+    """Learn from normal frames, then tell how normal other frames are.
+
+    Frames are an array X of one of these shapes, uint8, or floats:
+
+    - (n, H, W) or (n, H, W, C), C 1 or 3: pictures as a camera takes them; the field of view of each is cut out, and what is no
+      tissue is blanked, as `medgen prepare` does it. With ``whole=True`` nothing is cut; they have to be square then.
+    - (n, features): rows, as scikit-learn's tools hand them over. `image_shape` says which pictures they are; without it a row
+      fills a grey square, the rest of which is black. They are taken whole.
+
+    A threshold is put where the share `false_alarm_rate` of normal frames lies above, by frames that are held out of the training
+    for it (`val_share`); those of one group are never divided.
+
+    Parameters
+    ----------
+    backend : name of a backend
+    settings : of the training, each as ``--set`` takes it, such as "train.epochs=20"
+    size : side in pixels to which frames are brought
+    whole : take pictures whole
+    image_shape : (H, W) or (H, W, C) of the pictures that rows of a table hold
+    val_share : share of the frames, in whole groups, that the training does not see
+    false_alarm_rate : of normal frames, above 0 and below 1
+    folder : a new or empty folder in which the data set and the run stay, for `medgen report` and all else; None keeps neither
+    device : "auto" takes a GPU where there is one
+    random_state : seed of the division and of the training; None draws one
+
+    Attributes
+    ----------
+    model_ : the run in memory (`medgen.load`)
+    offset_ : the threshold with scikit-learn's sign: `decision_function` is `score_samples` less it; None without one
+    n_features_in_ : columns of X in `fit`, where that had rows
+
+    """
+
+    model_: LoadedRun
+    offset_: float | None
+    n_features_in_: int
+
+    def __init__(
+        self,
+        backend: str = "vae",
+        *,
+        settings: Sequence[str] = (),
+        size: int = 96,
+        whole: bool = False,
+        image_shape: tuple[int, ...] | None = None,
+        val_share: float = 0.25,
+        false_alarm_rate: float = 0.05,
+        folder: Path | str | None = None,
+        device: Device = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.backend = backend
+        self.settings = settings
+        self.size = size
+        self.whole = whole
+        self.image_shape = image_shape
+        self.val_share = val_share
+        self.false_alarm_rate = false_alarm_rate
+        self.folder = folder
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: None = None, groups: ArrayLike | None = None) -> Self:  # noqa: N803 - scikit-learn's name
+        """Train the backend on normal frames.
+
+        Parameters
+        ----------
+        X : normal frames
+        y : ignored
+        groups : (n,) which frames belong together (a patient, a video); None takes each for itself
+
+        Raises
+        ------
+        ValueError : if X is of no such shape, or has values that are no numbers.
+        MedgenError : if a setting is wrong, or the folder holds something.
+        """
+        frames = self._checked(X, reset=True)
+        given = isinstance(self.random_state, int)
+        seed = int(self.random_state if given else check_random_state(self.random_state).randint(2**31))
+        self._scratch = _Scratch() if self.folder is None else None
+        folder = self._scratch.folder if self._scratch else Path(str(self.folder))
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FolderError(f"'{folder}' is not empty; name a new folder, or None to keep nothing")
+        whole = self.whole or np.asarray(X).ndim == 2
+        self._range = _range_of(frames) if whole else None
+        self._write(frames, folder / "frames", groups, seed)
+        chosen = [*self.settings, f"train.seed={seed}", f"false_alarm_rate={self.false_alarm_rate}"]
+        if whole:
+            data, chosen = f"folder:{folder / 'frames'}", [*chosen, f"data.resize_to={self.size}"]
+        else:
+            prepared = PrepareSettings.parse({"size": self.size, "channels": frames.shape[3]}, "AnomalyDetector")
+            data = str(prepare(folder / "frames", folder / "data", prepared).folder)
+        run = train(Path(data), folder / "run", recipe(self.backend, None, chosen), device=self.device)
+        self.model_ = load(run.folder, device=self.device)
+        threshold = self.model_.threshold
+        self.offset_ = None if threshold is None else -threshold
+        if threshold is None:
+            warnings.warn(f"there is no threshold: {run.calibration().get('reason')}", UserWarning, stacklevel=2)
+        return self
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+        """Return how normal each frame is, (n,): its raw score with the sign turned; NaN of a frame that shows too little."""
+        check_is_fitted(self)
+        frames = self._checked(X, reset=False)
+        given = _shown(frames, self._range) if self._range is not None else frames
+        return -self.model_.score([*given]).table["score"].to_numpy(dtype=np.float64)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+        """Return `score_samples` less `offset_`, (n,): below 0 for outliers.
+
+        Raises
+        ------
+        MedgenError : if there is no threshold.
+        """
+        check_is_fitted(self)
+        if self.offset_ is None:
+            reason = self.model_.run.calibration().get("reason", "no frames were held out")
+            raise MedgenError(f"there is no threshold: {reason}; fit more frames, or raise val_share or false_alarm_rate")
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:  # noqa: N803
+        """Return 1 for each normal frame and -1 for each outlier, (n,); -1, with a warning, for one that shows too little.
+
+        Raises
+        ------
+        MedgenError : if there is no threshold.
+        """
+        decision = self.decision_function(X)
+        if unknown := int(np.isnan(decision).sum()):
+            what = f"{unknown} of {len(decision)} frames show too little to be scored and are called -1"
+            warnings.warn(what, UserWarning, stacklevel=2)
+        return np.where(decision >= 0, 1, -1)
+
+    def _checked(self, X: ArrayLike, reset: bool) -> NDArray[Any]:  # noqa: N803
+        """Return frames (n, H, W, C) of an X of any shape that is taken.
+
+        Raises
+        ------
+        ValueError : if it has another shape, or values that are no numbers.
+        """
+        if np.asarray(X).ndim <= 2:  # scikit-learn says what is wrong with fewer axes, and with what is no array
+            rows = validate_data(self, X, reset=reset, ensure_min_samples=2 if reset else 1)
+            return _pictures(rows, self.image_shape)
+        frames = check_array(X, allow_nd=True, ensure_2d=False, ensure_min_samples=2 if reset else 1)
+        if frames.ndim == 3:
+            frames = frames[..., None]
+        if frames.ndim != 4 or frames.shape[3] not in (1, 3):
+            raise ValueError(f"X has shape {np.shape(X)}; expected (n, H, W), (n, H, W, C) with C 1 or 3, or (n, features)")
+        return frames
+
+    def _write(self, frames: NDArray[Any], folder: Path, groups: ArrayLike | None, seed: int) -> None:
+        """Write frames as a folder that medgen reads, divided into training and validation frames."""
+        own = np.arange(len(frames)) if groups is None else np.asarray(groups).astype(str)
+        check_consistent_length(frames, own)
+        divide = GroupShuffleSplit(1, test_size=self.val_share, random_state=seed)
+        _, held_out = next(divide.split(frames, groups=own))
+        splits = np.where(np.isin(np.arange(len(frames)), held_out), "val", "train")
+        shown = None if self._range is None else _shown(frames, self._range)
+        names = [f"{number:06}.{'npy' if shown is None else 'png'}" for number in range(len(frames))]
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(names):
+            if shown is None:
+                np.save(folder / name, frames[number])
+            else:
+                pixels = shown[number].squeeze(-1) if shown.shape[3] == 1 else shown[number]
+                (folder / name).write_bytes(png(pixels))
+        about = {"file": names, "finding": "normal", "label": "normal", "split": splits, "group": [f"{group}" for group in own]}
+        write_csv(folder / MANIFEST, pd.DataFrame(about))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with the run in it, so that a copy works wherever it is unpickled."""
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            folder = state.pop("model_").run.folder
+            state["_run"] = {name: (folder / name).read_bytes() for name in (RUN, *STATES) if (folder / name).is_file()}
+            state["_scratch"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files: dict[str, bytes] = state.pop("_run", {})
+        super().__setstate__(state)
+        if files:
+            self._scratch = _Scratch()
+            for name, content in files.items():
+                write_bytes(self._scratch.folder / "run" / name, content)
+            self.model_ = load(self._scratch.folder / "run", device=self.device)
+
+
+def _pictures(rows: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]:
+    """Return pictures (n, H, W, C) of rows (n, features); each pixel is repeated until a side has `SMALLEST`."""
+    if shape is None:
+        side = math.ceil(math.sqrt(rows.shape[1]))
+        rows = np.pad(rows, ((0, 0), (0, side * side - rows.shape[1])))
+        shape = (side, side)
+    if len(shape) not in (2, 3) or math.prod(shape) != rows.shape[1]:
+        raise ValueError(f"image_shape is {shape}, of {math.prod(shape)} values; X has rows of {rows.shape[1]}")
+    pictures = rows.reshape(len(rows), *shape, *((1,) if len(shape) == 2 else ()))
+    times = math.ceil(SMALLEST / min(shape[:2]))
+    return pictures.repeat(times, axis=1).repeat(times, axis=2)
+
+
+def _range_of(frames: NDArray[Any]) -> Intensity:
+    """Return which values are black and white, of frames (n, H, W, C) that are taken whole: one range for all."""
+    if frames.dtype == np.uint8 or keeps_convention(stored(frames.reshape(1, -1, 1))):
+        return Intensity()
+    low, high = (float(value) for value in np.percentile(frames, ROBUST))
+    return Intensity("percentile", ROBUST, (low, high if high > low else low + 1))
+
+
+def _shown(frames: NDArray[Any], intensity: Intensity) -> NDArray[np.uint8]:
+    """Return frames as pictures (n, H, W, C) uint8.
+
+    Raises
+    ------
+    ValueError : if values lie outside of what those in `fit` said of them.
+    """
+    try:
+        return np.stack([to_uint8(picture(stored(frame), intensity)) for frame in frames])
+    except ImageError as error:
+        low, high = frames.min(), frames.max()
+        raise ValueError(f"X has values from {low:g} to {high:g}; those in fit were from 0 to 1 (floats) or 255") from error

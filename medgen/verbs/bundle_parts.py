@@ -1,0 +1,93 @@
+"""What the configuration of a MONAI Bundle is made of: its frames, its network, and what is done with both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from medgen.data.images import count_frames, suffix_of
+from medgen.data.readers import video
+from medgen.data.sources import list_source
+from medgen.engine.device import Device
+from medgen.errors import DataError
+from medgen.files import write_csv
+from medgen.verbs.loaded import load
+
+
+def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
+    """Return an item for each frame of a folder, file or table of raw frames: "image", its file, "path", its name, and "frame".
+
+    "frame" is which of a file of several frames it is, from 0; -1 for the only one.
+
+    Parameters
+    ----------
+    folder : of raw frames
+    axes : what the axes of arrays mean (`PrepareSettings.axes`)
+
+    Raises
+    ------
+    DataError : if there is nothing to read, or a file is a video, whose frames `medgen score` chooses.
+    """
+    items: list[dict[str, Any]] = []
+    for entry in list_source(Path(folder)).entries:
+        if suffix_of(entry.path) in video.SUFFIXES:
+            raise DataError(f"'{entry.path}' is a video; score it with `medgen score`")
+        total = count_frames(entry.path, axes=axes)
+        if entry.frame is not None:
+            named = {entry.frame: entry.file}
+        else:
+            named = {frame: f"{entry.file}#{frame}" for frame in range(total)} if total > 1 else {-1: entry.file}
+        items += [{"image": str(entry.path), "path": name, "frame": frame} for frame, name in named.items()]
+    return items
+
+
+class RunNetwork(nn.Module):
+    """The network of a bundle: from crops to maps of raw anomaly scores; a run does the work.
+
+    Parameters
+    ----------
+    run_folder : a trained run
+    device : "cpu", "cuda" or "auto", a GPU where there is one
+    """
+
+    def __init__(self, run_folder: Path | str, device: Device = "auto") -> None:
+        super().__init__()
+        self.run = load(run_folder, device=device)
+        self.backend = self.run.model
+
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the maps (B, 1, S, S) of crops (B, C, S, S) in [0, 1]; their scores (B, 1) where the backend draws no maps.
+
+        `valid` (B, 1, S, S) says where the pixels show tissue; None for everywhere.
+        """
+        everywhere = torch.ones(len(image), 1, *image.shape[2:], dtype=torch.bool)
+        scored = self.run.score({"image": image.cpu(), "valid": everywhere if valid is None else valid.cpu()})
+        if scored.maps is not None:
+            return torch.from_numpy(scored.maps)[:, None]
+        return torch.from_numpy(scored.table["score"].to_numpy(dtype="float32"))[:, None]
+
+
+class TableEvaluator:
+    """Scores all batches of a loader with the run of a network, and writes one table.
+
+    Parameters
+    ----------
+    network : of the bundle
+    batches : dictionaries with "image", "image_valid" and "path"
+    out : folder of ``scores.csv``, whose columns are those of `medgen score`
+    """
+
+    def __init__(self, network: RunNetwork, batches: Iterable[Mapping[str, Any]], out: Path | str) -> None:
+        self.network, self.batches, self.out = network, batches, Path(out)
+
+    def run(self) -> pd.DataFrame:
+        """Score the frames, write the table and return it."""
+        tables = [self.network.run.score(batch).table for batch in self.batches]
+        table = pd.concat(tables, ignore_index=True)
+        write_csv(self.out / "scores.csv", table)
+        return table

@@ -1,0 +1,167 @@
+"""A run as a MONAI Bundle: MONAI's own tools accept, describe and run it, and it gives the scores of the command."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from monai.bundle import ConfigWorkflow, run, verify_metadata, verify_net_in_out
+from untrained import make_frames, make_run
+from writers import save
+
+import medgen
+from medgen import api
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
+from medgen.data.prepared import PrepareSettings
+from medgen.errors import DataError, FolderError, RunError
+from medgen.runs.run import Run, open_run
+from medgen.verbs.bundle import write_bundle
+from medgen.verbs.bundle_parts import listed
+
+ASKED = {  # what https://project-monai.github.io/schema/meta_schema_20240725.json requires
+    "bundle": [
+        "schema", "version", "monai_version", "pytorch_version", "numpy_version", "required_packages_version", "task",
+        "description", "authors", "copyright", "network_data_format",
+    ],
+    "tensor": ["type", "format", "num_channels", "spatial_shape", "dtype", "value_range"],
+}  # fmt: skip
+TENSORS = {"additionalProperties": {"required": ASKED["tensor"]}, "minProperties": 1}
+FORMAT = {"required": ["inputs", "outputs"], "properties": {"inputs": TENSORS, "outputs": TENSORS}}
+NUMBERS = ["score", "quantile", "valid_share", "component_kl", "component_ssim"]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")  # MONAI says of every bundle to run none of a stranger
+
+
+class Case(NamedTuple):
+    """A run, raw frames, what `medgen score` says of them, and the bundle."""
+
+    run: Run
+    frames: Path
+    stored: pd.DataFrame
+    bundle: Path
+
+    @property
+    def configs(self) -> dict[str, str]:
+        return {
+            "config_file": str(self.bundle / "configs/inference.json"),
+            "meta_file": str(self.bundle / "configs/metadata.json"),
+        }
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    root = tmp_path_factory.mktemp("bundle")
+    frames = make_phantom(
+        root / "frames", PhantomSettings(train=5, val=24, test_normal=4, test_abnormal=3, width=700, height=620)
+    )
+    made = make_run(str(api.prepare(frames, root / "data", PrepareSettings(size=32)).folder), root / "run")
+    stored = api.score(made.folder, frames / "polyp", root / "scores", pictures=False).table
+    return Case(made, frames / "polyp", stored, write_bundle(made, root / "out"))
+
+
+def test_the_schema_of_monai_accepts_what_a_bundle_says_of_itself(case: Case, tmp_path: Path) -> None:
+    schema, file = {"required": ASKED["bundle"], "properties": {"network_data_format": FORMAT}}, tmp_path / "schema.json"
+    file.write_text(json.dumps(schema))
+    known = {"hash_val": sha256(file.read_bytes()).hexdigest(), "hash_type": "sha256"}
+    verify_metadata(meta_file=case.configs["meta_file"], filepath=str(file), **known)  # the file is there: none is fetched
+
+
+def test_the_network_takes_and_gives_what_the_bundle_says(case: Case) -> None:
+    verify_net_in_out(net_id="network_def", device="cpu", bundle_root=str(case.bundle), **case.configs)
+
+
+def test_monai_finds_all_that_it_asks_of_a_bundle_for_inference(case: Case) -> None:
+    places = {"bundle_root": str(case.bundle), "dataset_dir": str(case.frames)}
+    workflow = ConfigWorkflow(workflow_type="infer", logging_file=False, **case.configs, **places)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def scored(bundle: Path) -> pd.DataFrame:
+    return pd.read_csv(bundle / "eval" / "scores.csv")
+
+
+def test_the_bundle_scores_a_folder_as_the_command_does(case: Case) -> None:
+    run(bundle_root=str(case.bundle), dataset_dir=str(case.frames), logging_file=False, **case.configs)
+    found = scored(case.bundle)
+    assert (
+        found["path"].tolist() == case.stored["path"].tolist() and found["abnormal"].tolist() == case.stored["abnormal"].tolist()
+    )
+    assert found[NUMBERS].to_numpy().tolist() == case.stored[NUMBERS].to_numpy().tolist()
+
+
+@pytest.mark.skipif(find_spec("fire") is None, reason="`python -m monai.bundle` needs fire, extra bundle")
+def test_it_runs_by_the_command_that_it_documents(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = next(line for line in (case.bundle / "docs/README.md").read_text().splitlines() if "-m monai.bundle" in line)
+    words = line.split()[3:]
+    words[words.index("FRAMES")] = str(case.frames)
+    monkeypatch.chdir(case.bundle)
+    monkeypatch.setattr(sys, "argv", ["monai.bundle", *words, "--output_dir", str(tmp_path / "eval")])
+    runpy.run_module("monai.bundle", run_name="__main__")
+    assert scored(tmp_path)["score"].tolist() == case.stored["score"].tolist()
+
+
+def test_the_run_in_a_bundle_opens_as_any_run(case: Case) -> None:
+    inside = medgen.load(case.bundle / "models")
+    assert inside.threshold == case.run.threshold()["value"]
+    assert inside.score(case.frames).table["score"].tolist() == case.stored["score"].tolist()
+
+
+def test_nothing_in_a_bundle_says_where_the_data_of_the_training_lie(case: Case) -> None:
+    texts = [path.read_text() for path in case.bundle.rglob("*") if path.suffix in (".json", ".toml", ".md", ".csv")]
+    assert len(texts) >= 4 and not [text for text in texts if str(case.run.folder.parent) in text]
+    origin = open_run(case.bundle / "models").origin
+    assert (origin.dataset, origin.source) == ("", "")
+
+
+def test_a_backend_without_maps_says_that_its_network_gives_scores(tmp_path: Path) -> None:
+    made = make_run(make_frames(tmp_path / "frames"), tmp_path / "run", "gan", ["model.width=4", "model.hidden=16"])
+    described: dict[str, Any] = json.loads((write_bundle(made, tmp_path / "out") / "configs/metadata.json").read_text())
+    pred = described["network_data_format"]["outputs"]["pred"]
+    assert pred["spatial_shape"] == ([32, 32] if medgen.load(made.folder).score(np.zeros((32, 32, 3))).maps is not None else [])
+
+
+def test_frames_of_one_file_are_items_of_their_own(tmp_path: Path) -> None:
+    np.save(tmp_path / "two.npy", np.zeros((2, 40, 40, 3), np.uint8))
+    save(tmp_path / "one.png", np.zeros((40, 40, 3), np.uint8))
+    assert [(item["path"], item["frame"]) for item in listed(tmp_path)] == [("one.png", -1), ("two.npy#0", 0), ("two.npy#1", 1)]
+
+
+def test_a_video_is_left_to_the_command(tmp_path: Path) -> None:
+    (tmp_path / "procedure.mp4").write_bytes(b"")
+    with pytest.raises(DataError, match="is a video; score it with `medgen score`"):
+        listed(tmp_path)
+
+
+def test_a_folder_that_holds_something_is_left_as_it_is(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FolderError, match="is not empty"):
+        write_bundle(case.run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_without_weights_is_refused(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.toml").write_bytes((case.run.folder / "run.toml").read_bytes())
+    with pytest.raises(RunError, match="has no trained weights yet"):
+        write_bundle(open_run(tmp_path / "run"), tmp_path / "out")
+
+
+def test_a_run_that_reads_weights_from_elsewhere_is_refused(case: Case, tmp_path: Path) -> None:
+    text = (case.run.folder / "run.toml").read_text()
+    (tmp_path / "run").mkdir()
+    for path in case.run.folder.iterdir():
+        if path.is_file():
+            (tmp_path / "run" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "run" / "run.toml").write_text(text.replace('perceptual = ""', 'perceptual = "file:../net.onnx"'))
+    with pytest.raises(RunError, match="reads weights from a file that is not in the run"):
+        write_bundle(open_run(tmp_path / "run"), tmp_path / "out")
