@@ -39,6 +39,8 @@ class DataSettings(ReadSettings):
     # "common" blanks in every frame alike where they usually stand, and fills those elsewhere (data/common_mask.py)
     copies: bool = True  # use the augmented copies that were written out, where there are some
     augment: AugmentSettings | None = None  # drawn anew for every batch; by default prepared frames are augmented, others not
+    window: int = Field(0, ge=0, le=65536)  # side of the windows through which frames are seen; 0: whole frames
+    window_overlap: float = Field(0.5, ge=0, le=0.9)  # share of its side that a window has in common with the next, in scoring
     other: str = ""  # address of a second domain's data set; "" takes the frames of split "unused"
     epoch_frames: int = Field(0, ge=0, le=10**9)  # that make an epoch, drawn at random each time; 0 = every frame once
     per_class: int = Field(0, ge=0, le=10**9)  # train on so many frames of each finding, chosen by the seed; 0 = all

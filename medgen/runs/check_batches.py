@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from medgen import registry
 from medgen.contract.backend import Backend, backend_name
 from medgen.data.dataset import TrainingBatches
 from medgen.errors import ConfigError
+from medgen.runs.models import build_model
 from medgen.runs.settings import RunSettings
 from medgen.types import Batch
 
@@ -29,7 +29,7 @@ def check_batches(settings: RunSettings, batches: TrainingBatches) -> None:
     """
     if min(settings.data.batch_size, len(batches.rows)) > 1:
         return
-    model = registry.create(settings.backend, settings.model, batches.data.size, batches.data.channels)
+    model = build_model(settings, batches.data.size, batches.data.channels)
     try:
         learn_from(model, next(batches.epoch(0)))
     except ConfigError as error:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.data.dataset import TrainingBatches
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.memory import free_memory
 from medgen.errors import RunError
 from medgen.runs.check_batches import turns_of_stages
+from medgen.runs.models import build_model
 from medgen.runs.settings import RunSettings
 from medgen.types import Batch
 
@@ -43,7 +43,7 @@ def check_memory(settings: RunSettings, batches: TrainingBatches, device: Device
     fabric = make_fabric(device, settings.train.precision)
     count, free = min(settings.data.batch_size, len(batches.rows)), free_memory(fabric.device)
     with _refusing_weights_beyond(free):
-        model = registry.create(settings.backend, settings.model, batches.data.size, batches.data.channels)
+        model = build_model(settings, batches.data.size, batches.data.channels)
     few = _first(next(batches.epoch(0)), FRAMES).to(fabric.device)
     with fabric.autocast():
         fixed, of_a_frame = weight_bytes(model), frame_bytes(model.to(fabric.device), few)

@@ -16,6 +16,7 @@ from medgen.metrics.fusion import FEWEST
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.evaluate import COMPONENT
 from medgen.runs.calibrate import fused_components
+from medgen.runs.models import build_model
 from medgen.runs.settings import RunSettings
 
 
@@ -48,7 +49,7 @@ def check_scoring(settings: RunSettings, data: Prepared) -> None:
             f"scoring.fuse needs at least {2 * FEWEST} normal validation frames, one half to weigh parts and one for the "
             f"threshold; '{data.address}' has {len(rows)}"
         )
-    model = registry.create(settings.backend, settings.model, data.size, data.channels).eval()
+    model = build_model(settings, data.size, data.channels).eval()
     if settings.scoring.leaves_out:
         registry.require(model, LeavesOut)
     batch = make_batch(data, data.rows()[:1], settings.data.overlay)

@@ -43,6 +43,7 @@ from medgen.errors import RunError
 from medgen.files import read_json, shown_source, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.run_metrics import Threshold
+from medgen.runs.models import build_model
 from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
 from medgen.runs.versions import is_current
@@ -123,7 +124,7 @@ class Run:
         self.require_backend()
         seed_all(self.settings.train.seed)
         prepare = self.origin.prepare
-        return registry.create(self.settings.backend, self.settings.model, prepare.size, prepare.channels)
+        return build_model(self.settings, prepare.size, prepare.channels)
 
     def portable_settings(self) -> dict[str, Any]:
         """Return the settings as nested plain values, with paths as seen from the folder of the run."""

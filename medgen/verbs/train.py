@@ -25,6 +25,7 @@ from medgen.runs.check_batches import check_batches
 from medgen.runs.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.folds import divide
+from medgen.runs.models import check_windows
 from medgen.runs.resources import note_cost
 from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
@@ -54,6 +55,7 @@ def open_inputs(dataset: Path | str, settings: RunSettings) -> TrainingInputs:
         data = with_common_mask(data, common_mask(data))
     second = open_second(settings, data)
     settings = fill_defaults(settings, data, second)
+    check_windows(settings, data.size)
     batches = _batches(settings, data, second)
     check_batches(settings, batches)
     return TrainingInputs(data, second, settings, batches)

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from medgen import registry
 from medgen.contract.backend import Stage
 from medgen.data.dataset import FixedBatches
 from medgen.data.scorable import scorable
@@ -27,6 +26,7 @@ from medgen.engine.stages import Schedule
 from medgen.errors import RunError
 from medgen.files import read_json, short_digest, write_json
 from medgen.runs.folds import divide
+from medgen.runs.models import build_model
 from medgen.runs.versions import made_by
 from medgen.types import Batch, TrainingData
 from medgen.verbs.study.settings import seconds as seconds_of
@@ -86,7 +86,7 @@ def stage_seconds(inputs: TrainingInputs, device: Device, limit: float, stop: Ca
     """
     data, settings = inputs.data, inputs.settings
     seed_all(settings.train.seed)
-    model = registry.create(settings.backend, settings.model, data.size, data.channels)
+    model = build_model(settings, data.size, data.channels)
     divide(model, data, settings.data, settings.scoring, settings.train.seed)
     trial, seconds = TimedBatches(inputs.batches, limit), []
 
@@ -140,7 +140,7 @@ def planned(
     asked = inputs.settings.model_dump(mode="json")
     stamp = {"made_by": made_by("plan"), "budget": budget, "settings": short_digest(inputs.data.digest, json.dumps(asked))}
     if not stamp.items() <= plans.get(name, {}).items():
-        stages = registry.create(inputs.settings.backend, inputs.settings.model, inputs.data.size, inputs.data.channels).stages
+        stages = build_model(inputs.settings, inputs.data.size, inputs.data.channels).stages
         ends = time.monotonic() + seconds_of(budget)
         took = stage_seconds(inputs, device, TRIAL * seconds_of(budget), lambda: stop() or time.monotonic() > ends)
         if len(took) < len(stages):
