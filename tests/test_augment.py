@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monai.transforms import Resize, Rotate90, ScaleIntensityFixedMean, SpatialCrop
 from skimage.transform import rotate
 
 from medgen.config import ConfigError
@@ -150,6 +151,38 @@ def test_contrast_stretches_about_the_mean_of_the_valid_pixels_of_each_channel()
     inside = pixels[valid].astype(float) / 255  # (pixels, C)
     expected = (inside - inside.mean(0)) * 1.1 + inside.mean(0)
     assert np.allclose(changed[0].movedim(0, -1).numpy()[valid], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.9, 1.3])
+def test_contrast_of_a_frame_that_is_all_valid_is_that_of_monai(factor):
+    pixels, valid = frame(5)
+    image, known = batch(pixels, np.ones_like(valid))
+    changed, _ = apply(image, known, one(contrast=factor))
+    expected = ScaleIntensityFixedMean(factor - 1, channel_wise=True)(image[0]).clamp(0, 1)
+    assert torch.allclose(changed[0], torch.as_tensor(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_quarter_turns_are_those_of_monai(quarters):
+    pixels, valid = frame(4)
+    image, known = batch(pixels, valid)
+    changed, kept = apply(image, known, one(angle=quarters * np.pi / 2))
+    turn = Rotate90(quarters)
+    assert torch.equal(kept[0], torch.as_tensor(turn(known[0])))
+    assert torch.allclose(changed[0], torch.as_tensor(turn(image[0])), atol=1e-4)
+
+
+@pytest.mark.parametrize(("across", "down"), [(0.0, 0.0), (1.0, -1.0)])
+def test_jitter_is_the_enlarging_and_cutting_of_monai(across, down):
+    image = torch.from_numpy(frame(3)[0]).movedim(-1, 0).float() / 255  # (3, S, S)
+    most = 1 - 1 / 1.5
+    draws = one(zoom=1.5)._replace(shift=np.array([[across * most], [down * most]]))
+    changed, _ = apply(image[None], torch.ones(1, 1, SIDE, SIDE, dtype=torch.bool), draws)
+    large = Resize((72, 72), mode="bilinear", align_corners=False)(image)
+    column, row = (round((72 - SIDE) / 2 * (1 + place)) for place in (across, down))
+    expected = SpatialCrop(roi_start=(row, column), roi_end=(row + SIDE, column + SIDE))(large)
+    inside = (slice(None), slice(1, -1), slice(1, -1))  # at its edge one repeats the last pixel, the other has nothing there
+    assert torch.allclose(changed[0][inside], torch.as_tensor(expected)[inside], atol=1e-4)
 
 
 def test_contrast_stays_between_zero_and_one():

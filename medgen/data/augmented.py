@@ -2,7 +2,7 @@
 
 Frames and valid masks come in and go out. The same draws give the same picture by either way of applying them: `apply` for a
 batch on its own device while training, `apply_one` with MONAI transforms where copies are written to disk. Flip, rotation and
-zoom are one resampling.
+zoom are one resampling. ``tests/test_augment.py`` holds the batch to MONAI's transforms, change by change.
 
 Invalid pixels (border, boxes, text, highlights, and whatever comes in from outside the frame) never mix into valid ones: a
 resampled pixel is the weighted mean of its valid bilinear sources (normalised convolution, Knutsson and Westin 1993,
