@@ -49,7 +49,7 @@ def _installed(context: click.Context, parameter: click.Parameter, value: str) -
     if value != "torch":
         from medgen.engine.runtime import open_engine
 
-        open_engine("openvino")
+        open_engine("onnx" if value == "onnx" else "openvino")
     return value
 
 
@@ -82,11 +82,12 @@ def tracker_assignments(trackers: tuple[str, ...]) -> tuple[str, ...]:
 
 runtime_option = click.option(
     "--runtime",
-    type=click.Choice(["torch", "openvino"]),
+    type=click.Choice(["torch", "openvino", "onnx"]),
     default="torch",
     show_default=True,
     callback=_installed,
-    help="What runs the nets: openvino is faster on a processor, and checked against PyTorch on the first frames.",
+    help="What runs the nets: openvino is faster on a processor; onnx runs the graph that is exported. Both are checked against "
+    "PyTorch on the first frames.",
 )
 
 

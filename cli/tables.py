@@ -119,6 +119,20 @@ def timeline_lines(path: Path, most: int = 20) -> str:
     return "\n".join([*lines, f"score against time: {path} and {path.parent / 'timelines'}"])
 
 
+def parity_lines(parity: Mapping[str, Any]) -> str:
+    """Return how far an exported graph is from its run: score and map, AUROC, and decisions."""
+    shares, auroc, differ = parity["share_of_largest_value"], parity["auroc"], parity["decisions_that_differ"]
+    lines = [
+        f"{name}: differs by {parity['largest_difference'][name]:.1e} at most, {shares[name]:.1e} of the largest value"
+        for name in ("score", "map")
+        if name in shares
+    ]
+    lines[0] += f" ({parity['tolerance']:g} is allowed), on {parity['frames']} frames"
+    if auroc["run"] is not None:
+        lines.append(f"AUROC: {number(auroc['run'])} by the run, {number(auroc['graph'])} by the graph")
+    return "\n".join([*lines, *([] if differ is None else [f"decisions that differ: {differ}"])])
+
+
 def ranking_table(folder: Path) -> str:
     """Return a sentence on how many frames of a ranking are flagged, and the false-alarm rate that its threshold guarantees."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

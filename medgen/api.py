@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from medgen.verbs.doctor import doctor
     from medgen.verbs.draw import reconstruct, sample
     from medgen.verbs.edit import edit, edit_photograph
+    from medgen.verbs.exporting.export import export
     from medgen.verbs.external.evaluate import evaluate
     from medgen.verbs.figures.crop_steps import crop_steps
     from medgen.verbs.figures.data_figure import data_figure
@@ -63,6 +64,7 @@ __all__ = [
     "edit",
     "edit_photograph",
     "evaluate",
+    "export",
     "fid",
     "inspect",
     "load",
@@ -101,6 +103,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "edit": "medgen.verbs.edit:edit",
     "edit_photograph": "medgen.verbs.edit:edit_photograph",
     "evaluate": "medgen.verbs.external.evaluate:evaluate",
+    "export": "medgen.verbs.exporting.export:export",
     "fid": "medgen.verbs.distance:fid",
     "inspect": "medgen.data.preparing.inspect:inspect_source",
     "load": "medgen.verbs.loaded:load",

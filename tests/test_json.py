@@ -39,6 +39,7 @@ LINES: Mapping[str, list[str]] = {  # words behind the name of each command, in 
     "doctor": ["--no-self-test"],
     "edit": [RUN, DATA, "--from", "good", "--to", "bad", "--with-test", "--out", "edited.png"],
     "evaluate": [RUN, "folder:other", "--out", "elsewhere"],
+    "export": [RUN, "--out", "graph", "--format", "torch-export"],
     "fid": [RUN, "--extractor", "efficientnet-lite0", "--n", "6"],
     "inspect": ["frames", "--steps", "steps", "--limit", "1"],
     "maps": [RUN, "frames/test/bad", "--out", "maps"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -114,8 +115,7 @@ class Variational(Backend):
     def score(self, batch: Batch) -> Scores:
         mean, log_variance = self.encode(batch.image, batch.finding)
         deviation, draws = (0.5 * log_variance).exp(), self.config.draws
-        noise = torch.randn(draws, mean.shape[1], generator=torch.Generator().manual_seed(0)).to(mean)  # the same for every frame
-        latents = [mean + deviation * direction for direction in noise] if draws else [mean]
+        latents = [mean + deviation * noise for noise in _noise(draws, mean.shape[1]).to(mean)] if draws else [mean]
         drawn = (self.logits(latent, batch.finding).float().sigmoid() for latent in latents)
         scores = mean_scores([residual_scores(batch.image, frame, batch.valid, self.config.score) for frame in drawn])
         components = {**scores.components, "kl": gaussian_kl(mean, log_variance).sum(1)}
@@ -138,3 +138,10 @@ class Variational(Backend):
             "more model.optimizer.warmup_steps"
         )
         return {"active_latents": active, "spread": variance_share}, warning if collapsed else ""
+
+
+@lru_cache(maxsize=8)
+def _noise(draws: int, latents: int) -> Tensor:
+    """Return standard normal numbers (draws, Z), the same for every frame and at every call."""
+    with torch.inference_mode(False):
+        return torch.randn(draws, latents, generator=torch.Generator().manual_seed(0))

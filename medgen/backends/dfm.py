@@ -120,16 +120,16 @@ class Model(OnePass):
         """Return (B, c) for each block, of no width for one that is not wanted, and the coarsest map of each side looked at."""
         vectors: list[Tensor] = []
         cells: dict[int, FeatureMap] = {}
-        filled, empty = inpaint(batch.image, batch.valid), torch.zeros(len(batch), 0)
+        filled, empty, flags = inpaint(batch.image, batch.valid), torch.zeros(len(batch), 0), wanted.tolist()
         for side, net in enumerate(self.nets):
             numbers = [number for number, block in enumerate(self.blocks) if block.side == side]
-            maps = net.maps_of_filled(filled, batch.valid) if wanted[numbers].any() else []
+            maps = net.maps_of_filled(filled, batch.valid) if any(flags[number] for number in numbers) else []
             if maps:
                 cells[side] = maps[self.coarsest]
             for number in numbers:
                 block = self.blocks[number]
                 statistic = self.config.statistics[block.statistic]
-                vectors.append(pooled(*maps[block.stride], statistic).cpu() if wanted[number] else empty)
+                vectors.append(pooled(*maps[block.stride], statistic).cpu() if flags[number] else empty)
         return vectors, cells
 
     def gather(self, batch: Batch, view: int) -> None:
@@ -192,7 +192,7 @@ class Model(OnePass):
             foreign = [of[of_corrupted != fold, fold] for of in corrupted_blocks]
             chosen = _chosen(self.sets, *_votes(self.sets, normal, foreign)) if len(self.sets) > 1 else 0
             self.fold_taken[fold, list(self.sets[chosen])] = True
-        for number in (~self.fold_taken.any(0)).nonzero()[:, 0].tolist():
+        for number in _marked(~self.fold_taken.any(0)):
             self._buffers[f"seen_{number}"] = self.get_buffer(f"seen_{number}")[:0]
 
     def look(self, batch: Batch) -> tuple[list[Tensor], dict[int, FeatureMap]]:
@@ -204,7 +204,7 @@ class Model(OnePass):
         if without is not None:
             total = self.scores_without(looked, batch)[:, without]
         else:
-            numbers = self.taken.nonzero()[:, 0].tolist()
+            numbers = _marked(self.taken)
             total = sum(
                 (self._gaussian(number).distance(vectors[number]) for number in numbers),
                 torch.zeros(len(batch), dtype=torch.float64),
@@ -213,7 +213,7 @@ class Model(OnePass):
 
     def scores_without(self, looked: tuple[list[Tensor], dict[int, FeatureMap]], batch: Batch) -> Tensor:
         total = torch.zeros(len(batch), self.config.folds, dtype=torch.float64)
-        for number in self.fold_taken.any(0).nonzero()[:, 0].tolist():
+        for number in _marked(self.fold_taken.any(0)):
             usual = self.fold_usual[:, number].cpu()  # (K, 2)
             distances = (self._gaussians_without(number).distance(looked[0][number]) - usual[:, 0]) / usual[:, 1]
             total += distances * self.fold_taken[:, number].cpu()
@@ -235,7 +235,7 @@ class Model(OnePass):
         return [] if self.config.folds else self._vectors(batch, self.taken)[0]
 
     def adapt(self, views: Sequence[Tensor]) -> float:
-        numbers = self.taken.nonzero()[:, 0].tolist()
+        numbers = _marked(self.taken)
         gaussians, share = move_gaussians([self._gaussian(number) for number in numbers], [views[number] for number in numbers])
         for number, gaussian in zip(numbers, gaussians, strict=True):
             self._keep(number, gaussian)
@@ -251,6 +251,11 @@ class Model(OnePass):
 
     def _gaussian(self, number: int) -> Gaussian:
         return Gaussian(*(self.get_buffer(f"{name}_{number}").cpu() for name in Gaussian._fields))
+
+
+def _marked(flags: Tensor) -> list[int]:
+    """Return the numbers of the flags (n,) bool that are set; read as a list, since no graph has lengths that hang on values."""
+    return [number for number, is_set in enumerate(flags.tolist()) if is_set]
 
 
 def _votes(sets: Sequence[tuple[int, ...]], normal: Sequence[Tensor], foreign: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -10,15 +10,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medgen.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.export import ExportedProgram
 
 
 DISTRIBUTION = "openvino"
+TAKEN_APART = ("replication_pad2d", "mv", "vdot")  # operators that OpenVINO has no rule for
 
 
 def version() -> str:
@@ -46,27 +48,21 @@ def compile_net(net: nn.Module, example: Tensor) -> Callable[[Tensor], Sequence[
     ------
     Exception : of whatever kind PyTorch and OpenVINO raise where the net does what they cannot write down.
     """
-    import openvino
     import torch
-    from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
     from torch._decomp import get_decompositions
     from torch.fx.experimental.proxy_tensor import make_fx
 
     aten = torch.ops.aten
-    taken_apart = get_decompositions([aten.replication_pad2d, aten.mv, aten.vdot])  # which OpenVINO has no rule for
+    taken_apart = get_decompositions([getattr(aten, name) for name in TAKEN_APART])
     # nets that call oneDNN's own operators (`nn/features/nets/fused.py`) take plain ones where it is switched off
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.simplefilter("ignore")  # PyTorch's of its own insides
         with torch.backends.mkldnn.flags(enabled=False):
             # `torch.export` gives the same graph, seconds later; both refuse what depends on the values of a tensor
             graph = make_fx(net, taken_apart, "fake", _allow_non_fake_inputs=True)(example.clone())  # type: ignore[arg-type]
-        # not `openvino.convert_model`, which may report its use over the network
-        decoder = TorchFXPythonDecoder(graph, dynamic_shapes=False)  # the front end holds no reference to it
-        frontend = FrontEndManager().load_by_framework("pytorch")
-        model = frontend.convert(frontend.load(decoder))
-    properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
-    request = openvino.Core().compile_model(model, "CPU", properties).create_infer_request()
+        model = converted(TorchFXPythonDecoder(graph, dynamic_shapes=False))
+    request = compiled(model)
 
     def run(x: Tensor) -> list[Tensor]:
         results = request.infer({0: x.contiguous().numpy()}, share_inputs=True)
@@ -75,8 +71,30 @@ def compile_net(net: nn.Module, example: Tensor) -> Callable[[Tensor], Sequence[
     return run
 
 
-def why_not(error: Exception) -> str:
-    """Return in one line why a net could not be compiled."""
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [""]
-    said = next((line for line in lines if line.startswith("No conversion rule")), lines[0])
-    return f"{type(error).__name__}: {said}"[:160]
+def exported(program: ExportedProgram) -> Any:
+    """Return OpenVINO's model of an exported program, of the shapes that it was made with."""
+    import torch
+    from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+    from torch._decomp import get_decompositions
+
+    aten = torch.ops.aten
+    plain = program.run_decompositions(get_decompositions([getattr(aten, name) for name in TAKEN_APART]))
+    return converted(TorchFXPythonDecoder.from_exported_program(plain, dynamic_shapes=False))
+
+
+def converted(decoder: Any) -> Any:
+    """Return OpenVINO's model of what a decoder of a graph of PyTorch reads; the front end holds no reference to the decoder."""
+    from openvino.frontend import FrontEndManager
+
+    # not `openvino.convert_model`, which may report its use over the network
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    return frontend.convert(frontend.load(decoder))
+
+
+def compiled(model: Any) -> Any:
+    """Return a request that computes a model, or the file of one, on the processor in float32."""
+    import openvino
+    import torch
+
+    properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
+    return openvino.Core().compile_model(model, "CPU", properties).create_infer_request()

@@ -2,7 +2,8 @@
 
 A backend knows nothing of it. While it looks at the first frames, the modules that it calls are noted, and those that hold
 convolutions are compiled for the shape that they were called with, the outermost ones that take one tensor. From then on their
-calls go to the engine, and everything between them (draws, distances, maps) stays PyTorch's. What comes out at the end, scores,
+calls go to the engine, and everything between them (draws, distances, maps) stays PyTorch's. ONNX Runtime gets it all as one
+graph instead, the one that is exported. What comes out at the end, scores,
 components, maps and reconstructions, is compared on the first frames with what PyTorch makes of them.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -20,10 +22,13 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from medgen.engine import openvino_nets
+from medgen.engine.graph.batches import graph_of_batches
+from medgen.engine.graph.formats import FORMATS
+from medgen.engine.graph.trace import why_not
 from medgen.errors import BackendError, ConfigError, MedgenError
 from medgen.types import Batch
 
-Runtime = Literal["torch", "openvino"]
+Runtime = Literal["torch", "openvino", "onnx"]
 TOLERANCE = 1e-4  # of the largest value of a result: how far it may be from PyTorch's
 CHECKED = 8  # frames that are computed by both, at least, where there are so many
 
@@ -62,8 +67,7 @@ class Engine:
         BackendError, from the work that is returned : if a net cannot be exported, or none is called.
         MedgenError, from the work that is returned : if a result is further than `TOLERANCE` from PyTorch's.
         """
-        if device.type != "cpu":
-            raise ConfigError(f"{self.name} runs nets on the processor; add --device cpu, or leave --runtime away")
+        self._check(device)
         nets: dict[nn.Module, Forward] = {}
 
         def on_engine(frames: Batch) -> Result:
@@ -80,6 +84,10 @@ class Engine:
                 return work(frames)
 
         return on_engine
+
+    def _check(self, device: torch.device) -> None:
+        if device.type != "cpu":
+            raise ConfigError(f"{self.name} runs nets on the processor; add --device cpu, or leave --runtime away")
 
     def parity(self) -> dict[str, float]:
         """Return what is kept of the check beside stored results."""
@@ -110,6 +118,25 @@ class Engine:
             )
 
 
+class GraphEngine(Engine):
+    """An engine that runs all that is computed of frames as one graph, the graph that `medgen export` writes down of it."""
+
+    def around(self, work: Callable[[Batch], Result], device: torch.device) -> Callable[[Batch], Result]:
+        """Return `work` as the engine runs it; see `Engine.around`."""
+        self._check(device)
+        graphs: list[Callable[[Batch], Any]] = []
+
+        def on_engine(frames: Batch) -> Result:
+            if not graphs:
+                graphs.append(graph_of_batches(work, frames))
+            found = graphs[0](frames)
+            if self.checked < CHECKED:
+                self._compare(work(replace(frames)), found, len(frames.index.unique()))
+            return found  # type: ignore[no-any-return]
+
+        return on_engine
+
+
 def open_engine(runtime: Runtime) -> Engine | None:
     """Return the engine of that name; None for PyTorch itself, which needs none.
 
@@ -117,7 +144,12 @@ def open_engine(runtime: Runtime) -> Engine | None:
     ------
     ConfigError : if it is not installed.
     """
-    return None if runtime == "torch" else Engine(f"openvino {openvino_nets.version()}")
+    if runtime == "torch":
+        return None
+    if runtime == "onnx":
+        FORMATS["onnx"].check()
+        return GraphEngine(f"onnxruntime {version('onnxruntime')}")
+    return Engine(f"openvino {openvino_nets.version()}")
 
 
 @contextmanager
@@ -166,7 +198,7 @@ def _compiled(calls: Calls, engine: str) -> dict[nn.Module, Forward]:
         try:
             compiled = {shape: openvino_nets.compile_net(_Flat(module), x) for shape, (x, _) in by_shape.items()}
         except Exception as error:  # of many kinds, for each thing that a net may do and an export cannot write down
-            why = openvino_nets.why_not(error)
+            why = why_not(error)
             raise BackendError(f"a net of this model cannot be exported ({why}); score it with --runtime torch") from error
         outputs = {shape: output for shape, (_, output) in by_shape.items()}
         forwards[module] = _forward(module.forward, compiled, outputs)

@@ -1,4 +1,4 @@
-"""What a training step may read without waiting for a GPU.
+"""What a training step may read without waiting for a GPU, and what code may read while it is written down as a graph.
 
 A GPU works behind the program that feeds it; to read a number from it, the program waits until it has caught up, and the GPU then
 stands still until there is work again.
@@ -6,14 +6,29 @@ stands still until there is work again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+_AS_GRAPH = ContextVar("as_graph", default=False)
+
+
+@contextmanager
+def as_graph() -> Iterator[None]:
+    """Within the block, code is written down for frames that are not known yet: nothing may branch on what they hold."""
+    token = _AS_GRAPH.set(True)
+    try:
+        yield
+    finally:
+        _AS_GRAPH.reset(token)
+
 
 def read_at_once(tensor: Tensor) -> bool:
-    """Tell whether reading a tensor waits for nobody, so that a step may branch on what it holds."""
-    return tensor.device.type == "cpu"
+    """Tell whether reading a tensor waits for nobody, so that a step may branch on what it holds; no graph may (`as_graph`)."""
+    return tensor.device.type == "cpu" and not _AS_GRAPH.get()
 
 
 class OnHost(nn.Module):

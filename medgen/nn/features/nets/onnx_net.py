@@ -42,7 +42,7 @@ class OnnxNet(nn.Module):
         """
         super().__init__()
         self.path = path
-        self._session = _session(path)
+        self._session = open_session(path)
         inputs = self._session.get_inputs()
         shape = inputs[0].shape if inputs else []
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(shape) != 4 or shape[1] != 3:
@@ -76,7 +76,7 @@ class OnnxNet(nn.Module):
         return torch.from_numpy(values)[: len(images)]
 
 
-def _session(path: Path) -> InferenceSession:
+def open_session(path: Path) -> InferenceSession:
     try:
         found = version("onnxruntime")
         import onnxruntime

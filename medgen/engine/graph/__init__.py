@@ -1,0 +1,1 @@
+"""What is computed of frames as a graph of operators that other programs run."""

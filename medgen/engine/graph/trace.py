@@ -1,0 +1,113 @@
+"""Whatever is computed of frames, written down as a graph of PyTorch's operators.
+
+The work runs once, on frames that nobody took, while each operator that it calls is noted. What does not depend on the frames
+(weights, what was fitted, settings) is noted as it is. Work that reads a number of a frame to decide what to do next cannot be
+noted so, nor can work that draws random numbers: both are refused, whoever wrote them, and no backend is known by its name here.
+The graph is of one shape, like all that medgen computes (`engine/fixed_shape.py`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.fx import GraphModule
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from medgen.errors import BackendError
+from medgen.nn.host import as_graph
+
+MOST = 20_000  # operators of a graph: a search by many steps becomes so many that no other program takes them
+
+
+def write_down(work: Callable[[list[Tensor]], Sequence[Tensor]], examples: Sequence[Tensor]) -> ExportedProgram:
+    """Return what `traced` does as a program that formats are written of.
+
+    Raises
+    ------
+    BackendError : if the work cannot be written down; the message is the reason, in one clause.
+    """
+    with exporting():
+        return torch.export.export(traced(work, examples), ([*examples],))
+
+
+def traced(work: Callable[[list[Tensor]], Sequence[Tensor]], examples: Sequence[Tensor]) -> GraphModule:
+    """Return the graph of what `work` computes of some tensors on the processor, in float32.
+
+    Parameters
+    ----------
+    work : from a list of as many tensors as there are examples to tensors
+    examples : of the shapes and kinds of all later ones; what they hold must not matter
+
+    Raises
+    ------
+    BackendError : if the work cannot be written down; the message is the reason, in one clause.
+    """
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    # nets that call oneDNN's own operators (`nn/features/nets/fused.py`) take plain ones where it is switched off
+    with exporting(), torch.backends.mkldnn.flags(enabled=False), torch.inference_mode(False), torch.no_grad(), as_graph():
+        work([*examples])  # what is computed once and kept is there from now on, and no part of the graph
+        try:
+            with _ReadsNothing():
+                graph = make_fx(lambda inputs: [*work(inputs)], tracing_mode="real")([*examples])
+        except Exception as error:  # of many kinds, for each thing that work may do and no graph can hold
+            raise BackendError(f"its score cannot be written down as a graph ({why_not(error)})") from error
+        operators = [node.target for node in graph.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
+        if random := next((kind for kind in operators if torch.Tag.nondeterministic_seeded in kind.tags), None):
+            raise BackendError(f"its score draws random numbers ({random})")
+        if len(operators) > MOST:
+            raise BackendError(f"its score takes {len(operators)} operations, more than the {MOST} that a graph may have")
+        for node in graph.graph.nodes:  # PyTorch foretells another layout than a plain convolution of channels-last weights gives
+            if node.target is torch.ops.aten.view.default:
+                node.target = torch.ops.aten.reshape.default
+        graph.recompile()
+        return graph
+
+
+class _ReadsNothing(TorchFunctionMode):
+    """Refuses to hand frames out, and computes one-hot codes, whose number is known, without PyTorch's look at them."""
+
+    def __torch_function__(self, called: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+        named = named or {}
+        if called is Tensor.numpy:  # what came back would be the same for all frames
+            raise RuntimeError("it hands frames to another program than PyTorch")
+        if called is F.one_hot and (classes := named.get("num_classes", arguments[1] if len(arguments) > 1 else -1)) > 0:
+            codes = arguments[0] if arguments else named["tensor"]
+            return (codes[..., None] == torch.arange(classes, device=codes.device)).long()
+        return called(*arguments, **named)
+
+
+@contextmanager
+def exporting() -> Iterator[None]:
+    """Let PyTorch export within the block, and keep what it warns of its own insides from the user.
+
+    `torch.export` fails where cuDNN was told not to use TF32, on a machine without a GPU too (findings/torch-export-tf32.sh).
+    """
+    cudnn = torch.backends.cudnn
+    places = [cudnn.conv, cudnn.rnn] if hasattr(cudnn, "conv") else []
+    before = [place.fp32_precision for place in places]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for place in places:
+                place.fp32_precision = "tf32"
+            yield
+        finally:
+            for place, precision in zip(places, before, strict=True):
+                place.fp32_precision = precision
+
+
+def why_not(error: Exception) -> str:
+    """Return in one line why something could not be written down or converted."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [""]
+    said = next((line for line in lines if line.startswith("No conversion rule")), lines[0])
+    if "tracing tensor" in said:
+        said = "it reads a number of a frame to decide what to do next"
+    return f"{type(error).__name__}: {said}"[:200]

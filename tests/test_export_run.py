@@ -1,0 +1,162 @@
+"""A run as a graph for other programs: what is in the folder, and that others' programs say what medgen says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import fail, succeed
+from untrained import make_frames, make_run
+
+from medgen import api
+from medgen.errors import MedgenError
+from medgen.runs.run import Run
+from medgen.verbs.exporting.parity import check_parity
+
+needs_onnx = pytest.mark.skipif(find_spec("onnxscript") is None, reason="onnxscript is not installed: the extra 'onnx'")
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed: the extra 'openvino'")
+ALONE = """import runpy, sys
+sys.modules.update(dict.fromkeys(("medgen", "medgen_cli", "torch", "pandas")))  # whoever imports one of these fails
+sys.argv[1:] = sys.argv[2:]
+runpy.run_path({script!r}, run_name="__main__")"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("exported")
+    return make_run(make_frames(root / "frames"), root / "run")
+
+
+@pytest.fixture(scope="module")
+def onnx(run: Run) -> Path:
+    if find_spec("onnxscript") is None:
+        pytest.skip("onnxscript is not installed: the extra 'onnx'")
+    return api.export(run.folder, run.folder.parent / "onnx", "onnx", frames=4).folder
+
+
+@pytest.fixture(scope="module")
+def scores(run: Run) -> pd.DataFrame:
+    """What medgen says of the abnormal test frames."""
+    return api.score(
+        run.folder, run.folder.parent / "frames" / "test" / "bad", run.folder.parent / "scores", pictures=False
+    ).table
+
+
+def scored_alone(folder: Path, source: Path) -> subprocess.CompletedProcess[str]:
+    """Run the script of a folder in a process in which medgen and PyTorch cannot be imported."""
+    code = ALONE.format(script=str(folder / "score_folder.py"))
+    return subprocess.run([sys.executable, "-c", code, "-", str(source)], capture_output=True, text=True, timeout=120)
+
+
+def table(printed: str) -> pd.DataFrame:
+    rows = [*csv.DictReader(io.StringIO(printed))]
+    return pd.DataFrame(rows).set_index("path")
+
+
+def test_a_folder_of_crops_is_scored_without_medgen(run: Run, onnx: Path, scores: pd.DataFrame) -> None:
+    found = table(scored_alone(onnx, run.folder.parent / "frames" / "test" / "bad").stdout)
+    own = scores.assign(path=scores["path"].map(lambda path: Path(path).name)).set_index("path").loc[found.index]
+    for name in ("score", "component_ssim"):
+        np.testing.assert_allclose(found[name].astype(float), own[name], rtol=1e-5)
+    assert (found["abnormal"] == own["abnormal"].astype(str)).all()
+
+
+def test_a_moved_threshold_moves_decisions_and_no_score(run: Run, onnx: Path, tmp_path: Path) -> None:
+    source, moved = run.folder.parent / "frames" / "test" / "bad", Path(copytree(onnx, tmp_path / "moved"))
+    before = table(scored_alone(onnx, source).stdout)
+    rule = json.loads((moved / "threshold.json").read_text())
+    (moved / "threshold.json").write_text(json.dumps({**rule, "value": float(np.median(before["score"].astype(float)))}))
+    after = table(scored_alone(moved, source).stdout)
+    assert after["score"].equals(before["score"]) and (after["abnormal"] == "True").sum() == len(after) // 2
+
+
+def test_a_prepared_set_is_scored_without_medgen_and_without_frames_of_no_tissue(onnx: Path, tmp_path: Path) -> None:
+    valid = np.ones((3, 32, 32), bool)
+    valid[1] = False
+    np.save(tmp_path / "frames.npy", np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
+    np.save(tmp_path / "valid.npy", valid)
+    (tmp_path / "index.csv").write_text("id,path\n0,a\n1,b\n2,c\n")
+    found = table(scored_alone(onnx, tmp_path).stdout)
+    assert found["score"].astype(float).isna().tolist() == [False, True, False] and found["abnormal"]["b"] == ""
+
+
+def test_the_script_refuses_another_graph_than_the_one_that_was_exported(run: Run, onnx: Path, tmp_path: Path) -> None:
+    changed = Path(copytree(onnx, tmp_path / "changed"))
+    with (changed / "model.onnx").open("ab") as file:
+        file.write(b"\0")
+    told = scored_alone(changed, run.folder.parent / "frames" / "test" / "bad")
+    assert told.returncode == 1 and told.stderr == "model.onnx is not the file that was exported\n"
+
+
+def test_the_script_is_forty_lines_of_code() -> None:
+    lines = Path(__file__).parents[1] / "medgen" / "verbs" / "exporting" / "score_folder.py"
+    code = lines.read_text(encoding="utf-8").split('"""')[2].splitlines()
+    assert len([line for line in code if line.strip()]) <= 40
+
+
+def test_the_sidecar_has_the_digest_of_each_file_that_stays(onnx: Path) -> None:
+    about = json.loads((onnx / "graph.json").read_text())
+    digests = {name: sha256((onnx / name).read_bytes()).hexdigest() for name in ("model.onnx", "parity.json", "score_folder.py")}
+    assert about["digests"] == digests and about["inputs"]["frames"]["shape"] == [4, 32, 32, 3]
+
+
+def test_parity_is_measured_on_the_normal_validation_frames_and_the_test_frames(onnx: Path) -> None:
+    facts = json.loads((onnx / "parity.json").read_text())
+    assert facts["splits"] == {"val": 24, "test": 16} and facts["share_of_largest_value"]["map"] < facts["tolerance"]
+    assert facts["auroc"]["graph"] == pytest.approx(facts["auroc"]["run"]) and facts["auroc_frames"] == 16
+
+
+def test_the_threshold_is_nowhere_but_in_its_own_file(run: Run, onnx: Path) -> None:
+    value = run.threshold()["value"]
+    assert value is not None and json.loads((onnx / "threshold.json").read_text())["value"] == value
+    assert repr(value) not in (onnx / "graph.json").read_text() and np.float32(value).tobytes() not in _bytes(onnx)
+
+
+def _bytes(folder: Path) -> bytes:
+    return (folder / "model.onnx").read_bytes()
+
+
+@needs_onnx
+def test_the_graph_gives_the_same_table_as_pytorch(run: Run, scores: pd.DataFrame, tmp_path: Path) -> None:
+    bad = run.folder.parent / "frames" / "test" / "bad"
+    said = succeed("score", run.folder, bad, "--out", tmp_path / "s", "--no-pictures", "--runtime", "onnx")
+    found = pd.read_csv(tmp_path / "s" / "scores.csv")
+    assert "scored with onnxruntime" in said and [*found.columns] == [*scores.columns]
+    numbers = [name for name in scores.select_dtypes("number") if scores[name].notna().all()]
+    assert len(numbers) > 10
+    np.testing.assert_allclose(found[numbers], scores[numbers], rtol=1e-4, atol=1e-6)
+
+
+@needs_openvino
+def test_openvino_reads_what_is_exported_for_it(run: Run, tmp_path: Path) -> None:
+    exported = api.export(run.folder, tmp_path / "openvino", "openvino", frames=4)
+    assert exported.files[:2] == ("model.xml", "model.bin") and not exported.parity["beyond_tolerance"]
+
+
+def test_other_scores_are_refused_and_another_map_is_told() -> None:
+    facts = {"beyond_tolerance": ["map"], "share_of_largest_value": {"score": 1e-7, "map": 2e-3}}
+    assert "map by 2.0e-03 of the largest value, 0.0001 is allowed" in check_parity(facts)
+    with pytest.raises(MedgenError, match=r"they differ by 1.0e-02 of their largest value, 0.0001 is allowed"):
+        check_parity({"beyond_tolerance": ["score"], "share_of_largest_value": {"score": 1e-2}})
+
+
+def test_a_folder_of_another_run_or_verb_is_refused(run: Run) -> None:
+    assert "holds no result of `medgen export`" in fail("export", run.folder, "--out", run.folder.parent / "frames")
+
+
+def test_a_data_set_that_has_moved_is_asked_for(run: Run, tmp_path: Path) -> None:
+    (run.folder.parent / "frames").rename(run.folder.parent / "elsewhere")
+    try:
+        assert "frames" in fail("export", run.folder, "--out", tmp_path / "out", "--format", "torch-export")
+    finally:
+        (run.folder.parent / "elsewhere").rename(run.folder.parent / "frames")

@@ -1,0 +1,112 @@
+"""Each backend's score is written down as a graph that says what PyTorch says of other frames, or it is refused and told why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from tiny import SIZE, narrow, training_batch
+from torch import Tensor
+
+from medgen import registry
+from medgen.contract.capabilities import OnePassFit
+from medgen.engine.graph import trace
+from medgen.engine.graph.trace import traced
+from medgen.engine.runtime import TOLERANCE
+from medgen.engine.score import Scorer
+from medgen.engine.score_components import ScoringSettings
+from medgen.errors import BackendError
+from medgen.metrics.fusion import fuse
+from medgen.verbs.exporting.frame_graph import FrameWork, Fusion
+
+
+def crops(seed: int, count: int = 2) -> list[Tensor]:
+    """Return stored crops and their valid pixels."""
+    random = np.random.default_rng(seed)
+    frames = random.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    return [torch.from_numpy(frames), torch.from_numpy(random.random((count, SIZE, SIZE)) > 0.2)]
+
+
+def compare(work: FrameWork) -> None:
+    """Write work down on some crops, and compare what the graph says of others."""
+    program, others = traced(work, crops(0)), crops(1)
+    with torch.no_grad():
+        wanted, found = work(others), program(others)
+    assert len(wanted) == len(found)
+    for own, other in zip(wanted, found, strict=True):
+        torch.testing.assert_close(other, own, rtol=0, atol=TOLERANCE * float(own.abs().max()) + 1e-12)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_graph_of_each_backend_gives_the_scores_and_maps_of_pytorch(name: str) -> None:
+    model = narrow(name).eval()
+    if isinstance(model, OnePassFit):
+        list(model.turns(training_batch(), 0.0))
+        model.finalise_fit()
+    compare(FrameWork(Scorer(model, ScoringSettings()), "mask"))
+
+
+def test_what_the_settings_add_to_a_score_is_in_the_graph() -> None:
+    scorer = Scorer(narrow("vae").eval(), ScoringSettings(perceptual="efficientnet-lite0", flips=True))
+    work = FrameWork(scorer, "mask")
+    compare(work)
+    assert "component_perceptual" in work.outputs
+
+
+def test_draws_from_the_posterior_are_in_the_graph_as_they_fell() -> None:
+    model = narrow("vae").eval()
+    model.config = model.config.model_copy(update={"draws": 2})
+    compare(FrameWork(Scorer(model, ScoringSettings()), "mask"))
+
+
+def test_where_overlay_is_kept_no_mask_goes_in() -> None:
+    work = FrameWork(Scorer(narrow("vae").eval(), ScoringSettings()), "keep")
+    program = traced(work, crops(0)[:1])
+    torch.testing.assert_close(program(crops(1)[:1])[0], work([crops(1)[0]])[0])
+
+
+def decides(given: list[Tensor]) -> list[Tensor]:
+    return [given[0] * 2] if float(given[0].float().mean()) > 0 else [given[0]]
+
+
+def leaves(given: list[Tensor]) -> list[Tensor]:
+    return [torch.from_numpy(given[0].numpy() * 2)]
+
+
+def draws(given: list[Tensor]) -> list[Tensor]:
+    return [given[0] + torch.rand(given[0].shape)]
+
+
+def searches(given: list[Tensor]) -> list[Tensor]:
+    found = given[0].float()
+    for _ in range(9):
+        found = found + 1
+    return [found]
+
+
+@pytest.mark.parametrize(
+    ("work", "why"),
+    [
+        (decides, "reads a number of a frame"),
+        (leaves, "another program than PyTorch"),
+        (draws, "draws random numbers"),
+        (searches, "10 operations, more than the 8"),
+    ],
+)
+def test_what_no_graph_can_hold_is_refused_in_one_line(
+    work: Callable[[list[Tensor]], list[Tensor]], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "MOST", 8)
+    with pytest.raises(BackendError, match=why) as error:
+        traced(work, [torch.ones(2, 3, dtype=torch.uint8)])
+    assert "\n" not in str(error.value)
+
+
+def test_the_fusion_inside_a_graph_is_that_of_numpy() -> None:
+    random = np.random.default_rng(0)
+    normal = {"a": random.normal(size=30).tolist(), "b": random.integers(0, 5, 31).tolist()}
+    values = {"a": np.concatenate([random.normal(size=99) * 3, [9.0]]), "b": random.integers(-2, 9, 100).astype(float)}
+    found = Fusion(normal, ("b",))({name: torch.from_numpy(of) for name, of in values.items()})
+    np.testing.assert_allclose(found.numpy(), fuse(normal, values, ("b",)), rtol=1e-12)
