@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import file_digest
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +26,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from medgen import __version__, registry
 from medgen.config import Settings, read_toml, to_toml, with_paths_from, with_whole_paths
 from medgen.contract.backend import Backend
 from medgen.data.images import read_image
@@ -44,12 +40,11 @@ from medgen.files import read_json, shown_source, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.run_metrics import Threshold
 from medgen.runs.models import build_model
+from medgen.runs.packages import made_with, require_backend
 from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
 from medgen.runs.versions import is_current
 
-PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]* \d[\w.+!-]*")  # name and version, and nothing that a shell would understand
-OF_PACKAGE = "backend_from"  # in [about] of run.toml: package and version of a backend that is not medgen's own
 RUN = "run.toml"  # written first, and again when the training has ended
 COMMON_MASK = "common.png"  # white where frames are shown
 NORMAL_REFERENCE = "contrast.safetensors"
@@ -99,21 +94,6 @@ class Run:
         """Digest of the normal frames of another place that the run was recalibrated on; "" for a run as it was trained."""
         return self.about.get("recalibrated_on", "")
 
-    def require_backend(self) -> None:
-        """Refuse a run whose backend is of another package that is not installed.
-
-        Raises
-        ------
-        RunError : saying of which.
-        """
-        of = self.about.get(OF_PACKAGE, "")
-        if of and self.settings.backend not in registry.names():
-            install = f"pip install {'=='.join(of.split())}" if PACKAGE.fullmatch(of) else "ask whoever trained it"
-            raise RunError(
-                f"'{self.folder}' was trained with '{self.settings.backend}' of package {of[:100]!r}, which is not installed; "
-                f"if you trust who made that: {install}"
-            )
-
     def new_model(self) -> Backend:
         """Return the backend with fresh weights, the same ones for the same seed.
 
@@ -121,7 +101,7 @@ class Run:
         ------
         RunError : if the backend is of another package that is not installed.
         """
-        self.require_backend()
+        require_backend(self.folder, self.settings.backend, self.about)
         seed_all(self.settings.train.seed)
         prepare = self.origin.prepare
         return build_model(self.settings, prepare.size, prepare.channels)
@@ -269,12 +249,6 @@ def _file_digest(path: Path, settings: str, state: tuple[int, int, int]) -> str:
     return hashed.hexdigest()[:16]
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    names = ("torch", "lightning-fabric", "monai", "numpy", "opencv-python-headless")
-    return {"medgen": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
-
-
 def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str, second: Prepared | None = None) -> Run:
     """Write ``run.toml`` in a run folder; whatever else is there stays."""
     origin = Origin(
@@ -286,10 +260,7 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
         cropping=data.cropping,
         other_digest=second.digest if second else "",
     )
-    about = {**versions(), "platform": platform.platform(), "command": command}
-    if of := registry.origin(settings.backend):
-        about[OF_PACKAGE] = of
-    run = Run(folder, settings, origin, about)
+    run = Run(folder, settings, origin, {**made_with(settings.backend), "command": command})
     run.new_model()  # a size that does not fit is refused before anything is written
     if settings.data.overlay == "common":
         write_bytes(folder / COMMON_MASK, png(data.valid[0].astype(np.uint8) * np.uint8(255)))

@@ -14,7 +14,8 @@ from medgen.data.scorable import is_scored, left_out
 from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
 from medgen.runs.datasets import shown_otherwise
-from medgen.runs.run import OF_PACKAGE, Run
+from medgen.runs.packages import OF_PACKAGE
+from medgen.runs.run import Run
 from medgen.types import DataRequirements
 
 

@@ -26,6 +26,7 @@ from medgen.runs.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.folds import divide
 from medgen.runs.models import check_windows
+from medgen.runs.packages import require_backend
 from medgen.runs.resources import note_cost
 from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
@@ -172,7 +173,7 @@ def resume(
         origin = run.about.get("recalibrated_from", "the run that it was made from")
         raise RunError(f"'{out}' was recalibrated and cannot be trained on; lengthen '{origin}' and recalibrate that")
     require_trackers(run.settings)
-    run.require_backend()
+    require_backend(run.folder, run.settings.backend, run.about)
     if backend and backend != run.settings.backend:
         raise RunError(f"run '{out}' is one of '{run.settings.backend}', not of '{backend}'")
     data = open_trained_on(run, dataset)

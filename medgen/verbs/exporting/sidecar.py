@@ -9,7 +9,8 @@ from typing import Any
 
 from medgen.contract.backend import backend_name
 from medgen.data.scorable import LEAST_VALID
-from medgen.runs.run import Run, versions
+from medgen.runs.packages import versions
+from medgen.runs.run import Run
 from medgen.verbs.exporting.frame_graph import FRAMES, MAP, VALID, FrameWork
 
 GRAPH, THRESHOLD, PARITY, SCRIPT, COMMON = "graph.json", "threshold.json", "parity.json", "score_folder.py", "common.npy"
