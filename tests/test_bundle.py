@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from commands import succeed
 from monai.bundle import ConfigWorkflow, run, verify_metadata, verify_net_in_out
 from untrained import make_frames, make_run
 from writers import save
@@ -147,6 +148,13 @@ def test_a_folder_that_holds_something_is_left_as_it_is(case: Case, tmp_path: Pa
     with pytest.raises(FolderError, match="is not empty"):
         write_bundle(case.run, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_the_command_writes_the_same_bundle_and_writes_it_again(case: Case, tmp_path: Path) -> None:
+    told = [succeed("export", case.run.folder, "--out", tmp_path / "again", "--format", "monai-bundle") for _ in range(2)]
+    assert told[0].splitlines()[-1] == told[1].splitlines()[-1] == f"bundle: {tmp_path / 'again/configs/inference.json'}"
+    for name in ("configs/inference.json", "configs/metadata.json", "models/model.safetensors", "models/calibration.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (case.bundle / name).read_bytes()
 
 
 def test_a_run_without_weights_is_refused(case: Case, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from ..progress import Display
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["onnx", "torch-export", "openvino"]),
+    type=click.Choice(["onnx", "torch-export", "openvino", "monai-bundle"]),
     default="onnx",
     show_default=True,
-    help="Of the graph; onnx brings a script that scores a folder without medgen.",
+    help="onnx brings a script that scores a folder without medgen; monai-bundle is no graph and runs medgen.",
 )
 @click.option("--data", type=PATH, help="The data set of the training, where it has moved.")
 @click.option(
@@ -45,7 +45,9 @@ def export(run: Path, out: Path, kind: Any, **chosen: Any) -> None:
 
     with Display() as display:
         exported = api.export(run, out, kind, on_progress=display, **chosen)
-    answer(parity_lines(exported.parity), parity=exported.parity)
+    if exported.parity:
+        answer(parity_lines(exported.parity), parity=exported.parity)
     if exported.warning:
         answer(f"warning: {exported.warning}")
-    answer(f"graph: {out / exported.files[0]}", graph=out / exported.files[0], files=[*exported.files])
+    first = "graph" if exported.parity else "bundle"
+    answer(f"{first}: {out / exported.files[0]}", **{first: out / exported.files[0], "files": [*exported.files]})

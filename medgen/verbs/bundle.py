@@ -20,14 +20,19 @@ import torch
 from medgen import __version__
 from medgen.config import with_paths_from
 from medgen.engine.fit import WEIGHTS
-from medgen.errors import FolderError, RunError
+from medgen.errors import RunError
 from medgen.files import write_bytes, write_json, write_text
+from medgen.outputs.folder import output_folder
+from medgen.outputs.own_files import remove_earlier
+from medgen.runs.made_of import made_of
 from medgen.runs.run import CALIBRATION, COMMON_MASK, NORMAL_REFERENCE, Run
 from medgen.runs.score_table import RESEARCH
 from medgen.verbs.bundle_parts import RunNetwork
 from medgen.verbs.score import raw_settings
 
 SCHEMA = "https://project-monai.github.io/schema/meta_schema_20240725.json"
+INFERENCE = "configs/inference.json"
+METADATA = "configs/metadata.json"  # written last
 PARTS = "medgen.verbs.bundle_parts"
 STATES = (WEIGHTS, CALIBRATION, NORMAL_REFERENCE, COMMON_MASK)  # files of a run that scores depend on, beside run.toml
 TOLD = (
@@ -51,34 +56,34 @@ def write_bundle(run: Run, out: Path) -> Path:
     Parameters
     ----------
     run : a trained one
-    out : a new or empty folder
+    out : folder for what is written
 
     Raises
     ------
     RunError : if the run is not trained, or its backend reads files that are not in the run.
-    FolderError : if the folder holds something.
+    FolderError : if the folder holds something else, or another process writes into it.
     """
     run.require_weights()
     chosen = run.settings.model_dump(mode="json")
     if with_paths_from(chosen, run.folder) != with_paths_from(chosen, run.folder / "elsewhere"):
         raise RunError(f"'{run.folder}' reads weights from a file that is not in the run, which a bundle would lack")
-    if out.exists() and (not out.is_dir() or any(not path.name.startswith(".") for path in out.iterdir())):
-        raise FolderError(f"'{out}' is not empty; choose another --out")
-    models = out / "models"
-    for name in STATES:
-        if (run.folder / name).is_file():
-            write_bytes(models / name, (run.folder / name).read_bytes())
-    origin = run.origin.model_copy(update={"dataset": "", "source": ""})
-    about = {name: fact for name, fact in run.about.items() if name in TOLD}
-    moved = replace(run, folder=models, origin=origin, about=about)
-    settings = run.settings.model_copy(update={"data": run.settings.data.model_copy(update={"other": ""})})
-    replace(moved, settings=settings).write()
-    write_json(out / "configs" / "inference.json", _inference(run))
-    size, channels = run.origin.prepare.size, run.origin.prepare.channels
-    ramp = torch.linspace(0, 1, size * size * channels).reshape(1, channels, size, size)
-    drawn = RunNetwork(models, "cpu")(ramp)  # the bundle can be loaded, and this is what comes out
-    write_json(out / "configs" / "metadata.json", _metadata(run, [*drawn.shape[2:]]))
-    write_text(out / "docs" / "README.md", _readme(run))
+    with output_folder(out, "export", (METADATA,), of=made_of(out, [run], format="monai-bundle")):
+        remove_earlier(out, METADATA)
+        models = out / "models"
+        for name in STATES:
+            if (run.folder / name).is_file():
+                write_bytes(models / name, (run.folder / name).read_bytes())
+        origin = run.origin.model_copy(update={"dataset": "", "source": ""})
+        about = {name: fact for name, fact in run.about.items() if name in TOLD}
+        moved = replace(run, folder=models, origin=origin, about=about)
+        settings = run.settings.model_copy(update={"data": run.settings.data.model_copy(update={"other": ""})})
+        replace(moved, settings=settings).write()
+        write_json(out / INFERENCE, _inference(run))
+        size, channels = run.origin.prepare.size, run.origin.prepare.channels
+        ramp = torch.linspace(0, 1, size * size * channels).reshape(1, channels, size, size)
+        drawn = RunNetwork(models, "cpu")(ramp)  # the bundle can be loaded, and this is what comes out
+        write_text(out / "docs" / "README.md", _readme(run))
+        write_json(out / METADATA, _metadata(run, [*drawn.shape[2:]]))
     return out
 
 

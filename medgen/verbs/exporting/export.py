@@ -23,11 +23,12 @@ from medgen.runs.datasets import open_trained_on
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, Progress, no_progress
+from medgen.verbs.bundle import INFERENCE, METADATA, write_bundle
 from medgen.verbs.exporting.frame_graph import FrameWork, nobodys_frames, work_of
 from medgen.verbs.exporting.parity import check_parity, parity, parity_rows
 from medgen.verbs.exporting.sidecar import COMMON, GRAPH, PARITY, SCRIPT, THRESHOLD, about_graph, about_threshold
 
-ExportFormat = Literal["onnx", "torch-export", "openvino"]
+ExportFormat = Literal["onnx", "torch-export", "openvino", "monai-bundle"]
 COMPARED = 500  # frames of each split, at most
 
 
@@ -68,7 +69,7 @@ def export(
     ----------
     run_folder : a trained run
     out : folder for what is written
-    kind : "onnx", "torch-export" or "openvino"
+    kind : "onnx", "torch-export", "openvino", or "monai-bundle", which runs medgen itself: no graph, and nothing to compare
     data : the data set of the training, where it has moved
     frames : that the graph takes at once; 0 for as many as medgen computes at once
     compared : at most so many normal validation frames, and so many test frames, by run and graph
@@ -87,7 +88,10 @@ def export(
     >>> exported.files, exported.parity["beyond_tolerance"]
     (('model.pt2', 'parity.json', 'threshold.json', 'graph.json'), [])
     """
-    run, form = open_run(run_folder), FORMATS[kind]
+    run = open_run(run_folder)
+    if kind == "monai-bundle":
+        return _bundle(run, out)
+    form = FORMATS[kind]
     run.require_weights()
     form.check()
     with output_folder(out, "export", (GRAPH,), of=made_of(out, [run], format=kind)):
@@ -109,6 +113,13 @@ def export(
         beside = [*form.files, PARITY, *_write_beside(run, form, out)]
         write_json(out / GRAPH, about_graph(run, work, kind, count, out, beside))
     return Exported(out, (*beside, THRESHOLD, GRAPH), facts, warning)
+
+
+def _bundle(run: Run, out: Path) -> Exported:
+    folder = write_bundle(run, out)
+    first = [INFERENCE, METADATA]
+    others = sorted(str(path.relative_to(folder).as_posix()) for path in folder.rglob("*") if path.is_file())
+    return Exported(folder, (*first, *(name for name in others if name not in first and not name.startswith("."))), {}, "")
 
 
 def _write_graph(run: Run, form: GraphFormat, out: Path, count: int, on_progress: OnProgress) -> FrameWork:
