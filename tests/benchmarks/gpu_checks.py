@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import torch
 from gpu_parts import ROOT, Outcome, Setting
-from tiny import DEVICE, NARROW, SIZE, after, batch, class_settings, make_fit
+from tiny import DEVICE, NARROW, SIZE, after, batch, make_fit
 from torch import Tensor
 
 from medgen import api, registry
@@ -24,6 +24,7 @@ from medgen.contract.capabilities import OnePassFit
 from medgen.engine import checkpoint
 from medgen.engine.fit import STATE, WEIGHTS, Fit
 from medgen.engine.score import score_batches
+from medgen.testing import class_settings
 from medgen.types import Batch
 
 STEPS_AN_EPOCH, EPOCHS = 2, 3
