@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from medgen.data.tree.pseudonyms import reveal
     from medgen.recipes import known_recipes as recipes
     from medgen.registry import summaries as backends
-    from medgen.runs.calibrate import set_threshold
+    from medgen.runs.calibrating.calibrate import set_threshold
     from medgen.runs.settings import recipe
     from medgen.trust import trust_code
     from medgen.verbs.audit import audit
     from medgen.verbs.demo import demo
+    from medgen.verbs.diagnosing.doctor import doctor
     from medgen.verbs.distance import fid
-    from medgen.verbs.doctor import doctor
     from medgen.verbs.draw import reconstruct, sample
     from medgen.verbs.edit import edit, edit_photograph
     from medgen.verbs.exporting.export import export
     from medgen.verbs.external.evaluate import evaluate
     from medgen.verbs.figures.crop_steps import crop_steps
     from medgen.verbs.figures.data_figure import data_figure
-    from medgen.verbs.loaded import load
+    from medgen.verbs.in_memory.loaded import load
     from medgen.verbs.maps import maps
     from medgen.verbs.rank import rank
     from medgen.verbs.recalibrating.recalibrate import recalibrate
@@ -99,14 +99,14 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "crop_steps": "medgen.verbs.figures.crop_steps:crop_steps",
     "data_figure": "medgen.verbs.figures.data_figure:data_figure",
     "demo": "medgen.verbs.demo:demo",
-    "doctor": "medgen.verbs.doctor:doctor",
+    "doctor": "medgen.verbs.diagnosing.doctor:doctor",
     "edit": "medgen.verbs.edit:edit",
     "edit_photograph": "medgen.verbs.edit:edit_photograph",
     "evaluate": "medgen.verbs.external.evaluate:evaluate",
     "export": "medgen.verbs.exporting.export:export",
     "fid": "medgen.verbs.distance:fid",
     "inspect": "medgen.data.preparing.inspect:inspect_source",
-    "load": "medgen.verbs.loaded:load",
+    "load": "medgen.verbs.in_memory.loaded:load",
     "make_mnist_m": "medgen.data.native.mnistm:make_mnist_m",
     "maps": "medgen.verbs.maps:maps",
     "prepare": "medgen.data.preparing.prepare:prepare",
@@ -121,7 +121,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "reveal": "medgen.data.tree.pseudonyms:reveal",
     "sample": "medgen.verbs.draw:sample",
     "score": "medgen.verbs.score:score",
-    "set_threshold": "medgen.runs.calibrate:set_threshold",
+    "set_threshold": "medgen.runs.calibrating.calibrate:set_threshold",
     "study_of": "medgen.verbs.study.settings:study_of",
     "train": "medgen.verbs.train:train",
     "translate": "medgen.verbs.translate:translate",

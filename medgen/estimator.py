@@ -32,8 +32,8 @@ from medgen.files import write_bytes, write_csv
 from medgen.runs.run import RUN
 from medgen.runs.settings import recipe
 from medgen.runs.to_image import png
-from medgen.verbs.bundle import STATES
-from medgen.verbs.loaded import LoadedRun, load
+from medgen.verbs.exporting.bundle import STATES
+from medgen.verbs.in_memory.loaded import LoadedRun, load
 from medgen.verbs.train import train
 
 try:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from medgen.data.augment import Draws
+from medgen.data.augmenting.augment import Draws
 
 SIDE = 48
 

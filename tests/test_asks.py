@@ -13,8 +13,8 @@ from medgen import api
 from medgen.engine import memory
 from medgen.engine.memory import MemoryMeter, free_memory
 from medgen.errors import RunError
-from medgen.runs import check_memory as module
-from medgen.runs.check_memory import check_memory, frame_bytes, weight_bytes
+from medgen.runs.checks import check_memory as module
+from medgen.runs.checks.check_memory import check_memory, frame_bytes, weight_bytes
 from medgen.types import Progress
 from medgen.verbs.study import study_runs
 from medgen.verbs.study.compare import compare

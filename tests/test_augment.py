@@ -13,8 +13,8 @@ from monai.transforms import Resize, Rotate90, ScaleIntensityFixedMean, SpatialC
 from skimage.transform import rotate
 
 from medgen.config import ConfigError
-from medgen.data.augment import AugmentSettings, Draws, draw
-from medgen.data.augmented import apply, apply_one
+from medgen.data.augmenting.augment import AugmentSettings, Draws, draw
+from medgen.data.augmenting.augmented import apply, apply_one
 
 
 def disagreement(seed: int, draws: Draws) -> tuple[np.ndarray, float]:

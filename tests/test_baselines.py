@@ -13,10 +13,10 @@ from untrained import make_frames, make_run
 
 from medgen.report.evaluate import pixel_values
 from medgen.report.localisation.baselines import compare_maps, measure_maps, pack, unpack
-from medgen.runs import localisation
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.localisation import cached_baselines, localise, measure_baselines, score_maps, with_known_truth
-from medgen.runs.no_model_maps import (
+from medgen.runs.localising import localisation
+from medgen.runs.localising.localisation import cached_baselines, localise, measure_baselines, score_maps, with_known_truth
+from medgen.runs.localising.no_model_maps import (
     brightness,
     difference,
     mean_frame,

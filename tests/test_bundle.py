@@ -24,8 +24,8 @@ from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings
 from medgen.errors import DataError, FolderError, RunError
 from medgen.runs.run import Run, open_run
-from medgen.verbs.bundle import write_bundle
-from medgen.verbs.bundle_parts import listed
+from medgen.verbs.exporting.bundle import write_bundle
+from medgen.verbs.exporting.bundle_parts import listed
 
 ASKED = {  # what https://project-monai.github.io/schema/meta_schema_20240725.json requires
     "bundle": [

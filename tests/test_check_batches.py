@@ -15,7 +15,7 @@ from torch import nn
 from medgen import api, registry
 from medgen.contract.backend import Backend
 from medgen.errors import ConfigError
-from medgen.runs.check_batches import learn_from
+from medgen.runs.checks.check_batches import learn_from
 from medgen.testing import class_settings
 from medgen.types import Batch
 

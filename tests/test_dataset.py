@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
+from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, FixedBatches, TrainingBatches, make_batch
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import Prepared, PrepareSettings

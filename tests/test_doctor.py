@@ -14,10 +14,10 @@ from medgen_cli.main import main
 from packaging.requirements import Requirement
 
 from medgen.errors import DataError
-from medgen.verbs import doctor as module
-from medgen.verbs import self_test
-from medgen.verbs.doctor import Check, doctor
-from medgen.verbs.self_test import Figure
+from medgen.verbs.diagnosing import doctor as module
+from medgen.verbs.diagnosing import self_test
+from medgen.verbs.diagnosing.doctor import Check, doctor
+from medgen.verbs.diagnosing.self_test import Figure
 
 SMALL = {"train": 8, "val": 20, "test_normal": 4, "test_abnormal": 4, "width": 160, "height": 160}
 

@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import cut, find_field, resize, square_box, to_uint8
 from medgen.data.images import read_image
-from medgen.data.preparing import duplicates as module
-from medgen.data.preparing import likeness
-from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, join, likest_before, near_duplicates, thumbnail
+from medgen.data.preparing.alike import duplicates as module
+from medgen.data.preparing.alike import likeness
+from medgen.data.preparing.alike.duplicates import (
+    dhash,
+    digest,
+    exact_duplicates,
+    join,
+    likest_before,
+    near_duplicates,
+    thumbnail,
+)
 from medgen.data.sources import read_source
 from medgen.errors import ImageError
 

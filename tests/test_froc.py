@@ -14,7 +14,7 @@ from medgen import api
 from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.metrics.froc import Marks, draw_sensitivities, find_marks, joined, sensitivities
 from medgen.report.localisation.lesions import measure_lesions
-from medgen.runs.lesion_sizes import diameters
+from medgen.runs.localising.lesion_sizes import diameters
 
 LEVEL = 0.5
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from medgen.data.augment import AugmentSettings
+from medgen.data.augmenting.augment import AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.held import Held, fits, taken

@@ -17,10 +17,10 @@ from medgen.files import read_json, write_csv
 from medgen.metrics.calibration import group_shares, threshold
 from medgen.metrics.cross_conformal import cross_p_value
 from medgen.report.guarantee import promised
+from medgen.runs.calibrating.normal_frames import score_normals
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.folds import Folds, find_folds
 from medgen.runs.group_scores import FITTED, GROUP, grouped_scores
-from medgen.runs.normal_frames import score_normals
 from medgen.runs.run import Run, open_run
 
 SMALL = ["model.width=4", "model.features.side=32", "data.batch_size=4", "false_alarm_rate=0.5"]

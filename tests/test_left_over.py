@@ -12,7 +12,7 @@ from trees import tree
 from writers import DRAW, save
 
 from medgen.data.images import parts_of, suffixes
-from medgen.data.preparing.duplicates import digest
+from medgen.data.preparing.alike.duplicates import digest
 from medgen.data.preparing.left_over import ARCHIVES, MEDICAL, left_over
 from medgen.data.source_file import Listing, SourceFile
 from medgen.data.sources import list_source

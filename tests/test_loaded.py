@@ -22,7 +22,7 @@ from medgen.data.prepared import PrepareSettings
 from medgen.engine import checkpoint
 from medgen.errors import BackendError, DataError, RunError
 from medgen.runs.score_table import ScoreTable
-from medgen.verbs.loaded import LoadedRun
+from medgen.verbs.in_memory.loaded import LoadedRun
 
 SIDE = 32
 

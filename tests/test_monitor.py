@@ -14,7 +14,7 @@ from medgen import api
 from medgen.engine.running_means import LogRow
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
-from medgen.verbs.monitor import TrainingMonitor
+from medgen.verbs.tracking.monitor import TrainingMonitor
 
 FIRST = {"step": 1, "train.a": 0.5, "note.n": 2.0}
 SECOND = {"step": 2, "train.a": 0.25, "note.n": 3.0}

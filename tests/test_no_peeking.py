@@ -27,7 +27,7 @@ import medgen
 from medgen import api, registry
 from medgen.data.prepared import PrepareSettings, open_prepared, read_table
 from medgen.files import write_csv
-from medgen.runs.no_model_maps import no_model_maps, normal_levels
+from medgen.runs.localising.no_model_maps import no_model_maps, normal_levels
 
 SPLITS = ["train"] * 8 + ["unused"] * 8 + ["val"] * 16 + ["test"] * 12
 SMALL_DFM = ["model.sides=[]", "model.features.side=32", 'model.statistics=["mean"]']
@@ -145,11 +145,11 @@ BLIND = (
     "losses.py",
     "metrics",
     "nn",
-    "runs/calibrate.py",
-    "runs/check_scoring.py",
+    "runs/calibrating/calibrate.py",
+    "runs/checks/check_scoring.py",
     "runs/folds.py",
-    "runs/left_out.py",
-    "runs/normal_frames.py",
+    "runs/calibrating/left_out.py",
+    "runs/calibrating/normal_frames.py",
 )
 
 

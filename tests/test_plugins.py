@@ -22,7 +22,7 @@ from medgen.errors import BackendError, MedgenError
 from medgen.nn.features.extractors import load_extractor
 from medgen.runs.run import open_run
 from medgen.testing import check_backend
-from medgen.verbs.doctor import doctor
+from medgen.verbs.diagnosing.doctor import doctor
 from medgen.verbs.run_warnings import other_version
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,7 @@ from writers import nifti
 
 from medgen.data.writers.map_to_original import to_original
 from medgen.metrics.regions import region_table
-from medgen.runs.regions import COLUMNS, IN_MM, in_mm, on_frame
+from medgen.runs.localising.regions import COLUMNS, IN_MM, in_mm, on_frame
 from medgen.types import Box
 
 LEVEL = 0.6

@@ -19,7 +19,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import LEAST_VALID, NO_PIXEL, SCORED, is_scored, scorable, statuses, valid_shares
 from medgen.errors import DataError
 from medgen.report.evaluate import evaluate
-from medgen.runs.calibrate import calibrate
+from medgen.runs.calibrating.calibrate import calibrate
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import score_rows

@@ -27,7 +27,7 @@ from medgen.data.shortcut_features import frame_traits
 from medgen.metrics.distribution import compare
 from medgen.nn.features.extractors import EFFICIENTNET, available, load_extractor
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.localisation import measure_baselines
+from medgen.runs.localising.localisation import measure_baselines
 from medgen.runs.scores import score_rows
 from medgen.runs.versions import KINDS
 from medgen.verbs.distance import real_features

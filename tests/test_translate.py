@@ -15,7 +15,7 @@ from writers import save
 
 from medgen.data.images import read_image
 from medgen.types import Batch
-from medgen.verbs.monitor import _there_and_back
+from medgen.verbs.tracking.monitor import _there_and_back
 from medgen.verbs.translate import _resized, _tiled, _Translator
 
 

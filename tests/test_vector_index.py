@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from medgen.data.preparing import vector_index as module
-from medgen.data.preparing.vector_index import VectorIndex
+from medgen.data.preparing.alike import vector_index as module
+from medgen.data.preparing.alike.vector_index import VectorIndex
 
 
 def directions(count: int, seed: int = 0) -> NDArray[np.float32]:

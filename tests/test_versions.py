@@ -18,7 +18,7 @@ from medgen.data.native.addresses import open_dataset
 from medgen.errors import RunError
 from medgen.files import digest_of
 from medgen.runs import resources, versions
-from medgen.runs.calibrate import renew_calibration
+from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.resources import cost
 from medgen.runs.run import CALIBRATION, Run

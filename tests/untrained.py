@@ -18,7 +18,7 @@ from medgen.data.native.addresses import open_dataset
 from medgen.engine import checkpoint
 from medgen.engine.fit import WEIGHTS
 from medgen.nn.features.nets.efficientnet import VARIANTS, EfficientNetLite
-from medgen.runs.calibrate import calibrate
+from medgen.runs.calibrating.calibrate import calibrate
 from medgen.runs.run import Run, create_run
 from medgen.runs.settings import fill_defaults
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from medgen.data.augment import NO_AUGMENTATION, AugmentSettings, Draws, draw
-from medgen.data.augmented import apply
+from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings, Draws, draw
+from medgen.data.augmenting.augmented import apply
 from medgen.data.native.addresses import ReadSettings
 from medgen.data.prepared import Prepared, Rows
 from medgen.data.preparing.splits import UNUSED

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
 from medgen.config import SEEDS, Settings, read_toml
-from medgen.data.augment import AugmentSettings
+from medgen.data.augmenting.augment import AugmentSettings
 from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, changed_tables, in_order, source_of, table_digest
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes

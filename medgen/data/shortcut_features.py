@@ -28,7 +28,7 @@ from medgen.data.field.overlay import Mask, find_overlay
 from medgen.data.field.rims import STEP
 from medgen.data.pixel_format import with_channels
 from medgen.data.prepared import Prepared
-from medgen.data.preparing.duplicates import digest
+from medgen.data.preparing.alike.duplicates import digest
 from medgen.data.writers.map_to_original import find_originals
 from medgen.errors import ImageError
 from medgen.types import OnProgress, OverlayRules, Progress, no_progress

@@ -96,7 +96,7 @@ class RunResults:
     warnings : what a reader has to know before any number
     rejected : files that could not be read; columns file and reason
     extra_figures : figures that only some backends allow
-    regions : flagged regions of the maps, as `medgen.runs.regions` returns them; None where there are no maps or no level
+    regions : flagged regions of the maps, as `medgen.runs.localising.regions` returns them; None without maps or level
     audit : of the scored frames and this run, as `medgen.verbs.audit.audit_frames` returns it; {} where none was made
 
     Raises

@@ -20,7 +20,7 @@ from medgen.engine.score import Scored
 from medgen.errors import BackendError, did_you_mean
 from medgen.metrics.image import qualities
 from medgen.report.evaluate import CLASS
-from medgen.runs.normal_frames import component_table
+from medgen.runs.calibrating.normal_frames import component_table
 from medgen.types import Batch
 
 COPIED = ["id", "path", "label", "finding", "split", "group", SECONDS]  # columns of the index that a table of scores repeats

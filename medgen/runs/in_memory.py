@@ -16,7 +16,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import LEAST_VALID, valid_shares
 from medgen.engine.score import score_batches
 from medgen.nn.features.feature_gaussian import FeatureGaussian
-from medgen.runs.calibrate import decide
+from medgen.runs.calibrating.calibrate import decide
 from medgen.runs.frame_columns import RawColumns, described, find_class
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable

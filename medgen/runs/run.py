@@ -185,7 +185,7 @@ class Run:
     def calibration(self) -> Calibration:
         """Return the scores of the normal validation frames and the threshold; {} where there are none of the present version.
 
-        `medgen.runs.calibrate.renew_calibration` makes those of another version again.
+        `medgen.runs.calibrating.calibrate.renew_calibration` makes those of another version again.
         """
         facts = self.stored_calibration()
         return facts if is_current("calibration", facts) else {}

@@ -25,7 +25,7 @@ from medgen.outputs.lock import locked, remove_dead_lock
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.evaluate import CLASS
 from medgen.report.figures import heat, image_grid
-from medgen.runs.calibrate import decide, renew_calibration
+from medgen.runs.calibrating.calibrate import decide, renew_calibration
 from medgen.runs.frame_columns import COPIED, RawColumns, described, find_class
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable

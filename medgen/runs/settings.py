@@ -12,7 +12,7 @@ from pydantic import Field
 
 from medgen import recipes, registry
 from medgen.config import Settings, merged, override, read_toml, with_whole_paths
-from medgen.data.augment import NO_AUGMENTATION, AugmentSettings
+from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
 from medgen.engine.score_components import ScoringSettings

@@ -47,7 +47,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "baselines": Kind(
             1,
-            "runs/no_model_maps.py may draw or cut another map of the same frames, or pixel measures or their draws may differ",
+            "runs/localising/no_model_maps.py may draw or cut another map, or pixel measures or their draws may differ",
         ),
         "traits": Kind(1, "data/shortcut_features.py may measure another value of the same frame, or another trait"),
     }

@@ -10,10 +10,10 @@ from medgen.data.scorable import scorable
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.errors import ConfigError, DataError, MedgenError
-from medgen.runs.calibrate import PIXELS_BELOW
+from medgen.runs.calibrating.calibrate import PIXELS_BELOW
+from medgen.runs.calibrating.normal_frames import MAX_PIXELS
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.normal_frames import MAX_PIXELS
-from medgen.runs.regions import crop_maps
+from medgen.runs.localising.regions import crop_maps
 from medgen.runs.run import Run
 from medgen.runs.scores import map_high, score_rows, scores_folder
 from medgen.types import OnProgress

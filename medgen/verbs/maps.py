@@ -37,8 +37,8 @@ from medgen.outputs.folder import check_apart, output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.report.figures import heat
 from medgen.report.page import REGIONS
+from medgen.runs.localising.regions import flagged_regions
 from medgen.runs.made_of import made_of
-from medgen.runs.regions import flagged_regions
 from medgen.runs.run import Run, open_run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import map_high, picture_name, score_rows

@@ -29,8 +29,8 @@ from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
 from medgen.runs.datasets import check_fits, open_trained_on
 from medgen.runs.group_scores import grouped_scores, validation_scorer
-from medgen.runs.localisation import find_lesions, localise, score_maps, with_known_truth
-from medgen.runs.regions import flagged_regions
+from medgen.runs.localising.localisation import find_lesions, localise, score_maps, with_known_truth
+from medgen.runs.localising.regions import flagged_regions
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import score_rows, scores_folder

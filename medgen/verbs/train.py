@@ -20,9 +20,9 @@ from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
 from medgen.errors import RunError
 from medgen.outputs.folder import is_unfinished, output_folder
-from medgen.runs.calibrate import calibrate
-from medgen.runs.check_batches import check_batches
-from medgen.runs.check_scoring import check_scoring
+from medgen.runs.calibrating.calibrate import calibrate
+from medgen.runs.checks.check_batches import check_batches
+from medgen.runs.checks.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
 from medgen.runs.folds import divide
 from medgen.runs.models import check_windows
@@ -31,7 +31,7 @@ from medgen.runs.resources import note_cost
 from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
 from medgen.types import OnProgress, Progress, no_progress
-from medgen.verbs.monitor import TrainingMonitor
+from medgen.verbs.tracking.monitor import TrainingMonitor
 from medgen.verbs.tracking.tracker import require_trackers
 
 

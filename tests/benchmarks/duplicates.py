@@ -27,8 +27,8 @@ from memory_use import peak_megabytes
 from numpy.typing import NDArray
 from usage import arguments
 
-from medgen.data.preparing.duplicates import join, likest_before, near_duplicates
-from medgen.data.preparing.likeness import SIEVE
+from medgen.data.preparing.alike.duplicates import join, likest_before, near_duplicates
+from medgen.data.preparing.alike.likeness import SIEVE
 
 SIDE, BLOCK, QUADRATIC = 16, 10_000, 20_000
 CLOCK = time.process_time

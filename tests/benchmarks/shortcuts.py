@@ -28,9 +28,9 @@ from medgen.data.shortcut_features import overlay_traits
 from medgen.engine.device import find_device
 from medgen.engine.score import score_batches
 from medgen.metrics.detection import auroc, bootstrap
-from medgen.runs.calibrate import decide
+from medgen.runs.calibrating.calibrate import decide
+from medgen.runs.calibrating.normal_frames import component_table
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.normal_frames import component_table
 from medgen.runs.run import Run, open_run
 from medgen.runs.scores import score_rows
 

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.config import to_toml
-from medgen.data.augment import draw
+from medgen.data.augmenting.augment import draw
 from medgen.data.contents import side_tables, table_digest, with_contents
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of, read_table
-from medgen.data.preparing.duplicates import likest_before, near_duplicates
+from medgen.data.preparing.alike.duplicates import likest_before, near_duplicates
 from medgen.data.preparing.groups import find_groups, find_owners
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import read_contents
@@ -200,7 +200,7 @@ def _add_copies(
     """Write the augmented copies behind the originals and return the longer index. Each draw depends on its frame alone."""
     if not settings.copies:
         return index
-    from medgen.data.augmented import apply_one  # with torch and MONAI, seconds to import, and only copies need them
+    from medgen.data.augmenting.augmented import apply_one  # with torch and MONAI, seconds to import, and only copies need them
 
     numbers, rows = np.repeat(np.arange(1, settings.copies + 1), len(copied)), np.tile(copied, settings.copies)
 

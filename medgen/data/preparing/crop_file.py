@@ -13,7 +13,7 @@ from medgen.data.field.overlay import reduce_truth, rules_for
 from medgen.data.field.sharpness import sharpness
 from medgen.data.pixel_format import FileFrames, with_channels
 from medgen.data.prepared import PrepareSettings
-from medgen.data.preparing.duplicates import digest
+from medgen.data.preparing.alike.duplicates import digest
 from medgen.data.preparing.groups import keyed_digest
 from medgen.data.preparing.source_frames import SourceFrame, counted, opened_source
 from medgen.data.source_file import SourceFile

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.preparing.duplicates import join
+from medgen.data.preparing.alike.duplicates import join
 
 STATED = "stated"
 KINDS: Mapping[str, str] = {

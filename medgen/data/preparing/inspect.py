@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import crop
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.alike.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
+from medgen.data.preparing.alike.likeness import SIDE
 from medgen.data.preparing.crop_file import header_facts
-from medgen.data.preparing.duplicates import dhash, digest, exact_duplicates, near_duplicates, thumbnail
 from medgen.data.preparing.groups import count_groups, find_groups, find_owners, group_key
 from medgen.data.preparing.left_over import left_over
-from medgen.data.preparing.likeness import SIDE
 from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.size_trap import size_sentences
 from medgen.data.preparing.source_frames import counted, opened_source

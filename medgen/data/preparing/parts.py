@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.alike.duplicates import dhash, thumbnail
+from medgen.data.preparing.alike.likeness import SIDE
 from medgen.data.preparing.crop_file import Cropped, Row
-from medgen.data.preparing.duplicates import dhash, thumbnail
-from medgen.data.preparing.likeness import SIDE
 from medgen.data.preparing.parallel import go_on, nothing
 from medgen.data.preparing.video_frames import REJECTED, LeftOut, is_video, worth_keeping
 from medgen.data.scorable import is_one_colour

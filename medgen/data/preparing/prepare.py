@@ -18,9 +18,9 @@ from medgen.config import read_toml
 from medgen.data.contents import SAMPLE
 from medgen.data.images import parts_of, suffix_of
 from medgen.data.prepared import Prepared, PrepareSettings, evenly_spaced, is_prepared, open_prepared
+from medgen.data.preparing.alike.duplicates import digest
 from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import Cropped, crop_file
-from medgen.data.preparing.duplicates import digest
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import COLUMNS, left_over
 from medgen.data.preparing.parallel import in_order

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.alike.duplicates import thumbnail
 from medgen.data.preparing.crop_file import Cropped
-from medgen.data.preparing.duplicates import thumbnail
 
 REJECTED, BLURRED, ALIKE = "rejected", "blurred", "alike"  # kinds of what is left out
 

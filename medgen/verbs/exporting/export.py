@@ -18,12 +18,12 @@ from medgen.errors import BackendError, MedgenError
 from medgen.files import replacing, write_bytes, write_json
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import remove_earlier
-from medgen.runs.calibrate import renew_calibration
+from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, Progress, no_progress
-from medgen.verbs.bundle import INFERENCE, METADATA, write_bundle
+from medgen.verbs.exporting.bundle import INFERENCE, METADATA, write_bundle
 from medgen.verbs.exporting.frame_graph import FrameWork, nobodys_frames, work_of
 from medgen.verbs.exporting.parity import check_parity, parity, parity_rows
 from medgen.verbs.exporting.sidecar import COMMON, GRAPH, PARITY, SCRIPT, THRESHOLD, about_graph, about_threshold

@@ -16,8 +16,8 @@ from medgen.engine.runtime import TOLERANCE
 from medgen.engine.score import score_batches
 from medgen.errors import DataError, MedgenError
 from medgen.metrics.detection import auroc
-from medgen.runs.calibrate import decide
-from medgen.runs.normal_frames import component_table
+from medgen.runs.calibrating.calibrate import decide
+from medgen.runs.calibrating.normal_frames import component_table
 from medgen.runs.run import Run
 from medgen.types import LABELS, OnProgress, Progress
 from medgen.verbs.exporting.frame_graph import MAP, SCORE, run_in_parts

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
-from medgen.data.preparing.duplicates import dhash, likest_before, thumbnail
+from medgen.data.preparing.alike.duplicates import dhash, likest_before, thumbnail
 from medgen.report.run_metrics import SeenInTraining
 from medgen.runs.run import Run
 from medgen.types import OnProgress, Progress, no_progress

@@ -20,10 +20,10 @@ from medgen.metrics.calibration import group_shares, p_value, threshold
 from medgen.outputs.folder import output_folder
 from medgen.report.guarantee import promised
 from medgen.report.recalibration import FACTS, RecalibrationMetrics, side, write_recalibration
-from medgen.runs.calibrate import PIXELS_BELOW, decide
-from medgen.runs.left_out import Movable, fuse_left_out, score_left_out
+from medgen.runs.calibrating.calibrate import PIXELS_BELOW, decide
+from medgen.runs.calibrating.left_out import Movable, fuse_left_out, score_left_out
+from medgen.runs.calibrating.normal_frames import score_normals
 from medgen.runs.made_of import made_of
-from medgen.runs.normal_frames import score_normals
 from medgen.runs.run import CALIBRATION, COMMON_MASK, NORMALS, RUN, Calibration, Run, open_run, write_normal_reference
 from medgen.runs.versions import made_by
 from medgen.types import OnProgress, no_progress

@@ -14,8 +14,8 @@ from medgen.engine.runtime import Runtime
 from medgen.errors import RunError
 from medgen.nn.features.extractors import load_extractor
 from medgen.outputs.folder import take_mark_away
-from medgen.runs.check_memory import GIB, check_memory
-from medgen.runs.check_scoring import check_scoring
+from medgen.runs.checks.check_memory import GIB, check_memory
+from medgen.runs.checks.check_scoring import check_scoring
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress

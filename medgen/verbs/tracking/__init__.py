@@ -1,1 +1,1 @@
-"""Programs that follow trainings from outside: what is logged to them, and how each is told."""
+"""What is written while a run trains, and programs that follow trainings from outside."""

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from medgen.data.images import parts_of
 from medgen.data.pixel_format import Pixels, to_uint8
-from medgen.data.preparing.likeness import BLOCK, SIDE, Alike
+from medgen.data.preparing.alike.likeness import BLOCK, SIDE, Alike
 from medgen.errors import ImageError
 
 CORRELATION = 0.96  # of the thumbnails of near-duplicates, at least

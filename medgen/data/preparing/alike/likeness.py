@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.preparing.vector_index import VectorIndex
+from medgen.data.preparing.alike.vector_index import VectorIndex
 
 SIDE = 16  # of a thumbnail, in pixels
 SIEVE = 10  # bits in which the hashes of near-duplicates may differ where thumbnails confirm them

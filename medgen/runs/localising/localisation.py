@@ -20,8 +20,8 @@ from medgen.report.localisation.baselines import MeasuredMaps, compare_maps, mea
 from medgen.report.localisation.lesions import measure_lesions
 from medgen.report.localisation.local_metrics import LesionMetrics, LocalisationMetrics
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.lesion_sizes import diameters
-from medgen.runs.no_model_maps import NoModelMap, no_model_maps, normal_levels
+from medgen.runs.localising.lesion_sizes import diameters
+from medgen.runs.localising.no_model_maps import NoModelMap, no_model_maps, normal_levels
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.versions import made_by

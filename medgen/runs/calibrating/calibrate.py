@@ -24,8 +24,8 @@ from medgen.metrics.fusion import fuse
 from medgen.outputs.leftovers import remove_dead
 from medgen.report.evaluate import COMPONENT
 from medgen.report.run_metrics import Threshold
+from medgen.runs.calibrating.normal_frames import frames_left_out, validation_frames
 from medgen.runs.datasets import open_trained_on
-from medgen.runs.normal_frames import frames_left_out, validation_frames
 from medgen.runs.run import CALIBRATION, Calibration, Run, open_run
 from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress

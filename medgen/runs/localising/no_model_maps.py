@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from medgen.data.prepared import Prepared, evenly_spaced
 from medgen.data.scorable import scorable
 from medgen.nn.synthetic import foreign_patches
-from medgen.runs.calibrate import PIXELS_BELOW
-from medgen.runs.normal_frames import MAX_PIXELS
+from medgen.runs.calibrating.calibrate import PIXELS_BELOW
+from medgen.runs.calibrating.normal_frames import MAX_PIXELS
 
 MAX_NORMALS = 1000  # normal frames from which a map takes what it has to know, evenly spaced
 PATCHES = 256  # synthetic anomalies whose places are averaged

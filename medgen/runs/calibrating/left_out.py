@@ -23,8 +23,8 @@ from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.engine.score import Scorer
 from medgen.metrics.fusion import fuse
 from medgen.nn.features.feature_gaussian import FeatureGaussian
-from medgen.runs.calibrate import fused_components
-from medgen.runs.normal_frames import score_normals
+from medgen.runs.calibrating.calibrate import fused_components
+from medgen.runs.calibrating.normal_frames import score_normals
 from medgen.runs.run import Run
 from medgen.types import OnProgress, Progress
 

@@ -16,7 +16,7 @@ from medgen.data.sources import list_source
 from medgen.engine.device import Device
 from medgen.errors import DataError
 from medgen.files import write_csv
-from medgen.verbs.loaded import load
+from medgen.verbs.in_memory.loaded import load
 
 
 def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from medgen.errors import DataError
 from medgen.metrics.fusion import FEWEST
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.evaluate import COMPONENT
-from medgen.runs.calibrate import fused_components
+from medgen.runs.calibrating.calibrate import fused_components
 from medgen.runs.models import build_model
 from medgen.runs.settings import RunSettings
 

@@ -1,7 +1,7 @@
 """What augmentation may change in training frames: flip, rotation, zoom, contrast, random cut-out.
 
-Settings come in, random draws go out; `medgen.data.augmented` applies them. The chain is the one of the EndoVAE pipeline, in its
-order: horizontal flip, rotation and zoom about the centre, contrast about the frame's mean.
+Settings come in, random draws go out; `medgen.data.augmenting.augmented` applies them. The chain is the one of the EndoVAE
+pipeline, in its order: horizontal flip, rotation and zoom about the centre, contrast about the frame's mean.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from medgen.data.dataset import TrainingBatches
 from medgen.engine.device import Device, make_fabric
 from medgen.engine.memory import free_memory
 from medgen.errors import RunError
-from medgen.runs.check_batches import turns_of_stages
+from medgen.runs.checks.check_batches import turns_of_stages
 from medgen.runs.models import build_model
 from medgen.runs.settings import RunSettings
 from medgen.types import Batch

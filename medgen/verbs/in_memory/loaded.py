@@ -17,12 +17,12 @@ from medgen.data.writers.map_to_original import to_original
 from medgen.engine.device import Device, find_device
 from medgen.errors import BackendError
 from medgen.report.run_metrics import Threshold
-from medgen.runs.calibrate import renew_calibration
+from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.in_memory import ModelInMemory, Seen, look_at
 from medgen.runs.run import Run, open_run
 from medgen.runs.score_table import RESEARCH, ScoreTable
 from medgen.types import Box, OnProgress, no_progress
-from medgen.verbs.given import Frames, open_given
+from medgen.verbs.in_memory.given import Frames, open_given
 from medgen.verbs.score import Split
 
 

@@ -1,4 +1,4 @@
-"""Training frames changed as random draws say (`medgen.data.augment`).
+"""Training frames changed as random draws say (`medgen.data.augmenting.augment`).
 
 Frames and valid masks come in and go out. The same draws give the same picture by either way of applying them: `apply` for a
 batch on its own device while training, `apply_one` with MONAI transforms where copies are written to disk. Flip, rotation and
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from medgen.data.augment import Draws
+from medgen.data.augmenting.augment import Draws
 
 _HALF = 0.5 - 1e-4  # the share of valid weight that makes a pixel valid; the slack is for rounding at exactly one half
 

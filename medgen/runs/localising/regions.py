@@ -12,7 +12,7 @@ from medgen.data.dataset import FixedBatches
 from medgen.data.scorable import is_scored
 from medgen.data.writers.map_to_original import smoothed
 from medgen.metrics.regions import region_table
-from medgen.runs.lesion_sizes import spacings
+from medgen.runs.localising.lesion_sizes import spacings
 from medgen.runs.score_table import ScoreTable
 
 IN_MM = ("area_mm2", "x_mm", "y_mm", "width_mm", "height_mm")

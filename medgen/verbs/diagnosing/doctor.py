@@ -25,7 +25,7 @@ from medgen.files import cache_folder
 from medgen.nn.features.nets.published import INSTALL, find_weights, stated_digest
 from medgen.plugins import PluginWarning, forget, found
 from medgen.types import OnProgress, no_progress
-from medgen.verbs.self_test import self_test
+from medgen.verbs.diagnosing.self_test import self_test
 
 LEAST_DISK = 1.0  # gigabytes; a prepared set of 10,000 frames of side 96 and its scores take about as much
 PRODUCT = 256  # side of the matrices by which a precision is tried

@@ -27,13 +27,13 @@ from medgen.outputs.own_files import remove_earlier
 from medgen.runs.made_of import made_of
 from medgen.runs.run import CALIBRATION, COMMON_MASK, NORMAL_REFERENCE, Run
 from medgen.runs.score_table import RESEARCH
-from medgen.verbs.bundle_parts import RunNetwork
+from medgen.verbs.exporting.bundle_parts import RunNetwork
 from medgen.verbs.score import raw_settings
 
 SCHEMA = "https://project-monai.github.io/schema/meta_schema_20240725.json"
 INFERENCE = "configs/inference.json"
 METADATA = "configs/metadata.json"  # written last
-PARTS = "medgen.verbs.bundle_parts"
+PARTS = "medgen.verbs.exporting.bundle_parts"
 STATES = (WEIGHTS, CALIBRATION, NORMAL_REFERENCE, COMMON_MASK)  # files of a run that scores depend on, beside run.toml
 TOLD = (
     "medgen",

@@ -1,0 +1,1 @@
+"""Frames that are nearly the same."""

@@ -1,0 +1,1 @@
+"""Where a run's maps are right, and what is flagged in them."""

@@ -1,0 +1,1 @@
+"""Whether this machine runs medgen as it should."""

@@ -1,0 +1,1 @@
+"""A run that stays in memory."""
