@@ -77,7 +77,7 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "inspect": Verb(lambda out: api.inspect(frames, workers=1).write(out)),
         "compare": Verb(lambda out: api.compare(study(), out), timed=True),
         "compare of runs": Verb(lambda out: api.compare_runs([run, translator], out)),
-        "export": Verb(lambda out: api.export(run, out, "onnx")),  # a file of torch.export has another id each time
+        "export": Verb(lambda out: api.export(run, out, "onnx")),  # what torch.export writes differs from one export to the next
         "export of a bundle": Verb(lambda out: api.export(run, out, "monai-bundle")),
         "demo": Verb(_demo, timed=True),
         "medgen train": Verb(partial(_train_by_command, data.folder)),
