@@ -99,7 +99,9 @@ def _check(name: str) -> None:
 
 
 def summaries() -> dict[str, str]:
-    """Return the first sentence about each backend, by name, without importing any; one that cannot be read is warned of.
+    """Return the first sentence about each backend, by name; one of another package that cannot be imported is warned of.
+
+    None of medgen's own is imported; those of other packages are, as nothing else tells whether they can be.
 
     Examples
     --------
@@ -109,7 +111,10 @@ def summaries() -> dict[str, str]:
     said = {}
     for name in names():
         try:
-            said[name] = (about(name).splitlines() or [""])[0]
+            first = (about(name).splitlines() or [""])[0]
+            if name in plugins():
+                load(name)
+            said[name] = first
         except BackendError as error:
             skip(plugins()[name], str(error))
     return said
@@ -150,13 +155,16 @@ def require(model: Backend, capability: type[C]) -> C:
     ------
     BackendError : if the model lacks it; the message names the backends that have it.
     """
-    from medgen.contract.backend import backend_name
+    from medgen.contract.backend import Backend, backend_name
     from medgen.contract.capabilities import CAPABILITIES  # both bring torch, which the names of backends do not need
 
     if isinstance(model, capability):
         return model
+    said = f"{backend_name(model)} cannot {CAPABILITIES[capability]}"
+    if isinstance(model, Backend) and isinstance(model.behind, capability):
+        raise BackendError(f"{said} where it sees windows of a frame; train it without data.window")
     able = having(*(member for member in vars(capability) if not member.startswith("_")))
-    raise BackendError(f"{backend_name(model)} cannot {CAPABILITIES[capability]}; these can: {', '.join(able)}")
+    raise BackendError(f"{said}; these can: {', '.join(able)}")
 
 
 def having(*members: str) -> list[str]:

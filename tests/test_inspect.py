@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+from commands import fail
 from sources import medmnist
 
+from medgen import api
 from medgen.data.preparing.inspect import Inspection, inspect_source
 from medgen.data.preparing.size_trap import size_sentences
 from medgen.errors import DataError
@@ -216,3 +218,14 @@ def test_real_frames(real_data: Path, tmp_path: Path) -> None:
         "polyps": 20,
     }
     assert any("sizes differ between classes" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("option", ["--out", "--steps", "--figure"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    option: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "inspect", lambda *args, **options: pytest.fail("the source was read"))
+    place = tmp_path / ("taken.png" if option == "--figure" else "taken")
+    place.mkdir()
+    (place / "notes.txt").write_text("of a person")
+    assert f"'{place}' " in fail("inspect", source, option, place)

@@ -167,7 +167,10 @@ def test_another_version_than_at_the_training_is_warned_of(trained: Path, instal
     assert "of medgen-template 0.1.0 when it was trained, and is of medgen-template 0.2.0 here" in said
 
 
-@pytest.mark.parametrize("text", ["def (", "raise RuntimeError('no\\nlicence')", "Config = 1", None])
+BROKEN = ("def (", "raise RuntimeError('no\\nlicence')", "Config = 1", None)
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_backend_breaks_nothing_and_is_named_with_its_package(text: str | None, install: Callable[..., None]) -> None:
     install("backends", "broken", text)
     (check,) = [check for check in doctor(tried=False) if check.name == "plugins"]
@@ -178,11 +181,15 @@ def test_a_broken_backend_breaks_nothing_and_is_named_with_its_package(text: str
         assert set(registry.having("score")) == {name for name in registry.names() if name != "broken"}
 
 
-def test_the_command_warns_of_a_broken_package_and_lists_all_others(install: Callable[..., None]) -> None:
-    install("backends", "broken", "def (")
-    with pytest.warns(
-        plugins.PluginWarning, match=r"'broken' of package planted-package 1.* cannot be read .*; left out"
-    ) as told:
+WHY = ("cannot be read .*", "cannot be imported .*", "has no Model.*", "has no file .*")
+
+
+@pytest.mark.parametrize(("text", "why"), [*zip(BROKEN, WHY, strict=True)])
+def test_the_command_warns_of_a_broken_package_and_lists_all_others(
+    text: str | None, why: str, install: Callable[..., None]
+) -> None:
+    install("backends", "broken", text)
+    with pytest.warns(plugins.PluginWarning, match=rf"'broken' of package planted-package 1\S* {why}; left out") as told:
         result = medgen("backends")
     assert result.exit_code == 0 and "endovae: " in result.stdout and "broken" not in result.stdout and len(told) == 1
 

@@ -15,11 +15,11 @@ from sources import folder
 from tiny import SIZE, batch, pick, tiny
 from torch import Tensor
 
-from medgen import api
+from medgen import api, registry
 from medgen.contract.backend import Backend, Losses, Player
 from medgen.contract.capabilities import Reconstructs, Samples
 from medgen.engine.fixed_shape import in_fixed_shape
-from medgen.errors import ConfigError
+from medgen.errors import BackendError, ConfigError
 from medgen.runs.models import build_model
 from medgen.runs.run import open_run
 from medgen.runs.windows import Windowed, random_windows, windowed
@@ -171,3 +171,8 @@ def test_windows_that_do_not_fit_are_refused_before_the_training(
 ) -> None:
     answer = fail("train", backend, frames, "--out", tmp_path / "run", "--set", f"data.window={window}")
     assert said in answer and not (tmp_path / "run").exists()
+
+
+def test_what_windows_cannot_do_names_the_backend_and_the_setting() -> None:
+    with pytest.raises(BackendError, match=r"^vae cannot sample where it sees windows of a frame; train it without data"):
+        registry.require(windowed(tiny("vae"), SIZE + 8, 0.5), Samples)

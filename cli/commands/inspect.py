@@ -37,6 +37,7 @@ def inspect(
     """Print what SOURCE holds: classes, sizes, unreadable files, duplicates."""
     from medgen import api
     from medgen.data.prepared import PrepareSettings, is_prepared, open_prepared
+    from medgen.data.preparing.inspect import check_tables
 
     from ..tables import inspection_tables, prepared_table
     from ..values import inspection_values, prepared_values
@@ -48,6 +49,13 @@ def inspect(
         return
     reading = {key: value for key, value in values.items() if value is not None}
     settings = PrepareSettings.parse({**reading, "size": size}, "inspect")
+    for folder in (out, steps):
+        if folder is not None:
+            check_tables(source, folder)
+    if figure is not None:
+        from medgen.verbs.figures.data_figure import check_figure
+
+        check_figure(source, figure)
     with Display() as display:
         inspection = api.inspect(source, workers=workers, group_names=group_names, on_progress=display, settings=settings)
         if out is not None:

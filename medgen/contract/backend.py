@@ -111,6 +111,11 @@ class Backend(nn.Module, ABC):
         return DataRequirements()
 
     @property
+    def behind(self) -> Backend:
+        """The backend as it is registered, of one that shows its frames to another: `self` of all others."""
+        return self
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the training, in order; most backends have one."""
         return (Stage(1.0, self.monitor),)
@@ -161,7 +166,7 @@ class Backend(nn.Module, ABC):
 
 def backend_name(model: object) -> str:
     """Return the name under which a model's backend is registered."""
-    return name_of(type(model).__module__)
+    return name_of(type(model.behind if isinstance(model, Backend) else model).__module__)
 
 
 def check_direction(model: Translates, direction: str) -> None:

@@ -42,6 +42,10 @@ class Windowed(Backend):
         self.laid = SlidingWindowInferer(inner.size, AT_ONCE, overlap, mode="gaussian")
 
     @property
+    def behind(self) -> Backend:
+        return self.inner
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         return self.inner.stages
 

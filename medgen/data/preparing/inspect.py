@@ -28,7 +28,7 @@ from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
 from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
-from medgen.outputs.folder import named_place, output_folder
+from medgen.outputs.folder import check_folder, named_place, output_folder
 from medgen.types import OnProgress, Progress, no_progress
 
 COMPARED = 96  # side in pixels of the square in the field of view by which frames are compared
@@ -72,9 +72,23 @@ class Inspection:
 
     def write(self, out: Path) -> None:
         """Write each table as a CSV of its name into the folder `out`, each whole or not at all."""
-        with output_folder(out, "inspect", FILES, of={"data": named_place(self.source.resolve().name, self.source, out)}):
+        with output_folder(out, "inspect", FILES, of=_made_of(self.source, out)):
             for name in TABLES:
                 write_csv(out / f"{name}.csv", getattr(self, name))
+
+
+def check_tables(source: Path, out: Path) -> None:
+    """Refuse a folder into which neither tables nor pictures of what is inspected can be written, before anything is read.
+
+    Raises
+    ------
+    FolderError : if `out` holds something else, or what was found of another source.
+    """
+    check_folder(out, "inspect", FILES, of=_made_of(source, out))
+
+
+def _made_of(source: Path, out: Path) -> dict[str, str]:
+    return {"data": named_place(source.resolve().name, source, out)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import cycle
 from pathlib import Path
@@ -60,12 +60,24 @@ def data_figure(
     >>> api.data_figure(FRAMES, OUT / "frames.png").name
     'frames.png'
     """
-    of = made_of(out.parent, source=source)
-    check_picture(out, of)
+    of = check_figure(source, out)
     parts = _of_prepared(open_prepared(source)) if is_prepared(source) else _of_raw(source, inspection, on_progress)
     titles, pictures = zip(*parts, strict=True)
     write_picture(out, stacked(pictures, titles, width=1400), of)
     return out
+
+
+def check_figure(source: Path, out: Path) -> Mapping[str, str]:
+    """Return what the picture will say that it is made of.
+
+    Raises
+    ------
+    FolderError : if `out` is there and is no picture of this source.
+    ConfigError : if it has the ending of another kind of picture.
+    """
+    of = made_of(out.parent, source=source)
+    check_picture(out, of)
+    return of
 
 
 def _of_prepared(data: Prepared) -> Iterator[Part]:
