@@ -1,0 +1,93 @@
+"""The application: which addresses there are, and what stands behind each.
+
+`make_app` makes it of runs that are in memory. Pages that show them are routers and static files that are added to what it
+returns: the guard stands before these as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from medgen import __version__
+from medgen.service.desk import Desk
+from medgen.service.guard import LOOPBACK, USE, Guard, OnRequest
+from medgen.service.limits import Limits, Refusal
+from medgen.service.routes import router
+from medgen.verbs.in_memory.loaded import LoadedRun
+
+PUBLIC = ("/health", "/docs", "/openapi.json")  # need no token: they name no run
+ABOUT = (
+    f"Scores and maps of frames by runs of medgen: {USE}. A score is raw, higher is more anomalous; the p-value says how rare it "
+    "is among the normal validation frames; the decision is made at the threshold of the run. Nothing is written or kept."
+)
+
+
+def make_app(
+    runs: Mapping[str, LoadedRun],
+    *,
+    token: str = "",
+    hosts: Collection[str] = LOOPBACK,
+    limits: Limits | None = None,
+    on_request: OnRequest | None = None,
+) -> FastAPI:
+    """Return an application that answers for runs in memory; ``app.state.desks`` has a `Desk` for each, by its name.
+
+    Parameters
+    ----------
+    runs : by the names that they have in addresses
+    token : that each request has to show; "" for none
+    hosts : names by which the service goes; none for whichever, which takes a token to be safe
+    limits : how much is taken on
+    on_request : is told of each request once it is answered
+    """
+    limits = limits or Limits()
+    desks = {name: Desk(run, limits) for name, run in runs.items()}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        for desk in desks.values():
+            desk.close()
+
+    app = FastAPI(title="medgen", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.desks, app.state.limits = desks, limits
+    app.include_router(router)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Guard, token=token, hosts=hosts, public=PUBLIC, on_request=on_request)
+    return app
+
+
+def _answer(status: int, reason: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": reason}, status, headers)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    headers = {name.replace("_", "-"): value for name, value in error.headers.items()}
+    return _answer(error.status, str(error), {**headers, "Connection": "close"})  # what was not read of a body is never read
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    words: dict[int, str] = {
+        404: "there is nothing at this address; /docs lists what there is",
+        405: "this address takes another method; /docs says which",
+    }
+    return _answer(error.status_code, words.get(error.status_code, str(error.detail)), error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """Say which parameter is wrong, and nothing that was sent."""
+    assert isinstance(error, RequestValidationError)
+    first: Any = error.errors()[0]
+    return _answer(422, f"{' '.join(map(str, first['loc']))}: {first['msg']}")

@@ -1,0 +1,85 @@
+"""The service answers who may ask and nobody else, and says no more than it has to."""
+
+from __future__ import annotations
+
+import pytest
+from asking import HERE, Client
+from untrained import make_frames, make_run
+
+from medgen import api
+from medgen.service.app import make_app
+from medgen.service.guard import Noted
+from medgen.verbs.in_memory.loaded import LoadedRun
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedRun:
+    """A run in memory that was never trained."""
+    folder = tmp_path_factory.mktemp("service")
+    return api.load(make_run(make_frames(folder / "frames"), folder / "run").folder)
+
+
+@pytest.fixture(scope="module")
+def noted() -> list[Noted]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def client(loaded: LoadedRun, noted: list[Noted]) -> Client:
+    return Client(make_app({"vae": loaded}, on_request=noted.append))
+
+
+def test_the_service_says_that_it_is_there(client: Client) -> None:
+    assert client.get("/health").json()["status"] == "ok"
+
+
+def test_runs_are_listed_without_where_they_lie(client: Client, loaded: LoadedRun) -> None:
+    (run,) = client.get("/runs").json()
+    assert (run["name"], run["threshold"]) == ("vae", loaded.threshold)
+    assert str(loaded.run.folder) not in client.get("/runs").text
+
+
+def test_a_run_that_is_not_there_is_not_found(client: Client) -> None:
+    answer = client.get("/runs/patient-7")
+    assert answer.status_code == 404 and answer.json() == {"error": "there is no run of this name; /runs lists those there are"}
+
+
+def test_every_answer_says_that_it_is_for_research(client: Client) -> None:
+    paths = ("/health", "/runs", "/nothing", "/openapi.json")
+    assert {client.get(path).headers["medgen-use"] for path in paths} == {"research use only, never for diagnosis"}
+
+
+def test_a_name_that_leads_here_from_elsewhere_is_refused(client: Client) -> None:
+    assert client.get("/runs", headers={"Host": "attacker.example:8000"}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "[::1]:8000", "127.0.0.1"])
+def test_the_names_of_this_machine_are_answered(client: Client, host: str) -> None:
+    assert client.get("/runs", headers={"Host": host}).status_code == 200
+
+
+def test_a_page_of_another_site_is_refused(client: Client) -> None:
+    assert client.get("/runs", headers={"Origin": "http://127.0.0.1:9000"}).status_code == 403
+    assert client.get("/runs", headers={"Origin": "null"}).status_code == 403
+
+
+def test_a_page_of_the_service_itself_is_answered(client: Client) -> None:
+    assert client.get("/runs", headers={"Origin": HERE}).status_code == 200
+
+
+def test_what_is_noted_of_a_request_holds_nothing_that_it_said(client: Client, noted: list[Noted]) -> None:
+    client.get("/runs/DOE^JANE?born=19700101")
+    note = noted[-1]
+    assert (note.method, note.route, note.status) == ("GET", "/runs/{run}", 404) and note.milliseconds > 0
+
+
+def test_with_a_token_whoever_shows_none_learns_of_no_run(loaded: LoadedRun) -> None:
+    client = Client(make_app({"vae": loaded}, token="s3cret"))
+    shown = {"Authorization": "Bearer s3cret"}
+    asked = [
+        client.get("/runs"),
+        client.get("/runs", headers={"Authorization": "Bearer s3cre"}),
+        client.get("/runs", headers=shown),
+    ]
+    assert [answer.status_code for answer in asked] == [401, 401, 200]
+    assert client.get("/health").status_code == 200
