@@ -117,6 +117,14 @@ def test_all_runs_are_verified(compared: ComparedOverDatasets, root: Path) -> No
     assert [checked.kind for checked in api.verify(root / "S")].count("run") == 2
 
 
+def test_a_study_of_few_frames_and_several_seeds_can_be_called_again(root: Path) -> None:
+    study = next(iter(api.read_study(root / "study.toml").model_copy(update={"seeds": 2}).parts())).study
+    api.compare(study, root / "T")
+    weights = {path: path.stat().st_mtime_ns for path in root.glob("T/runs/vae-seed*/model.safetensors")}
+    api.compare(study, root / "T")
+    assert len(weights) == 2 and all(path.stat().st_mtime_ns == time for path, time in weights.items())
+
+
 def test_labels_of_one_data_set_touch_no_score_and_no_other_data_set(compared: ComparedOverDatasets, root: Path) -> None:
     shutil.copytree(root / "first", root / "exchanged")
     index = read_table(root / "first" / "index.csv")

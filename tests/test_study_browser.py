@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from studies import hostile_comparison, make_comparison
 
 from medgen.report.markup import escape_hidden
+from medgen.report.study.comparison import Comparison
 from medgen.report.study.page import write_comparison
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -47,8 +48,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_comparison(make_comparison(side=48), tmp_path_factory.mktemp("study")).parent
+def comparison() -> Comparison:
+    return make_comparison(side=48)
+
+
+@pytest.fixture(scope="module")
+def folder(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_comparison(comparison, tmp_path_factory.mktemp("study")).parent
+
+
+@pytest.fixture(scope="module")
+def without_figures(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same page with nothing drawn: reading Plotly's script takes seconds, each time that a page is opened."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("medgen.report.study.page.get_plotlyjs", lambda: "const Plotly = { newPlot() {}, relayout() {} };")
+        return write_comparison(comparison, tmp_path_factory.mktemp("without-figures")).parent
 
 
 def open_page(browser: Browser, path: Path, **options: Any) -> tuple[Page, list[str]]:
@@ -63,12 +77,21 @@ def open_page(browser: Browser, path: Path, **options: Any) -> tuple[Page, list[
     return page, wrong
 
 
-@pytest.fixture
-def page(browser: Browser, folder: Path) -> Iterator[Page]:
+def checked(browser: Browser, folder: Path) -> Iterator[Page]:
     opened, wrong = open_page(browser, folder / "report.html")
     yield opened
     assert wrong == []
     opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, without_figures: Path) -> Iterator[Page]:
+    yield from checked(browser, without_figures)
+
+
+@pytest.fixture
+def with_figures(browser: Browser, folder: Path) -> Iterator[Page]:
+    yield from checked(browser, folder)
 
 
 def column(page: Page, table: str, place: int) -> list[str]:
@@ -81,9 +104,9 @@ def count(page: Page) -> int:
     return int(page.locator("#count").inner_text().split()[0])
 
 
-def test_it_opens_from_disk_without_a_request_or_a_complaint(page: Page) -> None:
-    expect(page.locator(".banner")).to_be_visible()
-    expect(page.locator(".plot .main-svg").nth(9)).to_be_attached(timeout=PATIENCE)
+def test_it_opens_from_disk_without_a_request_or_a_complaint(with_figures: Page) -> None:
+    expect(with_figures.locator(".banner")).to_be_visible()
+    expect(with_figures.locator(".plot .main-svg").nth(9)).to_be_attached(timeout=PATIENCE)
 
 
 def test_hostile_names_run_nothing_and_stay_text(browser: Browser, tmp_path: Path) -> None:
@@ -110,10 +133,12 @@ def test_times_sort_by_their_length_and_not_as_text(page: Page) -> None:
     assert column(page, "#summary ~ .scroll table", 0) == ["wgan", "endovae", "patchcore", "featvae"]
 
 
-def test_numbers_drawn_are_those_of_the_metrics_file(page: Page, folder: Path) -> None:
+def test_numbers_drawn_are_those_of_the_metrics_file(with_figures: Page, folder: Path) -> None:
     entries = json.loads((folder / "metrics.json").read_text())["entries"]
-    expect(page.locator("#plot-roc .main-svg").first).to_be_attached(timeout=PATIENCE)
-    drawn = page.evaluate("document.getElementById('plot-roc').data.filter((trace) => !trace.fill).map((trace) => [...trace.y])")
+    expect(with_figures.locator("#plot-roc .main-svg").first).to_be_attached(timeout=PATIENCE)
+    drawn = with_figures.evaluate(
+        "document.getElementById('plot-roc').data.filter((trace) => !trace.fill).map((trace) => [...trace.y])"
+    )
     assert drawn == [entry["roc"]["value"] for entry in entries]
 
 
@@ -205,25 +230,25 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser, folde
     opened.close()
 
 
-@pytest.mark.parametrize(("scheme", "ink"), [("light", "rgb(27, 36, 48)"), ("dark", "rgb(228, 232, 236)")])
-def test_text_in_figures_takes_the_colour_of_the_page(browser: Browser, folder: Path, scheme: Any, ink: str) -> None:
-    opened, _ = open_page(browser, folder / "report.html", color_scheme=scheme)
-    expect(opened.locator("#plot-roc .xtick text").first).to_be_attached(timeout=PATIENCE)
-    colour = opened.evaluate("getComputedStyle(document.querySelector('#plot-roc .xtick text')).fill")
-    assert colour == ink
-    opened.close()
+def test_text_in_figures_takes_the_colour_of_the_page(with_figures: Page) -> None:
+    expect(with_figures.locator("#plot-roc .xtick text").first).to_be_attached(timeout=PATIENCE)
+    colours = []
+    for scheme in ("light", "dark"):
+        with_figures.emulate_media(color_scheme=scheme)
+        colours.append(with_figures.evaluate("getComputedStyle(document.querySelector('#plot-roc .xtick text')).fill"))
+    assert colours == ["rgb(27, 36, 48)", "rgb(228, 232, 236)"]
 
 
-def test_paper_shows_no_controls_and_every_detail(page: Page) -> None:
-    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+def test_paper_shows_no_controls_and_every_detail(with_figures: Page) -> None:
+    printed = with_figures.pdf(prefer_css_page_size=True, print_background=True)
     assert printed.startswith(b"%PDF") and len(printed) > 100_000
-    page.emulate_media(media="print")
-    assert not page.locator("#filters").is_visible() and page.locator("#wipe").is_hidden()
-    assert page.locator(".banner").is_visible() and page.locator("#plot-roc").is_visible()
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details:not([open])").count() == 8
+    with_figures.emulate_media(media="print")
+    assert not with_figures.locator("#filters").is_visible() and with_figures.locator("#wipe").is_hidden()
+    assert with_figures.locator(".banner").is_visible() and with_figures.locator("#plot-roc").is_visible()
+    with_figures.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert with_figures.locator("details:not([open])").count() == 0
+    with_figures.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert with_figures.locator("details:not([open])").count() == 8
 
 
 def test_long_names_do_not_widen_the_page(browser: Browser, tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def _entries(
         first = first or (entry, frames)
         check_same(*first, entry, frames)
         for job in begun:
-            check_reusable(job, inputs)
+            check_reusable(job, study.dataset)
         entries[entry] = settings
     return entries
 

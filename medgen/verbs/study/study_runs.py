@@ -120,8 +120,12 @@ def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
     return settings.model_copy(update={"train": settings.train.model_copy(update=values), "data": data})
 
 
-def check_reusable(job: Job, inputs: TrainingInputs) -> None:
+def check_reusable(job: Job, dataset: str) -> None:
     """Refuse a run that is there already and was not trained as the study says.
+
+    Parameters
+    ----------
+    dataset : of the study, which is opened as this run has it: of a share of the training frames, each seed draws its own
 
     Raises
     ------
@@ -131,6 +135,7 @@ def check_reusable(job: Job, inputs: TrainingInputs) -> None:
         return
     run = open_run(job.folder)
     remedy = "remove that folder to train it again, or choose another --out"
+    inputs = open_inputs(dataset, job.settings)
     second = inputs.second.digest if inputs.second else ""
     if (run.origin.data_digest, run.origin.other_digest) != (inputs.data.digest, second):
         raise RunError(f"run '{job.folder}' was trained on another data set ({run.origin.dataset}); {remedy}")
