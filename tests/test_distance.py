@@ -55,7 +55,7 @@ def run(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _six_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distance, "load_extractor", lambda name: Extractor(name, Means(), 6, lambda images: images))
+    monkeypatch.setattr(distance, "_load_extractor", lambda name, device: Extractor(name, Means(), 6, lambda images: images))
 
 
 def test_a_run_is_compared_with_the_normal_test_frames_of_its_own_data_set(run: Path) -> None:
