@@ -4,7 +4,8 @@
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
 trains several backends and reports on all of them, ``compare_over_datasets`` does so for several data sets and
 training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
-``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. Progress goes to a callback; nothing is printed.
+``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. ``serve`` answers for runs over HTTP.
+Progress goes to a callback; nothing is printed.
 
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
 what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from medgen.registry import summaries as backends
     from medgen.runs.calibrating.calibrate import set_threshold
     from medgen.runs.settings import recipe
+    from medgen.service.serve import serve
     from medgen.trust import trust_code
     from medgen.verbs.audit import audit
     from medgen.verbs.demo import demo
@@ -82,6 +84,7 @@ __all__ = [
     "reveal",
     "sample",
     "score",
+    "serve",
     "set_threshold",
     "study_of",
     "train",
@@ -121,6 +124,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "reveal": "medgen.data.tree.pseudonyms:reveal",
     "sample": "medgen.verbs.draw:sample",
     "score": "medgen.verbs.score:score",
+    "serve": "medgen.service.serve:serve",
     "set_threshold": "medgen.runs.calibrating.calibrate:set_threshold",
     "study_of": "medgen.verbs.study.settings:study_of",
     "train": "medgen.verbs.train:train",

@@ -51,6 +51,7 @@ LINES: Mapping[str, list[str]] = {  # words behind the name of each command, in 
     "reveal": ["data/index.csv", "--key", "key/key.json"],
     "sample": [RUN, "-n", "2", "--out", "samples.png"],
     "score": [RUN, "frames/test", "--out", "scores", "--no-pictures"],
+    "serve": [RUN, "--port", "0", "--check"],
     "threshold": [RUN, "--false-alarm-rate", "0.1"],
     "train": ["vae", DATA, "--out", "trained", *SMALL_VAE],
     "translate": ["translator", DATA, "--out", "translated"],

@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache, lru_cache
 from importlib import import_module
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,7 @@ from medgen.errors import BackendError, ImageError
 from medgen.plugins import found, skip
 from medgen.types import Image
 
+IN_MEMORY = ("dicom", "pictures", "tiff")  # readers that need no name of a file, and decode no more at once than one frame
 HEAD = 352  # bytes that a reader is shown: the longest of the headers that are looked at, NIfTI-1
 
 
@@ -199,6 +200,24 @@ def opened(path: Path, sampling: Sampling | None = None, axes: str = "", mask: b
             if sampling and content.sampled:
                 content = content.sampled(sampling)
         yield content._replace(frames=_explained(content.frames, path))
+
+
+@contextmanager
+def opened_content(content: bytes) -> Iterator[FileFrames]:
+    """Open what a file holds from memory, by its first bytes alone: a picture, a TIFF or a DICOM file.
+
+    Raises
+    ------
+    ImageError : as `opened`.
+    """
+    nowhere = Path("in memory")
+    with _failures_explained(nowhere), quiet:
+        readers = [all_readers()[name] for name in IN_MEMORY]
+        reader = next((reader for reader in readers if reader.recognises(content[:HEAD], "")), None)
+        if reader is None:
+            raise ImageError("is no picture, TIFF or DICOM file inside" if content else "empty file")
+        found = reader.open_frames(cast(BufferedReader, BytesIO(content)))  # which has all but a name
+    yield found._replace(frames=_explained(found.frames, nowhere))
 
 
 def _explained(frames: Iterator[StoredFrame], path: Path) -> Iterator[StoredFrame]:

@@ -17,13 +17,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from medgen import __version__
+from medgen.service import page
 from medgen.service.desk import Desk
 from medgen.service.guard import LOOPBACK, USE, Guard, OnRequest
 from medgen.service.limits import Limits, Refusal
 from medgen.service.routes import router
 from medgen.verbs.in_memory.loaded import LoadedRun
 
-PUBLIC = ("/health", "/docs", "/openapi.json")  # need no token: they name no run
+PUBLIC = ("/health", "/docs", "/docs.css", "/openapi.json")  # need no token: they name no run
 ABOUT = (
     f"Scores and maps of frames by runs of medgen: {USE}. A score is raw, higher is more anomalous; the p-value says how rare it "
     "is among the normal validation frames; the decision is made at the threshold of the run. Nothing is written or kept."
@@ -60,6 +61,7 @@ def make_app(
     app = FastAPI(title="medgen", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.desks, app.state.limits = desks, limits
     app.include_router(router)
+    app.include_router(page.router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)

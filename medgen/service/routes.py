@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from medgen import __version__
+from medgen.service.answers import KINDS, Answer, Form, look, maps_of, scores_of
+from medgen.service.bodies import files_of, read_body
 from medgen.service.desk import Desk
 from medgen.service.guard import USE
 from medgen.service.limits import Refusal
@@ -19,6 +21,24 @@ class Failure(BaseModel):
     """Why a request was refused, in one line."""
 
     error: str
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Failure} for status in (401, 403, 404, 408, 413, 415, 422, 503, 504)
+}
+FRAMES = {
+    "requestBody": {
+        "required": True,
+        "description": "A picture (PNG, JPEG, ...), a TIFF or a DICOM file, told by its first bytes, or a zip of these.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+MAPS = {
+    "description": "The map",
+    "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS.values()},
+}
 
 
 class Health(BaseModel):
@@ -76,6 +96,31 @@ async def runs(request: Request) -> list[RunFacts]:
 async def one_run(request: Request, run: str) -> RunFacts:
     """Say what a run is."""
     return RunFacts(**facts(run, desk_of(request, run)))
+
+
+@router.post("/runs/{run}/score", summary="Score frames", responses=REFUSED, openapi_extra=FRAMES)
+async def score(request: Request, run: str) -> Answer:
+    """Return score, p-value and decision of each frame; files of a zip that cannot be read are listed."""
+    desk, limits = desk_of(request, run), request.app.state.limits
+    async with desk.place():
+        body = await read_body(request, limits)
+        return await desk.serve(lambda loaded: scores_of(run, loaded, look(loaded, files_of(body, limits), limits.frames)))
+
+
+@router.post(
+    "/runs/{run}/map", summary="Draw maps", responses={200: MAPS, **REFUSED}, openapi_extra=FRAMES, response_class=Response
+)
+async def draw_map(request: Request, run: str, form: Form = "png") -> Response:
+    """Return the map of each frame at the size of the frame, in a zip where there are several.
+
+    `png` is of 16 bits and says in its text how levels become scores, `overlay` is the frame with the map in colours over it, and
+    `dicom` is a secondary capture with the patient and the study of the DICOM file that came.
+    """
+    desk, limits = desk_of(request, run), request.app.state.limits
+    async with desk.place():
+        body = await read_body(request, limits)
+        drawn = await desk.serve(lambda loaded: maps_of(loaded, look(loaded, files_of(body, limits), limits.frames), form))
+    return Response(drawn.content, media_type=drawn.kind)
 
 
 def facts(name: str, desk: Desk) -> dict[str, Any]:

@@ -261,7 +261,20 @@ def _on_original(look: _Look, index: int, original: Original, shape: tuple[int, 
 
 
 def _write_overlay(look: _Look, original: Original, pixels: NDArray[np.uint8], score_map: NDArray[np.float32]) -> None:
-    strength = STRENGTH * np.clip(score_map / look.high, 0, 1)  # NaN where there is no score
-    colours = heat(score_map, np.isfinite(score_map), look.high)
-    drawn = overlay(with_channels(pixels, 3), strength, colours, outlines(score_map, look.level))
+    drawn = overlaid(pixels, score_map, look.high, look.level)
     write_bytes(look.out / "overlays" / picture_name(original.path), png(drawn))
+
+
+def overlaid(pixels: NDArray[np.uint8], score_map: NDArray[np.float32], high: float, level: float) -> NDArray[np.uint8]:
+    """Return a frame (H, W, 3) uint8 with its map in colours over it.
+
+    Parameters
+    ----------
+    pixels : (H, W, C) uint8
+    score_map : (H, W) float32, NaN where there is no score
+    high : the score at which the colours end
+    level : the score that contours run at
+    """
+    strength = STRENGTH * np.clip(score_map / high, 0, 1)  # NaN where there is no score
+    colours = heat(score_map, np.isfinite(score_map), high)
+    return overlay(with_channels(pixels, 3), strength, colours, outlines(score_map, level))

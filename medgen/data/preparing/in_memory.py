@@ -62,6 +62,16 @@ def crop_pictures(pictures: Sequence[NDArray[np.uint8]], names: Sequence[str], s
     return _joined(cropped, settings, CROPPING)
 
 
+def crop_read(frame: SourceFrame, settings: PrepareSettings) -> Cropped:
+    """Crop a frame of a file that is in memory as `prepare` crops those of files."""
+    return crop_frame(_entry(frame.name), frame, settings)
+
+
+def join_crops(crops: Sequence[Cropped], settings: PrepareSettings) -> Prepared:
+    """Return the data set of such crops."""
+    return _joined(crops, settings, CROPPING)
+
+
 def take_crops(
     pixels: NDArray[np.uint8], valid: NDArray[np.bool_], names: Sequence[str], settings: PrepareSettings, kind: str = ""
 ) -> Prepared:

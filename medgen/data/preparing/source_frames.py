@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from medgen.data.images import opened
+from medgen.data.images import opened, opened_content
 from medgen.data.intensity import picture
 from medgen.data.pixel_format import FileFrames, Pixels, StoredFrame, to_uint8
 from medgen.data.prepared import PrepareSettings
@@ -20,6 +21,7 @@ from medgen.data.truth import Marks, open_truth
 from medgen.errors import ImageError
 
 MANY_LEVELS = 64  # values in a file of more than 8 bits from which on its picture should have as many grey levels
+SEGMENTATION = "is a segmentation, which marks findings in other files and is no picture"
 MOSTLY = 0.75  # share of a frame that few findings fill, and most masks whose black and white have changed places
 
 
@@ -68,9 +70,33 @@ def opened_source(entry: SourceFile, settings: PrepareSettings) -> Iterator[tupl
     sampling = settings.sampling() if entry.frame is None else Sampling(numbers=(entry.frame,))
     with opened(entry.path, sampling, settings.axes) as content:
         if content.refers_to is not None:
-            raise ImageError("is a segmentation, which marks findings in other files and is no picture")
+            raise ImageError(SEGMENTATION)
         with open_truth(entry, content, values, sampling, settings.axes) as marks_of:
             yield content, _frames(entry, content, marks_of, settings)
+
+
+def content_frames(name: str, content: bytes, settings: PrepareSettings, most: int) -> Iterator[SourceFrame]:
+    """Read the frames of a file that is in memory.
+
+    Parameters
+    ----------
+    name : what the file is called
+    content : its bytes
+    settings : of the data set
+    most : frames that it may hold
+
+    Raises
+    ------
+    ImageError : if it cannot be read, marks findings in other files, or holds more frames.
+    """
+    entry = SourceFile(Path(name), name, "", "", "", "")
+    with opened_content(content) as found:
+        sampled = found.sampled(settings.sampling()) if found.sampled else found
+        if sampled.refers_to is not None:
+            raise ImageError(SEGMENTATION)
+        if sampled.total > most:
+            raise ImageError(f"holds {sampled.total} frames; at most {most} are taken at once")
+        yield from _frames(entry, sampled, lambda _, shape: Marks(np.zeros(shape, dtype=bool)), settings)
 
 
 def _frames(

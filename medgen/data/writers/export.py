@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,13 +85,18 @@ def format_of(path: Path) -> MapFormat:
 
 def save_png(path: Path, scores: NDArray[np.float32], scale: Scale) -> None:
     """Write a map (H, W) as 16-bit grey PNG, its scale in tEXt chunks and in a JSON file of the same name beside it."""
+    write_bytes(path, png_of(scores, scale))
+    write_json(path.with_suffix(".json"), {**scale._asdict(), "no_score": 0, "meaning": DESCRIPTION})
+
+
+def png_of(scores: NDArray[np.float32], scale: Scale) -> bytes:
+    """Return a map (H, W) as 16-bit grey PNG, its scale in tEXt chunks."""
     chunks = {"slope": repr(scale.slope), "offset": repr(scale.offset), "Description": DESCRIPTION}
     info, buffer = PngInfo(), io.BytesIO()
     for name, text in chunks.items():
         info.add_text(name, text)
     Picture.fromarray(to_levels(scores, scale)).save(buffer, "PNG", pnginfo=info)
-    write_bytes(path, buffer.getvalue())
-    write_json(path.with_suffix(".json"), {**scale._asdict(), "no_score": 0, "meaning": DESCRIPTION})
+    return buffer.getvalue()
 
 
 def read_png(path: Path) -> NDArray[np.float64]:
@@ -108,8 +113,8 @@ def read_png(path: Path) -> NDArray[np.float64]:
         return to_scores(np.asarray(picture).astype(np.uint16), Scale(float(chunks["slope"]), float(chunks["offset"])))
 
 
-def read_header(path: Path) -> Dataset:
-    """Return a DICOM file without its pixels; files without the preamble, which older programs wrote, are read too."""
+def read_header(path: Path | BinaryIO) -> Dataset:
+    """Return a DICOM file, on a disk or opened, without its pixels; older files without the preamble are read too."""
     from pydicom import dcmread
 
     with _without_warnings():
@@ -119,7 +124,16 @@ def read_header(path: Path) -> Dataset:
 def save_dicom(
     path: Path, scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: int, made_by: str, high: float
 ) -> None:
-    """Write a map (H, W) as DICOM secondary capture: 16-bit grey, whose rescaled values are raw scores.
+    """Write a map (H, W) as a DICOM file; `dicom_of` says what it holds."""
+    buffer = io.BytesIO()
+    dataset = dicom_of(scores, scale, source, frame, made_by, high)
+    with _without_warnings():
+        dataset.save_as(buffer, enforce_file_format=True)
+    write_bytes(path, buffer.getvalue())
+
+
+def dicom_of(scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: int, made_by: str, high: float) -> Dataset:
+    """Return a map (H, W) as DICOM secondary capture: 16-bit grey, whose rescaled values are raw scores.
 
     Patient, study, frame of reference and plane are those of the source. Series and instance have new identifiers, computed from
     the map, so that the same map gets the same ones again. Padding value 0 marks pixels without a score (DICOM PS3.3 A.8.1,
@@ -127,7 +141,6 @@ def save_dicom(
 
     Parameters
     ----------
-    path : the file to write
     scores : (H, W) float32, NaN where there is no score
     scale : how scores become levels
     source : the header of the original file, from `read_header`
@@ -154,10 +167,7 @@ def save_dicom(
     dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = _decimal(high / 2), _decimal(high), "LINEAR_EXACT"
     dataset.PixelData = levels.astype("<u2").tobytes()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    buffer = io.BytesIO()
-    with _without_warnings():
-        dataset.save_as(buffer, enforce_file_format=True)
-    write_bytes(path, buffer.getvalue())
+    return dataset
 
 
 def _new_dataset(source: Dataset, frame: int) -> Dataset:

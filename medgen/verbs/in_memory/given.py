@@ -140,11 +140,11 @@ def _of_arrays(run: Run, arrays: Sequence[Any], axes: str, names: Sequence[str] 
     settings = raw_settings(run)
     pictures = shown(stored, paths, settings)
     if run.origin.kind:
-        return _whole(run, pictures, paths)
+        return whole_frames(run, pictures, paths)
     return as_seen_by(run, crop_pictures(pictures, paths, settings))
 
 
-def _whole(run: Run, pictures: Sequence[NDArray[np.uint8]], paths: Sequence[str]) -> Prepared:
+def whole_frames(run: Run, pictures: Sequence[NDArray[np.uint8]], paths: Sequence[str]) -> Prepared:
     """Return frames that are taken whole, as those of an archive are: square and of one size."""
     own = run.origin.prepare
     for name, pixels in zip(paths, pictures, strict=True):

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from medgen import registry
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Reconstructs
-from medgen.data.dataset import FixedBatches
+from medgen.data.prepared import Prepared
 from medgen.data.writers.map_to_original import to_original
 from medgen.engine.device import Device, find_device
 from medgen.errors import BackendError
 from medgen.report.run_metrics import Threshold
 from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.in_memory import ModelInMemory, Seen, look_at
+from medgen.runs.localising.regions import crop_maps
 from medgen.runs.run import Run, open_run
 from medgen.runs.score_table import RESEARCH, ScoreTable
 from medgen.types import Box, OnProgress, no_progress
@@ -139,10 +140,18 @@ class LoadedRun:
                 size = self.run.origin.prepare.size
                 return [np.full((size, size), np.nan, np.float32) for _ in range(len(scored))]
             raise BackendError(f"'{self.run.settings.backend}' scores whole frames and draws no maps")
-        batches = FixedBatches(scored.data, scored.rows, self.run.settings.data)
-        valid = np.concatenate([batch.valid[:, 0].numpy() for batch in batches])  # (N, S, S)
-        maps = [*np.where(valid, scored.maps, np.float32(np.nan))]
-        return maps if at == "crop" else [_on_frame(scored, k, own) for k, own in enumerate(maps)]
+        maps = [*crop_maps(scored)]
+        return maps if at == "crop" else [on_frame(scored, k, own) for k, own in enumerate(maps)]
+
+    def see(self, data: Prepared, *, keep_reconstructions: bool = False) -> Seen:
+        """Score all frames of a data set that was made for this run, as `uploads.open_uploads` makes one.
+
+        Parameters
+        ----------
+        data : the data set
+        keep_reconstructions : of backends that make some
+        """
+        return look_at(self._loaded, data, data.rows(), keep_reconstructions=keep_reconstructions)
 
     def _look(self, frames: Frames, split: Split | None, axes: str, **how: Any) -> Seen:
         data, rows = open_given(self.run, frames, split=split, axes=axes, on_progress=how["on_progress"])
@@ -165,8 +174,8 @@ class LoadedRun:
         return f"<p>{escape(self.in_words())}</p>"
 
 
-def _on_frame(scored: ScoreTable, k: int, score_map: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a map (H, W) on the frame as it was given."""
+def on_frame(scored: ScoreTable, k: int, score_map: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the map (S, S) of frame k on the frame as it was given, (H, W) float32, NaN outside of the crop."""
     known = scored.data.index.iloc[scored.rows[k]]
     box = Box(*(int(known[side]) for side in Box._fields))
     return to_original(score_map, box, (int(known["height"]), int(known["width"])))

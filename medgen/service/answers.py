@@ -1,0 +1,200 @@
+"""What a run says of files: scores as values, maps as files in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, Literal, NamedTuple
+from zipfile import ZIP_STORED, ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from medgen.data.writers.export import dicom_of, png_of, read_header, scale_between
+from medgen.errors import BackendError, DataError
+from medgen.files import disk_name, json_values
+from medgen.runs.localising.regions import crop_maps
+from medgen.runs.score_table import ScoreTable
+from medgen.runs.scores import map_high
+from medgen.runs.to_image import png
+from medgen.service.guard import USE
+from medgen.verbs.in_memory.loaded import LoadedRun, on_frame
+from medgen.verbs.in_memory.uploads import Opened, Upload, open_uploads, picture_of
+from medgen.verbs.maps import overlaid
+
+Form = Literal["png", "overlay", "dicom"]
+KINDS = {"png": "image/png", "overlay": "image/png", "dicom": "application/dicom", "zip": "application/zip"}
+SUFFIXES = {"png": ".png", "overlay": ".png", "dicom": ".dcm"}
+
+
+class FrameScore(BaseModel):
+    """What a run makes of a frame; numbers are null where it has no score, and `status` says why."""
+
+    name: str
+    score: float | None
+    p_value: float | None
+    quantile: float | None
+    abnormal: bool | None
+    status: str
+    valid_share: float
+    components: dict[str, float | None]
+
+
+class Unread(BaseModel):
+    """A file that could not be read."""
+
+    name: str
+    error: str
+
+
+class Answer(BaseModel):
+    """What a run makes of the frames of a request."""
+
+    run: str
+    threshold: float | None
+    false_alarm_rate: float | None
+    frames: list[FrameScore]
+    unread: list[Unread]
+    use: str = USE
+
+
+class DrawnMap(NamedTuple):
+    """A map as a file, or a zip of several."""
+
+    content: bytes
+    kind: str
+
+
+class Seen(NamedTuple):
+    """Files, and the scores of their frames."""
+
+    uploads: Sequence[Upload]
+    opened: Opened
+    scored: ScoreTable
+
+
+def look(run: LoadedRun, uploads: Sequence[Upload], most: int) -> Seen:
+    """Score files.
+
+    Raises
+    ------
+    DataError : if there is no frame in them.
+    """
+    opened = open_uploads(run.run, uploads, most)
+    if opened.data is None:
+        name, reason = opened.refused[0]
+        raise DataError(f"the {name if len(uploads) == 1 else 'first file'} cannot be read: {reason}")
+    return Seen(uploads, opened, run.see(opened.data).scored)
+
+
+def scores_of(name: str, run: LoadedRun, seen: Seen) -> Answer:
+    """Return the scores of files as values; `name` is that of the run."""
+    table = seen.scored.table
+    known, parts = run.calibration, [column for column in map(str, table) if column.startswith("component_")]
+    rows = json_values(table.to_dict("records"))
+    frames = [
+        FrameScore(
+            name=row["path"],
+            score=row["score"],
+            p_value=p_value(row.get("quantile")),
+            quantile=row.get("quantile"),
+            abnormal=row.get("abnormal"),
+            status=row["status"],
+            valid_share=row["valid_share"],
+            components={part.removeprefix("component_"): row[part] for part in parts},
+        )
+        for row in rows
+    ]
+    unread = [Unread(name=of, error=reason) for of, reason in seen.opened.refused]
+    rate = known.get("false_alarm_rate")
+    return Answer(run=name, threshold=known.get("value"), false_alarm_rate=rate, frames=frames, unread=unread)
+
+
+def p_value(quantile: float | None) -> float | None:
+    """Return the conformal p-value, 1 less the quantile, without the last digits, which the subtraction makes up."""
+    return None if quantile is None else round(1 - quantile, 12)
+
+
+def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
+    """Return the maps of files on the frames as they came: one file, or a zip where there are several frames.
+
+    All of a request share one scale, from their lowest to their highest score, as those of `medgen maps` do.
+
+    Raises
+    ------
+    BackendError : if the backend draws no maps.
+    DataError : if no frame has a score, or a DICOM map is wanted of what is no DICOM file.
+    """
+    scored = seen.scored
+    if scored.maps is None and scored.table["score"].notna().any():
+        raise BackendError(f"'{scored.run.settings.backend}' scores whole frames and draws no maps")
+    if scored.maps is None or not np.isfinite(scored.maps).any():
+        raise DataError("no frame shows enough to be scored, so there is no map")
+    crops = [*crop_maps(scored)]
+    files = [
+        (f"{scored.table['path'].iloc[k]}{SUFFIXES[form]}", _drawn(run, seen, k, on_frame(scored, k, crop), form))
+        for k, crop in enumerate(crops)
+    ]
+    if len(files) == 1:
+        return DrawnMap(files[0][1], KINDS[form])
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", ZIP_STORED) as archive:  # pictures are compressed already
+        for name, content in files:
+            archive.writestr(disk_name(name), content)
+    return DrawnMap(buffer.getvalue(), KINDS["zip"])
+
+
+def _drawn(run: LoadedRun, seen: Seen, k: int, score_map: NDArray[np.float32], form: Form) -> bytes:
+    place, number = seen.opened.origins[k]
+    upload, (high, level) = seen.uploads[place], colours_of(run)
+    if form == "overlay":
+        return png(overlaid(picture_of(run.run, upload, number), score_map, high, level))
+    if form == "dicom":
+        buffer = BytesIO()
+        secondary_capture(run, seen, k, score_map).save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
+    return png_of(score_map, _scale(seen))
+
+
+def secondary_capture(run: LoadedRun, seen: Seen, k: int, score_map: NDArray[np.float32]) -> Any:
+    """Return the map of frame k as a DICOM data set of its own, whose comment says score and decision.
+
+    Raises
+    ------
+    DataError : if the frame came in no DICOM file.
+    """
+    place, number = seen.opened.origins[k]
+    header = read_header(BytesIO(seen.uploads[place].content))
+    if "SOPClassUID" not in header:
+        raise DataError("a map as DICOM is made of frames of DICOM files alone; ask for png or overlay")
+    high, _ = colours_of(run)
+    dataset = dicom_of(score_map, _scale(seen), header, number, run.run.weights_digest(), high)
+    dataset.ImageComments = comment(json_values(seen.scored.table.iloc[k].to_dict()))
+    return dataset
+
+
+def comment(row: dict[str, Any]) -> str:
+    """Return score, p-value and decision in a line."""
+    if row["score"] is None:
+        return f"medgen: no score: {row['status']}. For {USE}."
+    rare, decision = p_value(row.get("quantile")), {True: ", above the threshold", False: ", not above the threshold"}
+    return (
+        f"medgen: score {row['score']:.6g}"
+        + (f", p {rare:.4g}" if rare is not None else "")
+        + (
+            f"{decision.get(row.get('abnormal'), '')}. For {USE}."  # type: ignore[arg-type]
+        )
+    )
+
+
+def colours_of(run: LoadedRun) -> tuple[float, float]:
+    """Return the score at which the colours of maps end, and the one that contours run at, half way to it."""
+    level = run.calibration.get("pixel_level") or map_high(run.run) / 2
+    return 2 * level, level
+
+
+def _scale(seen: Seen) -> Any:
+    maps = seen.scored.maps
+    assert maps is not None
+    return scale_between(float(np.nanmin(maps)), float(np.nanmax(maps)))

@@ -1,0 +1,159 @@
+"""Serve runs at an address until somebody says stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Any, NamedTuple
+
+from medgen.engine.device import Device
+from medgen.errors import ConfigError
+from medgen.service.guard import LOOPBACK, Noted, is_loopback
+from medgen.service.limits import Limits
+from medgen.types import OnProgress, Progress, no_progress
+from medgen.verbs.in_memory.loaded import LoadedRun, load
+
+BACKLOG = 64
+NEEDS = "needs {}, which is not installed: pip install 'medgen[{}]'"
+SHORTEST = 16  # characters of a token
+
+
+class Serving(NamedTuple):
+    """A service that is up.
+
+    Attributes
+    ----------
+    address : where it answers, "http://127.0.0.1:8000"
+    runs : the names of the runs in addresses
+    stop : ends it, from any thread, once what was begun is answered
+    """
+
+    address: str
+    runs: tuple[str, ...]
+    stop: Callable[[], None]
+
+
+def serve(
+    run_folders: Sequence[Path],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token: str = "",
+    allow_hosts: Sequence[str] = (),
+    limits: Limits | None = None,
+    device: Device = "auto",
+    on_start: Callable[[Serving], None] | None = None,
+    on_request: Callable[[Noted], None] | None = None,
+    on_progress: OnProgress = no_progress,
+) -> None:
+    """Answer for runs over HTTP until SIGINT or SIGTERM comes; nothing is written.
+
+    Parameters
+    ----------
+    run_folders : trained runs; in addresses each goes by the name of its folder
+    host, port : where to listen; port 0 takes any that is free
+    token : that each request has to show; needed unless `host` is this machine alone
+    allow_hosts : further names by which the service is reached, such as that of a proxy
+    limits : how much is taken on
+    device : "auto" takes a GPU where there is one
+    on_start : is told once requests are answered
+    on_request : is told of each request, without a word of what was in it
+
+    Raises
+    ------
+    ConfigError : if FastAPI and uvicorn are not installed, the address cannot be had, two runs have one name, or others could
+        reach the service without a token.
+    RunError : if a folder is no run, or the run is not trained.
+
+    Examples
+    --------
+    >>> api.serve([RUN], port=0, on_start=lambda service: service.stop())
+    """
+    if not token and not is_loopback(host):
+        raise ConfigError(f"whoever reaches this machine could ask at '{host}', without a token: give --token-file FILE, "
+                          "or stay at 127.0.0.1 (--host)")  # fmt: skip
+    if token and len(token) < SHORTEST:
+        raise ConfigError(f"the token has {len(token)} characters, which can be guessed; expected {SHORTEST} or more")
+    try:
+        import uvicorn
+
+        from medgen.service.app import make_app
+    except ImportError:
+        raise ConfigError(f"`medgen serve` {NEEDS.format('FastAPI and uvicorn', 'serve')}") from None
+    names = run_names(run_folders)
+    with listening(host, port) as listener:
+        runs: dict[str, LoadedRun] = {}
+        for name, folder in names.items():
+            on_progress(Progress("load", len(runs), len(names)))
+            runs[name] = load(folder, device=device)
+        on_progress(Progress("load", len(runs), len(names)))
+        hosts = (*LOOPBACK, host, *allow_hosts) if is_loopback(host) or allow_hosts else ()
+        app = make_app(runs, token=token, hosts=hosts, limits=limits, on_request=on_request)
+        quietly: dict[str, Any] = {"log_config": None, "access_log": False, "log_level": "critical", "server_header": False}
+        config = uvicorn.Config(app, timeout_graceful_shutdown=10, **quietly)
+        server = uvicorn.Server(config)
+        at, at_port = listener.getsockname()[:2]
+        address = f"http://[{at}]:{at_port}" if ":" in at else f"http://{at}:{at_port}"
+        started = Serving(address, tuple(runs), lambda: setattr(server, "should_exit", True))
+        with _signals_as_end():
+            _run(server, listener, lambda: on_start(started) if on_start else None)
+
+
+def run_names(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the names by which runs go in addresses.
+
+    Raises
+    ------
+    ConfigError : if there are none, or two of one name.
+    """
+    names = {folder.resolve().name: folder for folder in folders}
+    if not names or len(names) < len(folders):
+        raise ConfigError("expected one run or more, each of another name: the name of its folder stands in its address")
+    return names
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Take an address before the runs are loaded, so that one that is taken is told at once.
+
+    Raises
+    ------
+    ConfigError : if it cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"cannot listen at {host}, port {port}: {error}; choose another --host or --port (0: any)") from None
+    with listener:
+        yield listener
+
+
+def _run(server: Any, listener: socket.socket, on_start: Callable[[], None]) -> None:
+    """Run a server, and say when it is up."""
+    startup = server.startup
+
+    async def told(sockets: Any = None) -> None:
+        await startup(sockets=sockets)
+        on_start()
+
+    server.startup = told
+    server.run(sockets=[listener])
+
+
+@contextmanager
+def _signals_as_end() -> Iterator[None]:
+    """Let the signals that end the server end nothing else: it hands them on once it has stopped."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = {sign: signal.signal(sign, lambda *_: None) for sign in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)

@@ -1,0 +1,114 @@
+"""`medgen serve` says where it answers, answers there, and stops when it is told to."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from commands import fail, succeed
+from medgen_cli.main import main
+from untrained import make_frames, make_run
+
+from medgen import api
+from medgen.errors import ConfigError
+from medgen.service.serve import Serving
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serve")
+    return make_run(make_frames(folder / "frames"), folder / "run").folder
+
+
+def while_served(run: Path, ask: Any, *options: str) -> tuple[str, str]:
+    """Ask a service of the command while it is up, and end it by a signal; return its output and its log."""
+    answers: list[Any] = []
+    serve = api.serve
+
+    def served(*given: Any, on_start: Any, **how: Any) -> None:
+        def started(service: Serving) -> None:
+            on_start(service)
+            import threading
+
+            def asked() -> None:
+                answers.append(ask(service.address))
+                signal.raise_signal(signal.SIGTERM)
+
+            threading.Thread(target=asked).start()
+
+        serve(*given, on_start=started, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "serve", served, raising=False)
+        result = CliRunner().invoke(main, ["serve", str(run), "--port", "0", *options])
+    assert result.exit_code == 0, result.output
+    assert answers
+    return result.stdout, result.stderr
+
+
+def test_the_command_says_where_it_answers_answers_there_and_ends_at_a_signal(run: Path) -> None:
+    found: list[httpx.Response] = []
+
+    def ask(address: str) -> bool:
+        found.append(httpx.post(f"{address}/runs/run/score", content=next(run.parent.rglob("bad/*.png")).read_bytes()))
+        return True
+
+    told, log = while_served(run, ask)
+    assert re.fullmatch(r"run at (http://127\.0\.0\.1:\d+), described at \1/docs; Ctrl-C stops\n", told)
+    assert found[0].json()["frames"][0]["status"] == "scored"
+    lines = [line for line in log.splitlines() if "POST" in line]
+    assert len(lines) == 1 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d{4} POST /runs/\{run\}/score 200 \d+ ms", lines[0])
+
+
+def test_with_json_the_address_is_printed_as_soon_as_it_answers(run: Path) -> None:
+    told = json.loads(succeed("serve", run, "--port", "0", "--check", "--json", "--quiet"))
+    assert told["runs"] == ["run"] and told["address"].startswith("http://127.0.0.1:")
+
+
+def test_others_are_served_with_a_token_alone(run: Path) -> None:
+    assert "give --token-file FILE" in fail("serve", run, "--host", "0.0.0.0", "--check")
+
+
+def test_a_token_that_can_be_guessed_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    assert "6 characters, which can be guessed" in fail("serve", run, "--token-file", tmp_path / "token", "--check")
+
+
+def test_a_port_that_is_taken_is_told(run: Path) -> None:
+    taken: list[str] = []
+
+    def ask(service: Serving) -> None:
+        port = int(service.address.rpartition(":")[2])
+        with pytest.raises(ConfigError, match="cannot listen at 127.0.0.1") as error:  # noqa: RUF043
+            api.serve([run], port=port)
+        taken.append(str(error.value))
+        service.stop()
+
+    api.serve([run], port=0, on_start=ask)
+    assert "choose another --host or --port" in taken[0]
+
+
+def test_two_runs_of_one_name_are_refused(run: Path) -> None:
+    assert "each of another name" in fail("serve", run, run, "--check")
+
+
+def test_the_page_of_the_addresses_needs_nothing_from_elsewhere(run: Path) -> None:
+    pages: list[httpx.Response] = []
+
+    def ask(service: Serving) -> None:
+        import threading
+
+        def asked() -> None:
+            pages.append(httpx.get(f"{service.address}/docs"))
+            service.stop()
+
+        threading.Thread(target=asked).start()
+
+    api.serve([run], port=0, on_start=ask)
+    assert "POST /runs/{run}/score" in pages[0].text and not re.search(r"https?://|<script", pages[0].text)
