@@ -40,6 +40,13 @@ TOKEN = "MEDGEN_TOKEN"  # of the environment
     show_default=True,
     help="That a request may take to arrive, and again to be answered.",
 )
+@click.option("--dicom-port", type=click.IntRange(0, 65535), help="Run a DICOM node, too, at this port.")
+@click.option("--dicom-to", metavar="TITLE@HOST:PORT", help="DICOM node that gets the map of what is sent here by C-STORE.")
+@click.option("--dicom-title", default="MEDGEN", show_default=True, help="Application entity title of the DICOM node.")
+@click.option("--dicom-from", multiple=True, metavar="TITLE", help="Title that may send. Repeatable.  [default: any]")
+@click.option(
+    "--dicom-run", default="", metavar="NAME", help="Run that scores what the DICOM node is sent.  [default: the first]"
+)
 @click.option("--check", is_flag=True, help="Load, listen, say where, and end.")
 @device_option
 @click.pass_context
@@ -53,6 +60,11 @@ def serve(
     queue: int,
     seconds: float,
     check: bool,
+    dicom_port: int | None,
+    dicom_to: str | None,
+    dicom_title: str,
+    dicom_from: tuple[str, ...],
+    dicom_run: str,
     **chosen: Any,
 ) -> None:
     """Answer for each RUN over HTTP: frames come in, score, p-value, decision and map go out. Research use only.
@@ -62,11 +74,20 @@ def serve(
     curl --data-binary @frame.png -H Content-Type: http://127.0.0.1:8000/runs/RUN/score
     """
     from medgen import api
+    from medgen.service.dicom_settings import DicomSettings
     from medgen.service.limits import Limits
+
+    if (dicom_port is None) != (dicom_to is None):
+        raise click.UsageError("a DICOM node takes both --dicom-port, where it listens, and --dicom-to, where maps go")
+    dicom = None
+    if dicom_port is not None:
+        dicom = DicomSettings(dicom_port, str(dicom_to), dicom_title, dicom_from, dicom_run)
 
     def started(service: Serving) -> None:
         text = f"{', '.join(service.runs)} at {service.address}, described at {service.address}/docs"
-        answer(text if check else f"{text}; Ctrl-C stops", address=service.address, runs=list(service.runs))
+        text += f"; DICOM node {service.dicom}" if service.dicom else ""
+        answer(text if check else f"{text}; Ctrl-C stops", address=service.address, runs=list(service.runs),
+               dicom=service.dicom)  # fmt: skip
         print_object(context)  # now, as the command goes on
         if check:
             service.stop()
@@ -77,7 +98,7 @@ def serve(
 
     limits = Limits(1_000_000 * max_body, 4_000_000 * max_body, max_frames, queue, seconds)
     with Display() as display:
-        api.serve(runs, token=_token(token_file), limits=limits, on_start=started, on_progress=display,
+        api.serve(runs, token=_token(token_file), limits=limits, dicom=dicom, on_start=started, on_progress=display,
                   on_request=None if is_quiet() else noted, **chosen)  # fmt: skip
 
 

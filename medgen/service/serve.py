@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
 from medgen.engine.device import Device
-from medgen.errors import ConfigError
+from medgen.errors import ConfigError, did_you_mean
+from medgen.service.dicom_settings import DicomSettings
 from medgen.service.guard import LOOPBACK, Noted, is_loopback
 from medgen.service.limits import Limits
 from medgen.types import OnProgress, Progress, no_progress
@@ -29,11 +30,13 @@ class Serving(NamedTuple):
     ----------
     address : where it answers, "http://127.0.0.1:8000"
     runs : the names of the runs in addresses
+    dicom : where a DICOM node listens, "MEDGEN@127.0.0.1:11112"; "" without one
     stop : ends it, from any thread, once what was begun is answered
     """
 
     address: str
     runs: tuple[str, ...]
+    dicom: str
     stop: Callable[[], None]
 
 
@@ -45,6 +48,7 @@ def serve(
     token: str = "",
     allow_hosts: Sequence[str] = (),
     limits: Limits | None = None,
+    dicom: DicomSettings | None = None,
     device: Device = "auto",
     on_start: Callable[[Serving], None] | None = None,
     on_request: Callable[[Noted], None] | None = None,
@@ -59,6 +63,7 @@ def serve(
     token : that each request has to show; needed unless `host` is this machine alone
     allow_hosts : further names by which the service is reached, such as that of a proxy
     limits : how much is taken on
+    dicom : of a DICOM node beside it, at the same host (`dicom_node.DicomSettings`)
     device : "auto" takes a GPU where there is one
     on_start : is told once requests are answered
     on_request : is told of each request, without a word of what was in it
@@ -93,14 +98,39 @@ def serve(
         on_progress(Progress("load", len(runs), len(names)))
         hosts = (*LOOPBACK, host, *allow_hosts) if is_loopback(host) or allow_hosts else ()
         app = make_app(runs, token=token, hosts=hosts, limits=limits, on_request=on_request)
-        quietly: dict[str, Any] = {"log_config": None, "access_log": False, "log_level": "critical", "server_header": False}
-        config = uvicorn.Config(app, timeout_graceful_shutdown=10, **quietly)
-        server = uvicorn.Server(config)
-        at, at_port = listener.getsockname()[:2]
-        address = f"http://[{at}]:{at_port}" if ":" in at else f"http://{at}:{at_port}"
-        started = Serving(address, tuple(runs), lambda: setattr(server, "should_exit", True))
-        with _signals_as_end():
-            _run(server, listener, lambda: on_start(started) if on_start else None)
+        server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=10, log_config=None, access_log=False,
+                                               log_level="critical", server_header=False))  # fmt: skip
+        with _beside(app.state.desks, dicom, host, app.state.limits, on_request) as dicom_address:
+            address = _address(listener)
+            started = Serving(address, tuple(runs), dicom_address, lambda: setattr(server, "should_exit", True))
+            with _signals_as_end():
+                _run(server, listener, lambda: on_start(started) if on_start else None)
+
+
+def _address(listener: socket.socket) -> str:
+    at, port = listener.getsockname()[:2]
+    return f"http://[{at}]:{port}" if ":" in at else f"http://{at}:{port}"
+
+
+@contextmanager
+def _beside(
+    desks: Mapping[str, Any], dicom: DicomSettings | None, host: str, limits: Limits, on_request: Callable[[Noted], None] | None
+) -> Iterator[str]:
+    """Run a DICOM node beside the service, where one is wanted; yields where it listens."""
+    if dicom is None:
+        yield ""
+        return
+    try:
+        from medgen.service.dicom_node import dicom_node
+    except ImportError:
+        raise ConfigError(f"a DICOM node {NEEDS.format('pynetdicom', 'dicom-node')}") from None
+    name = dicom.run or next(iter(desks))
+    if name not in desks:
+        raise ConfigError(f"there is no run '{name}'; {did_you_mean(name, desks)}")
+    if not is_loopback(host) and not dicom.callers:
+        raise ConfigError(f"whoever reaches this machine could send to a DICOM node at '{host}': say who may, by --dicom-from")
+    with dicom_node(desks[name], dicom, host, limits, on_request) as address:
+        yield address
 
 
 def run_names(folders: Sequence[Path]) -> dict[str, Path]:

@@ -1,0 +1,158 @@
+"""A DICOM node: what it is sent by C-STORE it scores, and it sends the map as a secondary capture to another node.
+
+The sender is told how that went by the status of its C-STORE (DICOM PS3.7 C.2.3): 0000 once the other node has the map.
+Nothing is written: what arrives stays in memory, and is let go with the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from time import monotonic
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom._globals import ALL_TRANSFER_SYNTAXES
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from medgen.data.writers.export import read_header
+from medgen.errors import ConfigError, MedgenError
+from medgen.runs.localising.regions import crop_maps
+from medgen.service.answers import look, secondary_capture
+from medgen.service.desk import Desk
+from medgen.service.dicom_settings import DicomSettings
+from medgen.service.guard import Noted, OnRequest
+from medgen.service.limits import Limits, Refusal
+from medgen.verbs.in_memory.loaded import LoadedRun, on_frame
+from medgen.verbs.in_memory.uploads import Upload
+
+TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # an application entity title: printable, without a backslash (PS3.5 6.2)
+PEER = re.compile(r"(?P<title>[^@]+)@(?P<host>.+):(?P<port>\d+)")
+DONE, BUSY, OTHER, UNREAD, UNSENT = 0x0000, 0xA700, 0xA900, 0xC000, 0xC001
+ASSOCIATIONS = 4  # at once
+OUR_OWN = "medgen"  # the manufacturer of maps: one that comes back is refused, or two nodes would send maps of maps for ever
+
+
+@contextmanager
+def dicom_node(
+    desk: Desk, settings: DicomSettings, host: str, limits: Limits, on_request: OnRequest | None = None
+) -> Iterator[str]:
+    """Listen while the block lasts; yields TITLE@HOST:PORT, where it does.
+
+    Raises
+    ------
+    ConfigError : if a title or an address is none, the address cannot be had, or the backend draws no maps.
+    """
+    peer = PEER.fullmatch(settings.send_to)
+    if not peer or not all(map(TITLE.fullmatch, (peer["title"], settings.title, *settings.callers))):
+        raise ConfigError(
+            f"the DICOM node '{settings.title}' is to send to '{settings.send_to}'; expected TITLE@HOST:PORT, and titles of "
+            "at most 16 letters"
+        )
+    if not desk.draws_maps:
+        raise ConfigError(f"'{desk.run.run.settings.backend}' scores whole frames and draws no maps, which a DICOM node sends")
+    node = _Node(desk, peer, settings, limits, on_request)
+    entity = AE(ae_title=settings.title)
+    entity.maximum_associations, entity.require_called_aet = ASSOCIATIONS, True
+    entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = limits.seconds
+    if settings.callers:
+        entity.require_calling_aet = [*settings.callers]
+    for context in AllStoragePresentationContexts:
+        entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+    entity.add_supported_context(Verification)
+    handlers: Any = [(evt.EVT_C_STORE, node.store), (evt.EVT_DATA_RECV, node.count), (evt.EVT_C_ECHO, lambda _: DONE)]
+    try:
+        server: Any = entity.start_server((host, settings.port), block=False, evt_handlers=handlers)
+    except OSError as error:
+        raise ConfigError(f"the DICOM node cannot listen at {host}, port {settings.port}: {error}; choose another") from None
+    try:
+        yield f"{settings.title}@{host}:{server.socket.getsockname()[1]}"
+    finally:
+        server.shutdown()
+
+
+class _Node:
+    """What answers a C-STORE."""
+
+    def __init__(
+        self, desk: Desk, peer: re.Match[str], settings: DicomSettings, limits: Limits, on_request: OnRequest | None
+    ) -> None:
+        self._desk, self._peer, self._settings, self._limits, self._on_request = desk, peer, settings, limits, on_request
+        self._arrived: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # bytes since the last answer of an association
+
+    def count(self, event: Any) -> None:
+        """End an association that sends more than is taken."""
+        self._arrived[event.assoc] = self._arrived.get(event.assoc, 0) + len(event.data)
+        if self._arrived[event.assoc] > self._limits.body:
+            event.assoc.abort()
+
+    def store(self, event: Any) -> Dataset:
+        """Score what came and send its maps."""
+        begun = monotonic()
+        self._arrived[event.assoc] = 0
+        answer = Dataset()
+        answer.Status, reason = self._stored(event)
+        if reason:
+            answer.ErrorComment = reason[:64]  # as long as one may be
+        if self._on_request:
+            self._on_request(
+                Noted("C-STORE", f"{answer.Status:04X}", 200 if not answer.Status else 422, 1000 * (monotonic() - begun))
+            )
+        return answer
+
+    def _stored(self, event: Any) -> tuple[int, str]:
+        try:
+            content = event.encoded_dataset()
+            header = read_header(BytesIO(content))
+            if str(header.get("Manufacturer", "")) == OUR_OWN and "DERIVED" in (header.get("ImageType") or ""):
+                return OTHER, "is a map of medgen, of which none is made"
+            self._send(self._desk.serve_here(lambda run: _captures(run, content, self._limits.frames)))
+        except Refusal as refusal:
+            return BUSY, str(refusal)
+        except ConnectionError as error:
+            return UNSENT, str(error)
+        except MedgenError as error:
+            return UNREAD, str(error)
+        except Exception as error:  # a node goes on whatever it is sent, and says nothing of it
+            return UNREAD, f"cannot be scored ({type(error).__name__})"
+        return DONE, ""
+
+    def _send(self, captures: list[Dataset]) -> None:
+        """Send maps to the other node.
+
+        Raises
+        ------
+        ConnectionError : if it cannot be reached, or does not take one.
+        """
+        entity = AE(ae_title=self._settings.title)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self._limits.seconds
+        entity.connection_timeout = min(self._limits.seconds, 10)
+        entity.add_requested_context(SecondaryCaptureImageStorage, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        peer = self._peer
+        association = entity.associate(peer["host"], int(peer["port"]), ae_title=peer["title"])
+        if not association.is_established:
+            raise ConnectionError("the node that gets the maps cannot be reached")
+        try:
+            for capture in captures:
+                status = association.send_c_store(capture)
+                if not status or status.Status:
+                    raise ConnectionError("the node that gets the maps did not take one")
+        except ValueError:
+            raise ConnectionError("the node that gets the maps takes no secondary captures") from None
+        finally:
+            association.release()
+
+
+def _captures(run: LoadedRun, content: bytes, most: int) -> list[Dataset]:
+    """Return the map of each frame of a DICOM file that has a score."""
+    seen = look(run, [Upload("frame", content)], most)
+    if seen.scored.maps is None or not seen.scored.table["score"].notna().any():
+        raise MedgenError("shows too little to be scored")
+    maps = enumerate(crop_maps(seen.scored))
+    scored = seen.scored.table["score"].notna().to_numpy()
+    return [secondary_capture(run, seen, k, on_frame(seen.scored, k, crop)) for k, crop in maps if scored[k]]

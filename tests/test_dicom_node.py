@@ -1,0 +1,117 @@
+"""What a DICOM node is sent comes out at another node as a map of the same patient; DCMTK's storescu is who sends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from shutil import which
+from typing import Any, NamedTuple
+
+import numpy as np
+import pydicom
+import pytest
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import SecondaryCaptureImageStorage  # type: ignore[attr-defined]
+from sources import noise
+from untrained import make_frames, make_run
+from writers import write_dicom
+
+from medgen import api
+from medgen.errors import ConfigError
+from medgen.service.desk import Desk
+from medgen.service.dicom_node import dicom_node
+from medgen.service.dicom_settings import DicomSettings
+from medgen.service.guard import Noted
+from medgen.service.limits import Limits
+
+LIMITS = Limits(body=300_000, seconds=10)
+
+
+class Case(NamedTuple):
+    """A node that is up, what its receiver got, what was noted, and where the node sends from."""
+
+    port: int
+    received: list[pydicom.Dataset]
+    noted: list[Noted]
+    desk: Desk
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    folder = tmp_path_factory.mktemp("node")
+    run = api.load(make_run(make_frames(folder / "frames"), folder / "run").folder)
+    received: list[pydicom.Dataset] = []
+    noted: list[Noted] = []
+    receiver = AE(ae_title="ARCHIVE")
+    receiver.add_supported_context(SecondaryCaptureImageStorage)
+
+    def keep(event: Any) -> int:
+        received.append(pydicom.dcmread(BytesIO(event.encoded_dataset())))
+        return 0x0000
+
+    server = receiver.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)])
+    settings = DicomSettings(0, f"ARCHIVE@127.0.0.1:{server.socket.getsockname()[1]}", callers=["STORESCU"])
+    desk = Desk(run, LIMITS)
+    with dicom_node(desk, settings, "127.0.0.1", LIMITS, noted.append) as address:
+        yield Case(int(address.rpartition(":")[2]), received, noted, desk)
+    server.shutdown()
+    desk.close()
+
+
+def send(case: Case, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Send a file by DCMTK's storescu."""
+    elsewhere = [
+        folder for folder in os.get_exec_path() if Path(folder) != Path(sys.executable).parent
+    ]  # pynetdicom has one, too
+    program = which("storescu", path=os.pathsep.join(elsewhere))
+    if not program:
+        pytest.skip("storescu of DCMTK is not installed (apt-get install dcmtk)")
+    line = [program, "-v", "-aec", "MEDGEN", *options, "127.0.0.1", str(case.port), str(path)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_frame_that_is_stored_comes_out_as_a_map_of_the_same_patient(case: Case, tmp_path: Path) -> None:
+    pixels = noise(32, 32, 3)
+    path = write_dicom(tmp_path / "a.dcm", pixels, "RGB", PatientID="P7", PatientName="Doe^Jane", StudyInstanceUID="1.2.3.4")
+    sent = send(case, path)
+    assert sent.returncode == 0 and "Success" in sent.stdout + sent.stderr
+    drawn = case.received[-1]
+    assert (drawn.PatientID, drawn.StudyInstanceUID, drawn.Modality) == ("P7", "1.2.3.4", "OT")
+    scored = api.load(case.desk.run.run.folder).score([path]).table["score"].iloc[0]
+    assert f"score {scored:.6g}" in drawn.ImageComments
+    (expected,) = case.desk.run.maps([path])
+    rescaled = drawn.pixel_array * float(drawn.RescaleSlope) + float(drawn.RescaleIntercept)
+    np.testing.assert_allclose(rescaled, expected, atol=float(drawn.RescaleSlope))
+    assert (case.noted[-1].method, case.noted[-1].route) == ("C-STORE", "0000")
+
+
+def test_a_map_that_comes_back_is_refused(case: Case, tmp_path: Path) -> None:
+    path = write_dicom(
+        tmp_path / "a.dcm", noise(32, 32), "MONOCHROME2", Manufacturer="medgen", ImageType=["DERIVED", "SECONDARY"]
+    )
+    before = len(case.received)
+    send(case, path)
+    assert len(case.received) == before and case.noted[-1].route == "A900"
+
+
+def test_what_is_larger_than_it_may_be_ends_the_association(case: Case, tmp_path: Path) -> None:
+    before = len(case.received)
+    sent = send(case, write_dicom(tmp_path / "a.dcm", noise(400, 400, 3), "RGB"))
+    assert sent.returncode != 0 and len(case.received) == before
+
+
+def test_who_is_not_named_may_not_send(case: Case, tmp_path: Path) -> None:
+    sent = send(case, write_dicom(tmp_path / "a.dcm", noise(32, 32, 3), "RGB"), "-aet", "STRANGER")
+    assert sent.returncode != 0 and "Calling AE Title Not Recognized" in sent.stdout + sent.stderr
+
+
+def test_an_address_that_is_none_is_refused(case: Case) -> None:
+    with (
+        pytest.raises(ConfigError, match="expected TITLE@HOST:PORT"),
+        dicom_node(case.desk, DicomSettings(0, "archive"), "127.0.0.1", LIMITS),
+    ):
+        pass
