@@ -26,12 +26,14 @@ project = "medgen"
 release = version = __version__
 copyright = "the authors of medgen; MIT licence. For research only, never for diagnosis or for the care of a patient"
 language = "en_GB"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = FIRST
 include_patterns = [f"{FIRST}.md", *(page for section in SECTIONS for page in section["pages"])]
 exclude_patterns = [".*", "build", "demo", "runs", "tests", "medgen", "cli"]
 myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 4
+nb_execution_mode = "off"  # notebooks show what a recorded run has left
+nb_number_source_lines = False
 default_role = "literal"  # one backquote on each side, as everywhere in this project
 PROSE = "What comes back"  # in the place of "Returns", below which a type would be expected and not a sentence
 napoleon_custom_sections = [PROSE]
@@ -51,7 +53,7 @@ def with_navigation(app: Any, name: str, source: list[str]) -> None:
     """Put the navigation behind the first page."""
     if name == FIRST:
         for section in SECTIONS:
-            pages = "\n".join(f"/{page.removesuffix('.md')}" for page in section["pages"])
+            pages = "\n".join(f"/{Path(page).with_suffix('')}" for page in section["pages"])
             source[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n:caption: {section['title']}\n\n{pages}\n```\n"
 
 
@@ -71,8 +73,9 @@ def with_meanings(app: Any, what: str, name: str, value: object, options: Any, l
 
 
 def is_left_out(app: Any, what: str, name: str, value: object, skip: bool, options: Any) -> bool | None:
-    """Leave the members of named tuples out, which say nothing: their class says what each field means."""
-    return True if (value.__doc__ or "").startswith("Alias for field number") else None
+    """Leave out what says nothing here: members of named tuples, whose class says what each means, and scikit-learn's own."""
+    foreign = re.fullmatch(r"set_\w+_request", name)  # by which scikit-learn is told what to hand on
+    return True if foreign or (value.__doc__ or "").startswith("Alias for field number") else None
 
 
 def with_a_first_page(app: Any, error: Exception | None) -> None:

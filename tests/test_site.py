@@ -36,7 +36,13 @@ def pages() -> set[str]:
 
 
 def test_the_navigation_names_every_page_of_the_documentation() -> None:
-    wanted = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("reports/*/README.md"), ROOT / "findings/README.md"]
+    wanted = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").glob("*/*.ipynb"),
+        *ROOT.glob("reports/*/README.md"),
+        ROOT / "findings/README.md",
+    ]
     assert {path.relative_to(ROOT).as_posix() for path in wanted} - {"docs/index.md"} == pages() - {"reports/README.md"}
 
 
