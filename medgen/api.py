@@ -4,8 +4,8 @@
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
 trains several backends and reports on all of them, ``compare_over_datasets`` does so for several data sets and
 training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
-``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. ``serve`` answers for runs over HTTP.
-Progress goes to a callback; nothing is printed.
+``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. ``serve`` answers for runs over HTTP,
+``view`` shows frames in the browser. Progress goes to a callback; nothing is printed.
 
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
 what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medgen.runs.calibrating.calibrate import set_threshold
     from medgen.runs.settings import recipe
     from medgen.service.serve import serve
+    from medgen.service.view.view import view
     from medgen.trust import trust_code
     from medgen.verbs.audit import audit
     from medgen.verbs.demo import demo
@@ -91,6 +92,7 @@ __all__ = [
     "translate",
     "trust_code",
     "verify",
+    "view",
 ]
 
 _HOMES = {  # the module of each function and its name there: those that a type checker finds above
@@ -131,6 +133,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "translate": "medgen.verbs.translate:translate",
     "trust_code": "medgen.trust:trust_code",
     "verify": "medgen.verbs.verify:verify",
+    "view": "medgen.service.view.view:view",
 }
 
 if not TYPE_CHECKING:  # which would take any name for one that exists

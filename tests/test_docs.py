@@ -49,6 +49,7 @@ QUICK: Mapping[str, list[str]] = {
     "train pix2pix": ["--set", "model.width=8", "--set", "model.critic_width=8"],
     "train cyclegan": ["--set", "model.generator_width=8", "--set", "model.critic_width=8"],
     "fid": ["--n", "8"],
+    "view": ["--no-browser", "--idle", "0"],
     "sample": ["-n", "8"],
     "serve": ["--port", "0", "--check"],
     "compare DATA": ["--seeds", "1", "--set", "train.epochs=2"],

@@ -56,6 +56,7 @@ LINES: Mapping[str, list[str]] = {  # words behind the name of each command, in 
     "train": ["vae", DATA, "--out", "trained", *SMALL_VAE],
     "translate": ["translator", DATA, "--out", "translated"],
     "verify": [RUN],
+    "view": [RUN, "frames/test", "--no-browser", "--idle", "0", "--marks", "marks/marks.csv"],
 }
 BEFORE = {"reveal": "prepare", "demo": "report"}  # what makes the files that a command reads here
 NUMBER = re.compile(r"(?<![\w./-])\d+\.\d+(?![\w.])")  # as tables print a measure; versions and names of files aside

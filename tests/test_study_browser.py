@@ -6,45 +6,27 @@ It needs Chromium or Chrome (``apt-get install chromium``), or the path of one i
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
+from browsers import PATIENCE, barriers, launched
 from pages import HOSTILE
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from studies import hostile_comparison, make_comparison
 
 from medgen.report.markup import escape_hidden
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.page import write_comparison
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 pytestmark = pytest.mark.usefixtures("no_comparison_pdf")
-PATIENCE = 180_000  # milliseconds, as machines may be busy
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("MEDGEN_TEST_BROWSER") or next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no browser is installed: apt-get install chromium, or name one in MEDGEN_TEST_BROWSER")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS, timeout=PATIENCE)
+    with launched() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -217,10 +199,8 @@ def test_every_picture_has_a_text(page: Page) -> None:
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_axe_finds_no_barrier(browser: Browser, folder: Path, scheme: Any, width: int) -> None:
     opened, _ = open_page(browser, folder / "report.html", color_scheme=scheme, viewport={"width": width, "height": 900})
-    opened.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
-    found = opened.evaluate("axe.run()")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
-    assert len(found["passes"]) > 30
+    wrong, kept = barriers(opened)
+    assert wrong == [] and kept > 30
     opened.close()
 
 

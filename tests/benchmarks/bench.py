@@ -48,6 +48,7 @@ ROWS = {
     "compare": Row("compare_start.py", ("OUT/data96",), ("endovae",)),
     "costs": Row("costs.py"),
     "detection": Row("detection_speed.py"),
+    "view": Row("view_frames.py"),
 }
 RUNS = {
     "endovae": (("prepare", str(FRAMES), "--out", "OUT/data96"), ("OUT/data96", ("--set", "train.epochs=2"))),

@@ -15,7 +15,7 @@ from medgen.data.pixel_format import StoredFrame, to_uint8
 from medgen.data.prepared import SECONDS, Prepared, PrepareSettings, columns_of
 from medgen.data.preparing.crop_file import Cropped, crop_frame
 from medgen.data.preparing.prepare import CROPPING
-from medgen.data.preparing.source_frames import SourceFrame
+from medgen.data.preparing.source_frames import SourceFrame, opened_source
 from medgen.data.pyramid import Pyramid
 from medgen.data.scorable import is_one_colour
 from medgen.data.source_file import SourceFile
@@ -70,6 +70,28 @@ def crop_read(frame: SourceFrame, settings: PrepareSettings) -> Cropped:
 def join_crops(crops: Sequence[Cropped], settings: PrepareSettings) -> Prepared:
     """Return the data set of such crops."""
     return _joined(crops, settings, CROPPING)
+
+
+def crop_entries(entries: Sequence[SourceFile], settings: PrepareSettings) -> Prepared:
+    """Crop files, or single frames of them, as `prepare` crops them, and write nothing.
+
+    Parameters
+    ----------
+    entries : of each the frame that it names, else its first one
+    settings : of the data set, with what is black and white
+
+    Raises
+    ------
+    ImageError : if one of them cannot be read.
+    """
+    cropped = []
+    for entry in entries:
+        with opened_source(entry, settings) as (_, frames):
+            frame = next(frames, None)
+        if frame is None:
+            raise ImageError("has no frame")
+        cropped.append(crop_frame(entry, frame, settings))
+    return _joined(cropped, settings, CROPPING)
 
 
 def take_crops(

@@ -20,7 +20,7 @@ from medgen.data.images import read_image
 from medgen.data.native.addresses import as_set
 from medgen.data.pixel_format import joined, with_channels
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.preparing.in_memory import crop_pictures, shown, take_crops
+from medgen.data.preparing.in_memory import crop_entries, crop_pictures, shown, take_crops
 from medgen.data.preparing.prepare import prepare
 from medgen.data.readers.arrays import frames_of
 from medgen.data.source_file import Listing, SourceFile
@@ -79,6 +79,19 @@ def _of_several(run: Run, items: Sequence[Any], axes: str, on_progress: OnProgre
         return _of_arrays(run, items, axes)
     kinds = ", ".join(sorted({type(item).__name__ for item in items}))
     raise DataError(f"the frames are of several kinds or of none that is known ({kinds}); {EXPECTED}")
+
+
+def open_entries(run: Run, entries: Sequence[SourceFile]) -> Prepared:
+    """Return files, or single frames of them, as a data set in memory that a run can look at; nothing is written.
+
+    Raises
+    ------
+    ImageError, DataError, RunError : if one cannot be read, or does not fit the run.
+    """
+    if not run.origin.kind:
+        return as_seen_by(run, crop_entries(entries, raw_settings(run)))
+    pictures = [read_image(entry.path, entry.frame or 0).pixels for entry in entries]
+    return _of_arrays(run, pictures, "", [entry.file for entry in entries])
 
 
 def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgress) -> tuple[Prepared, Rows]:

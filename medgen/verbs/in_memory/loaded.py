@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from medgen import registry
@@ -143,19 +144,25 @@ class LoadedRun:
         maps = [*crop_maps(scored)]
         return maps if at == "crop" else [on_frame(scored, k, own) for k, own in enumerate(maps)]
 
-    def see(self, data: Prepared, *, keep_reconstructions: bool = False) -> Seen:
-        """Score all frames of a data set that was made for this run, as `uploads.open_uploads` makes one.
+    def see(self, data: Prepared, rows: NDArray[np.int64] | None = None, *, keep_reconstructions: bool = False) -> Seen:
+        """Score frames of a data set that fits this run, as `uploads.open_uploads` and `given.open_entries` make one.
 
         Parameters
         ----------
         data : the data set
+        rows : which of its frames, (N,); None for all
         keep_reconstructions : of backends that make some
         """
-        return look_at(self._loaded, data, data.rows(), keep_reconstructions=keep_reconstructions)
+        return look_at(self._loaded, data, data.rows() if rows is None else rows, keep_reconstructions=keep_reconstructions)
 
     def _look(self, frames: Frames, split: Split | None, axes: str, **how: Any) -> Seen:
         data, rows = open_given(self.run, frames, split=split, axes=axes, on_progress=how["on_progress"])
         return look_at(self._loaded, data, rows, **how)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self._loaded.device
 
     def in_words(self) -> str:
         """Return which run this is, what it was trained on, and its threshold."""
