@@ -102,11 +102,12 @@ bench: .venv/tested
 	PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/bench.py $(OUT)
 
 # What takes too long for each commit: kills at every place of every verb, disks that fill up under it, odd files, names in outputs, an
-# hour of fuzzing. Each script writes a JSON file, and what is measured in the folder already stays; reports/robustness is made of them.
+# hour of fuzzing, a service under load. Each script writes a JSON file, and what is measured in the folder already stays;
+# reports/robustness is made of them.
 soak: OUT = soak
 soak: .venv/tested
-	$(PIP) atheris==3.0.0
-	for script in kills full_disk files outputs fuzz ceilings page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
+	$(PIP) atheris==3.0.0 schemathesis==4.32.5
+	for script in kills full_disk files outputs fuzz ceilings service page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
 	.venv/bin/medgen doctor
 
 # The lock, of the packages of pyproject.toml for Python 3.11 and newer on any system, and what it holds as a list for other programs

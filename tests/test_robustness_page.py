@@ -25,3 +25,13 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
 
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     assert "| ceilings | not run | not known |" in table(tmp_path)
+
+
+def test_a_service_that_refuses_for_another_reason_than_a_full_queue_has_not_held(tmp_path: Path) -> None:
+    facts = {"clients": 4, "per_second": 3.5, "p95_ms": 801.2, "p50_ms": 400.0}
+    load = {"held": {**facts, "others": {"503": 7}}, "broke": {**facts, "others": {"500": 1}}}
+    found = {"load": load, "peak_mb": 500, "ceiling_mb": 800, "unexpected": {"cases": 90, "failures": 2}}
+    write_json(tmp_path / "service.json", found)
+    rows = [line for line in table(tmp_path).splitlines() if "| service" in line]
+    assert [row.rpartition("| ")[2] for row in rows] == ["yes |", "**no** |", "yes |", "**no** |"]
+    assert "4 clients: 3.5 a second, p95 801 ms, median 400 ms; 7 told to come again" in rows[0]

@@ -92,7 +92,7 @@ async def runs(request: Request) -> list[RunFacts]:
     return [RunFacts(**facts(name, desk)) for name, desk in request.app.state.desks.items()]
 
 
-@router.get("/runs/{run}", summary="One run", responses={404: {"model": Failure}})
+@router.get("/runs/{run}", summary="One run", responses={404: {"model": Failure}, 422: {"model": Failure}})
 async def one_run(request: Request, run: str) -> RunFacts:
     """Say what a run is."""
     return RunFacts(**facts(run, desk_of(request, run)))

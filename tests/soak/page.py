@@ -14,7 +14,7 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings")
+NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -77,6 +77,24 @@ def ceiling_rows(found: dict[str, Any]) -> list[Row]:
     ]
 
 
+def service_rows(found: dict[str, Any]) -> list[Row]:
+    """A service holds where each refusal is that of a full queue, and memory stays below what is stated."""
+    rows = []
+    for what, facts in found["load"].items():
+        refused = facts["others"].get("503", 0)
+        wrong = {status for status in facts["others"] if status != "503"}
+        clients = f"{facts['clients']} client{'s' * (facts['clients'] > 1)}"
+        times = f"{clients}: {facts['per_second']:g} a second, p95 {facts['p95_ms']:.0f} ms, median {facts['p50_ms']:.0f} ms"
+        rows.append((f"service: {what}", f"{times}; {refused:,} told to come again", holds(wrong)))
+    peak, ceiling = found["peak_mb"], found["ceiling_mb"]
+    rows.append(("service: memory, all of these", f"{peak:,} of {ceiling:,} MB", holds(peak > ceiling)))
+    odd = found["unexpected"]
+    rows.append(
+        ("service: requests that Schemathesis makes", f"{odd['cases']:,} made, {odd['failures']} failed", holds(odd["failures"]))
+    )
+    return rows
+
+
 ROWS = {
     "kills": kill_rows,
     "full_disk": disk_rows,
@@ -84,6 +102,7 @@ ROWS = {
     "fuzz": fuzz_rows,
     "outputs": output_rows,
     "ceilings": ceiling_rows,
+    "service": service_rows,
 }
 
 
