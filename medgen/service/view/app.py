@@ -42,7 +42,13 @@ def view_app(viewer: Viewer, token: str, used: Callable[[], None] = lambda: None
 
 
 class _Server(uvicorn.Server):
-    """Ends well when it is told to end: what was dropped is to be removed then."""
+    """Ends well when it is told to end: nobody waits for a frame any longer, and what was dropped can be removed."""
+
+    give_up: Callable[[], None]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.give_up()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,7 +96,8 @@ class Server:
         token = secrets.token_urlsafe(32)
         self.address = f"http://{HERE}:{self._socket.getsockname()[1]}/view/#token={token}"
         app = view_app(viewer, token, self._used)
-        self._server = _Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=2))
+        self._server = _Server(uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=2))
+        self._server.give_up = viewer.scorer.give_up
 
     def run(self, browser: bool = True) -> None:
         """Show the page until Ctrl-C, or until nobody has looked for so long; `browser` opens it."""

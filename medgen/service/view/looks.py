@@ -25,7 +25,7 @@ from medgen.service.view.frames import Frame, FrameList, box_of
 from medgen.verbs.in_memory.loaded import LoadedRun
 
 BLOCK = 16  # frames scored at once in the background: the frame that is looked at waits for no more
-ASKED = 32  # frames that wait to be looked at, at the most; the oldest is given up
+ASKED = 4  # frames that wait to be looked at, at the most; the oldest is given up
 KEPT = 48  # frames whose pictures stay in memory
 
 
@@ -82,13 +82,17 @@ class Scorer:
 
     def stop(self) -> None:
         """End the thread, once what it computes is done."""
+        self.give_up()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer, and begin nothing new."""
         with self._wake:
             self._stopping = True
             for future in self._asked.values():
                 future.cancel()
             self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def wake(self) -> None:
         """Tell that there are new frames."""
@@ -116,6 +120,8 @@ class Scorer:
             if number in self._kept:
                 self._kept.move_to_end(number)
                 return self._kept[number]
+            if self._stopping:
+                raise GivenUpError
             future = self._asked.setdefault(number, Future())
             self._asked.move_to_end(number)
             while len(self._asked) > ASKED:

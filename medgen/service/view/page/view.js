@@ -11,9 +11,7 @@
     get("problem").textContent = gone ? "medgen view does not answer any more; start it again." : visible(error.message);
     get("problem").hidden = false;
   }
-  function quiet() {
-    get("problem").hidden = true;
-  }
+  const quiet = () => { get("problem").hidden = true; };
 
   /* The list. */
   const marksOf = (frame) => [...(state.marks.get(frame)?.values() ?? [])];
@@ -46,6 +44,7 @@
 
   /* What comes in while frames are listed and scored. */
   async function follow() {
+    clearTimeout(state.again);
     try {
       const now = await json("state");
       while (state.names.length < now.frames) {
@@ -73,10 +72,10 @@
       }
       if (state.wasBusy && !busy && !["listed", "marked"].includes(get("order").value)) arrange();
       state.wasBusy = busy;
-      setTimeout(follow, now.scored - state.done > 0 ? 50 : busy ? 700 : 5000);
+      state.again = setTimeout(follow, now.scored - state.done > 0 ? 50 : busy ? 700 : 5000);
     } catch (error) {
       tell(error);
-      setTimeout(follow, 5000);
+      state.again = setTimeout(follow, 5000);
     }
   }
 
@@ -282,6 +281,7 @@
         refused ||= `; ${visible(`${path}: ${error.message}`)}`;
       }
     }
+    follow();
     get("dropped").textContent = `${added} frames added from ${files.length} files${refused}`;
   });
 
