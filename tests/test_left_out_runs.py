@@ -147,3 +147,9 @@ def test_a_backend_that_trains_for_long_is_refused_with_those_that_can(source: P
 def test_a_score_that_is_not_the_backends_own_is_refused(other: str) -> None:
     with pytest.raises(ConfigError, match="places the backend's own score; leave fuse and flips away"):
         api.recipe("padim", None, [*CV, other])
+
+
+def test_an_engine_that_cannot_score_what_is_left_out_is_refused_in_a_line(run: Run, source: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    told = fail("score", run.folder, f"folder:{source}", "--split", "test", "--out", tmp_path / "o", "--runtime", "onnx")
+    assert "cannot be scored so" in told and told.endswith("score it with --runtime torch")
