@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from asking import HERE, Client
 from untrained import make_frames, make_run
@@ -83,3 +85,16 @@ def test_with_a_token_whoever_shows_none_learns_of_no_run(loaded: LoadedRun) -> 
     ]
     assert [answer.status_code for answer in asked] == [401, 401, 200]
     assert client.get("/health").status_code == 200
+
+
+def test_a_short_body_is_read_even_where_it_is_refused_so_that_its_sender_sees_the_answer(client: Client) -> None:
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(3):
+            read += 1
+            yield b"x"
+
+    assert client.post("/runs/none/score", body()).status_code == 404
+    assert read == 3

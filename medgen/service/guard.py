@@ -6,11 +6,13 @@ service was reached has to be one that it goes by, and a request that a page mak
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnRequest = Callable[["Noted"], None]
 
 USE = "research use only, never for diagnosis"
+PASSED_OVER, PATIENCE = 1_000_000, 2.0  # bytes and seconds of a body that is refused
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ALWAYS = (b"medgen-use", USE.encode()), (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")
 POLICY = b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " + (
@@ -79,18 +82,26 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.monotonic(), 0
+        begun, status, arrives = time.monotonic(), 0, True
+
+        async def receiving() -> MutableMapping[str, Any]:
+            nonlocal arrives
+            message = await receive()
+            arrives = message["type"] == "http.request" and message.get("more_body", False)
+            return message
 
         async def noting(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status >= 400 and arrives:
+                    await _pass_over(receiving, lambda: arrives)
                 message["headers"] = [*_with_always(message.get("headers", []))]
             await send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, receive, noting)
+            await self._app(scope, receiving, noting)
         except Exception as error:  # of any kind: what a client is told names neither a file nor a value
             if status:
                 raise
@@ -120,6 +131,15 @@ class Guard:
             scheme, _, shown = headers.get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(shown.strip(), self._token):
                 raise Refusal(401, "the token is missing or wrong; send 'Authorization: Bearer TOKEN'", WWW_Authenticate="Bearer")
+
+
+async def _pass_over(receive: Receive, arrives: Callable[[], bool]) -> None:
+    """Read what is left of a short body: where a connection is closed on it, its client never sees the answer."""
+    left = PASSED_OVER
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while arrives() and left > 0:
+                left -= len((await receive()).get("body", b""))
 
 
 def _hostname(address: str) -> str:

@@ -116,6 +116,8 @@ def unexpected(address: str, seconds: float) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     counted = re.search(r"(\d+) generated", done.stdout)
     failed = re.search(r"(\d+) (?:unique )?failures?", done.stdout)
+    if done.returncode:
+        sys.stderr.write(done.stdout)  # says how to ask again
     cases = int(counted[1]) if counted else 0
     return {"cases": cases, "failures": int(failed[1]) if failed else int(done.returncode != 0)}
 
