@@ -1,7 +1,6 @@
 """The application: which addresses there are, and what stands behind each.
 
-`make_app` makes it of runs that are in memory. Pages that show them are routers and static files that are added to what it
-returns: the guard stands before these as well.
+`make_app` makes it of runs that are in memory. The page of ``medgen view`` is an application of its own behind the same guard.
 """
 
 from __future__ import annotations
