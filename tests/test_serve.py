@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import signal
+import warnings
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pydicom
 import pytest
 from click.testing import CliRunner
 from commands import fail, succeed
 from medgen_cli.main import main
 from untrained import make_frames, make_run
+from writers import write_dicom
 
 from medgen import api
 from medgen.errors import ConfigError
@@ -64,6 +68,25 @@ def test_the_command_says_where_it_answers_answers_there_and_ends_at_a_signal(ru
     assert found[0].json()["frames"][0]["status"] == "scored"
     lines = [line for line in log.splitlines() if "POST" in line]
     assert len(lines) == 1 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d{4} POST /runs/\{run\}/score 200 \d+ ms", lines[0])
+
+
+def test_a_warning_about_what_a_file_says_stays_out_of_the_log(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    write_dicom(path, np.full((32, 32, 3), 90, np.uint8), "RGB", PatientName="Doe^Jane")
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(0x00080005, "CS", "DOE JANE")  # a character set that there is not, of which pydicom warns with its name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset.save_as(path)
+    found: list[httpx.Response] = []
+
+    def ask(address: str) -> bool:
+        found.append(httpx.post(f"{address}/runs/run/map?form=dicom", content=path.read_bytes()))
+        return True
+
+    _, log = while_served(run, ask)
+    assert found[0].status_code == 200, found[0].text
+    assert "DOE" not in log.upper()
 
 
 def test_with_json_the_address_is_printed_as_soon_as_it_answers(run: Path) -> None:

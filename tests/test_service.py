@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from asking import HERE, Client
@@ -10,7 +12,7 @@ from untrained import make_frames, make_run
 
 from medgen import api
 from medgen.service.app import make_app
-from medgen.service.guard import Noted
+from medgen.service.guard import Guard, Noted
 from medgen.verbs.in_memory.loaded import LoadedRun
 
 
@@ -98,3 +100,26 @@ def test_a_short_body_is_read_even_where_it_is_refused_so_that_its_sender_sees_t
 
     assert client.post("/runs/none/score", body()).status_code == 404
     assert read == 3
+
+
+def test_nobody_is_sent_on_to_another_address(client: Client) -> None:
+    answer = client.get("/runs/vae/")
+    assert answer.status_code == 404 and "location" not in answer.headers
+
+
+def test_who_still_sends_when_the_service_stops_is_told_so_in_a_line() -> None:
+    async def stopped(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def asked() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        with pytest.raises(asyncio.CancelledError):
+            await Guard(stopped, token="", hosts=(), public=(), on_request=None)(scope, stopped, send)
+
+    asyncio.run(asked())
+    assert sent[0]["status"] == 503 and b"the service stops" in sent[1]["body"]

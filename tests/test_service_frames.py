@@ -129,6 +129,15 @@ def test_maps_of_several_frames_come_in_a_zip(case: Case) -> None:
     assert answer.headers["content-type"] == "application/zip" and len(names) == 2 and not any(".." in name for name in names)
 
 
+def test_maps_of_files_of_one_name_are_kept_apart_and_stay_pictures_by_name(case: Case) -> None:
+    frame, buffer = case.files[1].read_bytes(), BytesIO()
+    with ZipFile(buffer, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        for _ in range(2):
+            archive.writestr("../a.png", frame)
+    with ZipFile(BytesIO(case.client.post(MAP, buffer.getvalue()).content)) as maps:
+        assert len({*maps.namelist()}) == 2 and all(name.endswith(".png") and ".." not in name for name in maps.namelist())
+
+
 @pytest.mark.parametrize(
     ("body", "status", "why"),
     [

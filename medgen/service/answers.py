@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from medgen.data.writers.export import dicom_of, png_of, read_header, scale_between
 from medgen.errors import BackendError, DataError
 from medgen.files import disk_name, json_values
+from medgen.report.markup import distinct
 from medgen.runs.localising.regions import crop_maps
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import map_high
@@ -132,8 +133,9 @@ def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
     if scored.maps is None or not np.isfinite(scored.maps).any():
         raise DataError("no frame shows enough to be scored, so there is no map")
     crops = [*crop_maps(scored)]
+    names = distinct([disk_name(name) for name in scored.table["path"]])  # an archive may hold two of one name
     files = [
-        (f"{scored.table['path'].iloc[k]}{SUFFIXES[form]}", _drawn(run, seen, k, on_frame(scored, k, crop), form))
+        (names[k] + SUFFIXES[form], _drawn(run, seen, k, on_frame(scored, k, crop), form))
         for k, crop in enumerate(crops)
     ]
     if len(files) == 1:
@@ -141,7 +143,7 @@ def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
     buffer = BytesIO()
     with ZipFile(buffer, "w", ZIP_STORED) as archive:  # pictures are compressed already
         for name, content in files:
-            archive.writestr(disk_name(name), content)
+            archive.writestr(name, content)
     return DrawnMap(buffer.getvalue(), KINDS["zip"])
 
 

@@ -58,14 +58,20 @@ def make_app(
             desk.close()
 
     app = FastAPI(title="medgen", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.router.redirect_slashes = False  # it would send whoever came by TLS and a proxy on to plain HTTP, with the token
     app.state.desks, app.state.limits = desks, limits
     app.include_router(router)
     app.include_router(page.router)
     app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    answer_in_a_line(app)
     app.add_middleware(Guard, token=token, hosts=hosts, public=PUBLIC, on_request=on_request)
     return app
+
+
+def answer_in_a_line(app: FastAPI) -> None:
+    """Let an application say in one line, as `Guard` does, that there is no such address, method or parameter."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
 
 
 def _answer(status: int, reason: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -80,9 +86,10 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    listed = any(getattr(route, "path", "") == "/docs" for route in request.app.routes)
     words: dict[int, str] = {
-        404: "there is nothing at this address; /docs lists what there is",
-        405: "this address takes another method; /docs says which",
+        404: "there is nothing at this address" + ("; /docs lists what there is" if listed else ""),
+        405: "this address takes another method" + ("; /docs says which" if listed else ""),
     }
     return _answer(error.status_code, words.get(error.status_code, str(error.detail)), error.headers)
 

@@ -102,6 +102,11 @@ class Guard:
         try:
             self._check(scope)
             await self._app(scope, receiving, noting)
+        except asyncio.CancelledError:  # the service stops, and waits no longer for what is still arriving
+            arrives = False
+            if not status:
+                await _refuse(noting, Refusal(503, "the service stops; send this again once it is up"))
+            raise
         except Exception as error:  # of any kind: what a client is told names neither a file nor a value
             if status:
                 raise

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
+from medgen.data.quiet import quiet
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, did_you_mean
 from medgen.service.dicom_settings import DicomSettings
@@ -103,7 +104,7 @@ def serve(
         with _beside(app.state.desks, dicom, host, app.state.limits, on_request) as dicom_address:
             address = _address(listener)
             started = Serving(address, tuple(runs), dicom_address, lambda: setattr(server, "should_exit", True))
-            with _signals_as_end():
+            with _signals_as_end(), quiet:  # a warning of a decoder may hold a value of a file, and the log is to hold none
                 _run(server, listener, lambda: on_start(started) if on_start else None)
 
 
