@@ -134,10 +134,7 @@ def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
         raise DataError("no frame shows enough to be scored, so there is no map")
     crops = [*crop_maps(scored)]
     names = distinct([disk_name(name) for name in scored.table["path"]])  # an archive may hold two of one name
-    files = [
-        (names[k] + SUFFIXES[form], _drawn(run, seen, k, on_frame(scored, k, crop), form))
-        for k, crop in enumerate(crops)
-    ]
+    files = [(names[k] + SUFFIXES[form], _drawn(run, seen, k, on_frame(scored, k, crop), form)) for k, crop in enumerate(crops)]
     if len(files) == 1:
         return DrawnMap(files[0][1], KINDS[form])
     buffer = BytesIO()

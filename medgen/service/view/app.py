@@ -15,11 +15,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from medgen.errors import ConfigError
+from medgen.service.app import answer_in_a_line
 from medgen.service.guard import LOOPBACK, Guard
 from medgen.service.view.routes import ERRORS, PUBLIC, data_routes, page_routes, refused
 from medgen.service.view.viewer import Viewer
 
 HERE = "127.0.0.1"
+ENDS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))  # the last: a closed terminal
 
 
 def view_app(viewer: Viewer, token: str, used: Callable[[], None] = lambda: None) -> FastAPI:
@@ -34,6 +36,7 @@ def view_app(viewer: Viewer, token: str, used: Callable[[], None] = lambda: None
     app = FastAPI(title="medgen view", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(data_routes(viewer), prefix="/view/data")
     app.include_router(page_routes(), prefix="/view")
+    answer_in_a_line(app)
     for kind in ERRORS:
         app.add_exception_handler(kind, refused)
     app.add_middleware(Guard, token=token, hosts=LOOPBACK, public=PUBLIC, on_request=lambda noted: used())
@@ -55,7 +58,7 @@ class _Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self.handle_exit) for number in ENDS}
         try:
             yield
         finally:

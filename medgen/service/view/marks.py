@@ -11,6 +11,7 @@ import pandas as pd
 
 from medgen.errors import FolderError
 from medgen.files import digest_of, without_quotes, write_csv
+from medgen.outputs.lock import alone_in
 
 COLUMNS = ["path", "reader", "marked_at", "note"]
 LONGEST = 500  # letters of a note, and of a reader's name
@@ -41,8 +42,15 @@ class Marks:
             self._read()
 
     def all(self) -> list[Mark]:
-        """Return all marks in their order."""
-        return [*self._marks.values()]
+        """Return all marks in their order, those that another process wrote since, too.
+
+        Raises
+        ------
+        FolderError : if the file became another one.
+        """
+        with self._lock:
+            self._read_again()
+            return [*self._marks.values()]
 
     def set(self, path: str, reader: str, marked: bool, note: str = "") -> Mark | None:
         """Mark a frame for review, or take the mark of that reader away; return the mark.
@@ -53,9 +61,8 @@ class Marks:
         ------
         FolderError, MedgenError : if the file became another one, or cannot be written.
         """
-        with self._lock:
-            if digest_of(self.file) != self._digest:
-                self._read()
+        with self._lock, alone_in(self.file.parent):
+            self._read_again()
             mark = Mark(path, reader[:LONGEST], datetime.now().astimezone().isoformat(timespec="seconds"), note[:LONGEST])
             changed = {key: one for key, one in self._marks.items() if key != (path, mark.reader)}
             if marked:
@@ -63,6 +70,10 @@ class Marks:
             write_csv(self.file, pd.DataFrame([*changed.values()], columns=COLUMNS))
             self._marks, self._digest = changed, digest_of(self.file)
             return mark if marked else None
+
+    def _read_again(self) -> None:
+        if digest_of(self.file) != self._digest:
+            self._read()
 
     def _read(self) -> None:
         if not self.file.exists():
@@ -74,8 +85,8 @@ class Marks:
             raise FolderError(f"'{self.file}' is no table of marks ({error}); choose another --marks") from None
         if [*table.columns] != COLUMNS:
             raise FolderError(
-                f"'{self.file}' is there and is no table of marks, which has the columns {', '.join(COLUMNS)}; "
-                "choose another --marks"
+                f"'{self.file}' is there and is no table of marks, which has the columns {', '.join(COLUMNS)}, "
+                "with commas between them; choose another --marks"
             )
         found = [Mark(*row) for row in table.itertuples(index=False)]
         self._marks, self._digest = {(mark.path, mark.reader): mark for mark in found}, digest_of(self.file)

@@ -190,13 +190,16 @@ def _add_changes(router: APIRouter, viewer: Viewer) -> None:
         from starlette.concurrency import run_in_threadpool
 
         entry = viewer.place_for(unquote(name))
-        with entry.path.open("xb") as file:
-            async for piece in request.stream():
-                if not viewer.takes(len(piece)):
-                    entry.path.unlink()
-                    raise Refusal(413, "the dropped frames are larger than what a page takes; name their folder instead")
-                file.write(piece)
-        return {"added": await run_in_threadpool(viewer.take, entry)}
+        try:
+            with entry.path.open("xb") as file:
+                async for piece in request.stream():
+                    if not viewer.takes(len(piece)):
+                        raise Refusal(413, "the dropped frames are larger than what a page takes; name their folder instead")
+                    file.write(piece)
+            return {"added": await run_in_threadpool(viewer.take, entry)}
+        except BaseException:  # what is not shown is not kept, nor the beginning of what never arrived
+            entry.path.unlink(missing_ok=True)
+            raise
 
 
 def _known(viewer: Viewer, number: int) -> Any:
@@ -222,7 +225,7 @@ async def refused(request: Request, error: Exception) -> Response:
     if isinstance(error, GivenUpError):
         return JSONResponse({"error": "given up, as others were asked for"}, 409)
     status = error.status if isinstance(error, Refusal) else 422
-    return JSONResponse({"error": in_one_line(error)}, status)
+    return JSONResponse({"error": str(error) if isinstance(error, Refusal) else in_one_line(error)}, status)
 
 
 ERRORS = (Refusal, MedgenError, GivenUpError)  # that `refused` answers

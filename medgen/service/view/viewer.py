@@ -18,6 +18,7 @@ from medgen.engine.device import Device
 from medgen.errors import DataError
 from medgen.files import disk_name, json_values
 from medgen.report.figures import heat, score_bins
+from medgen.report.markup import distinct
 from medgen.runs.scores import map_high
 from medgen.service.view.frames import FrameList
 from medgen.service.view.looks import Scorer
@@ -26,6 +27,7 @@ from medgen.service.view.nearest import Nearest
 from medgen.verbs.in_memory.loaded import LoadedRun, load
 from medgen.verbs.score import Split
 
+LONGEST_NUMBER = 65  # letters of a suffix that is the end of a UID, as DICOM files have (PS3.5 9.1)
 MOST_BYTES = 8 << 30  # of all frames that are dropped on one page
 
 
@@ -81,9 +83,11 @@ class Viewer:
 
     def stop(self) -> None:
         """End the scoring, and remove what was dropped."""
-        self.scorer.stop()
-        if self._dropped.folder != Path():
-            shutil.rmtree(self._dropped.folder, ignore_errors=True)
+        try:
+            self.scorer.stop()
+        finally:  # whoever is impatient and presses Ctrl-C again leaves no frames behind
+            if self._dropped.folder != Path():
+                shutil.rmtree(self._dropped.folder, ignore_errors=True)
 
     def place_for(self, name: str) -> SourceFile:
         """Return where a file that is dropped on the page is to be written; `name` is its path as the browser says it.
@@ -93,8 +97,8 @@ class Viewer:
         DataError : if it has the suffix of no image.
         """
         suffix = suffix_of(Path(name))
-        if suffix and suffix not in suffixes() and not suffix[1:].isdigit():
-            raise DataError(f"suffix '{suffix}' is not supported; docs/formats.md lists those that are")
+        if suffix and suffix not in suffixes() and not (suffix[1:].isdigit() and len(suffix) <= LONGEST_NUMBER):
+            raise DataError(f"suffix '{suffix[:LONGEST_NUMBER]}' is not supported; docs/formats.md lists those that are")
         with self._dropped.lock:
             self._dropped.count += 1
             path = self._dropped.folder / f"{self._dropped.count:06}{suffix}"
@@ -130,7 +134,8 @@ class Viewer:
 
     def about(self) -> dict[str, Any]:
         """Return what does not change: the runs, and how it is looked at."""
-        runs = [about_run(model) for model in self.models]
+        names = distinct([model.run.name for model in self.models])
+        runs = [about_run(model, name) for model, name in zip(self.models, names, strict=True)]
         return {"runs": runs, "reader": self._reader, "marks": self.marks.file.name, "blind": not self._labels}
 
     def state(self) -> dict[str, Any]:
@@ -144,7 +149,7 @@ class Viewer:
         }
 
 
-def about_run(model: LoadedRun) -> dict[str, Any]:
+def about_run(model: LoadedRun, name: str) -> dict[str, Any]:
     """Return what the page says of a run: its threshold, the histogram of its normal validation scores, the scale of its maps."""
     scores = np.array(model.run.calibration().get("scores", []), dtype=np.float64)
     edges, log = score_bins(scores[np.isfinite(scores)]) if len(scores) else (np.empty(0), False)
@@ -152,7 +157,7 @@ def about_run(model: LoadedRun) -> dict[str, Any]:
     known = model.calibration.get("pixel_level")
     level = map_high(model.run) / 2 if known is None else float(known)
     return {
-        "name": model.run.name,
+        "name": name,
         "backend": model.run.settings.backend,
         "about": model.in_words(),
         "threshold": json_values(model.calibration),
