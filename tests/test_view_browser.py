@@ -206,3 +206,10 @@ def test_a_switch_takes_the_colours_that_the_system_would(browser: Browser, worl
     shown.emulate_media(color_scheme="dark")
     assert light == "rgb(255, 255, 255)" and switched == shown.evaluate(paper) == "rgb(18, 22, 27)"
     shown.close()
+
+
+def test_a_page_without_its_token_says_where_the_right_address_stands(browser: Browser, world: Any) -> None:
+    shown = browser.new_page()
+    shown.goto(world.address.partition("#")[0])
+    expect(shown.locator("#problem")).to_contain_text("open the address that medgen view printed", timeout=PATIENCE)
+    shown.close()

@@ -6,6 +6,7 @@ const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 async function ask(path, options = {}) {
   const answer = await fetch(`data/${path}`, { ...options, headers: { Authorization: `Bearer ${token}`, ...options.headers } });
   if (answer.ok) return answer;
+  if (answer.status === 401) throw new Error("This address lacks its token, or has an old one: open the address that medgen view printed.");
   const text = await answer.json().then((body) => body.error ?? body.detail, () => answer.statusText);
   throw new Error(typeof text === "string" ? text : "the page asked for something that there is not");
 }
