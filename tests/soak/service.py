@@ -109,11 +109,11 @@ def load(address: str, process: int, path: str, bodies: list[bytes], clients: in
     return {**known, "p50_ms": p50, "p95_ms": p95, "others": others, **grew}
 
 
-def unexpected(address: str, seconds: float) -> dict[str, Any]:
-    """Let Schemathesis ask, and return how many cases it made and how many failed."""
+def unexpected(address: str, seconds: float, folder: Path) -> dict[str, Any]:
+    """Let Schemathesis ask, and return how many cases it made and how many failed; what it keeps lies in the folder."""
     program = Path(sys.executable).with_name("schemathesis")
     command = [program, "run", f"{address}/openapi.json", "--checks", CHECKS, "--max-time", str(round(seconds)), "--no-color"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     counted = re.search(r"(\d+) generated", done.stdout)
     failed = re.search(r"(\d+) (?:unique )?failures?", done.stdout)
     if done.returncode:
@@ -141,7 +141,7 @@ def main(out: Path, seconds: float = 60.0) -> None:
                 "zips of 8 frames": ("/runs/run/score", [buffer.getvalue()], QUEUE),
             }
             found: dict[str, Any] = {"load": {name: load(address, process, *given, seconds) for name, given in asked.items()}}
-            found["unexpected"] = unexpected(address, seconds)
+            found["unexpected"] = unexpected(address, seconds, Path(folder))
             found["ceiling_mb"] = CEILING
             found["peak_mb"] = memory(process, "VmHWM")
     write_json(out / "service.json", found)
