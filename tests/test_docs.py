@@ -231,10 +231,8 @@ def test_the_study_file_is_understood(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(ROOT)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     (tmp_path / "study.toml").write_text(blocks("comparing", "toml")[0])
-    assert [settings.model.get("latents") for settings in api.read_study(tmp_path / "study.toml").recipes().values()] == [
-        None,
-        64,
-    ]
+    recipes = api.read_study(tmp_path / "study.toml").recipes().values()
+    assert [settings.model.get("latents") for settings in recipes] == [None, 64]
 
 
 def test_the_study_file_of_several_data_sets_is_understood(tmp_path: Path) -> None:

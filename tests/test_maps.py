@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -21,7 +23,11 @@ from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import open_prepared
 from medgen.data.writers.export import read_png
 from medgen.data.writers.map_to_original import to_original
+from medgen.runs.run import Run
+from medgen.runs.scores import map_level
 from medgen.types import Box
+
+LEVELS = ({"pixel_level": 0.5}, {"pixel_level": 0.0}, {})
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +216,9 @@ def test_a_backend_without_maps_is_refused(tmp_path: Path) -> None:
     train_translator("pixelda", f"unpaired:{tmp_path / 'data'}", tmp_path / "run")
     told = fail("maps", tmp_path / "run", f"unpaired:{tmp_path / 'data'}", "--out", tmp_path / "out")
     assert told.startswith("medgen: 'pixelda' scores whole frames and draws no maps; see '") and "scores.csv" in told
+
+
+def test_colours_end_where_the_run_says_when_normal_pixels_have_no_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medgen.runs.scores.map_high", lambda run: 3.0)
+    levels = [map_level(cast(Run, SimpleNamespace(threshold=lambda known=known: known))) for known in LEVELS]
+    assert levels == [0.5, 1.5, 1.5]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
+from medgen.metrics.calibration import p_value
 from medgen.runs.run import Run
 
 SHOWN = ["path", "score", "quantile", "abnormal", "status"]  # columns in a notebook
@@ -44,6 +45,14 @@ class ScoreTable:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def p_values(self) -> NDArray[np.float64]:
+        """Return the conformal p-value (N,) of each frame among the normal ones, 1 less its quantile; NaN where it has none."""
+        known, scored = self.run.calibration(), is_scored(self.table)
+        found = np.full(len(self), np.nan)
+        if known.get("scores") and scored.any():
+            found[scored] = p_value(known["scores"], self.table["score"].to_numpy()[scored], known.get("shares"))
+        return found
 
     def in_words(self) -> str:
         """Return which run scored how many frames, what its threshold promises, and how many frames are above it."""

@@ -17,7 +17,7 @@ from medgen.files import disk_name, json_values
 from medgen.report.markup import distinct
 from medgen.runs.localising.regions import crop_maps
 from medgen.runs.score_table import ScoreTable
-from medgen.runs.scores import map_high
+from medgen.runs.scores import map_level
 from medgen.runs.to_image import png
 from medgen.service.guard import USE
 from medgen.verbs.in_memory.loaded import LoadedRun, on_frame
@@ -93,12 +93,12 @@ def scores_of(name: str, run: LoadedRun, seen: Seen) -> Answer:
     """Return the scores of files as values; `name` is that of the run."""
     table = seen.scored.table
     known, parts = run.calibration, [column for column in map(str, table) if column.startswith("component_")]
-    rows = json_values(table.to_dict("records"))
+    rows = json_values(table.assign(p_value=seen.scored.p_values()).to_dict("records"))
     frames = [
         FrameScore(
             name=row["path"],
             score=row["score"],
-            p_value=p_value(row.get("quantile")),
+            p_value=row["p_value"],
             quantile=row.get("quantile"),
             abnormal=row.get("abnormal"),
             status=row["status"],
@@ -110,11 +110,6 @@ def scores_of(name: str, run: LoadedRun, seen: Seen) -> Answer:
     unread = [Unread(name=of, error=reason) for of, reason in seen.opened.refused]
     rate = known.get("false_alarm_rate")
     return Answer(run=name, threshold=known.get("value"), false_alarm_rate=rate, frames=frames, unread=unread)
-
-
-def p_value(quantile: float | None) -> float | None:
-    """Return the conformal p-value, 1 less the quantile, without the last digits, which the subtraction makes up."""
-    return None if quantile is None else round(1 - quantile, 12)
 
 
 def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
@@ -146,9 +141,9 @@ def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
 
 def _drawn(run: LoadedRun, seen: Seen, k: int, score_map: NDArray[np.float32], form: Form) -> bytes:
     place, number = seen.opened.origins[k]
-    upload, (high, level) = seen.uploads[place], colours_of(run)
     if form == "overlay":
-        return png(overlaid(picture_of(run.run, upload, number), score_map, high, level))
+        level = map_level(run.run)  # in the middle of the colours
+        return png(overlaid(picture_of(run.run, seen.uploads[place], number), score_map, 2 * level, level))
     if form == "dicom":
         buffer = BytesIO()
         secondary_capture(run, seen, k, score_map).save_as(buffer, enforce_file_format=True)
@@ -167,9 +162,9 @@ def secondary_capture(run: LoadedRun, seen: Seen, k: int, score_map: NDArray[np.
     header = read_header(BytesIO(seen.uploads[place].content))
     if "SOPClassUID" not in header:
         raise DataError("a map as DICOM is made of frames of DICOM files alone; ask for png or overlay")
-    high, _ = colours_of(run)
-    dataset = dicom_of(score_map, _scale(seen), header, number, run.run.weights_digest(), high)
-    dataset.ImageComments = comment(json_values(seen.scored.table.iloc[k].to_dict()))
+    dataset = dicom_of(score_map, _scale(seen), header, number, run.run.weights_digest(), 2 * map_level(run.run))
+    row = {**seen.scored.table.iloc[k].to_dict(), "p_value": seen.scored.p_values()[k]}
+    dataset.ImageComments = comment(json_values(row))
     return dataset
 
 
@@ -177,20 +172,9 @@ def comment(row: dict[str, Any]) -> str:
     """Return score, p-value and decision in a line."""
     if row["score"] is None:
         return f"medgen: no score: {row['status']}. For {USE}."
-    rare, decision = p_value(row.get("quantile")), {True: ", above the threshold", False: ", not above the threshold"}
-    return (
-        f"medgen: score {row['score']:.6g}"
-        + (f", p {rare:.4g}" if rare is not None else "")
-        + (
-            f"{decision.get(row.get('abnormal'), '')}. For {USE}."  # type: ignore[arg-type]
-        )
-    )
-
-
-def colours_of(run: LoadedRun) -> tuple[float, float]:
-    """Return the score at which the colours of maps end, and the one that contours run at, half way to it."""
-    level = run.calibration.get("pixel_level") or map_high(run.run) / 2
-    return 2 * level, level
+    rare = f", p {row['p_value']:.4g}" if row["p_value"] is not None else ""
+    decision = {True: ", above the threshold", False: ", not above the threshold"}.get(row.get("abnormal"), "")  # type: ignore[arg-type]
+    return f"medgen: score {row['score']:.6g}{rare}{decision}. For {USE}."
 
 
 def _scale(seen: Seen) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,7 +15,6 @@ from medgen.data.scorable import is_scored
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.files import shown_source
-from medgen.metrics.calibration import p_value
 from medgen.outputs.folder import output_folder
 from medgen.report.ranking import write_ranking
 from medgen.report.run_metrics import RunMetrics, ThresholdMetrics
@@ -93,9 +91,7 @@ def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, runti
     highest = panels(run, model, scored, [(f"rank {k}", int(row)) for k, row in enumerate(order[:top], 1)])
     calibration = run.calibration()
     normal_scores = calibration.get("scores", [])
-    table = (
-        _ranks(scored, normal_scores, calibration.get("shares")).iloc[[*order, *np.flatnonzero(~known)]].reset_index(drop=True)
-    )
+    table = _ranks(scored).iloc[[*order, *np.flatnonzero(~known)]].reset_index(drop=True)
     table.insert(0, "rank", pd.Series(table.index + 1, dtype="Int64").mask(table.index >= len(order)))
     metrics = _metrics(run, table, len(normal_scores))
     results = RunResults(
@@ -119,14 +115,12 @@ def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, runti
     return write_ranking(results, normal_scores, out)
 
 
-def _ranks(scored: ScoreTable, normal_scores: Sequence[float], shares: Sequence[float] | None) -> pd.DataFrame:
+def _ranks(scored: ScoreTable) -> pd.DataFrame:
     """Return the table of scores with p-values, without what is known of the frames."""
     table = scored.table.assign(**BLIND)
-    if normal_scores:
+    if "quantile" in table:
         column = [*table.columns].index("quantile") + 1
-        scored_rows, p_values = is_scored(table), np.full(len(table), np.nan)
-        p_values[scored_rows] = p_value(normal_scores, table["score"].to_numpy()[scored_rows], shares)
-        table.insert(column, "p_value", p_values)
+        table.insert(column, "p_value", scored.p_values())
     return table
 
 

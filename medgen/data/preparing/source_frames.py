@@ -75,7 +75,7 @@ def opened_source(entry: SourceFile, settings: PrepareSettings) -> Iterator[tupl
             yield content, _frames(entry, content, marks_of, settings)
 
 
-def content_frames(name: str, content: bytes, settings: PrepareSettings, most: int) -> Iterator[SourceFrame]:
+def content_frames(name: str, content: bytes, settings: PrepareSettings, most: int | None = None) -> Iterator[SourceFrame]:
     """Read the frames of a file that is in memory.
 
     Parameters
@@ -83,7 +83,7 @@ def content_frames(name: str, content: bytes, settings: PrepareSettings, most: i
     name : what the file is called
     content : its bytes
     settings : of the data set
-    most : frames that it may hold
+    most : frames that it may hold; None for any number
 
     Raises
     ------
@@ -94,7 +94,7 @@ def content_frames(name: str, content: bytes, settings: PrepareSettings, most: i
         sampled = found.sampled(settings.sampling()) if found.sampled else found
         if sampled.refers_to is not None:
             raise ImageError(SEGMENTATION)
-        if sampled.total > most:
+        if most is not None and sampled.total > most:
             raise ImageError(f"holds {sampled.total} frames; at most {most} are taken at once")
         yield from _frames(entry, sampled, lambda _, shape: Marks(np.zeros(shape, dtype=bool)), settings)
 

@@ -19,7 +19,6 @@ from medgen.data.dataset import make_batch
 from medgen.data.scorable import is_scored
 from medgen.errors import MedgenError
 from medgen.files import json_values
-from medgen.metrics.calibration import p_value
 from medgen.runs.in_memory import Seen
 from medgen.service.view.frames import Frame, FrameList, box_of
 from medgen.verbs.in_memory.loaded import LoadedRun
@@ -186,12 +185,12 @@ class Scorer:
     def _facts(self, model: LoadedRun, frames: Sequence[Frame]) -> list[dict[str, Any]]:
         with self.busy:
             seen = frames[0].source.see(model, frames, False)
-        return facts_of(model, seen)
+        return facts_of(seen)
 
     def _see(self, model: LoadedRun, frames: Sequence[Frame]) -> list[Look]:
         with self.busy:
             seen = frames[0].source.see(model, frames, True)
-        return [look_of(model, seen, place, facts) for place, facts in enumerate(facts_of(model, seen))]
+        return [look_of(model, seen, place, facts) for place, facts in enumerate(facts_of(seen))]
 
     def _note(self, number: int, facts: list[dict[str, Any]]) -> None:
         if number not in self._results:
@@ -199,12 +198,10 @@ class Scorer:
             self._order.append(number)
 
 
-def facts_of(model: LoadedRun, seen: Seen) -> list[dict[str, Any]]:
+def facts_of(seen: Seen) -> list[dict[str, Any]]:
     """Return of each frame its score, its place among the normal frames, and the decision; None where there is none."""
-    table, known = seen.scored.table, model.run.calibration()
-    scored, rare = is_scored(table), np.full(len(table), np.nan)
-    if known.get("scores") and scored.any():
-        rare[scored] = p_value(known["scores"], table["score"].to_numpy()[scored], known.get("shares"))
+    table, rare = seen.scored.table, seen.scored.p_values()
+    scored = is_scored(table)
     found = []
     for place, row in enumerate(table.to_dict("records")):
         flag = row.get("abnormal") if scored[place] else None

@@ -19,7 +19,7 @@ from medgen.errors import DataError
 from medgen.files import disk_name, json_values
 from medgen.report.figures import heat, score_bins
 from medgen.report.markup import distinct
-from medgen.runs.scores import map_high
+from medgen.runs.scores import map_level
 from medgen.service.view.frames import FrameList
 from medgen.service.view.looks import Scorer
 from medgen.service.view.marks import Marks
@@ -154,8 +154,7 @@ def about_run(model: LoadedRun, name: str) -> dict[str, Any]:
     scores = np.array(model.run.calibration().get("scores", []), dtype=np.float64)
     edges, log = score_bins(scores[np.isfinite(scores)]) if len(scores) else (np.empty(0), False)
     counts = np.histogram(scores, edges)[0] if len(scores) else np.empty(0)
-    known = model.calibration.get("pixel_level")
-    level = map_high(model.run) / 2 if known is None else float(known)
+    level = map_level(model.run)
     return {
         "name": name,
         "backend": model.run.settings.backend,

@@ -91,7 +91,7 @@ def open_uploads(run: Run, uploads: Sequence[Upload], most: int) -> Opened:
 
 def picture_of(run: Run, upload: Upload, number: int) -> NDArray[np.uint8]:
     """Return a frame of a file as a picture in colour, (H, W, 3) uint8; `number` counts from 0."""
-    for place, frame in enumerate(content_frames(*upload, raw_settings(run), number + 1_000_000)):
+    for place, frame in enumerate(content_frames(*upload, raw_settings(run))):
         if place == number:
             return with_channels(frame.picture.at(1), 3)
     raise DataError(f"there is no frame {number}")
