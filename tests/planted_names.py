@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+from base64 import b64decode
 from pathlib import Path
 
 from commands import SMALL_VAE, succeed
@@ -52,9 +54,17 @@ def outputs(root: Path) -> list[Path]:
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a file as whoever opens it sees them."""
+    """Return the bytes of a file as whoever opens it sees them.
+
+    Pictures in pages are read as the bytes that they are: in millions of letters of base64 a short name stands by chance.
+    """
     held = path.read_bytes() if path.is_file() else b""
-    return gzip.decompress(held) if path.suffix == ".gz" else held
+    held = gzip.decompress(held) if path.suffix == ".gz" else held
+    return re.sub(rb"(?<=;base64,)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}=*)?", lambda found: _decoded(found[0]), held)
+
+
+def _decoded(text: bytes) -> bytes:
+    return b64decode(text + b"=" * (-len(text) % 4))
 
 
 def naming(root: Path, name: str) -> list[Path]:

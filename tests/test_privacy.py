@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import stat
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -31,6 +32,16 @@ def world(tmp_path_factory: pytest.TempPathFactory, no_comparison_pdf: None) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_output_of_any_verb_names_a_patient(name: str, world: Path) -> None:
     assert sum(path.is_file() for path in outputs(world)) > 100 and naming(world, name) == []
+
+
+def test_a_name_is_looked_for_in_the_bytes_of_a_picture_and_not_in_their_spelling(tmp_path: Path) -> None:
+    page = tmp_path / "D" / "report.html"
+    page.parent.mkdir()
+    found = []
+    for picture in (b64decode("xxMeierx"), b"tEXt Meier", b"tEXt Meier!"):
+        page.write_text(f'<img src="data:image/png;base64,{b64encode(picture).decode()}"> of nobody')
+        found.append(naming(tmp_path, "Meier"))
+    assert found == [[], [page], [page]] and naming(tmp_path, "of nobody") == [page]
 
 
 def test_no_output_names_the_folders_above_it(world: Path) -> None:
