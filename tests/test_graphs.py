@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from tiny import SIZE, narrow, training_batch
+from tiny import SIZE, batch, narrow, tiny, training_batch
 from torch import Tensor
 
 from medgen import registry
 from medgen.contract.capabilities import OnePassFit
 from medgen.engine.graph import trace
-from medgen.engine.graph.trace import traced
+from medgen.engine.graph.trace import traced, why_not
 from medgen.engine.runtime import TOLERANCE
 from medgen.engine.score import Scorer
 from medgen.engine.score_components import ScoringSettings
 from medgen.errors import BackendError
 from medgen.metrics.fusion import fuse
+from medgen.types import Batch
 from medgen.verbs.exporting.frame_graph import FrameWork, Fusion
 
 
@@ -59,6 +61,49 @@ def test_draws_from_the_posterior_are_in_the_graph_as_they_fell() -> None:
     model = narrow("vae").eval()
     model.config = model.config.model_copy(update={"draws": 2})
     compare(FrameWork(Scorer(model, ScoringSettings()), "mask"))
+
+
+def test_frames_that_are_told_their_class_have_a_graph() -> None:
+    model = tiny("cvae", widths=[8], latents=4).eval()
+    assert model.classes
+
+    def work(given: list[Tensor]) -> list[Tensor]:
+        told = torch.ones(len(given[0]), dtype=torch.long)
+        return [model.score(Batch(given[0], torch.ones_like(given[0][:, :1], dtype=torch.bool), told, finding=told)).score]
+
+    program, others = traced(work, [batch(2).image]), [batch(2, seed=1).image]
+    with torch.no_grad():
+        torch.testing.assert_close(program(others)[0], work(others)[0])
+
+
+def test_scores_that_are_placed_among_those_of_the_fit_have_no_graph() -> None:
+    model = tiny("padim", features={"side": 64}, width=8, folds=2).eval()
+    model.keep_own(torch.arange(4.0), torch.tensor([0, 1, 0, 1]), torch.ones(4, dtype=torch.float64) / 4)
+    with pytest.raises(BackendError, match=r'cv\+ and jackknife\+ .* scoring.calibration = "split" has a graph'):
+        traced(FrameWork(Scorer(model, ScoringSettings()), "mask"), crops(0))
+
+
+def converters_error(*said: str) -> Exception:
+    """Return an error whose causes say the rest."""
+    errors = [RuntimeError(one) for one in said]
+    for error, cause in pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            ("step 3/3", "%a :", "No ONNX function found for <OpOverload(op='aten.x', overload='default')>. No"),
+            "it has no word for aten.x",
+        ),
+        (("Check failed\nSummary:\n-- No conversion rule found for operations: a.b, c.d\n",), "it has no word for a.b, c.d"),
+        (("outer", "\x1b[96mThis\x1b[0m is it.\nAnd more."), "RuntimeError: This is it."),
+    ],
+)
+def test_of_what_a_converter_says_the_reason_is_told_in_one_line(said: tuple[str, ...], why: str) -> None:
+    assert why_not(converters_error(*said)) == why
 
 
 def test_where_overlay_is_kept_no_mask_goes_in() -> None:

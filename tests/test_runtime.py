@@ -14,6 +14,7 @@ import torch
 from commands import fail, succeed
 from tiny import batch, tiny
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from untrained import make_frames, make_run
 
 from medgen.config import read_toml
@@ -67,12 +68,19 @@ def scored(model: Backend, engine: Engine | None = None, frames: int = 4) -> Sco
 
 
 @needs_openvino
-@pytest.mark.parametrize(("name", "settings"), [("endovae", {}), ("vqvae", {}), ("padim", {"features": {"side": 64}})])
+@pytest.mark.parametrize(("name", "settings"), [("endovae", {}), ("vqvae", {}), ("padim", {"features": {"side": 48}})])
 def test_openvino_gives_the_scores_and_maps_of_pytorch(name: str, settings: dict[str, object]) -> None:
     model, engine = tiny(name, **settings), Engine("openvino")
     wanted, found = scored(model).scores, scored(model, engine).scores
     torch.testing.assert_close(found.score, wanted.score, rtol=TOLERANCE, atol=1e-6)
     torch.testing.assert_close(found.map, wanted.map, rtol=TOLERANCE, atol=1e-4)
+
+
+@pytest.mark.parametrize(("old", "new"), [((48, 48), (64, 64)), ((100, 60), (33, 64)), ((40, 90), (10, 90))])
+def test_frames_are_resized_for_openvino_as_pytorch_does(old: tuple[int, int], new: tuple[int, int]) -> None:
+    images = torch.rand(2, 3, *old, generator=torch.Generator().manual_seed(0))
+    wanted = interpolate(images, new, mode="bilinear", antialias=True)
+    torch.testing.assert_close(openvino_nets.smoothly_resized(images, new, False), wanted, rtol=0, atol=1e-6)
 
 
 class Undecided(nn.Module):

@@ -20,7 +20,7 @@ from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
 from medgen.nn.features.feature_maps import LayerSettings, MidLayers, smooth_map
 from medgen.nn.features.placed import placed
-from medgen.nn.host import OnHost
+from medgen.nn.host import OnHost, written_down
 from medgen.types import Batch, DataRequirements, Scores
 
 MOST_KEPT = 10**9  # bytes of all that is kept without each fold
@@ -119,7 +119,12 @@ class OnePass(OnHost, Backend):
         """Fill the buffers from what `gather` kept."""
 
     def score(self, batch: Batch) -> Scores:
-        """Score by all frames, or without a fold; where own scores are known, the score is moved to its place among them."""
+        """Score by all frames, or without a fold; where own scores are known, the score is moved to its place among them.
+
+        Raises
+        ------
+        BackendError : while such places would be written down as a graph.
+        """
         self.layers.check(self.fingerprint)
         looked = self.look(batch)
         if self.without == "own":
@@ -127,6 +132,11 @@ class OnePass(OnHost, Backend):
         scores = self.judge(looked, batch, self.without)
         if self.without is not None or not self.config.folds or not len(self.own_scores):
             return scores
+        if written_down():  # a frame of the fit is as high as its own score: any other rounding would put it elsewhere
+            raise BackendError(
+                "calibration cv+ and jackknife+ put each score in its place among the frames of the fit, which another program's "
+                'rounding would change; a run with scoring.calibration = "split" has a graph'
+            )
         others = self.scores_without(looked, batch)
         moved = placed(scores.score.cpu(), others.cpu(), self.own_scores, self.own_folds, self.own_shares)
         return replace(scores, score=moved.to(scores.score.device))

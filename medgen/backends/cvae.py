@@ -94,7 +94,7 @@ class Model(Variational):
 
     def best(self, batch: Batch) -> Batch:
         """Return the batch with a class for each frame: the one it is given, else the one that explains it best."""
-        if not self.classes or (batch.finding is not None and bool((batch.finding >= 0).all())):
+        if not self.classes or (batch.finding is not None and min(batch.finding.tolist()) >= 0):
             return batch
         costs = []
         for class_index in range(len(self.classes)):

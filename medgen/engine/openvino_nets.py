@@ -50,17 +50,14 @@ def compile_net(net: nn.Module, example: Tensor) -> Callable[[Tensor], Sequence[
     """
     import torch
     from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
-    from torch._decomp import get_decompositions
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    aten = torch.ops.aten
-    taken_apart = get_decompositions([getattr(aten, name) for name in TAKEN_APART])
     # nets that call oneDNN's own operators (`nn/features/nets/fused.py`) take plain ones where it is switched off
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.simplefilter("ignore")  # PyTorch's of its own insides
         with torch.backends.mkldnn.flags(enabled=False):
             # `torch.export` gives the same graph, seconds later; both refuse what depends on the values of a tensor
-            graph = make_fx(net, taken_apart, "fake", _allow_non_fake_inputs=True)(example.clone())  # type: ignore[arg-type]
+            graph = make_fx(net, _taken_apart(), "fake", _allow_non_fake_inputs=True)(example.clone())  # type: ignore[arg-type]
         model = converted(TorchFXPythonDecoder(graph, dynamic_shapes=False))
     request = compiled(model)
 
@@ -73,13 +70,42 @@ def compile_net(net: nn.Module, example: Tensor) -> Callable[[Tensor], Sequence[
 
 def exported(program: ExportedProgram) -> Any:
     """Return OpenVINO's model of an exported program, of the shapes that it was made with."""
-    import torch
     from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+
+    plain = program.run_decompositions(_taken_apart())
+    return converted(TorchFXPythonDecoder.from_exported_program(plain, dynamic_shapes=False))
+
+
+def _taken_apart() -> dict[Any, Callable[..., Any]]:
+    """Return, for each operator that OpenVINO has no rule for, what computes the same by others."""
+    import torch
     from torch._decomp import get_decompositions
 
     aten = torch.ops.aten
-    plain = program.run_decompositions(get_decompositions([getattr(aten, name) for name in TAKEN_APART]))
-    return converted(TorchFXPythonDecoder.from_exported_program(plain, dynamic_shapes=False))
+    known = get_decompositions([getattr(aten, name) for name in TAKEN_APART])
+    return {**known, aten._upsample_bilinear2d_aa.default: smoothly_resized}
+
+
+def smoothly_resized(
+    images: Tensor, size: Sequence[int], align_corners: bool, scale_height: float | None = None, scale_width: float | None = None
+) -> Tensor:
+    """Return (B, C, h, w) of images (B, C, H, W) as `interpolate(..., mode="bilinear", antialias=True)` gives them, as products.
+
+    Each pixel is a mean of those under a triangle as wide as two new pixels, two old ones at least. `align_corners` is never set.
+    """
+    rows, columns = (_triangles(old, new, images) for old, new in zip(images.shape[2:], size, strict=True))
+    return rows @ images @ columns.T  # (h, H) @ (B, C, H, W) @ (W, w)
+
+
+def _triangles(old: int, new: int, like: Tensor) -> Tensor:
+    """Return what each of the `old` pixels of a line counts for in each `new` one, (new, old)."""
+    import torch
+
+    step = old / new
+    centres = (torch.arange(new, dtype=like.dtype, device=like.device)[:, None] + 0.5) * step
+    places = torch.arange(old, dtype=like.dtype, device=like.device) + 0.5
+    shares = (1 - (places - centres).abs() / max(step, 1.0)).clamp_min(0)
+    return shares / shares.sum(1, keepdim=True)
 
 
 def converted(decoder: Any) -> Any:

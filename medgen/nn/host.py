@@ -26,9 +26,14 @@ def as_graph() -> Iterator[None]:
         _AS_GRAPH.reset(token)
 
 
+def written_down() -> bool:
+    """Tell whether code is being written down as a graph (`as_graph`)."""
+    return _AS_GRAPH.get()
+
+
 def read_at_once(tensor: Tensor) -> bool:
     """Tell whether reading a tensor waits for nobody, so that a step may branch on what it holds; no graph may (`as_graph`)."""
-    return tensor.device.type == "cpu" and not _AS_GRAPH.get()
+    return tensor.device.type == "cpu" and not written_down()
 
 
 class OnHost(nn.Module):

@@ -8,6 +8,7 @@ The graph is of one shape, like all that medgen computes (`engine/fixed_shape.py
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ from torch.overrides import TorchFunctionMode
 from medgen.errors import BackendError
 from medgen.nn.host import as_graph
 
+NO_RULE = re.compile(
+    r"(?:No ONNX function found for <OpOverload\(op='|No conversion rule found for operations: )([\w.]+(?:, [\w.]+)*)"
+)
+TERMINAL_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 MOST = 20_000  # operators of a graph: a search by many steps becomes so many that no other program takes them
 
 
@@ -104,10 +109,15 @@ def exporting() -> Iterator[None]:
                 place.fp32_precision = precision
 
 
-def why_not(error: Exception) -> str:
-    """Return in one line why something could not be written down or converted."""
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [""]
-    said = next((line for line in lines if line.startswith("No conversion rule")), lines[0])
+def why_not(error: BaseException) -> str:
+    """Return in one line why something could not be written down or converted: a converter's own reason is its innermost."""
+    innermost = error
+    while innermost.__cause__ is not None:
+        innermost = innermost.__cause__
+    said = str(innermost)
+    if missing := NO_RULE.search(said):
+        return f"it has no word for {missing[1]}"
     if "tracing tensor" in said:
-        said = "it reads a number of a frame to decide what to do next"
-    return f"{type(error).__name__}: {said}"[:200]
+        return "it reads a number of a frame to decide what to do next"
+    lines = [line.strip(" -") for line in TERMINAL_COLOURS.sub("", said).splitlines() if line.strip()]
+    return f"{type(innermost).__name__}: {lines[0] if lines else ''}"[:200]

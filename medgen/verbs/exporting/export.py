@@ -135,7 +135,9 @@ def _write_graph(run: Run, form: GraphFormat, out: Path, count: int, on_progress
         program = write_down(work, nobodys_frames(run, count))
         form.write(program, out, work.inputs, work.outputs)
     except BackendError as error:
-        raise BackendError(f"{run.settings.backend} cannot be exported: {error}") from error
+        raise BackendError(
+            f"{run.settings.backend} cannot be exported: {error}; or take --format monai-bundle, which runs medgen"
+        ) from error
     return work
 
 
