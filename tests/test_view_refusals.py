@@ -8,8 +8,9 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pandas as pd
 import pytest
 from asking import Client
 from untrained import make_frames, make_run
@@ -82,6 +83,21 @@ def test_a_reader_sees_the_marks_that_another_made_since(tmp_path: Path) -> None
     one, other = Marks(tmp_path / "marks.csv"), Marks(tmp_path / "marks.csv")
     other.set("b.png", "Iris", True)
     assert [mark.reader for mark in one.all()] == ["Iris"]
+
+
+def test_a_mark_that_is_made_while_the_table_is_read_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Marks(tmp_path / "marks.csv").set("a.png", "Iris", True)
+    read = pd.read_csv
+
+    def read_slowly(*args: Any, **options: Any) -> pd.DataFrame:
+        table = read(*args, **options)
+        monkeypatch.undo()
+        Marks(tmp_path / "marks.csv").set("b.png", "Jo", True)
+        return table
+
+    monkeypatch.setattr(pd, "read_csv", read_slowly)
+    Marks(tmp_path / "marks.csv").set("c.png", "Iris", True)
+    assert [mark.path for mark in Marks(tmp_path / "marks.csv").all()] == ["a.png", "b.png", "c.png"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks of folders there")

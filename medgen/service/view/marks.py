@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from medgen.errors import FolderError
-from medgen.files import digest_of, without_quotes, write_csv
+from medgen.files import digest_of, short_digest, without_quotes, write_csv
 from medgen.outputs.lock import alone_in
 
 COLUMNS = ["path", "reader", "marked_at", "note"]
@@ -80,7 +81,8 @@ class Marks:
             self._marks, self._digest = {}, ""
             return
         try:
-            table = without_quotes(pd.read_csv(self.file, dtype=str, keep_default_na=False))
+            content = self.file.read_bytes()  # once: what another process writes meanwhile is no part of the digest either
+            table = without_quotes(pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False))
         except (OSError, ValueError) as error:
             raise FolderError(f"'{self.file}' is no table of marks ({error}); choose another --marks") from None
         if [*table.columns] != COLUMNS:
@@ -89,4 +91,4 @@ class Marks:
                 "with commas between them; choose another --marks"
             )
         found = [Mark(*row) for row in table.itertuples(index=False)]
-        self._marks, self._digest = {(mark.path, mark.reader): mark for mark in found}, digest_of(self.file)
+        self._marks, self._digest = {(mark.path, mark.reader): mark for mark in found}, short_digest(content)
