@@ -32,17 +32,18 @@ settings.register_profile("any machine", deadline=None, derandomize=True, suppre
 settings.register_profile("files", settings.get_profile("any machine"), max_examples=EXAMPLES, database=None)
 settings.load_profile("any machine")  # the same examples each time, however long they take
 
-SPARED = [0]  # how many modules there were each time that the garbage collector was spared them
+SPARED: tuple[Path, int] = Path(), 0  # the file of tests, and how many modules there were, when it was last spared what there was
 FRESH: dict[np.random.Generator, dict[str, Any]] = {}  # the state of each generator of a module of tests after its import
 
 
-def spare_the_collector() -> None:
-    """Let the garbage collector pass over what was imported since the last time, a few modules aside.
+def spare_the_collector(file: Path = Path()) -> None:
+    """Let the garbage collector pass over what there is before a file of tests, and what was imported since, a few modules aside.
 
     Each training begins with a search of all that there is, and one through all modules takes a tenth of a second or more.
     """
-    if len(sys.modules) > SPARED[-1] + 50:
-        SPARED.append(len(sys.modules))
+    global SPARED
+    if file != SPARED[0] or len(sys.modules) > SPARED[1] + 50:
+        SPARED = file, len(sys.modules)
         gc.collect()
         gc.freeze()
 
@@ -55,7 +56,7 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let each test, and the fixtures that it sets up, draw the same numbers whichever tests ran before."""
-    spare_the_collector()
+    spare_the_collector(item.path)
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(0)
     for value in vars(item.getparent(pytest.Module).obj).values():  # type: ignore[union-attr]

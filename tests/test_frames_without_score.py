@@ -18,6 +18,8 @@ from medgen.data.scorable import LEAST_VALID
 from medgen.engine.score import score_batches
 from medgen.runs.scores import _write_maps
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 SIDE = 96
 BLANK = {"white.png", "green.png", "noise.png"}
 
@@ -163,7 +165,6 @@ def test_a_ranking_promises_false_alarms_among_scored_frames_alone(root: Path) -
     assert metrics["expected_false_alarms"] == pytest.approx(0.05 * 8) and metrics["flagged"]["of"] == 8
 
 
-@pytest.mark.usefixtures("blank_charts")
 def test_a_comparison_leaves_them_out_and_says_how_many(root: Path) -> None:
     succeed("compare", root / "run", root / "other", "--out", root / "study")
     metrics = metrics_of(root / "study" / "metrics.json")
@@ -172,7 +173,6 @@ def test_a_comparison_leaves_them_out_and_says_how_many(root: Path) -> None:
     assert "6 more have no score from every run" in (root / "study" / "report.html").read_text()
 
 
-@pytest.mark.usefixtures("blank_charts")
 def test_two_runs_on_a_page_are_compared_on_the_others(root: Path) -> None:
     succeed("report", root / "run", root / "other", "--out", root / "both")
     assert "Which differences are real?" in (root / "both" / "report.html").read_text()

@@ -21,6 +21,8 @@ from medgen.runs.run import open_run
 from medgen.runs.to_image import png
 from medgen.verbs.figures.crop_steps import crop_steps
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 REFUSED = r"is not replaced.*; choose another (--out|place)(, or delete it)?$"
 
 

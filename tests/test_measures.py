@@ -27,6 +27,8 @@ from medgen.report.study.page import write_comparison
 from medgen.report.study.summary import study_metrics
 from medgen.report.study.tables import summary_csv, summary_tex
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 SCHEMA = Path(medgen.report.study.__file__).parent / "metrics.schema.json"
 ON_PAGE = {"decisions": "threshold.decisions"}  # where a section stands in ``metrics.json``, if not under its own name
 THRESHOLD: Any = {"value": 0.0098765, "false_alarm_rate": 0.05, "normals": 93, "pixel_level": 0.001}

@@ -15,6 +15,8 @@ from sources import folder
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 NAME = "<script>alert(1)</script>.jpg"
 
 

@@ -23,6 +23,8 @@ from medgen.runs.group_scores import GROUP, grouped_scores
 from medgen.runs.run import Run, open_run
 from medgen.verbs.score import Split
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 DFM = ("model.sides=[32]", "data.batch_size=8")
 
 
@@ -116,7 +118,6 @@ def test_the_run_stays_as_it_is_and_is_named_with_its_digest(place: dict[str, Pa
     assert (run.folder / run.about["recalibrated_from"]).resolve() == place["dfm"].resolve()
 
 
-@pytest.mark.usefixtures("blank_charts")
 def test_the_new_run_reports_ranks_and_moves_its_threshold_like_any_other(
     place: dict[str, Path], local: dict[str, Run], tmp_path: Path
 ) -> None:

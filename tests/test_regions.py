@@ -18,6 +18,8 @@ from medgen.metrics.regions import region_table
 from medgen.runs.localising.regions import COLUMNS, IN_MM, in_mm, on_frame
 from medgen.types import Box
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 LEVEL = 0.6
 CORNERS = np.ones((3, 3))
 

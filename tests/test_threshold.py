@@ -12,6 +12,8 @@ from sources import folder
 
 from medgen.metrics.calibration import threshold
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -86,6 +86,7 @@ def test_translations_are_nearer_to_the_other_domain_than_the_frames_as_they_are
     assert both == pytest.approx((2 * 0.25**2, 2 * 0.5**2), abs=1e-6)
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_the_report_of_unpaired_domains_measures_detection(unpaired: Path, tmp_path: Path) -> None:
     succeed("report", unpaired / "run", "--out", tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -99,6 +100,7 @@ def test_a_folder_of_nothing_that_can_be_read_is_refused(unpaired: Path, tmp_pat
     assert told.exit_code != 0 and told.output.splitlines()[-1].startswith(f"medgen: none of the 1 files in '{tmp_path}'")
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_pairs_are_measured_against_their_truth(tmp_path: Path) -> None:
     root = tmp_path / "pairs"
     root.mkdir()
@@ -114,6 +116,7 @@ def test_pairs_are_measured_against_their_truth(tmp_path: Path) -> None:
     assert float(psnr) == pytest.approx(-10 * np.log10(((truth - drawn) ** 2).mean()), abs=0.05)
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_pairs_without_test_frames_are_reported_on_others_beside_their_truth(tmp_path: Path) -> None:
     root = tmp_path / "pairs"
     root.mkdir()

@@ -31,6 +31,8 @@ from medgen.verbs.study import budget
 from medgen.verbs.study.budget import planned
 from medgen.verbs.train import open_inputs
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:

@@ -25,6 +25,8 @@ from medgen.runs.run import open_run
 from medgen.runs.windows import Windowed, random_windows, windowed
 from medgen.types import Batch, Scores
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 SIDE = 12
 
 

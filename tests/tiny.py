@@ -40,7 +40,7 @@ NARROW = {  # settings that make a run quick; a backend that is not here is as i
     "ssgan": ["model.generator_width=4", "model.critic_width=4"],
     "stylegan": ["model.net.width=8", "model.net.latent=8", "model.net.capacity=64"],
     "synth": ["model.features.side=64", "model.width=8"],
-    "vae": ["model.widths=[8]", "model.latents=4"],
+    "vae": ["model.widths=[8]", "model.latents=4", "model.encoder_hidden=[16]", "model.decoder_hidden=[16]"],
     "vqvae": ["model.prior.width=8", "model.prior.layers=1"],
     "vqvae2": ["model.widths=[8]", "model.residual_blocks=0", "model.prior.width=8", "model.prior.layers=1"],
     "wgan": ["model.width=4", "model.hidden=16"],

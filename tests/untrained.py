@@ -34,7 +34,7 @@ def make_frames(root: Path) -> Path:
     return root
 
 
-SMALL = ("model.latents=2", "model.widths=[8]", "data.batch_size=8")
+SMALL = ("model.latents=2", "model.widths=[8]", "model.encoder_hidden=[16]", "model.decoder_hidden=[16]", "data.batch_size=8")
 
 
 def make_run(frames: Path | str, folder: Path, backend: str = "vae", settings: Sequence[str] = SMALL) -> Run:

@@ -31,7 +31,7 @@ from medgen.contract.backend import Backend
 from medgen.data.images import read_image
 from medgen.data.native.addresses import address_from, whole_address
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.engine.checkpoint import load, load_weights, save
+from medgen.engine.checkpoint import Undrawn, load, load_weights, save
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.fit import STATE, WEIGHTS
 from medgen.engine.score_components import NOTHING_ADDED
@@ -136,7 +136,8 @@ class Run:
         ------
         RunError : if there are none or they do not fit.
         """
-        model = self.new_model()
+        with Undrawn():
+            model = self.new_model()
         load_weights(model, self.folder / WEIGHTS)
         return move_model(model, torch.device("cpu"))  # as it is scored with: the layout of weights decides the last bits
 
