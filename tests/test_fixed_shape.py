@@ -37,7 +37,7 @@ ADDED = [
     "scoring.residual_distance=true",
     "scoring.feature_distance=true",
     "scoring.feature_map=true",
-    "scoring.sides=[64]",
+    "scoring.sides=[128]",
     "scoring.flips=true",
     'scoring.fuse=["*"]',
 ]

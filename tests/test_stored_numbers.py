@@ -33,6 +33,7 @@ from medgen.runs.versions import KINDS
 from medgen.verbs.distance import real_features
 
 STORED = Path(__file__).with_name("stored_numbers.json")
+SETTINGS = ("model.latents=2", "model.widths=[8]", "data.batch_size=8")  # of a run of which numbers are stored
 Numbers = dict[str, list[float]]
 
 
@@ -51,7 +52,7 @@ def columns(table: pd.DataFrame) -> Numbers:
 
 
 def score_numbers(folder: Path) -> Numbers:
-    run = make_run(make_frames(folder / "frames"), folder / "run")
+    run = make_run(make_frames(folder / "frames"), folder / "run", settings=SETTINGS)
     data = open_trained_on(run)
     scored = score_rows(run, data, data.rows("test"), folder / "scores", device="cpu")
     assert scored.maps is not None
@@ -60,7 +61,7 @@ def score_numbers(folder: Path) -> Numbers:
 
 
 def calibration_numbers(folder: Path) -> Numbers:
-    calibration = make_run(make_frames(folder / "frames"), folder / "run").calibration()
+    calibration = make_run(make_frames(folder / "frames"), folder / "run", settings=SETTINGS).calibration()
     assert calibration["value"] is not None
     return {"scores": calibration["scores"][:4], "threshold": [calibration["value"], calibration["pixel_level"]]}
 

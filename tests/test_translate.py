@@ -86,6 +86,52 @@ def test_translations_are_nearer_to_the_other_domain_than_the_frames_as_they_are
     assert both == pytest.approx((2 * 0.25**2, 2 * 0.5**2), abs=1e-6)
 
 
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("carried")
+    folder(root / "source", "train/good", "train/polyps", "test/good", "test/polyps")
+    folder(root / "target", "train/good", "test/good", "test/polyps")
+    train_translator("pixelda", f"folder:{root / 'source'}", root / "run", f"data.other=folder:{root / 'target'}")
+    return root
+
+
+def test_classes_are_those_of_the_labelled_frames_abnormal_ones_too(carried: Path) -> None:
+    settings = (carried / "run" / "run.toml").read_text()
+    assert 'classes = ["good", "polyps"]' in settings and 'normal_classes = ["good"]' in settings
+
+
+@pytest.fixture(scope="module")
+def reported(carried: Path) -> Path:
+    succeed("report", carried / "run", "--out", carried / "page")
+    return carried / "page"
+
+
+def test_classifiers_are_measured_in_both_domains(reported: Path) -> None:
+    metrics = json.loads((reported / "metrics.json").read_text())
+    for section in (metrics, metrics["transfer"]):
+        assert set(section["classes"]) == {"adapted", "source_only"} and section["classes"]["adapted"]["frames"] == 8
+        assert 0 <= section["components"]["source_only"]["auroc"]["value"] <= 1
+    assert metrics["transfer"]["source"].endswith("target") and "Second domain" in (reported / "report.html").read_text()
+
+
+def test_the_page_shows_which_class_is_taken_for_which_in_both_domains(reported: Path) -> None:
+    drawn = (reported / "figures" / "confusion.svg").read_text()
+    assert all(f"{domain}, {name}" in drawn for domain in ("own domain", "second domain") for name in ("adapted", "source only"))
+    assert {"named-0.png", "named-1.png"} <= {path.name for path in (reported / "figures").iterdir()}
+
+
+def test_a_reader_learns_that_the_training_saw_abnormal_frames(reported: Path) -> None:
+    assert "The training saw abnormal frames" in (reported / "report.html").read_text()
+
+
+def test_the_accuracy_of_the_report_is_the_share_of_right_names_in_the_scores(carried: Path, reported: Path) -> None:
+    metrics = json.loads((reported / "metrics.json").read_text())["transfer"]
+    lines = [line.split(",") for line in (carried / "run" / "scores-other" / "scores.csv").read_text().splitlines()]
+    named, told = lines[0].index("finding"), lines[0].index("class_adapted")
+    right = np.mean([line[named] == line[told] for line in lines[1:]])
+    assert metrics["classes"]["adapted"]["accuracy"]["value"] == pytest.approx(right)
+
+
 @pytest.mark.usefixtures("blank_charts")
 def test_the_report_of_unpaired_domains_measures_detection(unpaired: Path, tmp_path: Path) -> None:
     succeed("report", unpaired / "run", "--out", tmp_path)
@@ -141,52 +187,6 @@ def test_a_missing_partner_is_told_when_a_training_begins(tmp_path: Path) -> Non
     (tmp_path / "pairs" / "A" / "01.png").unlink()
     output = train_translator("pix2pix", f"pairs:{tmp_path / 'pairs'}", tmp_path / "run")
     assert "left out 1 files: 'B/01.png' has no partner" in output
-
-
-@pytest.fixture(scope="module")
-def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("carried")
-    folder(root / "source", "train/good", "train/polyps", "test/good", "test/polyps")
-    folder(root / "target", "train/good", "test/good", "test/polyps")
-    train_translator("pixelda", f"folder:{root / 'source'}", root / "run", f"data.other=folder:{root / 'target'}")
-    return root
-
-
-def test_classes_are_those_of_the_labelled_frames_abnormal_ones_too(carried: Path) -> None:
-    settings = (carried / "run" / "run.toml").read_text()
-    assert 'classes = ["good", "polyps"]' in settings and 'normal_classes = ["good"]' in settings
-
-
-@pytest.fixture(scope="module")
-def reported(carried: Path) -> Path:
-    succeed("report", carried / "run", "--out", carried / "page")
-    return carried / "page"
-
-
-def test_classifiers_are_measured_in_both_domains(reported: Path) -> None:
-    metrics = json.loads((reported / "metrics.json").read_text())
-    for section in (metrics, metrics["transfer"]):
-        assert set(section["classes"]) == {"adapted", "source_only"} and section["classes"]["adapted"]["frames"] == 8
-        assert 0 <= section["components"]["source_only"]["auroc"]["value"] <= 1
-    assert metrics["transfer"]["source"].endswith("target") and "Second domain" in (reported / "report.html").read_text()
-
-
-def test_the_page_shows_which_class_is_taken_for_which_in_both_domains(reported: Path) -> None:
-    drawn = (reported / "figures" / "confusion.svg").read_text()
-    assert all(f"{domain}, {name}" in drawn for domain in ("own domain", "second domain") for name in ("adapted", "source only"))
-    assert {"named-0.png", "named-1.png"} <= {path.name for path in (reported / "figures").iterdir()}
-
-
-def test_a_reader_learns_that_the_training_saw_abnormal_frames(reported: Path) -> None:
-    assert "The training saw abnormal frames" in (reported / "report.html").read_text()
-
-
-def test_the_accuracy_of_the_report_is_the_share_of_right_names_in_the_scores(carried: Path, reported: Path) -> None:
-    metrics = json.loads((reported / "metrics.json").read_text())["transfer"]
-    lines = [line.split(",") for line in (carried / "run" / "scores-other" / "scores.csv").read_text().splitlines()]
-    named, told = lines[0].index("finding"), lines[0].index("class_adapted")
-    right = np.mean([line[named] == line[told] for line in lines[1:]])
-    assert metrics["classes"]["adapted"]["accuracy"]["value"] == pytest.approx(right)
 
 
 def test_a_second_domain_of_another_size_is_refused(carried: Path, tmp_path: Path) -> None:

@@ -19,8 +19,6 @@ from medgen.data.preparing.video_frames import without_alike, without_blurred
 from medgen.report.timeline import clock, standing_out
 from medgen.types import Box
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 LENGTH, BLURRED, STILL, ODD = 12, 4, range(7, 10), 5  # seconds; and what is special at which of them
 
 
