@@ -4,6 +4,7 @@
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
 trains several backends and reports on all of them, ``compare_over_datasets`` does so for several data sets and
 training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
+``score_archive`` scores on many machines,
 ``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. ``serve`` answers for runs over HTTP,
 ``view`` shows frames in the browser. Progress goes to a callback; nothing is printed.
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from medgen.verbs.recalibrating.recalibrate import recalibrate
     from medgen.verbs.report import report
     from medgen.verbs.score import score
+    from medgen.verbs.spread.score import score_archive
     from medgen.verbs.study.compare import compare, compare_runs
     from medgen.verbs.study.over_datasets import compare_over_datasets
     from medgen.verbs.study.settings import read_study, study_of
@@ -85,6 +87,7 @@ __all__ = [
     "reveal",
     "sample",
     "score",
+    "score_archive",
     "serve",
     "set_threshold",
     "study_of",
@@ -126,6 +129,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "reveal": "medgen.data.tree.pseudonyms:reveal",
     "sample": "medgen.verbs.draw:sample",
     "score": "medgen.verbs.score:score",
+    "score_archive": "medgen.verbs.spread.score:score_archive",
     "serve": "medgen.service.serve:serve",
     "set_threshold": "medgen.runs.calibrating.calibrate:set_threshold",
     "study_of": "medgen.verbs.study.settings:study_of",

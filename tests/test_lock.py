@@ -18,10 +18,13 @@ EXTRAS = PROJECT["optional-dependencies"]
 UNTESTED = (
     "bundle",
     "docs",
+    "gcs",
     "lite",
     "mlflow",
     "openvino",
     "parquet",
+    "ray",
+    "s3",
     "timm",
     "transformers",
     "wandb",

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from ..answer import answer
+from ..engines import SOURCE, engine_options, is_spread, score_spread
 from ..options import PATH, input_options, parquet_option, runtime_option
 from ..progress import Display
 
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.argument("source", metavar="INPUT", type=PATH)
+@click.argument("source", metavar="INPUT", type=SOURCE)
 @click.option("--out", type=PATH, required=True, help="Folder for scores.csv, original/ and overlays/.")
 @click.option(
     "--format",
@@ -42,8 +43,12 @@ from ..progress import Display
 @runtime_option
 @input_options
 @parquet_option
+@engine_options
 def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Write RUN's map of each frame of INPUT (raw frames or a data set) on the original frame, and laid over it."""
+    if is_spread(source, chosen):
+        score_spread(run, source, out, maps=True, **chosen)
+        return
     from medgen import api
 
     with Display() as display:

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from ..answer import answer, records
+from ..engines import SOURCE, engine_options, is_spread, score_spread
 from ..options import PATH, input_options, parquet_option, runtime_option
 from ..progress import Display
 
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.argument("source", metavar="INPUT", type=PATH)
+@click.argument("source", metavar="INPUT", type=SOURCE)
 @click.option("--out", type=PATH, required=True, help="Folder for scores.csv, maps and pictures.")
 @click.option(
     "--pictures/--no-pictures", default=True, help="Write original, reconstruction and map of each frame.  [default: on]"
@@ -23,8 +24,12 @@ from ..progress import Display
 @runtime_option
 @input_options
 @parquet_option
+@engine_options
 def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     """Score each frame of INPUT (raw frames or a data set): raw score, quantile among normals, decision."""
+    if is_spread(source, chosen):
+        score_spread(run, source, out, maps=False, **chosen)
+        return
     from medgen import api
 
     from ..tables import score_table, timeline_lines

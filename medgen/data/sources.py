@@ -118,9 +118,18 @@ def list_source(source: Path, assume: str = "", group_names: bool = True, modali
     ------
     DataError : if there is nothing to read, or a manifest or the masks do not fit, or there is no such modality.
     """
+    return in_stated_order(_read(source, modality), assume, group_names)
+
+
+def in_stated_order(listing: Listing, assume: str = "", group_names: bool = True) -> Listing:
+    """Return what was found in any order, as `list_source` returns it.
+
+    Raises
+    ------
+    DataError : if there is no such label to assume.
+    """
     if assume and assume not in LABELS:
         raise DataError(f"cannot assume the label '{assume}'; {did_you_mean(assume, LABELS)}")
-    listing = _read(source, modality)
     entries = listing.entries
     if assume:
         entries = [entry if entry.label or entry.label_by_mask else replace(entry, label=assume) for entry in entries]

@@ -14,7 +14,7 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service")
+NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -95,6 +95,16 @@ def service_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def archive_rows(found: dict[str, Any]) -> list[Row]:
+    """An archive holds where each frame is there once, with the bits of one process."""
+    rows = []
+    for what, facts in found.items():
+        took = f"{facts['frames']} frames in {facts['partitions']} partitions" if "frames" in facts else ""
+        survived = f"{facts['survived']} of {facts['tried']} kills survived" if "tried" in facts else ""
+        rows.append((f"archive on Ray, the bits of one process: {what}", took or survived, holds(facts["wrong"])))
+    return rows
+
+
 ROWS = {
     "kills": kill_rows,
     "full_disk": disk_rows,
@@ -103,6 +113,7 @@ ROWS = {
     "outputs": output_rows,
     "ceilings": ceiling_rows,
     "service": service_rows,
+    "ray_archive": archive_rows,
 }
 
 

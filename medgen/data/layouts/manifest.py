@@ -9,10 +9,11 @@ import csv
 import io
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from medgen.data.source_file import MANIFEST, Listing, MaskFile, SourceFile, nearest
 from medgen.data.tree.boxes import box_of
@@ -52,11 +53,28 @@ def read(source: Path) -> Listing:
     DataError : naming the line.
     """
     path = source / MANIFEST if source.is_dir() else source
+    return listing_of(path.name, _rows(path), path.parent)
+
+
+def listing_of(name: str, rows: Iterable[tuple[int, Mapping[str, str]]], folder: Path | None) -> Listing:
+    """Return the images that the rows of a table name, as `read` does.
+
+    Parameters
+    ----------
+    name : of the table, for whoever has to look at it
+    rows : the number of each line and its cells by their columns
+    folder : of the table; None where its files lie on no disk of this machine. They have paths relative to the table then, masks
+        and boxes are left out, and nothing is looked for
+
+    Raises
+    ------
+    DataError : naming the line.
+    """
     entries: dict[str, SourceFile] = {}
     lines: dict[str, int] = {}
-    for line, row in _rows(path):
-        where = f"{path.name}, line {line}"
-        entry = _entry(path.parent, row, where)
+    for line, row in rows:
+        where = f"{name}, line {line}"
+        entry = _remote_entry(row, where) if folder is None else _entry(folder, row, where)
         if entry.file in entries:
             raise DataError(f"{where}: '{entry.file}' was already on line {lines[entry.file]}; keep one row for each file")
         entries[entry.file], lines[entry.file] = entry, line
@@ -64,11 +82,12 @@ def read(source: Path) -> Listing:
         whole = entry.file.rpartition("#")[0]
         if entry.frame is not None and whole in entries:
             raise DataError(
-                f"{path.name}, line {lines[entry.file]}: '{entry.file}' is a frame of '{whole}', which stands on line "
+                f"{name}, line {lines[entry.file]}: '{entry.file}' is a frame of '{whole}', which stands on line "
                 f"{lines[whole]} as a whole; keep the one or the other"
             )
     if not entries:
-        raise DataError(f"'{path}' names no files; expected one row for each image below the header")
+        where = name if folder is None else str(folder / name)
+        raise DataError(f"'{where}' names no files; expected one row for each image below the header")
     return Listing(with_relations(list(entries.values())))
 
 
@@ -90,16 +109,28 @@ def read_column(path: Path, column: str) -> dict[str, str]:
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Yield the line number and the cells of each row that is not blank."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # a spreadsheet may begin it with a byte order mark
-    except UnicodeDecodeError:
-        raise DataError(f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8'") from None
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error.strerror or error}") from None
+    yield from rows_of(content, path)
+
+
+def rows_of(content: bytes, path: PurePath) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the line number and the cells of each row of a table that was read from `path` and is not blank.
+
+    Raises
+    ------
+    DataError : naming the line.
+    """
+    try:
+        text = content.decode("utf-8-sig")  # a spreadsheet may begin it with a byte order mark
+    except UnicodeDecodeError:
+        raise DataError(f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8'") from None
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
     try:
         names = [name.strip().lower() for name in next(reader, [])]
-        _check_columns(path.name, names)
+        check_columns(path.name, names)
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 if len(cells) != len(names):
@@ -111,7 +142,13 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
         raise DataError(f"{path.name}, line {reader.line_num}: {error}") from None
 
 
-def _check_columns(manifest: str, names: list[str]) -> None:
+def check_columns(manifest: str, names: list[str]) -> None:
+    """Refuse a table without a column `file`, and one with a column that is nearly one of those that are known.
+
+    Raises
+    ------
+    DataError : naming the column.
+    """
     if "file" not in names:
         raise DataError(f"{manifest}: no column 'file'; {did_you_mean('file', filter(None, names))}")
     for name in names:
@@ -124,15 +161,27 @@ def _check_columns(manifest: str, names: list[str]) -> None:
 def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
     name, frame = _frame(folder, file, where)
+    masks = tuple(_mask(folder, cell.strip(), where) for cell in row.get("mask", "").split(";") if cell.strip())
+    marked = row.get("boxes", "")
+    boxes = tuple(_box(cell, where) for cell in marked.split(";") if cell.strip() and marked.lower() != NO_BOX)
+    known = _named(row, file, folder / name, where)
+    return replace(known, masks=masks, boxes=boxes, annotated=bool(masks or marked), frame=frame)
+
+
+def _remote_entry(row: Mapping[str, str], where: str) -> SourceFile:
+    file = _inside(row["file"], "file", where)
+    match = FRAME.fullmatch(file)
+    entry = _named(row, file, Path(match["file"] if match else file), where)
+    return replace(entry, frame=int(match["frame"])) if match else entry
+
+
+def _named(row: Mapping[str, str], file: str, path: Path, where: str) -> SourceFile:
+    """Return what a row says of a file, but its masks and boxes; its folders say what the row does not."""
     folders = file.split("/")[:-1]
     finding = row["finding"] if "finding" in row else finding_of(folders)
     label = _word(row["label"], dict(zip(LABELS, LABELS, strict=True)), "label", where) if "label" in row else label_of(finding)
     split = _word(row["split"], SPLITS, "split", where) if "split" in row else split_of(folders)
-    masks = tuple(_mask(folder, cell.strip(), where) for cell in row.get("mask", "").split(";") if cell.strip())
-    marked = row.get("boxes", "")
-    boxes = tuple(_box(cell, where) for cell in marked.split(";") if cell.strip() and marked.lower() != NO_BOX)
-    annotated = bool(masks or marked)
-    return SourceFile(folder / name, file, label, finding, split, row.get("group", ""), masks, boxes, annotated, frame)
+    return SourceFile(path, file, label, finding, split, row.get("group", ""))
 
 
 def _frame(folder: Path, file: str, where: str) -> tuple[str, int | None]:

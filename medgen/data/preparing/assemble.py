@@ -55,7 +55,7 @@ def assemble(
 
     Raises
     ------
-    DataError : if there is no frame at all.
+    NothingReadError : if there is no frame at all.
     """
     index, failed, leaks, later, empty = _divide(parts, settings, hide)
     rejected = pd.concat([pd.DataFrame(failed, columns=list(unread.columns)), unread], ignore_index=True)
@@ -75,6 +75,14 @@ def assemble(
     del index  # it is read again, as whoever opens the data set will
     about = {**about, "table": table_digest(read_table(out / "index.csv")), "tables": side_tables(out)}
     write_text(out / "prepare.toml", to_toml({**about, **said, "settings": settings.model_dump(mode="json")}))
+
+
+class NothingReadError(DataError):
+    """None of the files could be read; `left_out` says why of each."""
+
+    def __init__(self, left_out: Sequence[LeftOut]) -> None:
+        self.left_out = left_out
+        super().__init__(f"none of {len(left_out)} files could be read; the first: {left_out[0].file}: {left_out[0].reason}")
 
 
 class _Divided(NamedTuple):
@@ -101,11 +109,11 @@ def _divide(parts: Sequence[Path], settings: PrepareSettings, hide: Callable[[st
 
     Raises
     ------
-    DataError : if there is no frame at all.
+    NothingReadError : if there is no frame at all.
     """
     index, failed, hashes, thumbnails, empty = read_contents(parts)
     if index.empty:
-        raise DataError(f"none of {len(failed)} files could be read; the first: {failed[0].file}: {failed[0].reason}")
+        raise NothingReadError(failed)
     index.loc[empty, "blanked"] = 1.0
     index["digest"] = index["digest"].map(hide)
     stated = index["group"] != ""

@@ -39,7 +39,7 @@ def left_over(source: Path, listing: Listing) -> pd.DataFrame:
     special = [(_name(path, source), SPECIAL, "ignored") for path in _special(source)]
     known = used.union(part for path in files for part in parts_of(path))
     known |= {path for path, reason in listing.others.items() if not reason}
-    rows = [(_name(path, source), *_reason(path, listing.others.get(path, ""))) for path in files if path not in known]
+    rows = [(_name(path, source), *reason_of(path, listing.others.get(path, ""))) for path in files if path not in known]
     return pd.DataFrame([*rows, *special], columns=COLUMNS)
 
 
@@ -54,7 +54,8 @@ def _special(source: Path) -> list[Path]:
         return []
 
 
-def _reason(path: Path, stated: str) -> tuple[str, str]:
+def reason_of(path: Path, stated: str = "") -> tuple[str, str]:
+    """Return why a file is no image of a source, and its kind; `stated` is what the layout says of an image."""
     if is_image(path):
         return stated or "an image or a mask that belongs to no row of the source", "ignored"
     suffix = suffix_of(path)

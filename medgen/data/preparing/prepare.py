@@ -86,7 +86,7 @@ def prepare(
         listing, unread = pseudonyms.hidden(listing), pseudonyms.hidden_table(unread)
         pseudonyms.save()
     entries = listing.entries
-    digest_key = _key(entries, settings)
+    digest_key = source_key(entries, settings)
     with output_folder(out, "prepare", OWN):
         if is_prepared(out):
             if not overwrite:
@@ -124,7 +124,7 @@ def _crop(
     of_file = _crop_nameless if pseudonyms else crop_file
     crop: Callable[[SourceFile], Iterator[Cropped]] = lambda entry: of_file(entry, settings, secret)  # noqa: E731
     read = partial(_read_chunk, parts, settings, crop, reading.add_frame)
-    for files in in_order(read, enumerate(_chunks(entries)), workers, reading.show):
+    for files in in_order(read, enumerate(chunks(entries, CHUNK)), workers, reading.show):
         reading.files += files
         reading.show()
     return found
@@ -162,11 +162,11 @@ def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Ps
     return data
 
 
-def _chunks(entries: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
-    """Divide the files among part files; a video, which may have thousands of frames, has one for itself."""
+def chunks(entries: Sequence[SourceFile], most: int) -> Iterator[Sequence[SourceFile]]:
+    """Divide the files among parts of at most so many; a video, which may have thousands of frames, has one for itself."""
     chunk: list[SourceFile] = []
     for entry in entries:
-        if chunk and (len(chunk) == CHUNK or any(suffix_of(file.path) in video.SUFFIXES for file in (chunk[-1], entry))):
+        if chunk and (len(chunk) == most or any(suffix_of(file.path) in video.SUFFIXES for file in (chunk[-1], entry))):
             yield chunk
             chunk = []
         chunk.append(entry)
@@ -174,7 +174,7 @@ def _chunks(entries: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
         yield chunk
 
 
-def _key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
+def source_key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
     """Return a digest of the settings, of every file's name and label, and of the state on disk of all files and masks."""
     return joined_digest(chain([f"{CROPPING} {settings.digest()}"], map(_known, entries)))
 

@@ -144,7 +144,9 @@ class LoadedRun:
         maps = [*crop_maps(scored)]
         return maps if at == "crop" else [on_frame(scored, k, own) for k, own in enumerate(maps)]
 
-    def see(self, data: Prepared, rows: NDArray[np.int64] | None = None, *, keep_reconstructions: bool = False) -> Seen:
+    def see(
+        self, data: Prepared, rows: NDArray[np.int64] | None = None, *, keep_reconstructions: bool = False, label: str = ""
+    ) -> Seen:
         """Score frames of a data set that fits this run, as `uploads.open_uploads` and `given.open_entries` make one.
 
         Parameters
@@ -152,8 +154,10 @@ class LoadedRun:
         data : the data set
         rows : which of its frames, (N,); None for all
         keep_reconstructions : of backends that make some
+        label : class of which every frame is said to be, for a backend that can be told; "" lets it choose
         """
-        return look_at(self._loaded, data, data.rows() if rows is None else rows, keep_reconstructions=keep_reconstructions)
+        rows = data.rows() if rows is None else rows
+        return look_at(self._loaded, data, rows, label=label, keep_reconstructions=keep_reconstructions)
 
     def _look(self, frames: Frames, split: Split | None, axes: str, **how: Any) -> Seen:
         data, rows = open_given(self.run, frames, split=split, axes=axes, on_progress=how["on_progress"])

@@ -1,0 +1,81 @@
+"""Options of commands whose work an engine can spread over many machines, and what such a command answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from .answer import answer
+from .progress import Display
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+SPREAD = ("address", "workers", "partition")  # options that --engine local has no use for
+ALWAYS = ("run", "source", "out", "engine", "label", "video", "device", "parquet", "as_json", "quiet")  # those of every engine
+
+
+class Source(click.Path):
+    """A path; an address such as ``s3://bucket/frames`` stays as it was typed."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            return value
+        return super().convert(value, parameter, context)
+
+
+SOURCE = Source(path_type=Path)
+
+
+def engine_options(command: Command) -> Command:
+    """Add what spreads the work, and where."""
+    options = [
+        click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+                     help="ray spreads an archive over many cores or machines; INPUT may then be s3://, a pattern or a table."),
+        click.option("--address", help="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.  [default: this machine alone]"),
+        click.option("--workers", type=click.IntRange(1, 10_000), help="Of --engine ray.  [default: one a core, or GPU]"),
+        click.option("--partition", type=click.IntRange(1, 100_000), help="Of --engine ray: files at once.  [default: by size]"),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def is_spread(source: Path | str, chosen: dict[str, Any]) -> bool:
+    """Tell whether the work is spread; of `chosen` only what the chosen engine takes is left.
+
+    Raises
+    ------
+    click.UsageError : if an option is given that the engine would ignore.
+    """
+    spread = chosen.pop("engine") == "ray"
+    context = click.get_current_context()
+    ignored = [name for name in context.params if name not in (*ALWAYS, *SPREAD)] if spread else [*SPREAD]
+    for name in ignored:
+        chosen.pop(name, None)
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = next(parameter.opts[0] for parameter in context.command.params if parameter.name == name)
+            raise click.UsageError(f"--engine {'ray' if spread else 'local'} has no use for {option}; leave it away")
+    if not spread and isinstance(source, str):
+        raise click.UsageError(f"'{source}' is read by --engine ray alone; others need the files on a disk")
+    return spread
+
+
+def score_spread(run: Path, source: Path | str, out: Path, *, maps: bool, address: str | None, **chosen: Any) -> None:
+    """Score an archive on Ray and say what was found."""
+    from medgen import api
+
+    with Display() as display:
+        found = api.score_archive(run, str(source), out, maps=maps, address=address or "", on_progress=display, **chosen)
+    values = {name: getattr(found, name) for name in ("files", "frames", "scored", "abnormal", "partitions")}
+    counts = f"{found.scored} of {found.frames} frames of {found.files} files"
+    answer(f"{counts} have a score, {found.abnormal} are abnormal", **values)
+    answer(f"scores: {out / 'scores'}", scores=out / "scores")
+    if maps:
+        answer(f"maps: {out / 'maps'}", maps=out / "maps")
+    if found.rejected:
+        answer(f"{found.rejected} files could not be read; see {out / 'rejected.csv'}", rejected=found.rejected)
+    if found.left_out:
+        answer(f"{found.left_out} frames of videos were left out; {out / 'rejected.csv'} says why", left_out=found.left_out)

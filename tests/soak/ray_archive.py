@@ -1,0 +1,200 @@
+"""Score an archive on Ray while its parts are killed: `python tests/soak/ray_archive.py OUT` writes OUT/ray_archive.json.
+
+Ray runs here with two nodes of a core each. The frames of a folder and of an S3 server (moto) are scored, and so often (TIMES)
+with a worker, and so often with a node killed (SIGKILL) in the middle of it. Each time every frame has to be there once, with the
+bits of scores and maps that one process makes of the same frames. What is measured already stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.usage import arguments
+
+from medgen import api
+from medgen.data.phantom.frames import PhantomSettings, make_phantom
+from medgen.data.prepared import PrepareSettings, read_table
+from medgen.files import read_json, write_json
+
+TIMES = 10
+PARTITION = 10  # files
+SIZES = {"train": 32, "val": 40, "test_normal": 60, "test_abnormal": 60, "width": 160, "height": 160}
+BUCKET = "archive"
+STORE = 80 * 2**20  # bytes
+
+
+def make_world(root: Path) -> None:
+    """Make frames, one of which is damaged, a run, and what one process finds in them."""
+    made = make_phantom(root / "made", PhantomSettings(**SIZES))
+    api.prepare(made, root / "data", PrepareSettings(size=32))
+    api.train(root / "data", root / "run", api.recipe("endovae", None, ["train.epochs=1", "train.panel_epochs=0"]))
+    for finding in ("normal", "polyp"):
+        shutil.copytree(made / finding, root / "frames" / finding)
+    (root / "frames" / "normal" / "damaged.png").write_bytes(b"no image")
+    api.score(root / "run", root / "frames", root / "local", pictures=False)
+
+
+def differences(root: Path, out: Path) -> list[str]:
+    """Return what an archive says otherwise than one process."""
+    expected, found = read_table(root / "local" / "scores.csv", ["score"]), pd.read_parquet(out / "scores")
+    wrong = []
+    if found["path"].tolist() != expected["path"].tolist():
+        wrong.append(f"{len(found)} frames in place of {len(expected)}, {found['path'].nunique()} of them different ones")
+    elif not all(np.array_equal(found[name], expected[name]) for name in ("score", "quantile", "abnormal")):
+        wrong.append("other scores")
+    maps = np.concatenate([np.load(path) for path in sorted((out / "maps").iterdir())])
+    if maps.tobytes() != np.load(root / "local" / "maps.npy").tobytes():
+        wrong.append("other maps")
+    if (out / "rejected.csv").read_text() != (root / "local" / "rejected.csv").read_text():
+        wrong.append("other rejected files")
+    return wrong
+
+
+def scored(root: Path, source: str, while_at: Callable[[Path], None] | None = None) -> dict[str, Any]:
+    """Score a source, with something that happens when a third of it is done; return what became of it."""
+    out = root / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    watch = threading.Thread(target=while_at, args=(out,)) if while_at else None
+    if watch:
+        watch.start()
+    began = time.monotonic()
+    found = api.score_archive(root / "run", source, out, maps=True, partition=PARTITION, workers=2)
+    seconds = round(time.monotonic() - began, 1)
+    if watch:
+        watch.join()
+    return {"seconds": seconds, "partitions": found.partitions, "frames": found.frames, "wrong": differences(root, out)}
+
+
+def wait_for_a_third(out: Path) -> None:
+    """Wait until a third of the partitions is done."""
+    end, wanted = time.monotonic() + 300, sum(SIZES[name] for name in SIZES if "th" not in name) // PARTITION // 3
+    while len([*(out / "partitions").glob("*.json")]) < wanted and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def parent(process: int) -> int:
+    """Return the number of a process's parent; 0 where it has gone."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def kill_a_worker(out: Path) -> None:
+    """Kill an actor of this process's own Ray."""
+    wait_for_a_third(out)
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        process = int(place.parent.name)
+        try:
+            mine = place.read_bytes().startswith(b"ray::MapWorker") and parent(parent(process)) == os.getpid()
+        except OSError:
+            continue
+        if mine:
+            os.kill(process, signal.SIGKILL)
+            return
+    raise AssertionError("there was no worker to kill")
+
+
+def killed(root: Path, cluster: Any) -> dict[str, Any]:
+    """Score TIMES over with a worker killed, and with a node killed that another one replaces."""
+    nodes = [cluster.list_all_nodes()[-1]]
+
+    def kill_a_node(out: Path) -> None:
+        wait_for_a_third(out)
+        cluster.remove_node(nodes.pop(), allow_graceful=False)
+        nodes.append(add_node(cluster))
+
+    found = {}
+    for what, kill in (("worker", kill_a_worker), ("node", kill_a_node)):
+        runs = []
+        for _ in range(TIMES):
+            runs.append(scored(root, str(root / "frames"), kill))
+            sys.stdout.write(f"{what} killed: {json.dumps(runs[-1])}\n")
+            sys.stdout.flush()
+        wrong = [text for run in runs for text in run["wrong"]]
+        survived = sum(not run["wrong"] for run in runs)
+        seconds = sorted(run["seconds"] for run in runs)[TIMES // 2]
+        found[f"{what} killed"] = {"tried": TIMES, "survived": survived, "wrong": wrong, "median_seconds": seconds}
+    return found
+
+
+def add_node(cluster: Any) -> Any:
+    """Add a node of one core."""
+    return cluster.add_node(num_cpus=1, object_store_memory=STORE)
+
+
+@contextmanager
+def storage(root: Path) -> Iterator[str]:
+    """Run an S3 server that this process and those that it starts know; yields where the frames lie in it."""
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}" if host == "0.0.0.0" else f"http://{host}:{port}"}
+    os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
+    try:
+        system = s3fs.S3FileSystem()
+        system.mkdir(BUCKET)
+        system.put(str(root / "frames"), f"{BUCKET}/frames", recursive=True)
+        files = sorted(path.relative_to(root / "frames").as_posix() for path in (root / "frames").rglob("*.*g"))
+        pd.DataFrame({"file": files}).to_parquet(root / "table.parquet")
+        system.put(str(root / "table.parquet"), f"{BUCKET}/frames/table.parquet")
+        yield f"s3://{BUCKET}/frames"
+    finally:
+        server.stop()
+
+
+def main(out: Path) -> None:
+    """Measure, unless the file is there."""
+    if read_json(out / "ray_archive.json"):
+        return
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    torch.set_num_threads(1)
+    import ray
+    from ray.cluster_utils import Cluster
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        make_world(root)
+        with storage(root) as address:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE})
+            add_node(cluster)
+            add_node(cluster)
+            ray.init(address=cluster.address, log_to_driver=False)
+            sources = {
+                "folder": str(root / "frames"),
+                "S3, folder": address,
+                "S3, pattern": f"{address}/**/*.*g",
+                "S3, table of paths": f"{address}/table.parquet",
+            }
+            try:
+                found = {name: scored(root, source) for name, source in sources.items()}
+                found |= killed(root, cluster)
+            finally:
+                ray.shutdown()
+                cluster.shutdown()
+    write_json(out / "ray_archive.json", found)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(*arguments(__doc__)))
