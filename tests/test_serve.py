@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,24 @@ def test_a_warning_about_what_a_file_says_stays_out_of_the_log(run: Path, tmp_pa
     _, log = while_served(run, ask)
     assert found[0].status_code == 200, found[0].text
     assert "DOE" not in log.upper()
+
+
+def test_a_stop_waits_for_no_upload_that_is_stuck(run: Path) -> None:
+    told: list[Any] = []
+
+    def ask(address: str) -> bool:
+        with socket.create_connection(httpx.URL(address).netloc.decode().split(":"), timeout=20) as stuck:
+            stuck.sendall(b"POST /runs/run/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nP")
+            while httpx.get(f"{address}/health").json()["waiting"] < 1:
+                time.sleep(0.01)
+            told.append(time.monotonic())
+            signal.raise_signal(signal.SIGTERM)
+            told.append(stuck.recv(4096))
+        return True
+
+    while_served(run, ask)
+    assert time.monotonic() - told[0] < 2
+    assert told[1].startswith(b"HTTP/1.1 503") and b"the service stops" in told[1]
 
 
 def test_with_json_the_address_is_printed_as_soon_as_it_answers(run: Path) -> None:

@@ -48,6 +48,16 @@ def test_a_run_that_is_not_there_is_not_found(client: Client) -> None:
     assert answer.status_code == 404 and answer.json() == {"error": "there is no run of this name; /runs lists those there are"}
 
 
+def test_head_is_answered_as_get_without_the_body(client: Client) -> None:
+    for path in ("/docs", "/runs", "/runs/vae"):
+        asked, whole = client.request("HEAD", path), client.get(path)
+        assert (asked.status_code, asked.content, dict(asked.headers)) == (200, b"", dict(whole.headers))
+
+
+def test_head_of_what_takes_a_body_is_another_method(client: Client) -> None:
+    assert client.request("HEAD", "/runs/vae/score").status_code == 405
+
+
 def test_every_answer_says_that_it_is_for_research(client: Client) -> None:
     paths = ("/health", "/runs", "/nothing", "/openapi.json")
     assert {client.get(path).headers["medgen-use"] for path in paths} == {"research use only, never for diagnosis"}

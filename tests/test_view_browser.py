@@ -185,7 +185,22 @@ def test_frames_that_are_dropped_join_the_list(browser: Browser, world: Any, tmp
     shown.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1600), ("dark", 400)])
+def test_a_reload_keeps_the_frame_the_reader_and_the_colours(browser: Browser, world: Any) -> None:
+    shown, wrong = opened(browser, world)
+    shown.fill("#reader", "Dr Ada")
+    shown.select_option("#theme", "dark")
+    shown.keyboard.press("Escape")
+    shown.focus("#list")
+    shown.keyboard.press("PageDown")
+    expect(shown.locator("#said")).to_contain_text("Frame 11 of", timeout=PATIENCE)
+    shown.reload()
+    expect(shown.locator("#said")).to_contain_text("Frame 11 of", timeout=PATIENCE)
+    assert (shown.input_value("#reader"), shown.input_value("#theme"), wrong) == ("Dr Ada", "dark", [])
+    assert shown.evaluate("document.documentElement.dataset.theme") == "dark"
+    shown.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1600), ("dark", 220)])
 def test_axe_finds_no_barrier_and_the_page_fits(browser: Browser, world: Any, scheme: Any, width: int) -> None:
     shown, _ = opened(browser, world, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
     shown.locator(".card summary").first.click()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,7 +39,9 @@ def make_app(
     limits: Limits | None = None,
     on_request: OnRequest | None = None,
 ) -> FastAPI:
-    """Return an application that answers for runs in memory; ``app.state.desks`` has a `Desk` for each, by its name.
+    """Return an application that answers for runs in memory.
+
+    ``app.state.desks`` has a `Desk` for each, by its name; ``app.state.stopping`` is an event to set when it is about to stop.
 
     Parameters
     ----------
@@ -59,12 +62,12 @@ def make_app(
 
     app = FastAPI(title="medgen", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.router.redirect_slashes = False  # it would send whoever came by TLS and a proxy on to plain HTTP, with the token
-    app.state.desks, app.state.limits = desks, limits
+    app.state.desks, app.state.limits, app.state.stopping = desks, limits, asyncio.Event()
     app.include_router(router)
     app.include_router(page.router)
     app.add_exception_handler(Refusal, _refused)
     answer_in_a_line(app)
-    app.add_middleware(Guard, token=token, hosts=hosts, public=PUBLIC, on_request=on_request)
+    app.add_middleware(Guard, token=token, hosts=hosts, public=PUBLIC, on_request=on_request, stopping=app.state.stopping)
     return app
 
 

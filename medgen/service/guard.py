@@ -26,6 +26,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnRequest = Callable[["Noted"], None]
 
 USE = "research use only, never for diagnosis"
+STOPS = 503, "the service stops; send this again once it is up"
 PASSED_OVER, PATIENCE = 1_000_000, 2.0  # bytes and seconds of a body that is refused
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ALWAYS = (b"medgen-use", USE.encode()), (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")
@@ -67,12 +68,21 @@ class Guard:
     hosts : names by which the service goes, without a port; none for whichever
     public : paths that need no token, as nothing about runs or frames is said there
     on_request : is told of each request once it is answered
+    stopping : set when the service stops, which waits for no body that is still arriving
     """
 
     def __init__(
-        self, app: App, *, token: str, hosts: Collection[str], public: Collection[str], on_request: OnRequest | None
+        self,
+        app: App,
+        *,
+        token: str,
+        hosts: Collection[str],
+        public: Collection[str],
+        on_request: OnRequest | None,
+        stopping: asyncio.Event | None = None,
     ) -> None:
         self._app, self._token, self._public, self._on_request = app, token.encode(), public, on_request
+        self._stopping = stopping or asyncio.Event()
         self._hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,11 +92,14 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status, arrives = time.monotonic(), 0, True
+        begun, status, arrives, method = time.monotonic(), 0, True, scope["method"]
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope  # the same headers, and no body
 
         async def receiving() -> MutableMapping[str, Any]:
             nonlocal arrives
-            message = await receive()
+            if not (message := await (_unless(self._stopping, receive) if arrives else receive())):
+                arrives = False
+                raise Refusal(*STOPS)
             arrives = message["type"] == "http.request" and message.get("more_body", False)
             return message
 
@@ -97,15 +110,17 @@ class Guard:
                 if status >= 400 and arrives:
                     await _pass_over(receiving, lambda: arrives)
                 message["headers"] = [*_with_always(message.get("headers", []))]
+            elif method == "HEAD" and "body" in message:
+                message["body"] = b""
             await send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, receiving, noting)
+            await self._app(inner, receiving, noting)
         except asyncio.CancelledError:  # the service stops, and waits no longer for what is still arriving
             arrives = False
             if not status:
-                await _refuse(noting, Refusal(503, "the service stops; send this again once it is up"))
+                await _refuse(noting, Refusal(*STOPS))
             raise
         except Exception as error:  # of any kind: what a client is told names neither a file nor a value
             if status:
@@ -113,8 +128,8 @@ class Guard:
             await _refuse(noting, _refusal(error))
         finally:
             if self._on_request:
-                route = getattr(scope.get("route"), "path", "-")
-                self._on_request(Noted(scope["method"], route, status, 1000 * (time.monotonic() - begun)))
+                route = getattr(inner.get("route"), "path", "-")
+                self._on_request(Noted(method, route, status, 1000 * (time.monotonic() - begun)))
 
     def _check(self, scope: Scope) -> None:
         """Refuse who may not ask.
@@ -138,10 +153,21 @@ class Guard:
                 raise Refusal(401, "the token is missing or wrong; send 'Authorization: Bearer TOKEN'", WWW_Authenticate="Bearer")
 
 
+async def _unless(stopping: asyncio.Event, receive: Receive) -> MutableMapping[str, Any]:
+    """Return what comes next, {} where the service stops before it is there."""
+    coming, ended = asyncio.ensure_future(receive()), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({coming, ended}, return_when=asyncio.FIRST_COMPLETED)
+        return coming.result() if coming.done() else {}
+    finally:
+        coming.cancel()
+        ended.cancel()
+
+
 async def _pass_over(receive: Receive, arrives: Callable[[], bool]) -> None:
     """Read what is left of a short body: where a connection is closed on it, its client never sees the answer."""
     left = PASSED_OVER
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, Refusal):
         async with asyncio.timeout(PATIENCE):
             while arrives() and left > 0:
                 left -= len((await receive()).get("body", b""))

@@ -105,7 +105,7 @@ def serve(
             address = _address(listener)
             started = Serving(address, tuple(runs), dicom_address, lambda: setattr(server, "should_exit", True))
             with _signals_as_end(), quiet:  # a warning of a decoder may hold a value of a file, and the log is to hold none
-                _run(server, listener, lambda: on_start(started) if on_start else None)
+                _run(server, listener, lambda: on_start(started) if on_start else None, app.state.stopping.set)
 
 
 def _address(listener: socket.socket) -> str:
@@ -164,15 +164,19 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _run(server: Any, listener: socket.socket, on_start: Callable[[], None]) -> None:
-    """Run a server, and say when it is up."""
-    startup = server.startup
+def _run(server: Any, listener: socket.socket, on_start: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    """Run a server, and say when it is up and when it is about to stop."""
+    startup, shutdown = server.startup, server.shutdown
 
     async def told(sockets: Any = None) -> None:
         await startup(sockets=sockets)
         on_start()
 
-    server.startup = told
+    async def ended(sockets: Any = None) -> None:
+        on_stop()
+        await shutdown(sockets=sockets)
+
+    server.startup, server.shutdown = told, ended
     server.run(sockets=[listener])
 
 

@@ -49,6 +49,31 @@ function drawCrop(canvas, bitmap, scores, { level, high, palette, heat, valid })
   return tissue ? reached / tissue : 0;
 }
 
+/** Return crop, scores of pixels and reconstruction of a frame as a run sees it; `facts` says what there is. */
+async function picturesOf(frame, run, facts, signal) {
+  const at = `frames/${frame}/runs/${run}`;
+  const [crop, scores, drawn] = await Promise.all([
+    blob(`${at}/crop`, signal).then(createImageBitmap),
+    ask(`${at}/map`, { signal }).then((answer) => answer.arrayBuffer()),
+    facts.reconstruction ? blob(`${at}/reconstruction`, signal).then(createImageBitmap) : null,
+  ]);
+  return { crop, scores: new Float32Array(scores), drawn, facts };
+}
+
+/** Show a whole frame in its figure, with the square that each run looks at. */
+function showWhole(figure, picture, facts) {
+  const [image, outline, caption] = ["img", "svg", "figcaption"].map((name) => figure.querySelector(name));
+  URL.revokeObjectURL(image.src);
+  image.src = URL.createObjectURL(picture);
+  image.alt = "The whole frame";
+  figure.hidden = false;
+  const { width, height } = facts.runs[0];
+  outline.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const path = ([left, top, right, bottom]) => `M${left},${top}H${right}V${bottom}H${left}Z`;
+  outline.firstElementChild.setAttribute("d", [...new Set(facts.runs.map((run) => path(run.box)))].join(""));
+  caption.textContent = `${width} x ${height} pixels; the square is what the run looks at`;
+}
+
 /** Draw the histogram of normal validation scores with the threshold and the frame's own score. */
 function histogram(run, score) {
   const { edges, counts, log, count } = run.normals;

@@ -51,10 +51,10 @@
         const before = state.names.length;
         state.names.push(...(await json(`frames?start=${before}`)));
         arrange();
-        if (state.frame === null && state.names.length) {
-          get("drop").open = false;
-          choose(rows.frames[0]);
-        }
+      }
+      if (state.frame === null && state.names.length && !(now.listing && kept.frame >= state.names.length)) {
+        get("drop").open = false;
+        choose(kept.frame < state.names.length ? kept.frame : rows.frames[0]);
       }
       if (now.scored > state.done) {
         const found = await json(`scores?since=${state.done}`);
@@ -83,6 +83,7 @@
   async function choose(frame) {
     if (frame === null || frame === undefined) return;
     state.frame = frame;
+    keepInTab({ frame });
     state.work.abort();
     const { signal } = (state.work = new AbortController());
     const [name, label, finding] = state.names[frame];
@@ -93,8 +94,12 @@
     showMarks();
     try {
       const facts = await json(`frames/${frame}`, { signal });
-      const whole = blob(`frames/${frame}/whole`, signal).then((picture) => showWhole(picture, facts, frame));
-      const drawn = facts.runs.map((_, run) => pictures(frame, run, facts.runs[run], signal));
+      const whole = blob(`frames/${frame}/whole`, signal).then((picture) => {
+        if (state.frame !== frame) return;
+        showWhole(get("whole"), picture, facts);
+        toggle();
+      });
+      const drawn = facts.runs.map((_, run) => picturesOf(frame, run, facts.runs[run], signal));
       const cards = (await Promise.all([whole, ...drawn])).slice(1);
       if (state.frame !== frame) return;
       state.cards = cards;
@@ -110,31 +115,6 @@
       state.cards = [];
       tell(error);
     }
-  }
-
-  async function pictures(frame, run, facts, signal) {
-    const at = `frames/${frame}/runs/${run}`;
-    const [crop, scores, drawn] = await Promise.all([
-      blob(`${at}/crop`, signal).then(createImageBitmap),
-      ask(`${at}/map`, { signal }).then((answer) => answer.arrayBuffer()),
-      facts.reconstruction ? blob(`${at}/reconstruction`, signal).then(createImageBitmap) : null,
-    ]);
-    return { crop, scores: new Float32Array(scores), drawn, facts };
-  }
-
-  function showWhole(picture, facts, frame) {
-    if (state.frame !== frame) return;
-    const image = get("whole-picture");
-    URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(picture);
-    image.alt = "The whole frame";
-    get("whole").hidden = false;
-    const { width, height } = facts.runs[0];
-    get("box").setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const path = ([left, top, right, bottom]) => `M${left},${top}H${right}V${bottom}H${left}Z`;
-    get("box").firstElementChild.setAttribute("d", [...new Set(facts.runs.map((run) => path(run.box)))].join(""));
-    get("whole-caption").textContent = `${width} x ${height} pixels; the square is what the run looks at`;
-    toggle();
   }
 
   function fillCards(facts, frame) {
@@ -259,7 +239,10 @@
     if (event.key === "Enter") mark(true).then(() => get("list").focus());
     if (event.key === "Escape") get("list").focus();
   });
-  get("reader").addEventListener("input", showMarks);
+  get("reader").addEventListener("input", () => {
+    keepInTab({ reader: get("reader").value });
+    showMarks();
+  });
   get("reader").addEventListener("keydown", (event) => event.key === "Enter" && get("list").focus());
   get("previous").addEventListener("click", () => step(-1));
   get("next").addEventListener("click", () => step(1));
@@ -268,7 +251,11 @@
   get("filter").addEventListener("input", arrange);
   get("order").addEventListener("change", arrange);
   get("level").addEventListener("input", () => { state.share = Number(get("level").value) / 100; draw(); });
-  get("theme").addEventListener("change", () => { document.documentElement.dataset.theme = get("theme").value; });
+  function paint(theme) {
+    get("theme").value = document.documentElement.dataset.theme = theme;
+    keepInTab({ theme });
+  }
+  get("theme").addEventListener("change", () => paint(get("theme").value));
   for (const button of document.querySelectorAll(".toggle")) button.addEventListener("click", () => flip(button.dataset.what));
 
   takeDrops([get("files"), get("folder")], async (files) => {
@@ -286,9 +273,10 @@
   });
 
   async function begin() {
+    paint(kept.theme ?? "");
     state.about = await json("about");
     state.palette = new Uint8Array(await (await ask("palette")).arrayBuffer());
-    get("reader").value = state.about.reader;
+    get("reader").value = kept.reader ?? state.about.reader;
     state.about.runs.forEach((run, k) => get("order").append(make("option", { value: String(k) }, visible(`score of ${run.name}, highest first`))));
     await follow();
     for (const made of await json("marks")) keep(made);
