@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,21 +30,34 @@ SOURCE = Source(path_type=Path)
 
 
 def engine_options(command: Command) -> Command:
+    """Add what spreads the work, where, and in which parts."""
+    options = [
+        click.option("--workers", type=click.IntRange(1, 10_000), help="Of --engine ray.  [default: one a core, or GPU]"),
+        click.option("--partition", type=click.IntRange(1, 100_000), help="Of --engine ray: files at once.  [default: by size]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return place_options(command)
+
+
+def place_options(command: Command) -> Command:
     """Add what spreads the work, and where."""
     options = [
         click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-                     help="ray spreads an archive over many cores or machines; INPUT may then be s3://, a pattern or a table."),
+                     help="ray spreads an archive over many cores or machines; its files may be named by a pattern or a table."),
         click.option("--address", help="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.  [default: this machine alone]"),
-        click.option("--workers", type=click.IntRange(1, 10_000), help="Of --engine ray.  [default: one a core, or GPU]"),
-        click.option("--partition", type=click.IntRange(1, 100_000), help="Of --engine ray: files at once.  [default: by size]"),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def is_spread(source: Path | str, chosen: dict[str, Any]) -> bool:
+def is_spread(source: Path | str, chosen: dict[str, Any], of_ray: Sequence[str] = SPREAD, of_local: Sequence[str] = ()) -> bool:
     """Tell whether the work is spread; of `chosen` only what the chosen engine takes is left.
+
+    Parameters
+    ----------
+    of_ray, of_local : names of the parameters that only one of the engines takes; of local all but `ALWAYS`, where none is named
 
     Raises
     ------
@@ -52,8 +65,8 @@ def is_spread(source: Path | str, chosen: dict[str, Any]) -> bool:
     """
     spread = chosen.pop("engine") == "ray"
     context = click.get_current_context()
-    ignored = [name for name in context.params if name not in (*ALWAYS, *SPREAD)] if spread else [*SPREAD]
-    for name in ignored:
+    of_local = of_local or [name for name in context.params if name not in (*ALWAYS, *of_ray)]
+    for name in of_local if spread else of_ray:
         chosen.pop(name, None)
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = next(parameter.opts[0] for parameter in context.command.params if parameter.name == name)

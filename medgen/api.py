@@ -4,7 +4,7 @@
 ``audit`` a data set, ``reconstruct``, ``translate``, ``sample``, ``edit``, ``fid``, ``rank`` and ``evaluate`` a run; ``compare``
 trains several backends and reports on all of them, ``compare_over_datasets`` does so for several data sets and
 training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synthetic frames,
-``score_archive`` scores on many machines,
+``prepare_archive`` and ``score_archive`` do so on many machines,
 ``doctor`` looks at the machine, and ``make_mnist_m`` makes a data set of digits. ``serve`` answers for runs over HTTP,
 ``view`` shows frames in the browser. Progress goes to a callback; nothing is printed.
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from medgen.verbs.recalibrating.recalibrate import recalibrate
     from medgen.verbs.report import report
     from medgen.verbs.score import score
+    from medgen.verbs.spread.prepare import prepare_archive
     from medgen.verbs.spread.score import score_archive
     from medgen.verbs.study.compare import compare, compare_runs
     from medgen.verbs.study.over_datasets import compare_over_datasets
@@ -76,6 +77,7 @@ __all__ = [
     "make_mnist_m",
     "maps",
     "prepare",
+    "prepare_archive",
     "rank",
     "read_study",
     "recalibrate",
@@ -118,6 +120,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "make_mnist_m": "medgen.data.native.mnistm:make_mnist_m",
     "maps": "medgen.verbs.maps:maps",
     "prepare": "medgen.data.preparing.prepare:prepare",
+    "prepare_archive": "medgen.verbs.spread.prepare:prepare_archive",
     "rank": "medgen.verbs.rank:rank",
     "read_study": "medgen.verbs.study.settings:read_study",
     "recalibrate": "medgen.verbs.recalibrating.recalibrate:recalibrate",

@@ -8,19 +8,23 @@ from typing import Any
 import click
 
 from ..answer import answer
+from ..engines import SOURCE, is_spread, place_options
 from ..options import PATH, dataset_options, mnist_m_wanted
 from ..progress import Display
 
 
 @click.command()
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option("--out", type=PATH, required=True, help="Folder of the prepared data set.")
 @dataset_options
-@click.option("--workers", type=click.IntRange(1, 256), help="Threads; the result is the same for any.  [default: one a core]")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Threads, or workers of Ray; the result is the same.  [default: one a core]"
+)
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is in --out.")
 @click.option("--pseudonymise", type=PATH, metavar="KEY", help="Call files by ids; their names are in the file KEY alone.")
 @click.option("--mnist", type=PATH, help="Folder of MNIST, where SOURCE is mnist-m.")
 @click.option("--bsds", type=PATH, help="Folder with photographs of BSDS500, where SOURCE is mnist-m.")
+@place_options
 def prepare(
     source: Path,
     out: Path,
@@ -45,9 +49,16 @@ def prepare(
 
     if values["all_test"] and (values["val_share"] is not None or values["test_share"] is not None):
         raise click.UsageError("with --all-test every frame is a test frame; leave --val-share and --test-share away")
+    spread = is_spread(source, values, of_ray=("address",), of_local=("mnist", "bsds"))
+    address = values.pop("address", None) or ""
     settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")
     with Display() as display:
-        if mnist_m_wanted(source, mnist, bsds):
+        if spread:
+            data = api.prepare_archive(
+                str(source), out, settings, workers=workers, overwrite=overwrite, key=pseudonymise, address=address,
+                on_progress=display,
+            )  # fmt: skip
+        elif mnist_m_wanted(source, mnist, bsds):
             assert mnist is not None and bsds is not None
             data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
         else:

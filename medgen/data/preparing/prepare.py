@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,7 @@ from medgen.data.preparing.assemble import assemble
 from medgen.data.preparing.crop_file import Cropped, crop_file
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import COLUMNS, left_over
-from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.parallel import in_order, nothing
 from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
 from medgen.data.preparing.survey import Survey, survey
 from medgen.data.readers import video
@@ -49,6 +49,7 @@ def prepare(
     overwrite: bool = False,
     on_progress: OnProgress = no_progress,
     key: Path | None = None,
+    crop_parts: CropParts | None = None,
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
 
@@ -61,6 +62,7 @@ def prepare(
     overwrite : replace the data set that is in `out`
     key : file with a secret key, made where there is none: files, folders and groups are called by keyed ids then, and what they
         are called is kept in that file alone (`medgen.data.tree.pseudonyms`)
+    crop_parts : who crops the files, part by part; None is threads of this process
 
     Raises
     ------
@@ -97,7 +99,7 @@ def prepare(
             (out / "prepare.toml").unlink()
         where = NAMELESS if pseudonyms else Path(os.path.relpath(folder, out)).as_posix()
         parts = out / PARTS / f"{digest_key}-{FORMAT}"
-        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms)
+        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms, crop_parts)
         about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__, "intensity": found.intensity}
         notes, hide = listing.notes, pseudonyms.hidden_digest if pseudonyms else str
         del listing, entries  # which take as much memory as the table of the frames, and have no part in it
@@ -113,6 +115,7 @@ def _crop(
     workers: int | None,
     on_progress: OnProgress,
     pseudonyms: Pseudonyms | None,
+    crop_parts: CropParts | None,
 ) -> Survey:
     """Crop all files into parts, but those that an interrupted process has left; return what was found for all of them."""
     parts.mkdir(parents=True, exist_ok=True)
@@ -121,13 +124,48 @@ def _crop(
     settings = found.settings
     reading = _Reading(len(entries), on_progress)
     secret = pseudonyms.key if pseudonyms else group_key(entry.file for entry in entries)
-    of_file = _crop_nameless if pseudonyms else crop_file
-    crop: Callable[[SourceFile], Iterator[Cropped]] = lambda entry: of_file(entry, settings, secret)  # noqa: E731
-    read = partial(_read_chunk, parts, settings, crop, reading.add_frame)
-    for files in in_order(read, enumerate(chunks(entries, CHUNK)), workers, reading.show):
+    job = CropJob(parts, settings, secret, pseudonyms is not None)
+    numbered = enumerate(chunks(entries, CHUNK))
+    here = partial(job, on_frame=reading.add_frame)
+    for files in crop_parts(job, numbered) if crop_parts else in_order(here, numbered, workers, reading.show):
         reading.files += files
         reading.show()
     return found
+
+
+Part = tuple[int, Sequence[SourceFile]]  # its number, and its files
+
+
+@dataclass(frozen=True)
+class CropJob:
+    """What whoever crops files is told.
+
+    Attributes
+    ----------
+    parts : folder of the part files
+    settings : of the data set, with what was found for all of it
+    secret : key of the digests by which patients are kept
+    nameless : whether reasons name no file
+    """
+
+    parts: Path
+    settings: PrepareSettings
+    secret: bytes
+    nameless: bool
+
+    def __call__(self, part: Part, on_frame: Callable[[], object] = nothing) -> int:
+        """Crop the frames of a few files into one part, unless it is there; return how many files it stands for."""
+        number, entries = part
+        if not part_file(self.parts, number).exists():
+            of_file = _crop_nameless if self.nameless else crop_file
+            writer = PartWriter(self.parts, number, self.settings, on_frame)
+            for entry in entries:
+                writer.add(entry.file, of_file(entry, self.settings, self.secret))
+            writer.close()
+        return len(entries)
+
+
+CropParts = Callable[[CropJob, Iterable[Part]], Iterator[int]]  # yields how many files a part stands for, in any order
 
 
 class _Reading:
@@ -144,7 +182,7 @@ class _Reading:
 
     def show(self) -> None:
         """Report it, in the thread of whoever waits for the workers."""
-        self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames}))
+        self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames} if self._frames else {}))
 
 
 def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None) -> Prepared:
@@ -192,24 +230,6 @@ def _state(path: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):  # which is said when it is read
         return None
     return state.st_size, state.st_mtime_ns
-
-
-def _read_chunk(
-    parts: Path,
-    settings: PrepareSettings,
-    crop: Callable[[SourceFile], Iterator[Cropped]],
-    on_frame: Callable[[], None],
-    chunk: tuple[int, Sequence[SourceFile]],
-) -> int:
-    """Crop the frames of a few files into one part, unless it is there; return how many files it stands for."""
-    number, entries = chunk
-    if part_file(parts, number).exists():
-        return len(entries)
-    part = PartWriter(parts, number, settings, on_frame)
-    for entry in entries:
-        part.add(entry.file, crop(entry))
-    part.close()
-    return len(entries)
 
 
 def _crop_nameless(entry: SourceFile, settings: PrepareSettings, key: bytes) -> Iterator[Cropped]:

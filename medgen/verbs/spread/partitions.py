@@ -7,6 +7,7 @@ so that the same archive has the same partitions whoever works on it, and a run 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from medgen.data.prepared import PrepareSettings
@@ -73,4 +74,16 @@ def files_at_once(settings: PrepareSettings) -> int:
 
 def partitions_of(archive: Archive, files: int) -> list[Partition]:
     """Divide an archive into partitions of so many files; a video has one for itself."""
-    return [Partition(number, chunk, archive.root) for number, chunk in enumerate(chunks(archive.listing.entries, files))]
+    return [partition(*numbered, archive.root) for numbered in enumerate(chunks(archive.listing.entries, files))]
+
+
+def partition(number: int, entries: Sequence[SourceFile], root: str = "") -> Partition:
+    """Return a partition whose paths hold in any working folder."""
+    return Partition(number, entries if root else [*map(_absolute, entries)], root)
+
+
+def _absolute(entry: SourceFile) -> SourceFile:
+    if entry.path.is_absolute():
+        return entry
+    masks = tuple(mask._replace(path=mask.path.absolute()) for mask in entry.masks)
+    return replace(entry, path=entry.path.absolute(), masks=masks)

@@ -1,0 +1,103 @@
+"""Prepare an archive: `prepare` with files that workers of an engine crop, and the same data set to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+
+from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.preparing.parts import part_file
+from medgen.data.preparing.prepare import CropJob, Part, prepare
+from medgen.data.remote import is_elsewhere, list_archive
+from medgen.errors import DataError, MedgenError
+from medgen.types import OnProgress, no_progress
+from medgen.verbs.spread.on_ray import OnRay
+from medgen.verbs.spread.partitions import Partition, Spread, Work, partition
+
+
+@dataclass(frozen=True)
+class _Cropping:
+    """What a worker is told; called, it returns what crops a partition."""
+
+    job: CropJob
+
+    def __call__(self) -> Work:
+        cv2.setNumThreads(1)  # each worker keeps to its core
+        return self._crop
+
+    def _crop(self, part: Partition) -> None:
+        self.job((part.number, part.entries))
+
+
+def prepare_archive(
+    source: str,
+    out: Path,
+    settings: PrepareSettings | None = None,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    key: Path | None = None,
+    address: str = "",
+    spread: Spread | None = None,
+    on_progress: OnProgress = no_progress,
+) -> Prepared:
+    """Write the prepared data set of `source` to `out` as `prepare` does it, cropped on many cores or machines.
+
+    The files of a source and `out` must lie on storage that all machines see at the same place. What is found for all frames
+    (black and white, near-duplicates, groups, splits) is found here, before and after the frames are cropped. A call that was
+    stopped, with either engine, goes on with the parts that are not there.
+
+    Parameters
+    ----------
+    source : folder, manifest, pattern or table of paths (`medgen.data.remote`)
+    out : folder of the data set
+    settings : of the data set; None for the defaults
+    workers : at a time; None for one a core
+    overwrite, key : as for `prepare`
+    address : of a Ray cluster; "" starts a Ray on this machine
+    spread : what spreads the work instead of Ray
+
+    Raises
+    ------
+    DataError : as from `prepare`; if the files lie on no disk.
+    ConfigError : if Ray is not installed.
+
+    Examples
+    --------
+    >>> api.prepare_archive("FRAMES/**/*.dcm", OUT, address="auto")  # doctest: +SKIP
+    """
+    settings = settings or PrepareSettings()
+    engine = spread or OnRay(address)
+    given: Path = Path(source)
+    listing = None
+    if is_elsewhere(source):
+        archive = list_archive(source, settings.assume, settings.group_names, settings.modality)
+        if archive.root:
+            raise DataError(
+                f"'{source}' is on no disk; to prepare frames, copy them to storage that all machines see "
+                "(`medgen score` and `medgen maps` fetch what they need)"
+            )
+        listing = archive.listing
+    crop = partial(_crop_parts, engine, workers)
+    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop)
+
+
+def _crop_parts(engine: Spread, workers: int | None, job: CropJob, parts: Iterable[Part]) -> Iterator[int]:
+    """Have all parts cropped that are not there; yield how many files each stands for.
+
+    Raises
+    ------
+    MedgenError : if a worker says that a part is done which is not here.
+    """
+    job = CropJob(job.parts.resolve(), job.settings, job.secret, job.nameless)
+    all_parts = [partition(*part) for part in parts]
+    left = [part for part in all_parts if not part_file(job.parts, part.number).exists()]
+    yield sum(len(part.entries) for part in all_parts) - sum(len(part.entries) for part in left)
+    for number in engine(_Cropping(job), left, workers=workers, device="cpu") if left else ():
+        if not part_file(job.parts, number).exists():
+            raise MedgenError(f"part {number} was done and is not in '{job.parts}': all machines must see this folder")
+        yield len(all_parts[number].entries)
