@@ -122,7 +122,7 @@ def _crop(
     discard_unfinished(parts)
     found = survey(entries, settings, workers)
     settings = found.settings
-    reading = _Reading(len(entries), on_progress)
+    reading = _Reading(len(entries), on_progress, counts=crop_parts is None)
     secret = pseudonyms.key if pseudonyms else group_key(entry.file for entry in entries)
     job = CropJob(parts, settings, secret, pseudonyms is not None)
     numbered = enumerate(chunks(entries, CHUNK))
@@ -169,10 +169,13 @@ CropParts = Callable[[CropJob, Iterable[Part]], Iterator[int]]  # yields how man
 
 
 class _Reading:
-    """How far all workers have come: `files` that are done, and the frames read, of which one file may have thousands."""
+    """How far all workers have come: `files` that are done, and the frames read, of which one file may have thousands.
 
-    def __init__(self, total: int, on_progress: OnProgress) -> None:
-        self.files, self._total, self._on_progress = 0, total, on_progress
+    Workers that are no threads of this process count no frames.
+    """
+
+    def __init__(self, total: int, on_progress: OnProgress, counts: bool) -> None:
+        self.files, self._total, self._on_progress, self._counts = 0, total, on_progress, counts
         self._frames, self._lock = 0, threading.Lock()
 
     def add_frame(self) -> None:
@@ -182,7 +185,7 @@ class _Reading:
 
     def show(self) -> None:
         """Report it, in the thread of whoever waits for the workers."""
-        self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames} if self._frames else {}))
+        self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames} if self._counts else {}))
 
 
 def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None) -> Prepared:
