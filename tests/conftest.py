@@ -27,7 +27,7 @@ from medgen.verbs import distance
 sys.dont_write_bytecode = False  # what is compiled is kept, for the next call and for each Python that a test starts,
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile all of medgen again: half of its start
 torch.set_num_threads(1)  # tiny models are faster so, and busy machines are not slowed to a crawl by waiting threads
-EXAMPLES = 150  # damaged files that the suite gives to each reader of files: 20 seconds for all of them (test_fuzzed.py)
+EXAMPLES = 100  # damaged files that the suite gives to each reader of files: 15 seconds for all of them (test_fuzzed.py)
 settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("files", settings.get_profile("any machine"), max_examples=EXAMPLES, database=None)
 settings.load_profile("any machine")  # the same examples each time, however long they take

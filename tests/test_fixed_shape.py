@@ -98,7 +98,7 @@ def test_a_frame_has_the_same_bits_alone_and_in_any_place_of_any_batch(made: Mad
     pool.valid[0] = True  # a frame without holes among others
     alone = [facts(made, chosen(pool, [row])) for row in range(POOL)]
 
-    @settings(max_examples=3)
+    @settings(max_examples=2)
     @given(st.lists(st.integers(0, POOL - 1), min_size=2, max_size=FRAMES + 2))
     def check(rows: list[int]) -> None:
         together = facts(made, chosen(pool, rows))

@@ -71,8 +71,9 @@ def page(browser: Browser, without_figures: Path) -> Iterator[Page]:
     yield from checked(browser, without_figures)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def with_figures(browser: Browser, folder: Path) -> Iterator[Page]:
+    """The page with its figures, opened once: no test moves anything on it but its medium and colours."""
     yield from checked(browser, folder)
 
 
