@@ -111,6 +111,14 @@ def test_what_was_done_before_a_machine_went_down_is_not_done_again(world: Path,
     pd.testing.assert_frame_equal(table, joined(whole)[table.columns])
 
 
+def test_what_a_killed_worker_left_is_gone_when_all_is_done(world: Path, whole: Path) -> None:
+    out = Path(shutil.copytree(whole, world / "littered"))
+    (out / "maps" / ".part-0000003.npy.99999.part").write_bytes(b"half of")
+    (out / "partitions" / "part-0000003.json").unlink()
+    scored(world, out, maps=True)
+    assert sorted(path.name for path in (out / "maps").iterdir()) == sorted(path.name for path in (whole / "maps").iterdir())
+
+
 def test_a_partition_whose_table_is_gone_is_done_again(world: Path, whole: Path) -> None:
     out = Path(shutil.copytree(whole, world / "holed"))
     (out / "scores" / "part-0000003.parquet").unlink()

@@ -35,14 +35,14 @@ from medgen.files import read_json, write_json
 
 TIMES = 10
 PARTITION = 10  # files
-SIZES = {"train": 32, "val": 40, "test_normal": 60, "test_abnormal": 60, "width": 160, "height": 160}
+FRAMES = {"train": 16, "val": 24, "test_normal": 30, "test_abnormal": 30}
 BUCKET = "archive"
 STORE = 80 * 2**20  # bytes
 
 
 def make_world(root: Path) -> None:
     """Make frames, one of which is damaged, a run, and what one process finds in them."""
-    made = make_phantom(root / "made", PhantomSettings(**SIZES))
+    made = make_phantom(root / "made", PhantomSettings(**FRAMES, width=160, height=160))
     api.prepare(made, root / "data", PrepareSettings(size=32))
     api.train(root / "data", root / "run", api.recipe("endovae", None, ["train.epochs=1", "train.panel_epochs=0"]))
     for finding in ("normal", "polyp"):
@@ -84,7 +84,7 @@ def scored(root: Path, source: str, while_at: Callable[[Path], None] | None = No
 
 def wait_for_a_third(out: Path) -> None:
     """Wait until a third of the partitions is done."""
-    end, wanted = time.monotonic() + 300, sum(SIZES[name] for name in SIZES if "th" not in name) // PARTITION // 3
+    end, wanted = time.monotonic() + 300, sum(FRAMES.values()) // PARTITION // 3
     while len([*(out / "partitions").glob("*.json")]) < wanted and time.monotonic() < end:
         time.sleep(0.02)
 
@@ -112,27 +112,18 @@ def kill_a_worker(out: Path) -> None:
     raise AssertionError("there was no worker to kill")
 
 
-def killed(root: Path, cluster: Any) -> dict[str, Any]:
-    """Score TIMES over with a worker killed, and with a node killed that another one replaces."""
-    nodes = [cluster.list_all_nodes()[-1]]
-
-    def kill_a_node(out: Path) -> None:
-        wait_for_a_third(out)
-        cluster.remove_node(nodes.pop(), allow_graceful=False)
-        nodes.append(add_node(cluster))
-
-    found = {}
-    for what, kill in (("worker", kill_a_worker), ("node", kill_a_node)):
-        runs = []
-        for _ in range(TIMES):
-            runs.append(scored(root, str(root / "frames"), kill))
-            sys.stdout.write(f"{what} killed: {json.dumps(runs[-1])}\n")
-            sys.stdout.flush()
-        wrong = [text for run in runs for text in run["wrong"]]
-        survived = sum(not run["wrong"] for run in runs)
-        seconds = sorted(run["seconds"] for run in runs)[TIMES // 2]
-        found[f"{what} killed"] = {"tried": TIMES, "survived": survived, "wrong": wrong, "median_seconds": seconds}
-    return found
+def killed(root: Path, kill: Callable[[Path], None], file: Path, what: str) -> None:
+    """Score TIMES over with something killed; what became of them is in the file after each."""
+    facts = read_json(file).get(what) or {"tried": 0, "survived": 0, "wrong": [], "seconds": []}
+    while facts["tried"] < TIMES:
+        run = scored(root, str(root / "frames"), kill)
+        facts["tried"] += 1
+        facts["survived"] += not run["wrong"]
+        facts["wrong"] += run["wrong"]
+        facts["seconds"].append(run["seconds"])
+        write_json(file, read_json(file) | {what: facts})
+        sys.stdout.write(f"{what}: {json.dumps(run)}\n")
+        sys.stdout.flush()
 
 
 def add_node(cluster: Any) -> Any:
@@ -164,9 +155,8 @@ def storage(root: Path) -> Iterator[str]:
 
 
 def main(out: Path) -> None:
-    """Measure, unless the file is there."""
-    if read_json(out / "ray_archive.json"):
-        return
+    """Measure what is not in the file yet."""
+    file = out / "ray_archive.json"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     torch.set_num_threads(1)
     import ray
@@ -177,9 +167,14 @@ def main(out: Path) -> None:
         make_world(root)
         with storage(root) as address:
             cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE})
-            add_node(cluster)
-            add_node(cluster)
+            nodes = [add_node(cluster), add_node(cluster)]
             ray.init(address=cluster.address, log_to_driver=False)
+
+            def kill_a_node(out: Path) -> None:
+                wait_for_a_third(out)
+                cluster.remove_node(nodes.pop(0), allow_graceful=False)
+                nodes.append(add_node(cluster))
+
             sources = {
                 "folder": str(root / "frames"),
                 "S3, folder": address,
@@ -187,13 +182,14 @@ def main(out: Path) -> None:
                 "S3, table of paths": f"{address}/table.parquet",
             }
             try:
-                found = {name: scored(root, source) for name, source in sources.items()}
-                found |= killed(root, cluster)
+                for name, source in sources.items():
+                    if name not in read_json(file):
+                        write_json(file, read_json(file) | {name: scored(root, source)})
+                killed(root, kill_a_worker, file, "worker killed")
+                killed(root, kill_a_node, file, "node killed")
             finally:
                 ray.shutdown()
                 cluster.shutdown()
-    write_json(out / "ray_archive.json", found)
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from medgen.files import read_json, write_json
+from medgen.outputs.leftovers import remove_leftovers
 from medgen.verbs.spread.partitions import Partition
 
 LEDGER, SCORES, MAPS = "partitions", "scores", "maps"
@@ -68,6 +69,11 @@ class Ledger:
         for partition in partitions:
             if done := self.find(partition):
                 yield partition, done
+
+    def tidy(self) -> None:
+        """Remove what killed workers left of files that they wrote; for when nobody writes any more."""
+        for name in (LEDGER, SCORES, MAPS):
+            remove_leftovers(self._out / name, lambda folder: False)
 
     def _entry(self, partition: Partition) -> Path:
         return self._out / LEDGER / f"{partition.name}.json"

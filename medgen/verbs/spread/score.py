@@ -151,6 +151,7 @@ def _joined(
     run: Run, ledger: Ledger, archive: Archive, parts: Sequence[Partition], done: Sequence[Done], out: Path
 ) -> ScoredArchive:
     """Make one whole of the partitions: decisions at the threshold of today, one schema, one table of rejected files."""
+    ledger.tidy()
     calibration = digest_of(run.folder / CALIBRATION)
     decided = [
         one if one.calibration == calibration else _decide(run, ledger, part, one, calibration)
