@@ -15,6 +15,7 @@ from untrained import make_frames, make_run
 from medgen import files
 from medgen.data.prepared import read_table
 from medgen.files import parquet_beside_csv, write_csv
+from medgen.verbs.spread.tables import give_one_schema, read_part, write_part
 
 WITH_TABLES = {"audit", "compare", "evaluate", "inspect", "maps", "recalibrate", "report", "score"}
 has_pyarrow = pytest.mark.skipif(not files.find_spec("pyarrow"), reason="medgen[parquet] is not installed")
@@ -65,6 +66,26 @@ def test_a_table_written_again_without_parquet_takes_the_earlier_one_away(tmp_pa
     written(tmp_path / "t.csv", pd.DataFrame({"a": [1]}))
     write_csv(tmp_path / "t.csv", pd.DataFrame({"a": [2]}))
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+@has_pyarrow
+def test_parts_of_an_archive_are_one_table_whatever_their_rows(tmp_path: Path) -> None:
+    scored = pd.DataFrame({"path": ["a\udcff.png"], "score": [0.1], "abnormal": [True]})
+    unscored = pd.DataFrame({"path": ["b.mp4#0"], "seconds": [0.5], "score": [np.nan], "abnormal": pd.array([None], "boolean")})
+    paths = [tmp_path / "part-0.parquet", tmp_path / "part-1.parquet"]
+    for path, table in zip(paths, (scored, unscored), strict=True):
+        write_part(path, table)
+    give_one_schema(paths)
+    found = pd.read_parquet(tmp_path)
+    assert found["path"].tolist() == ["a\\udcff.png", "b.mp4#0"] and found["abnormal"].tolist() == [True, None]
+    assert found["score"][0] == 0.1 and found["seconds"][1] == 0.5 and found[["score", "seconds"]].isna().to_numpy().sum() == 2
+
+
+@has_pyarrow
+def test_decisions_of_a_part_are_read_as_they_were_made(tmp_path: Path) -> None:
+    for kind in (pd.array([True, None], "boolean"), pd.array([True, False], bool)):
+        write_part(tmp_path / "part.parquet", pd.DataFrame({"abnormal": kind}))
+        pd.testing.assert_frame_equal(read_part(tmp_path / "part.parquet"), pd.DataFrame({"abnormal": kind}))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"medgen.table of somebody else", b"PAR1" + b"\xff" * 40])

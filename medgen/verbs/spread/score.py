@@ -91,7 +91,7 @@ def score_archive(
 
     Examples
     --------
-    >>> score_archive(RUN, "s3://bucket/frames", OUT, address="auto")  # doctest: +SKIP
+    >>> api.score_archive(RUN, "s3://bucket/frames", OUT, address="auto")  # doctest: +SKIP
     """
     engine = spread or OnRay(address)
     if not find_spec("pyarrow"):
