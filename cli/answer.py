@@ -7,12 +7,16 @@ options to each command, so that none has to declare them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from medgen.engine.place import Place
 
 OBJECT = "medgen.object"  # in the meta of a context: the values to print at the end; absent where text is wanted
 QUIET = "medgen.quiet"
@@ -47,6 +51,23 @@ def answer(text: str = "", **values: Any) -> None:
         meta[OBJECT]["warnings"] = [*dict.fromkeys([*before, *values.get("warnings", []), *warnings])]
     elif text and not meta.get(QUIET):
         click.echo(text)
+
+
+@contextmanager
+def one_of_several(place: Place | None) -> Iterator[None]:
+    """Let a process of a training that is not the first one print nothing, but an error of its own."""
+    if not place or place.rank == 0:
+        yield
+        return
+    from medgen.errors import RankError
+
+    meta = click.get_current_context().meta
+    meta.pop(OBJECT, None)
+    meta[QUIET] = True
+    try:
+        yield
+    except RankError:  # which the first process tells
+        raise SystemExit(1) from None
 
 
 def is_quiet() -> bool:

@@ -72,8 +72,9 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # Fabric would announce the precision on every call
-        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+        # Fabric would announce the precision on every call, and each process that joins
+        for name in ("rank_zero", "distributed"):
+            logging.getLogger(f"lightning_fabric.utilities.{name}").setLevel(logging.WARNING)
         debug = ctx.params.get("debug", False)
         try:
             result = super().invoke(ctx)

@@ -44,6 +44,18 @@ device_option = click.option(
 )
 
 
+def devices_options(command: Command) -> Command:
+    """Add on how many devices and machines a model is trained."""
+    command = click.option(
+        "--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines that train together, each with --devices."
+    )(command)
+    return click.option(
+        "--devices",
+        type=click.IntRange(1),
+        help="GPUs, or processes on a CPU, that share the frames of a step.  [default: 1, or as many as torchrun started]",
+    )(command)
+
+
 def _installed(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """Refuse an engine that is not there before anything is read."""
     if value != "torch":

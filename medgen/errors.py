@@ -37,6 +37,10 @@ class RunError(MedgenError):
     """A run folder is missing, damaged or does not fit what was asked of it."""
 
 
+class RankError(RunError):
+    """Another process that trains the same model has ended."""
+
+
 class FolderError(MedgenError):
     """A folder cannot be written into: it holds something else, another process is at work there, or the disk says no."""
 

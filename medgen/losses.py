@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medgen import ranks
+
 SSIM_SIGMA = 1.5  # Wang et al. 2004
 SSIM_WINDOW = 11
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
@@ -179,7 +181,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     critic : (B, C, S, S) to (B,)
     real, fake : (B, C, S, S)
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    share = ranks.rand((len(real), 1, 1, 1), real.device)
     between = torch.lerp(fake.detach().float(), real.detach().float(), share)
     return (_slopes(critic, between).norm(dim=1) - 1).square().mean()
 

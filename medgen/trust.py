@@ -37,6 +37,11 @@ def trust_code(digest: str) -> None:
     _trusted.add(digest.strip().lower())
 
 
+def trusted() -> frozenset[str]:
+    """Return the digests of what may run, for another process of the same work."""
+    return frozenset(_trusted)
+
+
 def read_trusted(path: Path) -> bytes:
     """Return the content of a file that holds a program.
 

@@ -112,9 +112,15 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on `device`."""
+        return replace(self, **{name: sent(value, device) for name, value in self._tensors().items()})
+
+    def part(self, rank: int, count: int) -> Batch:
+        """Return the frames that are one of `count` parts of the batch: number `rank`, and every so many from there on."""
+        return replace(self, **{name: value[rank::count] for name, value in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
         names = ("image", "valid", "index", "label", "mask", "other", "finding")
-        moved = {name: sent(value, device) for name in names if (value := getattr(self, name)) is not None}
-        return replace(self, **moved)
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
@@ -124,11 +130,20 @@ def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
 
 
 class TrainingData(Protocol):
-    """Training batches, epoch by epoch; an epoch can begin at any of its steps."""
+    """Training batches, epoch by epoch; an epoch can begin at any of its steps.
+
+    `part`, rank and count, asks for a share of each batch, `Batch.part`, or for all of one that does not divide evenly.
+    """
 
     def __len__(self) -> int: ...
 
-    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]: ...
+    def epoch(
+        self, number: int, start: int = 0, device: torch.device | str = "cpu", part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]: ...
+
+    def divides(self, step: int, count: int) -> bool:
+        """Tell whether the frames of a step of an epoch can be divided evenly."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,16 @@ import click
 
 from medgen.errors import MedgenError
 
-from ..answer import answer, records
-from ..options import PATH, complete_backends, complete_recipes, device_option, tracker_assignments, tracker_option
+from ..answer import answer, one_of_several, records
+from ..options import (
+    PATH,
+    complete_backends,
+    complete_recipes,
+    device_option,
+    devices_options,
+    tracker_assignments,
+    tracker_option,
+)
 from ..progress import Display
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long; --resume goes on.")
 @tracker_option
 @device_option
+@devices_options
 def train(
     backend: str,
     dataset: Path,
@@ -43,6 +52,8 @@ def train(
     max_minutes: float | None,
     trackers: tuple[str, ...],
     device: Device,
+    devices: int | None,
+    nodes: int,
 ) -> None:
     """Train BACKEND on the normal training frames of DATASET.
 
@@ -52,9 +63,11 @@ def train(
     Ctrl-C stops after the current step and keeps everything; --resume goes on.
     """
     from medgen import api
+    from medgen.engine.place import find_place
 
+    place = find_place(devices, nodes)
     minutes = max_minutes or float("inf")
-    with Display() as display:
+    with one_of_several(place), Display() as display:
         if resume:
             if config or assignments or trackers:
                 raise MedgenError("--resume goes on with the run's own settings; leave --config, --set and --tracker away")
@@ -64,6 +77,8 @@ def train(
                 dataset=dataset,
                 epochs=epochs,
                 device=device,
+                devices=devices,
+                nodes=nodes,
                 max_minutes=minutes,
                 on_progress=display,
                 stop=display.stop,
@@ -77,11 +92,15 @@ def train(
                 out,
                 settings,
                 device=device,
+                devices=devices,
+                nodes=nodes,
                 max_minutes=minutes,
                 command=command,
                 on_progress=display,
                 stop=display.stop,
             )
+    if place and place.rank:
+        return  # the first process tells
     if not run.finished():
         click.echo("go on with --resume", err=True)
     answer(f"run: {out}", run=out, finished=run.about["finished"], last_epoch=[*records(run.history().tail(1)), None][0])

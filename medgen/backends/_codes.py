@@ -58,6 +58,7 @@ class CodeModel(Backend):
     prior : None where `prior.share` is 0
     """
 
+    divides = True
     config: CodeSettings
     stride: int
     quantizers: Sequence[Quantizer]

@@ -61,6 +61,7 @@ class Adversarial(OnHost, Backend):
     """
 
     loss: AdversarialLoss = "non_saturating"
+    divides = True
     on_host = ("turn",)
     config: AdversarialConfig
     generator: nn.Module

@@ -18,6 +18,7 @@ class OnFeatures(OnHost, Backend):
     fingerprint : of the network that the weights were trained on
     """
 
+    divides = True
     on_host = ("fingerprint",)
     layers: MidLayers
     fingerprint: Tensor

@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from medgen import ranks
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Player
 from medgen.errors import BackendError
@@ -49,6 +50,7 @@ class OnePass(OnHost, Backend):
     """
 
     monitor = ""
+    divides = True
     on_host = ("fingerprint", "own_scores", "own_folds", "own_shares")
     config: OnePassConfig
     fingerprint: Tensor
@@ -91,7 +93,7 @@ class OnePass(OnHost, Backend):
         with torch.no_grad(), torch.autocast(batch.image.device.type, enabled=False):
             for view in range(self.config.views):
                 self.gather(replace(batch, image=_turned(batch.image, view), valid=_turned(batch.valid, view)), view)
-        self.gathered += len(batch)
+        self.gathered += ranks.count() * len(batch)
         yield from ()
 
     def folds(self, index: Tensor) -> Tensor:
@@ -100,7 +102,10 @@ class OnePass(OnHost, Backend):
 
     @abstractmethod
     def gather(self, batch: Batch, view: int) -> None:
-        """Keep what `fit` needs of a batch in one view, a number below `views`; view 0 is the frames as they are."""
+        """Keep what `fit` needs of a batch in one view, a number below `views`; view 0 is the frames as they are.
+
+        Where a batch is divided among ranks, the first one keeps what all saw (`ranks.all_rows`), and alone is fitted.
+        """
 
     def finalise_fit(self) -> None:
         """Compute the weights from what was gathered.

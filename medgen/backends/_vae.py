@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from medgen import ranks
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Stage
 from medgen.losses import binary_cross_entropy, gaussian_kl
@@ -40,6 +41,7 @@ class VariationalConfig(Settings):
 class Variational(Backend):
     """A variational autoencoder with Gaussian latents; a subclass adds `encode`, `logits` and its players."""
 
+    divides = True
     config: VariationalConfig
 
     def __init__(self, config: VariationalConfig, size: int, channels: int) -> None:
@@ -68,7 +70,7 @@ class Variational(Backend):
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
         mean, log_variance = self.encode(batch.image, batch.finding)
-        latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        latent = mean + ranks.randn_like(mean) * (0.5 * log_variance).exp()
         kl = gaussian_kl(mean, log_variance).sum(1).mean()
         self.notes = {"kl_target": self.controller.set_point.float()} if self.controller else {}
         beta = self._beta(kl, progress)
@@ -82,7 +84,7 @@ class Variational(Backend):
     def _beta(self, kl: Tensor, progress: float) -> Tensor:
         """Return the weight of the KL term, () float32; while training, the controller, where there is one, moves it."""
         if self.controller:
-            return (self.controller.step(kl.detach()) if self.training else self.controller.beta).float()
+            return (self.controller.step(ranks.mean(kl.detach())) if self.training else self.controller.beta).float()
         warmup = self.config.kl_warmup
         return torch.tensor(self.config.kl_weight * min(1.0, progress / warmup if warmup else 1.0))
 

@@ -59,6 +59,7 @@ class Model(Backend):
     """
 
     monitor = ""
+    divides = True
     directions: tuple[str, ...] = ("AtoB", "BtoA")
     config: Config
 

@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from medgen import ranks
 from medgen.config import SEEDS, Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
 from medgen.errors import BackendError, ConfigError
@@ -50,6 +51,7 @@ class Config(Settings):
 class Model(Backend):
     """Frames of a side that a net with these widths can halve; what is not valid is filled before it is noised."""
 
+    divides = True
     config: Config
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
@@ -79,7 +81,7 @@ class Model(Backend):
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
         frames = _centred(batch)
-        time = torch.randint(self.config.steps, (len(batch),), device=frames.device)
+        time = ranks.randint(self.config.steps, (len(batch),), frames.device)
         noise = draw_noise(frames, self.config.noise)
         error = self._predicted(noised(frames, noise, self.kept[time]), time) - noise
         yield "denoiser", {"noise": valid_mean(error.square().mean(1, keepdim=True), batch.valid).mean()}

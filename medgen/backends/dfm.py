@@ -18,6 +18,7 @@ components (PatchCore, Roth et al. 2022, https://arxiv.org/abs/2106.08265). It d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from medgen import ranks
 from medgen.backends._onepass import OnePass, OnePassConfig
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers
 from medgen.nn.features.few_frames import move_gaussians
@@ -135,14 +137,23 @@ class Model(OnePass):
     def gather(self, batch: Batch, view: int) -> None:
         all_blocks = torch.ones_like(self.taken)
         vectors, cells = self._vectors(batch, all_blocks)
-        self._clean.append(vectors)
-        for side, values in cells.items():
-            self._cells[side].add(*values)
-        self._rows.append(batch.index.cpu())
+        vectors, rows = [*map(ranks.all_rows, vectors)], ranks.all_rows(batch.index).cpu()
+        maps = {side: [*map(ranks.all_rows, values)] for side, values in cells.items()}
+        corrupted = []
         if len(self.sets) > 1 and view == 0 and self.gathered < ENOUGH:
-            corrupted, _ = foreign_patches(batch.image, batch.valid, batch.index)
-            self._corrupted.append(self._vectors(Batch(corrupted, batch.valid, batch.index), all_blocks)[0])
-            self._corrupted_rows.append(batch.index.cpu())
+            whole = Batch(*map(ranks.all_rows, (batch.image, batch.valid, batch.index)))  # each lends another one a patch
+            changed, _ = foreign_patches(whole.image, whole.valid, whole.index)
+            seen = self._vectors(replace(batch, image=ranks.own_rows(changed)), all_blocks)[0]
+            corrupted = [*map(ranks.all_rows, seen)]
+        if not ranks.collects():
+            return
+        self._clean.append(vectors)
+        self._rows.append(rows)
+        for side, (values, counts) in maps.items():
+            self._cells[side].add(values, counts)
+        if corrupted:
+            self._corrupted.append(corrupted)
+            self._corrupted_rows.append(rows)
 
     def fit(self) -> None:
         for side, gathered in enumerate(self._cells):

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.backends._on_features import OnFeatures
 from medgen.config import Settings
 from medgen.contract.backend import Losses, Optimizer, Player
@@ -90,7 +90,7 @@ class Model(OnFeatures):
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
         features, counts = self._features(batch)
         mean, log_variance = self._encode(features)
-        noise = torch.randn_like(mean) * (0.5 * log_variance).exp() if self.config.kl_weight else 0
+        noise = ranks.randn_like(mean) * (0.5 * log_variance).exp() if self.config.kl_weight else 0
         drawn = self._decode(mean + noise, features)
         losses = {"reconstruction": valid_mean(self.residual(drawn, features, counts), counts).mean()}
         if self.config.kl_weight:

@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from medgen import ranks
 from medgen.backends._codes import pad
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
@@ -49,6 +50,7 @@ class Model(Backend):
     """MONAI's AutoencoderKL; frames of any size: sides are padded to what the grids can halve, and what is over is cut off."""
 
     monitor = "reconstruction"
+    divides = True
     config: Config
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
@@ -76,7 +78,7 @@ class Model(Backend):
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
         mean, deviation = self._encoded(batch.image)
-        drawn = self._drawn(mean + torch.randn_like(mean) * deviation)
+        drawn = self._drawn(mean + ranks.randn_like(mean) * deviation)
         kl = _kl(mean, deviation).mean()
         self.notes = {"kl": kl.detach()}
         losses = {"reconstruction": self._mean(self.residual, drawn, batch), "kl": self.config.kl_weight * kl}

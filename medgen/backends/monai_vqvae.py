@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from medgen import ranks
 from medgen.backends._codes import pad
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player
@@ -45,6 +46,7 @@ class Model(Backend):
     """MONAI's VQVAE; frames of any size: sides are padded to a multiple of 2 ** len(widths), and what is over is cut off."""
 
     monitor = "reconstruction"
+    divides = True
     config: Config
 
     def __init__(self, config: Config, size: int, channels: int) -> None:
@@ -67,8 +69,9 @@ class Model(Backend):
             embedding_dim=config.code_width,
             commitment_cost=config.commitment,
             decay=config.decay,
-            ddp_sync=False,
+            ddp_sync=True,  # by the function that is put in place of its own, which knows no divided batch
         )
+        self.net.quantizer.quantizer.distributed_synchronization = _summed  # type: ignore[assignment,method-assign]
 
     @property
     def players(self) -> dict[str, Player]:
@@ -117,3 +120,9 @@ class Model(Backend):
         advice = "if it lasts, try --set model.decay=0.99 or a lower learning rate"
         warning = f"codebook collapse: {used} of {self.config.codes} codes are in use; {advice}"
         return {"perplexity": even, "codes_used": used}, warning if codes.numel() > 1 and even < COLLAPSED else ""
+
+
+def _summed(uses: Tensor, vectors: Tensor) -> None:
+    """Sum over ranks how often codes were used, (K,), and the vectors that used them, (K, D), in place."""
+    for values in (uses, vectors):
+        values.copy_(ranks.total(values))

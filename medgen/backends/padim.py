@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from medgen import ranks
 from medgen.backends._onepass import OnePass, OnePassConfig, top
 from medgen.nn.features.few_frames import likeliest, moved
 from medgen.nn.features.gaussian import whitening
@@ -59,8 +60,11 @@ class Model(OnePass):
         return features[:, self.chosen].flatten(2).permute(2, 0, 1), counts.flatten(1).T, counts  # (B, D, h, w) to (P, B, D)
 
     def gather(self, batch: Batch, view: int) -> None:
-        vectors, counts, _ = self._vectors(batch.image, batch.valid)
-        vectors, folds = vectors * counts[..., None], self.folds(batch.index)
+        seen = self._vectors(batch.image, batch.valid)
+        vectors, counts = (ranks.all_rows(values.transpose(0, 1)).transpose(0, 1) for values in seen[:2])
+        vectors, folds = vectors * counts[..., None], self.folds(ranks.all_rows(batch.index))
+        if not ranks.collects():
+            return
         for fold in folds.unique().tolist():
             chosen = slice(None) if (folds == fold).all() else (folds == fold).to(vectors.device)
             own, number = vectors[:, chosen], counts[:, chosen].sum(1).to(vectors)  # (P, n, D) and (P,)

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from medgen import ranks
 from medgen.backends._onepass import OnePass, OnePassConfig, top
 from medgen.config import SEEDS
 from medgen.nn.features.coreset import greedy_coreset
@@ -55,10 +56,13 @@ class Model(OnePass):
         self._draw = torch.Generator().manual_seed(config.seed)
 
     def gather(self, batch: Batch, view: int) -> None:
-        features, counts = self.layers.joined(batch.image, batch.valid, self.config.local)
+        features, counts = map(ranks.all_rows, self.layers.joined(batch.image, batch.valid, self.config.local))
+        index = ranks.all_rows(batch.index)
+        if not ranks.collects():
+            return
         vectors = features.permute(0, 2, 3, 1)[counts[:, 0]].cpu()  # (n, D)
         self._vectors.append(vectors)
-        self._folds.append(self.folds(batch.index).repeat_interleave(counts[:, 0].sum((1, 2)).cpu()))
+        self._folds.append(self.folds(index).repeat_interleave(counts[:, 0].sum((1, 2)).cpu()))
         self._keys.append(torch.rand(len(vectors), generator=self._draw))
         if sum(map(len, self._keys)) > 2 * self.config.most:
             self._thin()

@@ -68,6 +68,7 @@ class Model(Backend):
     """
 
     monitor = ""
+    divides = True
     config: Config
 
     def __init__(self, config: Config, size: int, channels: int) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Literal, Self
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.backends._gan import signed, unsigned
 from medgen.config import Settings
 from medgen.contract.backend import Backend, Losses, Optimizer, Player, check_direction
@@ -73,6 +73,7 @@ class Model(Backend):
     """
 
     monitor = ""
+    divides = True
     directions: tuple[str, ...] = ("AtoB",)
     config: Config
 
@@ -121,7 +122,7 @@ class Model(Backend):
                 f"pixelda got a batch without {missing}; train it on labelled frames beside a pool of unlabelled ones"
             )
         source, target, finding = signed(batch.image), signed(batch.other), batch.finding
-        noise = 2 * torch.rand(len(source), self.config.latents, device=source.device) - 1  # (B, Z)
+        noise = 2 * ranks.rand((len(source), self.config.latents), source.device) - 1  # (B, Z)
         adapted = self.generator(source, noise)
         yield "discriminator", self._discriminator_losses(source, adapted.detach(), target, finding)
         yield "generator", self._generator_losses(batch, source, adapted, finding)
@@ -184,12 +185,17 @@ class Model(Backend):
 def task_loss(logits: Tensor, finding: Tensor) -> Tensor:
     """Return the mean cross-entropy of (B, K) in nats over the frames whose class (B,) is known; 0 where none is."""
     total = F.cross_entropy(logits.float(), finding, ignore_index=UNKNOWN, reduction="sum")
-    return total / (finding != UNKNOWN).sum().clamp_min(1)
+    return total / _known(finding)
 
 
 def accuracy(logits: Tensor, finding: Tensor) -> Tensor:
     """Return the share of the frames whose class (B,) is known that the logits (B, K) tell right; 0 where none is."""
-    return (logits.argmax(1) == finding).sum() / (finding != UNKNOWN).sum().clamp_min(1)  # argmax is never UNKNOWN
+    return (logits.argmax(1) == finding).sum() / _known(finding)  # argmax is never UNKNOWN
+
+
+def _known(finding: Tensor) -> Tensor:
+    """Return the number of frames whose class (B,) is known, at least 1; the mean of it over ranks."""
+    return ranks.total((finding != UNKNOWN).sum()).clamp_min(1) / ranks.count()
 
 
 def entropy(logs: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.backends._gan import PlainAdversarial, PlainConfig, whole
 from medgen.contract.backend import Losses, Optimizer
 from medgen.nn.adversarial.sngan_nets import ResidualCritic, ResidualGenerator
@@ -48,16 +49,17 @@ class Model(PlainAdversarial):
         self.critic = ResidualCritic(size, channels, config.critic_width, TURNS)
 
     def critic_turn(self, real: Tensor, fake: Tensor) -> Losses:
-        turned = self.config.critic_turn_weight * self._confusion(self._turned_frames(real)).mean()
+        turned = self.config.critic_turn_weight * self._mean_confusion(real)
         return {**super().critic_turn(real, fake), "critic_rotation": turned}
 
     def generator_turn(self, fake: Tensor) -> Losses:
-        turned = self.config.generator_turn_weight * self._confusion(self._turned_frames(fake)).mean()
+        turned = self.config.generator_turn_weight * self._mean_confusion(fake)
         return {**super().generator_turn(fake), "generator_rotation": turned}
 
-    def _turned_frames(self, image: Tensor) -> Tensor:
-        """Return those frames of a batch that are seen at all four rotations."""
-        return image[: max(1, round(len(image) * self.config.turned_share))]
+    def _mean_confusion(self, image: Tensor) -> Tensor:
+        """Return the mean cross-entropy over those frames of a batch that are seen at all four rotations, its first ones."""
+        seen = max(1, round(ranks.count() * len(image) * self.config.turned_share))
+        return ranks.mean_over(self._confusion(ranks.first_rows(image, seen)), seen)
 
     def _confusion(self, image: Tensor) -> Tensor:
         """Return the cross-entropy of the discriminator's answer at each rotation, (B, turns) nats."""

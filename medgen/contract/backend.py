@@ -91,11 +91,13 @@ class Backend(nn.Module, ABC):
     ----------
     monitor : name of the validation loss by which the best weights are chosen, the rate falls and training stops early;
         "loss" is the sum of what `turns` yields, "" says that no loss tells a better model from a worse one
+    divides : whether a step may be divided among devices: draws and sums over frames go through `medgen.ranks`
     notes : scalars of the last training step that are logged as ``note.NAME`` and not minimised (the weight that a controller
         chose, the KL divergence before it is weighted); `turns` writes them, under the same names in every step of a stage
     """
 
     monitor: ClassVar[str] = "loss"
+    divides: bool = False
     notes: dict[str, Tensor]
 
     def __init__(self, config: Settings, size: int, channels: int) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings, Draws, draw
 from medgen.data.augmenting.augmented import apply
 from medgen.data.native.addresses import ReadSettings
+from medgen.data.pool import second_domain
 from medgen.data.prepared import Prepared, Rows
 from medgen.data.preparing.splits import UNUSED
 from medgen.data.scorable import left_out, scorable
@@ -87,39 +88,6 @@ def make_batch(
 def _to_tensor(frames: Tensor) -> Tensor:
     """Return uint8 frames in [0, 1], channels first."""
     return frames.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, C) -> (B, C, S, S)
-
-
-def second_domain(data: Prepared, second: Prepared | None, overlay: Overlay = "mask") -> tuple[Prepared, NDArray[np.int64]]:
-    """Return the data set and rows of the second domain: split "unused" of `data`, or `second` without its val and test frames.
-
-    Unlabelled frames of `second` cannot be tested on, so they belong to the second domain whatever their split. Frames that
-    show next to nothing (`data/scorable.py`) do not.
-
-    Parameters
-    ----------
-    data : the data set that is trained on
-    second : the data set of the second domain; None where `data` holds it
-    overlay : how the run treats a frame's overlay
-
-    Returns
-    -------
-    data : the data set that holds the second domain
-    rows : (M,) rows of it
-
-    Raises
-    ------
-    DataError : if there are no such frames.
-    """
-    rows = data.rows(UNUSED)
-    if second is not None:
-        rows = np.union1d(second.rows("train", UNUSED), np.flatnonzero(second.index["label"] == ""))
-    rows = scorable(second or data, rows, overlay)
-    if not len(rows):
-        raise DataError(
-            f"'{(second or data).address}' has no frames of a second domain; name its data set with --set data.other=ADDRESS, "
-            "hold abnormal frames out of test with --set data.pool_share=0.5, or read unpaired:PATH"
-        )
-    return second or data, rows
 
 
 NO_REQUIREMENTS = DataRequirements()
@@ -197,7 +165,14 @@ class TrainingBatches:
             else max(1, frames // self.settings.batch_size)
         )
 
-    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    def divides(self, step: int, count: int) -> bool:
+        """Tell whether the frames of a step of an epoch can be divided evenly."""
+        size = self.settings.batch_size
+        return min(size, len(self.rows) - step * size) % count == 0
+
+    def epoch(
+        self, number: int, start: int = 0, device: torch.device | str = "cpu", part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch, without labels and masks.
 
         Parameters
@@ -205,19 +180,21 @@ class TrainingBatches:
         number : which epoch
         start : the first batch to yield, from 0
         device : where the batches are augmented and stay
+        part : rank and count: of each batch the frames `Batch.part`, of one that does not divide evenly all
         """
         order = np.random.default_rng([self.seed, 1, number]).permutation(self.rows)
         size, (own, second) = self.settings.batch_size, self._on(torch.device(device))
         for step in range(start, len(self)):
             rows = order[step * size : (step + 1) * size]
-            batch = make_batch(own, rows, self.settings.overlay, self.classes, device)
-            draws = draw(self.augment, len(batch), np.random.default_rng([self.seed, 2, number, step]))
+            chosen = slice(part[0], None, part[1]) if self.divides(step, part[1]) else slice(None)
+            batch = make_batch(own, rows[chosen], self.settings.overlay, self.classes, device)
+            draws = draw(self.augment, len(rows), np.random.default_rng([self.seed, 2, number, step])).of(chosen)
             image, valid = self._augmented(batch.image, batch.valid, draws)
             other = None
             if self.requirements.other == "pair" and batch.other is not None:
                 other, _ = self._augmented(batch.other, batch.valid, draws)
             elif second is not None:
-                other = self._draw_second(second, len(batch), number, step, device)
+                other = self._draw_second(second, len(rows), number, step, device, chosen)
             yield Batch(image, valid, batch.index, other=other, finding=batch.finding)
 
     def second(self, n: int) -> Tensor | None:
@@ -241,13 +218,17 @@ class TrainingBatches:
             self._held[device] = first, rest[0] if rest else None
         return self._held[device]
 
-    def _draw_second(self, data: Prepared, n: int, number: int, step: int, device: torch.device | str) -> Tensor:
-        """Return n random frames of the second domain (n, C, S, S), augmented; none twice unless there are fewer than n."""
+    def _draw_second(self, data: Prepared, n: int, number: int, step: int, device: torch.device | str, chosen: slice) -> Tensor:
+        """Return the chosen ones of n random frames of the second domain (., C, S, S), augmented.
+
+        None comes twice unless there are fewer than n.
+        """
         _, rows = self.pool
         rng = np.random.default_rng([self.seed, 4, number, step])
-        chosen = rng.choice(rows, n, replace=n > len(rows))
-        batch = make_batch(data, chosen, self.settings.overlay, device=device)
-        return self._augmented(batch.image, batch.valid, draw(self.augment, n, rng))[0]
+        drawn = rng.choice(rows, n, replace=n > len(rows))
+        draws = draw(self.augment, n, rng).of(chosen)
+        batch = make_batch(data, drawn[chosen], self.settings.overlay, device=device)
+        return self._augmented(batch.image, batch.valid, draws)[0]
 
 
 def _held(data: Prepared, rows: NDArray[np.int64], device: torch.device) -> Prepared:

@@ -68,14 +68,16 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise RunError(f"'{path}' is damaged ({error}); train again, or restore it from a copy") from None
 
 
-def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:
-    """Put the weights of `path` into `model` and return the facts beside them.
+def load_weights(
+    model: nn.Module, path: Path, read: Callable[[Path], tuple[dict[str, Tensor], dict[str, Any]]] = load
+) -> dict[str, Any]:
+    """Put the weights of `path`, as `read` returns them, into `model` and return the facts beside them.
 
     Raises
     ------
     RunError : if names or shapes do not fit.
     """
-    tensors, about = load(path)
+    tensors, about = read(path)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

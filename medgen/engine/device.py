@@ -42,9 +42,14 @@ def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabri
     from lightning_fabric import Fabric  # as long to import as torch, and only a training needs it
 
     accelerator = find_device(device).type
+    return Fabric(accelerator=accelerator, devices=1, precision=fabric_precision(accelerator, precision))
+
+
+def fabric_precision(accelerator: str, precision: Precision) -> Literal["bf16-mixed", "32-true"]:
+    """Return Fabric's word for a precision on "cuda" or "cpu"; "auto" is bfloat16 where the hardware has it."""
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16(accelerator) else "float32"
-    return Fabric(accelerator=accelerator, devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
+    return "bf16-mixed" if precision == "bfloat16" else "32-true"
 
 
 def has_bfloat16(accelerator: str) -> bool:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,13 +23,15 @@ from medgen.engine.ahead import ahead
 from medgen.engine.compiled import compile_nets
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
+from medgen.engine.dividing import averaged_columns, fit_together, make_ready, require_alike
 from medgen.engine.exact import exact_float32
-from medgen.engine.player import PlayerOptimizer
+from medgen.engine.player import PlayerOptimizer, averaged
 from medgen.engine.running_means import LogRow, Means, turn_columns
 from medgen.engine.stages import Position, Schedule
 from medgen.engine.train_settings import TrainSettings
+from medgen.engine.training_state import packed, unpack
 from medgen.engine.validate import synthetic_auroc, validate
-from medgen.errors import RunError
+from medgen.ranks import ALONE, Ranks, divided
 from medgen.types import Batch, OnProgress, Progress, TrainingData, no_progress
 
 if TYPE_CHECKING:
@@ -53,15 +54,24 @@ class Fit:
     settings : of the training
     fabric : device and precision
     folder : where the state and the best weights are written
+    ranks : the processes that train the model together; the first of them alone reads and writes `folder`
     """
 
     def __init__(
-        self, model: Backend, train: TrainingData, val: Iterable[Batch], settings: TrainSettings, fabric: Fabric, folder: Path
+        self,
+        model: Backend,
+        train: TrainingData,
+        val: Iterable[Batch],
+        settings: TrainSettings,
+        fabric: Fabric,
+        folder: Path,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model, self.train, self.val = model, train, val
-        self.settings, self.fabric, self.folder = settings, fabric, folder
+        self.settings, self.fabric, self.folder, self.ranks = settings, fabric, folder, ranks
         self.position = Position()
         seed_all(settings.seed)
+        make_ready(model, ranks)
         compile_nets(move_model(model, fabric.device), settings.compile)
         self.optimizers = {name: PlayerOptimizer(player) for name, player in model.players.items()}
         self.schedule = Schedule(model.stages, settings.epochs)
@@ -76,25 +86,17 @@ class Fit:
         ------
         RunError : if there is none or it does not fit.
         """
-        tensors, about = checkpoint.load(self.folder / STATE)
-        weights = {name.removeprefix("model/"): value for name, value in tensors.items() if name.startswith("model/")}
-        try:
-            self.model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise RunError(f"'{self.folder / STATE}' does not fit the model: {str(error).splitlines()[-1].strip()}") from None
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state(checkpoint.unflatten(about["hands"][name], tensors))
-        for kind, means in self.means.items():
-            means.load(kind, tensors)
-        self.moved = {name for name in self.optimizers if name in about["moved"]}
-        self.position = Position(**about["position"])
+        state = self._read(self.folder / STATE)
+        self.position, self.moved = unpack(state, self.folder / STATE, self.model, self.optimizers, self.means)
         if isinstance(self.model, OnePassFit):  # what it had gathered is not on disk
             self.position.step = 0
         stage = self.schedule.stage_index(self.position.epoch)
         if stage != self.position.stage:  # the run was lengthened: another loss chooses the weights
             self._begin_stage(stage)
-        self.position.finished = self._finished()  # it may have been lengthened
-        checkpoint.restore_random_states(tensors)
+        self.position.finished = self.position.ended(
+            self.settings.epochs, self.settings.early_stopping
+        )  # it may have been lengthened
+        checkpoint.restore_random_states(state[0])
 
     def save(self) -> None:
         """Write everything that `resume` needs.
@@ -104,14 +106,10 @@ class Fit:
         DivergedError : if the weights are no longer finite numbers: nothing broken goes to disk.
         """
         require_finite(self.model, self._where())
-        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
-        for kind, means in self.means.items():
-            means.save(kind, tensors)
-        hands = {name: checkpoint.flatten(f"hands/{name}", hand.state(), tensors) for name, hand in self.optimizers.items()}
-        tensors |= checkpoint.random_states()
-        checkpoint.save(
-            self.folder / STATE, tensors, {"position": asdict(self.position), "hands": hands, "moved": sorted(self.moved)}
-        )
+        require_alike(self.model, self.ranks, self._where())
+        if self.ranks.first:
+            state = packed(self.model, self.optimizers, self.means, self.position, self.moved)
+            checkpoint.save(self.folder / STATE, *state)
         self.saved_at = time.monotonic()
 
     @exact_float32()
@@ -131,7 +129,7 @@ class Fit:
         RunError : if that was done too often.
         """
         refuse_hopeless(self.position.returns)
-        if not (self.folder / STATE).is_file():
+        if self.ranks.of_first(lambda: not (self.folder / STATE).is_file()):
             self.save()  # a training that breaks or is killed in its first minute has a state to go back to
         deadline = time.monotonic() + 60 * max_minutes
 
@@ -142,7 +140,8 @@ class Fit:
             if whole := self._train_epoch(on_progress, on_steps, ends):
                 on_epoch(self._close_epoch(on_progress))
             over = not whole or bool(self.position.finished) or ends()
-            if over or time.monotonic() - self.saved_at > SAVE_SECONDS:
+            over, late = self.ranks.any(over, time.monotonic() - self.saved_at > SAVE_SECONDS)
+            if over or late:
                 self.save()
             if over:
                 break
@@ -152,7 +151,7 @@ class Fit:
         """Train what is left of the epoch; return False if it was stopped on the way."""
         self.model.train()
         position, steps = self.position, len(self.train)
-        started, before, frames, loss, looked = time.monotonic(), position.seconds, 0, math.nan, -math.inf
+        started, before, frames, loss, looked, look = time.monotonic(), position.seconds, 0, math.nan, -math.inf, True
         for batch in self._batches():
             done = position.epoch * steps + position.step
             self._step(batch, done / steps)
@@ -160,15 +159,17 @@ class Fit:
             if self.settings.log_steps and (done + 1) % self.settings.log_steps == 0:
                 on_steps(LogRow(step=done + 1, epoch=position.epoch + 1, **self.means["steps"].row()))
                 self.means["steps"].clear()
-            frames += len(batch)
-            if position.step == steps or time.monotonic() - looked > LOOK_SECONDS:
+            frames += len(batch) * self._parts(position.step - 1)
+            if position.step == steps or look:
                 loss, looked = self._mean_loss(), time.monotonic()
             position.seconds = before + time.monotonic() - started
             rate = frames / max(position.seconds - before, 1e-9)
             bar_values = {"loss": loss, "frames/s": rate, "epoch": position.epoch + 1}
             on_progress(Progress("train", done + 1, self.settings.epochs * steps, bar_values))
-            stopped = position.step < steps and stop()
-            late = time.monotonic() - self.saved_at > 5 * SAVE_SECONDS
+            now = time.monotonic()
+            stopped, late, look = self.ranks.any(
+                position.step < steps and stop(), now - self.saved_at > 5 * SAVE_SECONDS, now - looked > LOOK_SECONDS
+            )
             if stopped or late:
                 self._mean_loss()  # nothing broken goes to disk
             if stopped:
@@ -179,8 +180,16 @@ class Fit:
 
     def _batches(self) -> Iterator[Batch]:
         """Yield what is left of the epoch; while a GPU works on a batch, the next one is made and sent to it."""
-        batches = self.train.epoch(self.position.epoch, self.position.step, self.fabric.device)
+        share = {} if self.ranks is ALONE else {"part": (self.ranks.rank, self.ranks.count)}
+        batches = self.train.epoch(self.position.epoch, self.position.step, self.fabric.device, **share)
         return ahead(batches) if self.fabric.device.type == "cuda" else batches
+
+    def _parts(self, step: int) -> int:
+        """Return among how many ranks the batch of a step is divided: 1 where it cannot be divided evenly."""
+        return self.ranks.count if self.ranks is not ALONE and self.train.divides(step, self.ranks.count) else 1
+
+    def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return self.ranks.of_first(lambda: checkpoint.load(path))
 
     def _mean_loss(self) -> float:
         """Return the sum of the epoch's mean losses so far, for which it waits for the device; refuse one that is not finite."""
@@ -193,21 +202,23 @@ class Fit:
         """Take the turns of one batch, `epochs` epochs after the start of the training."""
         turns = self.model.turns(batch, self.schedule.progress(epochs))
         share = self.schedule.share(epochs)
+        parts = self._parts(self.position.step)
         while True:
-            with self.fabric.autocast():
+            with self.fabric.autocast(), divided(self.ranks) if parts > 1 else nullcontext():
                 turn = next(turns, None)
             if turn is None:
                 break
             name, losses = turn
             clip = self.settings.clip or (CLIP if (returns := self.position.returns) else 0.0)
             total = torch.stack(list(losses.values())).sum()
-            self.optimizers[name].move(self.fabric, total, clip, share, SLOWER**returns)
+            self.optimizers[name].move(self.fabric, total, clip, share, SLOWER**returns, self.ranks)
             self.moved.add(name)
             self._note(turn_columns(name if len(self.optimizers) > 1 else "", losses, total))
         self._note({f"note.{note}": value for note, value in self.model.notes.items()})
 
     def _note(self, columns: Mapping[str, Tensor]) -> None:
         """Add scalars of a turn to the means that are wanted."""
+        columns = averaged_columns(columns, self.ranks, self.fabric.device)
         for kind, means in self.means.items():
             if kind == "epoch" or self.settings.log_steps:
                 means.add(columns)
@@ -221,10 +232,16 @@ class Fit:
         row |= {f"lr.{name}": optimizer.lr for name, optimizer in self.optimizers.items()} | self.means["epoch"].row()
         self.means["epoch"].clear()
         if isinstance(self.model, OnePassFit):
-            self.model.finalise_fit()
+            fit_together(self.model, self.ranks)
         with self.averaged():
             losses, diagnosis, warning = validate(
-                self.model, self.val, self.fabric, self.settings.seed, self.schedule.last_progress(stage), bool(monitor)
+                self.model,
+                self.val,
+                self.fabric,
+                self.settings.seed,
+                self.schedule.last_progress(stage),
+                bool(monitor),
+                self.ranks,
             )
         row |= {f"val.{name}": value for name, value in losses.items()}
         row |= {f"diagnosis.{name}": value for name, value in diagnosis.items()}
@@ -232,7 +249,7 @@ class Fit:
         judged = watched
         if self.settings.choose == "synthetic" and stage == len(self.schedule.stages) - 1:
             with self.averaged():
-                row["diagnosis.synthetic_auroc"] = area = synthetic_auroc(self.model, self.val, self.fabric.device)
+                row["diagnosis.synthetic_auroc"] = area = synthetic_auroc(self.model, self.val, self.fabric.device, self.ranks)
             judged = 1 - area if math.isfinite(area) else None
         position.epoch, position.step = position.epoch + 1, 0
         if judged is None or judged < position.best:
@@ -244,7 +261,7 @@ class Fit:
                 self.optimizers[name].note_validation(watched)
         self.moved = set()
         self._end_stage(stage)
-        position.finished = self._finished()
+        position.finished = self.position.ended(self.settings.epochs, self.settings.early_stopping)
         bar_values = {**({"loss": losses["loss"]} if "loss" in losses else {}), "epoch": position.epoch}
         warned = bool(warning) and position.epoch > QUIET_SHARE * self.settings.epochs
         news = "" if warned == position.warned else f"epoch {position.epoch}: {warning or 'what was warned of is over'}"
@@ -261,7 +278,7 @@ class Fit:
         in_vain = patience > 0 and position.epoch - position.best_epoch >= patience
         if last or (position.epoch < self.schedule.ends[stage] and not in_vain):
             return
-        checkpoint.load_weights(self.model, self.folder / WEIGHTS)
+        checkpoint.load_weights(self.model, self.folder / WEIGHTS, self._read)
         for optimizer in self.optimizers.values():
             optimizer.average_anew()
         position.epoch = self.schedule.ends[stage]
@@ -271,30 +288,15 @@ class Fit:
     def _begin_stage(self, stage: int) -> None:
         self.position.stage, self.position.best, self.position.best_epoch = stage, math.inf, self.position.epoch
 
-    def _finished(self) -> str:
-        """Return why the training has ended, or "" if it has not."""
-        position = self.position
-        waited = position.epoch - position.best_epoch
-        if position.epoch >= self.settings.epochs:
-            return f"all {position.epoch} epochs done"
-        if self.settings.early_stopping and waited >= self.settings.early_stopping:
-            return f"no better validation loss for {waited} epochs"
-        return ""
-
     def keep(self) -> None:
         """Write the weights, or their moving averages where a player has one, as the best so far."""
         require_finite(self.model, self._where())
         about = {"epoch": self.position.epoch, "loss": self.position.best if math.isfinite(self.position.best) else None}
+        if not self.ranks.first:
+            return
         with self.averaged():
             checkpoint.save(self.folder / WEIGHTS, self.model.state_dict(), about)
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
+    def averaged(self) -> AbstractContextManager[None]:
         """Inside the ``with``, give the model the moving averages of its weights, of the players that have one."""
-        for optimizer in self.optimizers.values():
-            optimizer.swap()
-        try:
-            yield
-        finally:
-            for optimizer in self.optimizers.values():
-                optimizer.swap()
+        return averaged(self.optimizers.values())

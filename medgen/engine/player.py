@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
 from medgen.contract.backend import Optimizer, Player
 from medgen.engine.compiled import refuse_double_backward
+from medgen.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -63,7 +65,9 @@ class PlayerOptimizer:
         """The present learning rate."""
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def move(self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0, slower: float = 1.0) -> None:
+    def move(
+        self, fabric: Fabric, loss: Tensor, clip: float, done: float = 0.0, slower: float = 1.0, ranks: Ranks = ALONE
+    ) -> None:
         """Take one optimizer step; the gradients of other players stay as they are.
 
         Parameters
@@ -73,6 +77,7 @@ class PlayerOptimizer:
         clip : largest norm of the gradient; 0 for any
         done : share of the stage that is done, 0 to 1
         slower : what the learning rate is multiplied with in this step; no schedule and no state sees that
+        ranks : over which the gradient is averaged
 
         Raises
         ------
@@ -88,6 +93,7 @@ class PlayerOptimizer:
         except RuntimeError as error:
             refuse_double_backward(error)
             raise
+        ranks.average([weight.grad for weight in self.weights if weight.grad is not None])
         if clip:
             torch.nn.utils.clip_grad_norm_(self.weights, clip)
         self._step(slower)
@@ -160,6 +166,18 @@ class PlayerOptimizer:
 
     def _all_schedules(self) -> dict[str, LinearLR | StepLR | ReduceLROnPlateau]:
         return {**({"plateau": self.plateau} if self.plateau else {}), **self.schedules}
+
+
+@contextmanager
+def averaged(optimizers: Collection[PlayerOptimizer]) -> Iterator[None]:
+    """Inside the ``with``, let weights and their moving averages change places, where there are some."""
+    for optimizer in optimizers:
+        optimizer.swap()
+    try:
+        yield
+    finally:
+        for optimizer in optimizers:
+            optimizer.swap()
 
 
 def _floats(player: Player) -> list[Tensor]:

@@ -26,6 +26,13 @@ class Position:
     returns: int = 0  # how often it broke and went back to a state on disk (`divergence`)
     warned: bool = False  # whether the user was warned and has not been told that it is over
 
+    def ended(self, epochs: int, patience: int) -> str:
+        """Return why a training of so many epochs has ended, or "" if it has not; `patience` in epochs, 0 for any."""
+        waited = self.epoch - self.best_epoch
+        if self.epoch >= epochs:
+            return f"all {self.epoch} epochs done"
+        return f"no better validation loss for {waited} epochs" if patience and waited >= patience else ""
+
 
 class Schedule:
     """The stages of a training of so many epochs; each has at least one epoch where there are enough.

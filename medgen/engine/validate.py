@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import torch
 from medgen.contract.backend import Backend
 from medgen.contract.capabilities import Diagnoses
 from medgen.nn.synthetic import foreign_patches
+from medgen.ranks import ALONE, Ranks, divided
 from medgen.types import Batch
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def synthetic_auroc(model: Backend, batches: Iterable[Batch], device: torch.device) -> float:
+def synthetic_auroc(model: Backend, batches: Iterable[Batch], device: torch.device, ranks: Ranks = ALONE) -> float:
     """Return how often a validation frame with a foreign patch (nn/synthetic.py) scores above one without, ties counting half.
 
     It needs neither labels nor abnormal frames. It tells a model that finds anomalies from one that merely reconstructs well, as
@@ -32,20 +34,31 @@ def synthetic_auroc(model: Backend, batches: Iterable[Batch], device: torch.devi
     """
     model.eval()
     clean, corrupted = [], []
-    for batch in batches:
+    for number, batch in enumerate(batches):
+        if number % ranks.count != ranks.rank:  # another rank's; scores are summed over ranks below
+            none = torch.zeros(len(batch), device=device)
+            clean.append(none)
+            corrupted.append(none)
+            continue
         moved = batch.to(device)
         clean.append(model.score(moved).score)
         changed, _ = foreign_patches(moved.image, moved.valid, moved.index)
         corrupted.append(model.score(replace(moved, image=changed)).score)
     if not clean:
         return math.nan
-    higher = torch.cat(corrupted)[:, None] - torch.cat(clean)
+    higher = ranks.sum(torch.cat(corrupted))[:, None] - ranks.sum(torch.cat(clean))
     return float(((higher > 0).double() + 0.5 * (higher == 0)).mean())
 
 
 @torch.no_grad()
 def validate(
-    model: Backend, batches: Iterable[Batch], fabric: Fabric, seed: int = 0, progress: float = 1.0, losses_too: bool = True
+    model: Backend,
+    batches: Iterable[Batch],
+    fabric: Fabric,
+    seed: int = 0,
+    progress: float = 1.0,
+    losses_too: bool = True,
+    ranks: Ranks = ALONE,
 ) -> tuple[dict[str, float], dict[str, float], str]:
     """Return the mean losses on validation frames with their sum as "loss", the diagnosis of the first batch, and its warning.
 
@@ -57,6 +70,7 @@ def validate(
     seed : of the random draws, which are the same every time and leave those of the training untouched
     progress : share of the training at which the turns are taken, 0 to 1
     losses_too : whether losses are wanted; {} without
+    ranks : among which the losses of each batch are divided, where they can be
     """
     totals: dict[str, float] = defaultdict(float)
     frames = 0
@@ -68,14 +82,19 @@ def validate(
         torch.manual_seed(seed)
         for batch in batches:
             moved = batch.to(fabric.device)
-            with fabric.autocast():
-                for _, losses in model.turns(moved, progress) if losses_too else ():
+            divides = ranks is not ALONE and len(batch) % ranks.count == 0
+            share = moved.part(ranks.rank, ranks.count) if divides else moved
+            with fabric.autocast(), divided(ranks) if divides else nullcontext():
+                for _, losses in model.turns(share, progress) if losses_too else ():
                     for name, value in losses.items():
                         totals[name] += float(value) * len(batch)
+            with fabric.autocast():
                 if frames == 0 and isinstance(model, Diagnoses):
                     diagnosis, warning = model.diagnose(moved)
             frames += len(batch)
-    losses_mean = {name: value / frames for name, value in totals.items()}
+    sums = torch.tensor([*totals.values()], dtype=torch.float64)
+    ranks.average([sums])
+    losses_mean = {name: value / frames for name, value in zip(totals, sums.tolist(), strict=True)}
     if losses_mean:
         losses_mean["loss"] = sum(losses_mean.values())
     return losses_mean, diagnosis, warning

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medgen import ranks
+
 AnomalyKind = Literal["patch", "texture", "bulge"]
 SMALLEST, LARGEST = 0.08, 0.5  # axes of an anomaly as shares of the side; logarithms are drawn evenly
 SEEN = 0.02  # mean change of a pixel's channels from which on it belongs to an anomaly
@@ -45,7 +47,7 @@ def paste_anomalies(
     count = len(image)
     blob = _draw_blobs(image)
     drawn = torch.stack([_DRAWERS[kind](image, valid, blob) for kind in kinds])  # (kinds, B, C, S, S)
-    which = torch.randint(len(kinds), (count,), device=image.device)
+    which = ranks.randint(len(kinds), (count,), image.device)
     changed = drawn[which, torch.arange(count, device=image.device)]
     stays = _draw(image, 0, 1) < untouched
     changed = torch.where(valid & ~stays, changed, image).clamp(0, 1)
@@ -54,7 +56,7 @@ def paste_anomalies(
 
 def _draw(image: Tensor, low: float, high: float, channels: int = 1) -> Tensor:
     """Return a number for each frame, or for each of its channels, (B, channels, 1, 1), drawn evenly."""
-    return low + (high - low) * torch.rand(len(image), channels, 1, 1, device=image.device)
+    return low + (high - low) * ranks.rand((len(image), channels, 1, 1), image.device)
 
 
 def _draw_blobs(image: Tensor) -> _Blob:
@@ -72,7 +74,7 @@ def _draw_blobs(image: Tensor) -> _Blob:
 
 def _waves(image: Tensor, cells: int, channels: int) -> Tensor:
     """Return smooth noise (B, channels, S, S) of about variance 1, with `cells` periods at most over a frame."""
-    coarse = torch.randn(len(image), channels, cells, cells, device=image.device)
+    coarse = ranks.randn((len(image), channels, cells, cells), image.device)
     return F.interpolate(coarse, image.shape[2:], mode="bicubic")
 
 
@@ -87,7 +89,8 @@ def _mean_within(values: Tensor, weight: Tensor) -> Tensor:
 
 def _patch(image: Tensor, valid: Tensor, blob: _Blob) -> Tensor:
     """Blend in what the frame before it in the batch shows there, or its mirror image; a frame alone is turned upside down."""
-    source, source_valid = (image.roll(1, 0), valid.roll(1, 0)) if len(image) > 1 else (image.flip(2), valid.flip(2))
+    before = [ranks.own_rows(ranks.all_rows(frames).roll(1, 0)) for frames in (image, valid)]
+    source, source_valid = before if ranks.count() * len(image) > 1 else (image.flip(2), valid.flip(2))
     mirrored = _draw(image, 0, 1) < 0.5
     source, source_valid = (
         torch.where(mirrored, source.flip(3), source),

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from medgen import ranks
 from medgen.contract.backend import Backend, Losses, Player, Stage
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.scorable import LEAST_VALID
@@ -38,7 +39,7 @@ class Windowed(Backend):
         super().__init__(inner.config, size, inner.channels)
         from monai.inferers.inferer import SlidingWindowInferer  # seconds to import
 
-        self.inner = inner
+        self.inner, self.divides = inner, inner.divides
         self.laid = SlidingWindowInferer(inner.size, AT_ONCE, overlap, mode="gaussian")
 
     @property
@@ -127,7 +128,7 @@ def random_windows(batch: Batch, side: int) -> Batch:
     side : of the windows, at most S
     """
     device, count = batch.image.device, len(batch)
-    corners = torch.randint(batch.image.shape[3] - side + 1, (2, count, 1), device=device)  # of rows and of columns
+    corners = ranks.randint(batch.image.shape[3] - side + 1, (2, count, 1), device, dim=1)  # of rows and of columns
     rows, columns = corners + torch.arange(side, device=device)  # (B, W) each
     frame = torch.arange(count, device=device)[:, None, None]
 

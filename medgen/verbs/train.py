@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from medgen import registry
 from medgen.data.common_mask import common_mask, with_common_mask
-from medgen.data.dataset import FixedBatches, TrainingBatches
+from medgen.data.dataset import TrainingBatches
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import LOOKED_AT, left_out, noise_warning, scorable
-from medgen.engine.device import Device, make_fabric, precision_name
-from medgen.engine.divergence import SLOWER, DivergedError, refuse_hopeless
+from medgen.engine.device import Device, precision_name
+from medgen.engine.dividing import refuse_undivided
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
+from medgen.engine.place import Place, find_place
+from medgen.engine.stages import Position
 from medgen.errors import RunError
 from medgen.outputs.folder import is_unfinished, output_folder
 from medgen.runs.calibrating.calibrate import calibrate
 from medgen.runs.checks.check_batches import check_batches
 from medgen.runs.checks.check_scoring import check_scoring
 from medgen.runs.datasets import open_second, open_trained_on
-from medgen.runs.folds import divide
 from medgen.runs.models import check_windows
 from medgen.runs.packages import require_backend
 from medgen.runs.resources import note_cost
 from medgen.runs.run import RUN, Run, create_run, open_run
 from medgen.runs.settings import RunSettings, fill_defaults
 from medgen.types import OnProgress, Progress, no_progress
+from medgen.verbs.several.job import follow, job_of, make_fit, train_to_end, training_batches
+from medgen.verbs.several.start import trained_on
 from medgen.verbs.tracking.monitor import TrainingMonitor
 from medgen.verbs.tracking.tracker import require_trackers
 
@@ -57,7 +61,7 @@ def open_inputs(dataset: Path | str, settings: RunSettings) -> TrainingInputs:
     second = open_second(settings, data)
     settings = fill_defaults(settings, data, second)
     check_windows(settings, data.size)
-    batches = _batches(settings, data, second)
+    batches = training_batches(settings, data, second)
     check_batches(settings, batches)
     return TrainingInputs(data, second, settings, batches)
 
@@ -68,6 +72,8 @@ def train(
     settings: RunSettings,
     *,
     device: Device = "auto",
+    devices: int | None = None,
+    nodes: int = 1,
     max_minutes: float = math.inf,
     command: str = "",
     on_progress: OnProgress = no_progress,
@@ -81,6 +87,8 @@ def train(
     out : the run folder
     settings : the recipe
     device : "auto" takes a GPU where there is one
+    devices : on each machine, which share the frames of each step; None: one, or as many as torchrun started processes
+    nodes : machines
     max_minutes : stop after so long; `resume` goes on
     command : how the run can be repeated; kept in ``run.toml``
     stop : asked after every step
@@ -96,6 +104,8 @@ def train(
     >>> run.finished()
     True
     """
+    if (place := find_place(devices, nodes)) and place.rank:
+        return follow(place, device, settings.train.precision, stop)
     require_trackers(settings)
     data, second, settings, batches = open_inputs(dataset, settings)
     if data.refused:
@@ -105,13 +115,14 @@ def train(
         what = left_out(batches.left_out, batches.left_out + len(batches.rows), "training frames")
         on_progress(Progress("train", 0, 0, {}, f"left out of the training: {what}"))
     check_scoring(settings, data)
+    _check_divided(settings, batches, place)
     learnt = batches.rows[:: max(1, len(batches.rows) // LOOKED_AT)]
     if noise := noise_warning(data.index.iloc[learnt], data.frames[learnt], data.valid[learnt]):
         on_progress(Progress("train", 0, 0, {}, f"warning: {noise}"))
     with output_folder(out, "train", (RUN,), "go on with --resume where it is a run, or choose another --out"):
         run = _unfinished(out, settings, data, second) or create_run(out, settings, data, command, second)
         how: dict[str, Any] = {"device": device, "max_minutes": max_minutes, "on_progress": on_progress, "stop": stop}
-        return _train(run, data, batches, go_on=run.started(), **how)
+        return _train(run, data, batches, go_on=run.started(), place=place, **how)
 
 
 def _unfinished(out: Path, settings: RunSettings, data: Prepared, second: Prepared | None) -> Run | None:
@@ -139,6 +150,8 @@ def resume(
     dataset: Path | None = None,
     epochs: int | None = None,
     device: Device = "auto",
+    devices: int | None = None,
+    nodes: int = 1,
     max_minutes: float = math.inf,
     on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
@@ -152,6 +165,8 @@ def resume(
     dataset : where the data set of the training is now, if it has moved
     epochs : how many the whole training has from now on; None: as many as it began with
     device : "auto" takes a GPU where there is one
+    devices : on each machine, which share the frames of each step; None: one, or as many as torchrun started processes
+    nodes : machines
     max_minutes : stop after so long; another call goes on
     stop : asked after every step
 
@@ -166,6 +181,8 @@ def resume(
     >>> run.about["finished"]
     'all 2 epochs done'
     """
+    if (place := find_place(devices, nodes)) and place.rank:
+        return follow(place, device, open_run(out).settings.train.precision, stop)
     if is_unfinished(out, "train") and not (out / RUN).is_file():
         raise RunError(f"'{out}' was stopped before its training began; the same command without --resume begins it")
     run = open_run(out)
@@ -184,22 +201,17 @@ def resume(
     second = open_second(run.settings, data)
     if second and second.digest != run.origin.other_digest:
         raise RunError(f"run '{out}' began with other frames of the second domain than '{second.address}' has now")
-    batches = _batches(run.settings, data, second)
+    batches = training_batches(run.settings, data, second)
     if epochs and batches.requirements.single_pass:
         raise RunError(
             f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
         )
+    _check_divided(run.settings, batches, place)
     with output_folder(out, "train", (RUN,)):
         run = open_run(out)  # as it is now that nobody else writes there
         run = run.with_epochs(epochs) if epochs else run
         how: dict[str, Any] = {"device": device, "max_minutes": max_minutes, "on_progress": on_progress, "stop": stop}
-        return _train(run, data, batches, go_on=run.started(), **how)
-
-
-def _batches(settings: RunSettings, data: Prepared, second: Prepared | None) -> TrainingBatches:
-    requirements = registry.load(settings.backend).requirements(registry.parse(settings.backend, settings.model))
-    with_val = settings.scoring.leaves_out
-    return TrainingBatches(data, settings.data, settings.train.seed, settings.classes, requirements, second, with_val)
+        return _train(run, data, batches, go_on=run.started(), place=place, **how)
 
 
 def _train(
@@ -208,34 +220,59 @@ def _train(
     batches: TrainingBatches,
     *,
     go_on: bool = False,
+    place: Place | None,
     device: Device,
     max_minutes: float,
     on_progress: OnProgress,
     stop: Callable[[], bool],
 ) -> Run:
-    fabric = make_fabric(device, run.settings.train.precision)
-    memory = MemoryMeter(fabric.device)
-    normal = scorable(data, data.rows("val"), run.settings.data.overlay)
-    if not len(normal) and not run.settings.scoring.leaves_out:
+    if not len(scorable(data, data.rows("val"), run.settings.data.overlay)) and not run.settings.scoring.leaves_out:
         on_progress(
             Progress("train", 0, 0, {}, "no normal validation frames: the last weights are kept and there is no threshold")
         )
-    validation = FixedBatches(data, normal, run.settings.data, run.settings.classes)
-    model, settings = run.new_model(), run.settings
-    divide(model, data, settings.data, settings.scoring, settings.train.seed)
-    fit = Fit(model, batches, validation, run.settings.train, fabric, run.folder)
-    if go_on:
-        fit.resume()
-    run = run.with_facts(device=fabric.device.type, precision=precision_name(fabric), finished="")
-    ends = time.monotonic() + 60 * max_minutes
-    while True:
-        with TrainingMonitor(run, data, fit, batches.second(run.settings.train.panel_frames), on_progress) as monitor:
-            try:
-                left = (ends - time.monotonic()) / 60
-                position = fit.run(monitor.log_epoch, on_progress, stop, left, monitor.log_steps)
-                break
-            except DivergedError as error:
-                _go_back(fit, error, on_progress)  # the next monitor takes what the training lost out of its logs
+    with trained_on(place, device, run.settings.train.precision) as (fabric, ranks):
+        memory = MemoryMeter(fabric.device)
+        ranks.of_first(lambda: job_of(run, data, fabric, go_on))
+        fit = make_fit(run, data, batches, fabric, go_on, ranks)
+        run = run.with_facts(
+            device=fabric.device.type, precision=precision_name(fabric), finished="", **_devices(run, go_on, place)
+        )
+        second = batches.second(run.settings.train.panel_frames)
+
+        def watch() -> TrainingMonitor:
+            return TrainingMonitor(run, data, fit, second, on_progress)
+
+        position = train_to_end(fit, watch, on_progress, stop, max_minutes)
+        run = _finish(run, data, fit, position, memory, fabric.device, on_progress, stop)
+        return ranks.of_first(lambda: run)
+
+
+def _check_divided(settings: RunSettings, batches: TrainingBatches, place: Place | None) -> None:
+    if place:
+        kind = registry.load(settings.backend)
+        refuse_undivided(settings.backend, kind, settings.train, batches, settings.data.batch_size, place.total)
+
+
+def _devices(run: Run, go_on: bool, place: Place | None) -> dict[str, str]:
+    """Return the fact on how many devices a run was trained, one after another where that changed; {} for one all the time."""
+    count = str(place.total if place else 1)
+    before = run.about.get("devices", "1" if go_on else count)
+    if count == before == "1":
+        return {}
+    return {"devices": before if before.split(", ")[-1] == count else f"{before}, {count}"}
+
+
+def _finish(
+    run: Run,
+    data: Prepared,
+    fit: Fit,
+    position: Position,
+    memory: MemoryMeter,
+    device: torch.device,
+    on_progress: OnProgress,
+    stop: Callable[[], bool],
+) -> Run:
+    """Note what a training cost, calibrate its run and say how it ended."""
     if position.finished and not run.has_weights():
         raise RunError("the validation loss was a finite number in no epoch, so no weights were kept; lower the learning rate")
     note_cost(run, fit.model, position.seconds, memory)
@@ -244,26 +281,10 @@ def _train(
     takes_minutes = run.settings.scoring.needs_reference
     stopped = not position.finished and stop()
     if run.has_weights() and not (takes_minutes and stopped):  # whoever asks a training to stop is not kept waiting
-        calibrate(run, data, fabric.device, on_progress)
+        calibrate(run, data, device, on_progress)
     run = run.with_facts(finished=position.finished)
     state = position.finished or f"stopped in epoch {position.epoch + 1} of {run.settings.train.epochs}"
     measure = "validation loss" if run.settings.train.choose == "loss" else "1 - AUROC of foreign patches"
     best = f"; best {measure} {position.best:.6g} in epoch {position.best_epoch}" if math.isfinite(position.best) else ""
     on_progress(Progress("train", 0, 0, {}, f"{state}{best}"))
     return run
-
-
-def _go_back(fit: Fit, error: DivergedError, on_progress: OnProgress) -> None:
-    """Take a broken training back to its last state on disk, from where it goes on more slowly.
-
-    Raises
-    ------
-    RunError : if that was done `TRIES` times before; the state on disk then says that the training has ended.
-    """
-    fit.resume()
-    fit.position.returns += 1
-    fit.save()
-    refuse_hopeless(fit.position.returns, error)
-    rates = f"{SLOWER**fit.position.returns:g} of the learning rates"
-    what = f"{error}; back to epoch {fit.position.epoch + 1}, from where it goes on with {rates} and clipped gradients"
-    on_progress(Progress("train", 0, 0, {}, what))

@@ -62,6 +62,11 @@ class Draws(NamedTuple):
     contrast: NDArray[np.float64]
     shift: NDArray[np.float64]
 
+    def of(self, chosen: slice) -> Draws:
+        """Return the changes of the chosen frames."""
+        flip, angle, zoom, contrast, shift = self
+        return Draws(flip[chosen], angle[chosen], zoom[chosen], contrast[chosen], shift[:, chosen])
+
 
 def draw(settings: AugmentSettings, n: int, rng: np.random.Generator) -> Draws:
     """Draw the changes of `n` frames.

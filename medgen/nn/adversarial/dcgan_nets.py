@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.nn.conv_stacks import halved
 
 COARSEST = 12  # the side of the smallest grid is at most this
@@ -136,4 +136,4 @@ class Encoder(nn.Module):
 
 def noise_like(count: int, latents: int, module: nn.Module) -> Tensor:
     """Draw N(0, I) latents (count, latents) where the weights of `module` are."""
-    return torch.randn(count, latents, device=next(module.parameters()).device)
+    return ranks.randn((count, latents), next(module.parameters()).device)

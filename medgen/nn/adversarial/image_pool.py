@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from medgen import ranks
 from medgen.nn.host import OnHost
 
 
@@ -41,6 +42,7 @@ class ImagePool(OnHost):
         images, capacity = images.detach(), len(self.images)
         if not capacity:
             return images
+        images = ranks.all_rows(images)  # every rank has the same buffer
         swaps, slots = (torch.rand(len(images)) < 0.5).tolist(), torch.randint(capacity, (len(images),)).tolist()
         stored, returned = int(self.count), []
         for image, swap, slot in zip(images, swaps, slots, strict=True):
@@ -52,4 +54,4 @@ class ImagePool(OnHost):
                 returned[-1] = self.images[slot].clone()
                 self.images[slot] = image
         self.count.fill_(stored)
-        return torch.stack(returned)  # (B, C, S, S)
+        return ranks.own_rows(torch.stack(returned))  # (B, C, S, S)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.nn.adversarial.dcgan_nets import FeatureCritic
 from medgen.nn.adversarial.stylegan_nets import GAIN, EqualConv2d, EqualLinear, StyleSettings, grids, leaky, widths
 
@@ -47,9 +48,12 @@ class BatchDeviation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C + 1, h, w) of (B, C, h, w)."""
-        deviation = self._deviation(features.float()) if self.training else self.average.expand(len(features))  # (B,)
-        if self.training and torch.is_grad_enabled():
-            self.average.lerp_(deviation.detach().mean(), AVERAGE_STEP)
+        deviation = self.average.expand(len(features))  # (B,)
+        if self.training:
+            whole = self._deviation(ranks.all_rows(features.float()))
+            deviation = ranks.own_rows(whole)
+            if torch.is_grad_enabled():
+                self.average.lerp_(whole.detach().mean(), AVERAGE_STEP)
         channel = deviation.to(features.dtype)[:, None, None, None].expand(-1, 1, *features.shape[2:])  # (B, 1, h, w)
         return torch.cat((features, channel), 1)
 

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.config import Settings
 
 SLOPE = 0.2  # of the leaky ReLU (appendix C)
@@ -168,7 +169,7 @@ class Mapping(nn.Module):
             w = leaky(layer(w))
         w = w.float()
         if self.training and torch.is_grad_enabled():
-            self.average.lerp_(w.detach().mean(0), AVERAGE_STEP)
+            self.average.lerp_(ranks.mean(w.detach().mean(0)), AVERAGE_STEP)
         return w
 
     def truncate(self, w: Tensor, psi: float) -> Tensor:
@@ -211,7 +212,7 @@ class StyledLayer(nn.Module):
 
     def _drawn(self, noise: str, features: Tensor) -> Tensor:
         """Return (1, 1, h, w) of "fixed", (B, 1, h, w) of "random"."""
-        return self.fixed if noise == "fixed" else torch.randn_like(features[:, :1])
+        return self.fixed if noise == "fixed" else ranks.randn_like(features[:, :1])
 
 
 class Synthesis(nn.Module):
@@ -275,10 +276,10 @@ class Generator(nn.Module):
         n, layers = len(z), self.synthesis.n_layers
         w = self.w(z)[:, None].expand(-1, layers, -1)  # (B, L, Z)
         if mixing > 0:
-            start = torch.randint(1, layers, (n, 1), device=z.device)
-            start = start.masked_fill(torch.rand(n, 1, device=z.device) >= mixing, layers)
+            start = ranks.randint(layers, (n, 1), z.device, low=1)
+            start = start.masked_fill(ranks.rand((n, 1), z.device) >= mixing, layers)
             second = torch.arange(layers, device=z.device) >= start  # (B, L)
-            w = torch.where(second[..., None], self.w(torch.randn_like(z))[:, None], w)
+            w = torch.where(second[..., None], self.w(ranks.randn_like(z))[:, None], w)
         return self.synthesis(w)
 
     def w(self, z: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.config import Settings
 from medgen.nn.host import read_at_once
 
@@ -85,7 +86,7 @@ class Quantizer(nn.Module):
                 vectors = F.normalize(vectors, dim=1)
             flat = vectors.detach().permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
             if learning:
-                self._revive(flat)
+                self._revive(flat, len(flat) // len(vectors))
             nearest = self._nearest(flat)  # (N,)
             codes = nearest.view(len(vectors), *vectors.shape[2:])  # (B, h, w)
             quantized = self.lookup(codes)  # (B, D, h, w)
@@ -107,7 +108,7 @@ class Quantizer(nn.Module):
         """
         if not learning:
             return vectors - self.mean[:, None, None]
-        mean = vectors.mean((0, 2, 3))  # (D,)
+        mean = ranks.mean(vectors.mean((0, 2, 3)))  # (D,)
         self.mean.lerp_(mean.detach(), MEAN_STEP)
         return vectors - mean[:, None, None]
 
@@ -121,12 +122,12 @@ class Quantizer(nn.Module):
         return torch.addmm(table.square().sum(1), flat, table.T, alpha=-2).argmin(1)  # (N, K) -> (N,)
 
     @torch.no_grad()
-    def _revive(self, flat: Tensor) -> None:
-        """Put codes that were idle too long on random vectors of (N, D)."""
+    def _revive(self, flat: Tensor, cells: int) -> None:
+        """Put codes that were idle too long on random vectors of (N, D), so many of each frame."""
         if not self.settings.revive_after:
             return
         dead = self.idle >= self.settings.revive_after  # (K,)
-        chosen = flat[self._draw(dead, len(flat))]  # (K, D)
+        chosen = ranks.rows_of_all(flat, self._draw(dead, ranks.count() * len(flat)), cells)  # (K, D)
         self.codebook.copy_(torch.where(dead[:, None], chosen, self.codebook))
         self.idle.masked_fill_(dead, 0)
         if self.settings.ema:
@@ -145,13 +146,13 @@ class Quantizer(nn.Module):
     @torch.no_grad()
     def _learn(self, flat: Tensor, nearest: Tensor) -> None:
         """Count the use of each code and, with `ema`, move the codes that were used; the mean of the others stays what it is."""
-        use = _counted(nearest, self.settings.codes)  # (K,)
+        use = ranks.total(_counted(nearest, self.settings.codes))  # (K,)
         used = use > 0
         self.idle.add_(1).masked_fill_(used, 0)
         if self.settings.ema:
             step = 1 - self.settings.ema_decay
             self.counts.lerp_(use.float(), step)
-            self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, nearest, flat), step)
+            self.sums.lerp_(ranks.total(torch.zeros_like(self.sums).index_add_(0, nearest, flat)), step)
             self.codebook.copy_(torch.where(used[:, None], self.sums / self.counts[:, None], self.codebook))
 
 
@@ -167,7 +168,7 @@ def perplexity(codes: Tensor, n_codes: int) -> Tensor:
     ----------
     codes : int64 of any shape
     """
-    share = _counted(codes.flatten(), n_codes).float() / codes.numel()  # (K,)
+    share = ranks.total(_counted(codes.flatten(), n_codes)).float() / (ranks.count() * codes.numel())  # (K,)
     return torch.special.entr(share).sum().exp()
 
 

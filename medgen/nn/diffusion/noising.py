@@ -17,6 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from medgen import ranks
+
 NoiseKind = Literal["gaussian", "fractal"]
 FIRST_RATE, LAST_RATE = 1e-4, 2e-2  # of a schedule of 1000 steps (Ho et al.); of fewer steps, each has its share more
 PERSISTENCE = 0.8  # amplitude of an octave in proportion to the one of half its frequency (Wyatt et al. 2022, section 4.3)
@@ -50,7 +52,7 @@ def draw_noise(like: Tensor, kind: NoiseKind, generator: torch.Generator | None 
     kind : "gaussian" is white
     generator : of the CPU; PyTorch's own one of the device where there is none
     """
-    white = torch.randn(like.shape, generator=generator).to(like.device) if generator else torch.randn_like(like.float())
+    white = torch.randn(like.shape, generator=generator).to(like.device) if generator else ranks.randn_like(like.float())
     if kind == "gaussian":
         return white
     side = like.shape[-1]

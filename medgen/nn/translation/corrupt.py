@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from medgen import ranks
 from medgen.losses import smooth
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -43,7 +44,7 @@ def erase(image: Tensor, pattern: Tensor) -> Tensor:
 
 def random_patterns(n: int, cells: int, groups: int, size: int, device: torch.device) -> Tensor:
     """Draw n patterns (n, 1, S, S) bool of `cells` x `cells` cells, each of which is erased in one case of `groups`."""
-    return _to_pixels(torch.rand(n, cells, cells, device=device) < 1 / groups, size)
+    return _to_pixels(ranks.rand((n, cells, cells), device) < 1 / groups, size)
 
 
 def fixed_patterns(cells: int, groups: int, size: int, device: torch.device) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medgen import ranks
 from medgen.nn.adversarial.dcgan_nets import SLOPE, doublings, small_start
 from medgen.nn.conv_stacks import halved
 
@@ -69,7 +70,7 @@ class Noise(nn.Module):
         self.deviation = deviation
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.deviation * torch.randn_like(features) if self.training else features
+        return features + self.deviation * ranks.randn_like(features) if self.training else features
 
 
 class Discriminator(nn.Module):

@@ -56,10 +56,15 @@ class TimedBatches:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    def divides(self, step: int, count: int) -> bool:
+        return self.batches.divides(step, count)
+
+    def epoch(
+        self, number: int, start: int = 0, device: torch.device | str = "cpu", part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
         """Yield the first batches of an epoch."""
         self.marks = []
-        for batch in self.batches.epoch(number, start, device):
+        for batch in self.batches.epoch(number, start, device, part):
             self.marks.append(time.monotonic())
             taken = len(self.marks) - 1
             if taken >= STEPS or (taken > WARM and self.marks[-1] - self.marks[0] > self.limit):

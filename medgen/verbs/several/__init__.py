@@ -1,0 +1,1 @@
+"""Trainings that are divided among several processes, each with a device."""
