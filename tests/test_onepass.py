@@ -19,10 +19,10 @@ from tiny import batch
 
 from medgen import registry
 from medgen.backends._onepass import OnePass, _turned
-from medgen.backends.dfm import _chosen, _vote
 from medgen.errors import BackendError
 from medgen.metrics.comparing.paired import delong
 from medgen.nn.features import normal_cells
+from medgen.nn.features.choosing import chosen_set, vote
 from medgen.nn.features.normal_cells import NormalCells, cell_distance
 from medgen.types import Batch
 
@@ -139,7 +139,7 @@ def test_dfm_takes_the_set_of_blocks_that_the_votes_say() -> None:
         and model.votes.min() > 0
         and model.errors.min() > 0
     )
-    assert tuple(model.taken.nonzero()[:, 0].tolist()) == model.sets[_chosen(model.sets, model.votes, model.errors)]
+    assert tuple(model.taken.nonzero()[:, 0].tolist()) == model.sets[chosen_set(model.sets, model.votes, model.errors)]
 
 
 # what counts
@@ -203,17 +203,17 @@ def test_a_run_is_one_epoch_over_every_training_frame(name: str, data: Path, tmp
 
 def test_dfm_takes_the_largest_of_the_sets_within_a_standard_error_of_the_best() -> None:
     sets, votes = [(0,), (1,), (0, 1), (0, 1, 2)], torch.tensor([0.60, 0.75, 0.74, 0.70])
-    assert _chosen(sets, votes, torch.full((4,), 0.02)) == 2
-    assert _chosen(sets, votes, torch.full((4,), 0.005)) == 1
+    assert chosen_set(sets, votes, torch.full((4,), 0.02)) == 2
+    assert chosen_set(sets, votes, torch.full((4,), 0.005)) == 1
 
 
 def test_dfms_vote_is_an_auroc_with_delongs_error() -> None:
     draw = torch.Generator().manual_seed(0)
     normal, odd = torch.randn(30, generator=draw).double(), 0.7 + torch.randn(40, generator=draw).double()
     labels, scores = np.repeat([0, 1], [30, 40]), torch.cat([normal, odd]).numpy()
-    vote, error = _vote(normal, odd)
+    share, error = vote(normal, odd)
     theirs = delong(labels, scores, np.zeros(70))
-    assert float(vote) == pytest.approx(roc_auc_score(labels, scores)) and float(error) == pytest.approx(theirs.error)
+    assert float(share) == pytest.approx(roc_auc_score(labels, scores)) and float(error) == pytest.approx(theirs.error)
 
 
 # the map of dfm

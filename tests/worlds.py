@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import tiny
 import torch
 from torch import Tensor
 
@@ -16,10 +19,28 @@ from medgen.engine.fit import Fit
 from medgen.engine.train_settings import TrainSettings
 from medgen.ranks import ALONE, Ranks
 from medgen.types import Batch
-from tests.tiny import training_batch
 
 T = TypeVar("T")
 FRAMES = 8  # of a whole batch
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Inside the ``with``, all is computed in double precision, also where the code says float32."""
+    single, frames = torch.Tensor.float, tiny.training_batch
+
+    def doubled(n: int, seed: int) -> Batch:
+        batch = frames(n, seed)
+        assert batch.other is not None
+        return replace(batch, image=batch.image.double(), other=batch.other.double())
+
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float, tiny.training_batch = torch.Tensor.double, doubled
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.Tensor.float, tiny.training_batch = single, frames
 
 
 class World:
@@ -109,15 +130,15 @@ class Shares:
 
     def epoch(self, number: int, start: int = 0, device: object = "cpu", part: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         for step in range(start, self.steps):
-            yield training_batch(FRAMES, 1000 * number + step).part(*part)
+            yield tiny.training_batch(FRAMES, 1000 * number + step).part(*part)
 
     def __iter__(self) -> Iterator[Batch]:
-        yield training_batch(FRAMES, seed=7)
-        yield training_batch(3, seed=8)
+        yield tiny.training_batch(FRAMES, seed=7)
+        yield tiny.training_batch(3, seed=8)
 
 
 def curve(
-    fresh: Callable[[], Backend], folder: Any, steps: int, ranks: Ranks = ALONE, epochs: int = 2
+    fresh: Callable[[], Backend], folder: Any, steps: int, ranks: Ranks = ALONE, epochs: int = 2, slower: float = 1.0
 ) -> Sequence[dict[str, float]]:
     """Return the rows of steps.csv of a training, one a step, and those of its epochs behind them."""
     settings = TrainSettings(epochs=epochs, precision="float32", log_steps=1)
@@ -125,5 +146,9 @@ def curve(
     torch.manual_seed(0)
     data = Shares(steps)
     fit = Fit(fresh(), data, data, settings, make_fabric("cpu", "float32"), folder, ranks)
+    for hand in fit.optimizers.values():
+        hand.settings = hand.settings.model_copy(update={"lr": slower * hand.settings.lr})
+        for group in hand.optimizer.param_groups:
+            group["lr"] *= slower
     fit.run(lambda row: rows.append(dict(row)), on_steps=lambda row: rows.append(dict(row)))
     return rows

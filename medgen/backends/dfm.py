@@ -28,6 +28,7 @@ from torch import Tensor
 
 from medgen import ranks
 from medgen.backends._onepass import OnePass, OnePassConfig
+from medgen.nn.features.choosing import chosen_set, set_votes
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, MidLayers
 from medgen.nn.features.few_frames import move_gaussians
 from medgen.nn.features.gaussian import Gaussian, Statistic, held_out, pooled, usual_of
@@ -173,8 +174,8 @@ class Model(OnePass):
             self._keep(number, gaussian)
         self.taken.zero_()
         if len(self.sets) > 1:
-            self.votes[:], self.errors[:] = _votes(self.sets, normal_blocks, corrupted_blocks)
-        self.taken[list(self.sets[_chosen(self.sets, self.votes, self.errors)])] = True
+            self.votes[:], self.errors[:] = set_votes(self.sets, normal_blocks, corrupted_blocks)
+        self.taken[list(self.sets[chosen_set(self.sets, self.votes, self.errors)])] = True
         if self.config.folds:
             self._fit_without(rows, corrupted_rows)
 
@@ -201,7 +202,7 @@ class Model(OnePass):
         for fold in range(count):
             normal = [of[self.seen_folds != fold, fold] for of in normal_blocks]
             foreign = [of[of_corrupted != fold, fold] for of in corrupted_blocks]
-            chosen = _chosen(self.sets, *_votes(self.sets, normal, foreign)) if len(self.sets) > 1 else 0
+            chosen = chosen_set(self.sets, *set_votes(self.sets, normal, foreign)) if len(self.sets) > 1 else 0
             self.fold_taken[fold, list(self.sets[chosen])] = True
         for number in _marked(~self.fold_taken.any(0)):
             self._buffers[f"seen_{number}"] = self.get_buffer(f"seen_{number}")[:0]
@@ -267,33 +268,6 @@ class Model(OnePass):
 def _marked(flags: Tensor) -> list[int]:
     """Return the numbers of the flags (n,) bool that are set; read as a list, since no graph has lengths that hang on values."""
     return [number for number, is_set in enumerate(flags.tolist()) if is_set]
-
-
-def _votes(sets: Sequence[tuple[int, ...]], normal: Sequence[Tensor], foreign: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the vote and its standard error of each set, by standardised distances of held-out frames, (N,) and (M,) a block."""
-    sums = [[torch.stack([of[number] for number in chosen]).sum(0) for of in (normal, foreign)] for chosen in sets]
-    votes, errors = zip(*(_vote(*pair) for pair in sums), strict=True)
-    return torch.stack(votes).float(), torch.stack(errors).float()
-
-
-def _vote(normal: Tensor, foreign: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how often a frame with a foreign patch (M,) is farther than a normal one (N,), and the standard error of that share.
-
-    DeLong et al. 1988, https://doi.org/10.2307/2531595.
-    """
-    above = (foreign[:, None] > normal).double()  # (M, N)
-    return above.mean(), (above.mean(1).var() / len(foreign) + above.mean(0).var() / len(normal)).sqrt()
-
-
-def _chosen(sets: Sequence[tuple[int, ...]], votes: Tensor, errors: Tensor) -> int:
-    """Return the index of the set to take: of those within a standard error of the best one, the one of the most blocks.
-
-    So small a difference between votes is chance, and the mean over more blocks depends less on any one of them (the rule of one
-    standard error: Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
-    """
-    best = int(votes.argmax())
-    near = [k for k in range(len(sets)) if votes[k] >= votes[best] - errors[best]]
-    return max(near, key=lambda k: (len(sets[k]), float(votes[k])))
 
 
 def _sets(blocks: list[Block], counts: tuple[int, int]) -> list[tuple[int, ...]]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -69,6 +69,7 @@ class Fit:
     ) -> None:
         self.model, self.train, self.val = model, train, val
         self.settings, self.fabric, self.folder, self.ranks = settings, fabric, folder, ranks
+        self.read = lambda path: ranks.of_first(lambda: checkpoint.load(path))  # what the first one reads, all have
         self.position = Position()
         seed_all(settings.seed)
         make_ready(model, ranks)
@@ -86,7 +87,7 @@ class Fit:
         ------
         RunError : if there is none or it does not fit.
         """
-        state = self._read(self.folder / STATE)
+        state = self.read(self.folder / STATE)
         self.position, self.moved = unpack(state, self.folder / STATE, self.model, self.optimizers, self.means)
         if isinstance(self.model, OnePassFit):  # what it had gathered is not on disk
             self.position.step = 0
@@ -188,9 +189,6 @@ class Fit:
         """Return among how many ranks the batch of a step is divided: 1 where it cannot be divided evenly."""
         return self.ranks.count if self.ranks is not ALONE and self.train.divides(step, self.ranks.count) else 1
 
-    def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        return self.ranks.of_first(lambda: checkpoint.load(path))
-
     def _mean_loss(self) -> float:
         """Return the sum of the epoch's mean losses so far, for which it waits for the device; refuse one that is not finite."""
         return self.means["epoch"].loss(self._where())
@@ -278,7 +276,7 @@ class Fit:
         in_vain = patience > 0 and position.epoch - position.best_epoch >= patience
         if last or (position.epoch < self.schedule.ends[stage] and not in_vain):
             return
-        checkpoint.load_weights(self.model, self.folder / WEIGHTS, self._read)
+        checkpoint.load_weights(self.model, self.folder / WEIGHTS, self.read)
         for optimizer in self.optimizers.values():
             optimizer.average_anew()
         position.epoch = self.schedule.ends[stage]

@@ -14,7 +14,7 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive")
+NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive", "devices")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -105,7 +105,19 @@ def archive_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def device_rows(found: dict[str, Any]) -> list[Row]:
+    """A backend holds whose losses on two devices are those on one, as far as double precision tells."""
+    rows = []
+    for name, facts in found.items():
+        said = [f"{facts['double']:.0e} of its losses in double precision"]
+        if "float32" in facts:
+            said.append(f"{facts['float32']:.0e} in float32, where first weights that differ by 1e-7 make {facts['nudged']:.0e}")
+        rows.append((f"two devices train `{name}` as one does", "; ".join(said), holds(not facts["double"] <= 1e-4)))
+    return rows
+
+
 ROWS = {
+    "devices": device_rows,
     "kills": kill_rows,
     "full_disk": disk_rows,
     "files": file_rows,
