@@ -22,7 +22,7 @@ from medgen.engine.fit import STATE, WEIGHTS, Fit
 from medgen.engine.train_settings import TrainSettings
 from medgen.errors import RunError
 from medgen.types import Batch, Progress, Scores
-from medgen.verbs.train import _go_back
+from medgen.verbs.several.job import _go_back
 
 
 class Steep(Backend):
