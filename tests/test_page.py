@@ -168,11 +168,18 @@ def test_a_backend_that_neither_reconstructs_nor_localises_shows_its_frames(tmp_
     assert "colour scale" not in made.text
 
 
+def test_ten_thousand_frames_fill_no_more_of_the_page(page: str, tmp_path: Path) -> None:
+    many = report_page([make_results(normals=6000, abnormals=4000)], tmp_path)
+    assert len(Page(many).rows) == len(Page(page).rows)
+    assert len(many) < 1.2 * len(page)
+
+
 def test_decisions_follow_the_threshold_where_the_scores_carry_none(page: str, tmp_path: Path) -> None:
     run = make_results()
     assert Page(report_page([replace(run, scores=run.scores.drop(columns="abnormal"))], tmp_path)).rows == Page(page).rows
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
     text = report_page([make_results(), make_results(), make_results(name="wae", warnings=[])], tmp_path)
     names = ["endovae-hyperkvasir", "endovae-hyperkvasir (2)", "wae"]
@@ -184,16 +191,12 @@ def test_several_runs_are_compared_and_kept_apart(tmp_path: Path) -> None:
     assert max(Counter(re.findall(r' id="([^"]*)"', text)).values()) == 1
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_runs_on_different_frames_are_not_compared_silently(tmp_path: Path) -> None:
     assert "not scored on the same frames" in report_page([make_results(), make_results(abnormals=30)], tmp_path)
 
 
-def test_ten_thousand_frames_fill_no_more_of_the_page(page: str, tmp_path: Path) -> None:
-    many = report_page([make_results(normals=6000, abnormals=4000)], tmp_path)
-    assert len(Page(many).rows) == len(Page(page).rows)
-    assert len(many) < 1.2 * len(page)
-
-
+@pytest.mark.usefixtures("blank_charts")
 def test_a_failed_write_keeps_the_old_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "report.html").write_text("old")
 
