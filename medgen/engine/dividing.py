@@ -88,7 +88,7 @@ def fit_together(model: OnePassFit, ranks: Ranks) -> None:
 
 
 def require_alike(model: Backend, ranks: Ranks, where: str) -> None:
-    """Refuse to go on where ranks have come apart: a backend that draws numbers of its own on each would be silently wrong.
+    """Refuse to go on where ranks have come apart, as by draws of a number that differs between them.
 
     Raises
     ------
