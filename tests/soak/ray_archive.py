@@ -112,11 +112,12 @@ def kill_a_worker(out: Path) -> None:
     raise AssertionError("there was no worker to kill")
 
 
-def killed(root: Path, kill: Callable[[Path], None], file: Path, what: str) -> None:
+def killed(root: Path, kill: Callable[[Path], None], file: Path, what: str, mend: Callable[[], None]) -> None:
     """Score TIMES over with something killed; what became of them is in the file after each."""
     facts = read_json(file).get(what) or {"tried": 0, "survived": 0, "wrong": [], "seconds": []}
     while facts["tried"] < TIMES:
         run = scored(root, str(root / "frames"), kill)
+        mend()
         facts["tried"] += 1
         facts["survived"] += not run["wrong"]
         facts["wrong"] += run["wrong"]
@@ -173,6 +174,8 @@ def main(out: Path) -> None:
             def kill_a_node(out: Path) -> None:
                 wait_for_a_third(out)
                 cluster.remove_node(nodes.pop(0), allow_graceful=False)
+
+            def replace_it() -> None:  # in this thread, with whose end the nodes that it started end
                 nodes.append(add_node(cluster))
 
             sources = {
@@ -185,8 +188,8 @@ def main(out: Path) -> None:
                 for name, source in sources.items():
                     if name not in read_json(file):
                         write_json(file, read_json(file) | {name: scored(root, source)})
-                killed(root, kill_a_worker, file, "worker killed")
-                killed(root, kill_a_node, file, "node killed")
+                killed(root, kill_a_worker, file, "worker killed", lambda: None)
+                killed(root, kill_a_node, file, "node killed", replace_it)
             finally:
                 ray.shutdown()
                 cluster.shutdown()
