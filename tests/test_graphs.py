@@ -119,6 +119,17 @@ def test_where_overlay_is_kept_no_mask_goes_in() -> None:
     torch.testing.assert_close(program(crops(1)[:1])[0], work([crops(1)[0]])[0])
 
 
+def test_a_number_of_two_names_is_two_outputs() -> None:
+    def work(given: list[Tensor]) -> list[Tensor]:
+        twice = given[0] * 2
+        return [twice, given[0] + 1, twice]
+
+    graph = traced(work, [torch.ones(2, 3)])
+    (outputs,) = next(node for node in graph.graph.nodes if node.op == "output").args
+    assert len(set(outputs)) == 3
+    torch.testing.assert_close(graph([torch.full((2, 3), 5.0)]), [torch.full((2, 3), of) for of in (10.0, 6.0, 10.0)])
+
+
 def decides(given: list[Tensor]) -> list[Tensor]:
     return [given[0] * 2] if float(given[0].float().mean()) > 0 else [given[0]]
 

@@ -5,15 +5,24 @@ Each has one cell tagged "budget", which says how many frames, how large and how
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from PIL import Image
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
+sys.path.insert(0, str(FOLDER.parent))
+
+import notebook_pictures  # noqa: E402
+
 FRAMES = {"train": 16, "val": 24, "test_normal": 16, "test_abnormal": 16, "width": 160, "height": 160}
 BUDGETS = {
     "train-and-explain-endovae": {"FRAMES": FRAMES, "SIZE": 16, "EPOCHS": 1, "LATENTS": 3},
@@ -57,6 +66,15 @@ def test_each_cell_was_run_in_its_order_and_none_failed(name: str) -> None:
 def test_no_output_names_a_folder_of_a_machine_and_none_is_large(name: str) -> None:
     text = json.dumps([cell["outputs"] for cell in cells(name)])
     assert not re.search(r"/(?:tmp|home|root|work|Users|usr)/", text) and len(text) < 600_000
+
+
+def test_a_recorded_picture_gets_a_palette_and_looks_the_same() -> None:
+    pixels = np.random.default_rng(0).integers(0, 4, (64, 64, 3), dtype=np.uint8) * 60
+    stream = io.BytesIO()
+    Image.fromarray(pixels).convert("RGBA").save(stream, "png")
+    reduced = notebook_pictures.with_palette(base64.b64encode(stream.getvalue()).decode())
+    shown = Image.open(io.BytesIO(base64.b64decode(reduced)))
+    assert shown.mode == "P" and np.array_equal(np.asarray(shown.convert("RGB")), pixels)
 
 
 def test_the_recorded_model_is_far_above_guessing() -> None:

@@ -35,3 +35,22 @@ def test_a_service_that_refuses_for_another_reason_than_a_full_queue_has_not_hel
     rows = [line for line in table(tmp_path).splitlines() if "| service" in line]
     assert [row.rpartition("| ")[2] for row in rows] == ["yes |", "**no** |", "yes |", "**no** |"]
     assert "4 clients: 3.5 a second, p95 801 ms, median 400 ms; 7 told to come again" in rows[0]
+
+
+def test_an_export_has_not_held_where_it_is_refused_for_another_reason_than_its_calibration(tmp_path: Path) -> None:
+    graph = {
+        "score": 1e-7,
+        "map": None,
+        "auroc": {"run": 0.8, "graph": 0.8},
+        "beyond_tolerance": [],
+        "seconds": 4.2,
+        "megabytes": 1.5,
+    }
+    refused = {"refused": "no word"}
+    found = {"vae": {"onnx": graph, "openvino": refused}, "dfm, cv+": {"onnx": refused, "openvino": refused}}
+    write_json(tmp_path / "exports.json", found)
+    assert [line for line in table(tmp_path).splitlines() if "| export" in line] == [
+        "| export: `vae` as onnx | score 1e-07; AUROC 0.800 and 0.800; 4 s, 1.5 MB | yes |",
+        "| export: `vae` as openvino | refused: no word | **no** |",
+        "| export: `dfm, cv+` | refused in every format, with the reason | yes |",
+    ]

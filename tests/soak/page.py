@@ -14,7 +14,7 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive", "devices")
+NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive", "devices", "exports")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -116,6 +116,25 @@ def device_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def export_rows(found: dict[str, Any]) -> list[Row]:
+    """Each backend has a graph in each format, a run that is calibrated by the frames of its fit has none and is told why."""
+    rows = []
+    for run, formats in found.items():
+        told = {facts.get("refused", "") for facts in formats.values()}
+        if "," in run and "" not in told:
+            rows.append((f"export: `{run}`", "refused in every format, with the reason", "yes"))
+            continue
+        for kind, facts in formats.items():
+            if "refused" in facts:
+                rows.append((f"export: `{run}` as {kind}", f"refused: {facts['refused']}", "**no**"))
+                continue
+            drawn = "" if facts["map"] is None else f", map {facts['map']:.0e}"
+            areas = " and ".join(f"{facts['auroc'][of]:.3f}" for of in ("run", "graph"))
+            figure = f"score {facts['score']:.0e}{drawn}; AUROC {areas}; {facts['seconds']:.0f} s, {facts['megabytes']:g} MB"
+            rows.append((f"export: `{run}` as {kind}", figure, holds(facts["beyond_tolerance"])))
+    return rows
+
+
 ROWS = {
     "devices": device_rows,
     "kills": kill_rows,
@@ -125,6 +144,7 @@ ROWS = {
     "outputs": output_rows,
     "ceilings": ceiling_rows,
     "service": service_rows,
+    "exports": export_rows,
     "ray_archive": archive_rows,
 }
 

@@ -61,7 +61,7 @@ def traced(work: Callable[[list[Tensor]], Sequence[Tensor]], examples: Sequence[
         work([*examples])  # what is computed once and kept is there from now on, and no part of the graph
         try:
             with _ReadsNothing():
-                graph = make_fx(lambda inputs: [*work(inputs)], tracing_mode="real")([*examples])
+                graph = make_fx(lambda inputs: _each_its_own(work(inputs)), tracing_mode="real")([*examples])
         except Exception as error:  # of many kinds, for each thing that work may do and no graph can hold
             raise BackendError(f"its score cannot be written down as a graph ({why_not(error)})") from error
         operators = [node.target for node in graph.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
@@ -74,6 +74,11 @@ def traced(work: Callable[[list[Tensor]], Sequence[Tensor]], examples: Sequence[
                 node.target = torch.ops.aten.reshape.default
         graph.recompile()
         return graph
+
+
+def _each_its_own(results: Sequence[Tensor]) -> list[Tensor]:
+    """Return results none of which is another: OpenVINO cannot read a program with one output for two names."""
+    return [value * 1 if any(value is other for other in results[:place]) else value for place, value in enumerate(results)]
 
 
 class _ReadsNothing(TorchFunctionMode):
