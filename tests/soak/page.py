@@ -109,7 +109,8 @@ def device_rows(found: dict[str, Any]) -> list[Row]:
     """A backend holds whose losses on two devices are those on one, as far as double precision tells."""
     rows = []
     for name, facts in found.items():
-        said = [f"{facts['double']:.0e} of its losses in double precision"]
+        slower = f", at {facts['rates']:g} of its learning rates" if facts["rates"] != 1 else ""
+        said = [f"{facts['double']:.0e} of its losses in double precision{slower}"]
         if "float32" in facts:
             said.append(f"{facts['float32']:.0e} in float32, where first weights that differ by 1e-7 make {facts['nudged']:.0e}")
         rows.append((f"two devices train `{name}` as one does", "; ".join(said), holds(not facts["double"] <= 1e-4)))
