@@ -83,6 +83,13 @@ def test_frames_are_resized_for_openvino_as_pytorch_does(old: tuple[int, int], n
     torch.testing.assert_close(openvino_nets.smoothly_resized(images, new, False), wanted, rtol=0, atol=1e-6)
 
 
+def test_a_graph_at_which_another_program_ends_its_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_nets, "version", lambda: "0")
+    monkeypatch.setattr(openvino_nets, "COMPILES", "import os; os._exit(9)")
+    with pytest.raises(BackendError, match=r"openvino 0 fails at compiling its graph \(exit status 9\)"):
+        openvino_nets.check_compiles(tmp_path)
+
+
 class Undecided(nn.Module):
     """Does one thing or another, as its values say."""
 

@@ -6,13 +6,16 @@ does for few of them. It computes in float32 here: left alone it would take bflo
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medgen.errors import ConfigError
+from medgen.errors import BackendError, ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 
 DISTRIBUTION = "openvino"
+COMPILES = "import sys, openvino; openvino.Core().compile_model(sys.argv[1], 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})"
 TAKEN_APART = ("replication_pad2d", "mv", "vdot")  # operators that OpenVINO has no rule for
 
 
@@ -115,6 +119,18 @@ def converted(decoder: Any) -> Any:
     # not `openvino.convert_model`, which may report its use over the network
     frontend = FrontEndManager().load_by_framework("pytorch")
     return frontend.convert(frontend.load(decoder))
+
+
+def check_compiles(path: Path) -> None:
+    """Try in a process of its own whether a stored model can be compiled: OpenVINO ends the process that compiles some.
+
+    Raises
+    ------
+    BackendError : if that process does not end well.
+    """
+    done = subprocess.run([sys.executable, "-c", COMPILES, str(path)], capture_output=True, check=False)
+    if done.returncode:
+        raise BackendError(f"openvino {version()} fails at compiling its graph (exit status {done.returncode})")
 
 
 def compiled(model: Any) -> Any:

@@ -64,6 +64,8 @@ class GraphFormat(ABC):
         with _quietly():
             try:
                 self.convert(program, folder / self.files[0], inputs, outputs)
+            except BackendError:
+                raise
             except Exception as error:  # converters' errors share no type
                 raise BackendError(f"its graph cannot be written in this format ({why_not(error)})") from error
 
@@ -126,13 +128,14 @@ class OpenVino(GraphFormat):
     def convert(self, program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         import openvino
 
-        from medgen.engine.openvino_nets import exported
+        from medgen.engine.openvino_nets import check_compiles, exported
 
         model = exported(program)
         for ports, names in ((model.inputs, inputs), (model.outputs, outputs)):
             for port, name in zip(ports, names, strict=True):
                 port.get_tensor().set_names({name})
         openvino.save_model(model, path, compress_to_fp16=False)
+        check_compiles(path)
 
     def open(self, folder: Path) -> Run:
         from medgen.engine.openvino_nets import compiled
