@@ -114,4 +114,6 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    from benchmarks.usage import arguments
+
+    main(*map(Path, arguments(__doc__)))
