@@ -51,7 +51,9 @@ class Slow:
     def __len__(self) -> int:
         return 100
 
-    def epoch(self, number: int, start: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    def epoch(
+        self, number: int, start: int = 0, device: torch.device | str = "cpu", part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
         for _ in range(len(self)):
             time.sleep(self.seconds)
             yield training_batch()
