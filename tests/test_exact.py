@@ -26,6 +26,16 @@ def test_inside_float32_is_exact_and_afterwards_all_is_as_it_was() -> None:
     assert precisions() == before and before[1] == "tf32"  # PyTorch's default for convolutions
 
 
+def test_a_thread_that_leaves_takes_exactness_from_no_other() -> None:
+    before, one, other = precisions(), exact_float32(), exact_float32()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert precisions() == ["ieee"] * 3
+    other.__exit__(None, None, None)
+    assert precisions() == before
+
+
 def test_the_older_switch_can_be_asked_afterwards() -> None:
     with exact_float32():
         pass

@@ -101,7 +101,7 @@ def test_a_stop_waits_for_no_upload_that_is_stuck(run: Path) -> None:
                 time.sleep(0.01)
             told.append(time.monotonic())
             signal.raise_signal(signal.SIGTERM)
-            told.append(stuck.recv(4096))
+            told.append(b"".join(iter(lambda: stuck.recv(4096), b"")))
         return True
 
     while_served(run, ask)

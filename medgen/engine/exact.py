@@ -8,26 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
+
+_lock = Lock()
+_before: list[object] = []  # the value of each switch outside, while threads are inside
+_inside: list[object] = []  # one thing for each of these
 
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
     """Inside the ``with``, multiply float32 as it is, in matrix products, convolutions and recurrent nets.
 
-    The switches belong to the process and are put back. PyTorch from 2.9 on has one for each kind of operator, and refuses to be
-    asked about the older one of cuDNN inside the ``with``.
+    The switches belong to the process and are put back by the last thread that leaves. PyTorch from 2.9 on has one for each kind
+    of operator, and refuses to be asked about the older one of cuDNN inside the ``with``.
     """
     places, name, exact = _switches()
-    before = [getattr(place, name) for place in places]
-    for place in places:
-        setattr(place, name, exact)
+    this = object()
+    with _lock:
+        if not _inside:
+            _before[:] = [getattr(place, name) for place in places]
+            for place in places:
+                setattr(place, name, exact)
+        _inside.append(this)
     try:
         yield
     finally:
-        for place, value in zip(places, before, strict=True):
-            setattr(place, name, value)
+        with _lock:
+            _inside.remove(this)
+            if not _inside:
+                for place, value in zip(places, _before, strict=True):
+                    setattr(place, name, value)
 
 
 def _switches() -> tuple[list[object], str, object]:
