@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from medgen.engine.device import Device
+from medgen.metrics import detection
 from medgen.nn.features.extractors import EFFICIENTNET, Extractor
 from medgen.verbs import distance
 
@@ -102,6 +103,18 @@ def blank_charts() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", blank)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_draws() -> Iterator[None]:
+    """Let intervals of curves and areas rest on 300 draws where a test asks for something else: on 2,000 they take seconds."""
+
+    def fewer(labels: Any, codes: Any, n_bootstrap: int, seed: int) -> Iterator[Any]:
+        return detection.resamples(labels, codes, min(n_bootstrap, 300), seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medgen.metrics.curves.resamples", fewer)
         yield
 
 

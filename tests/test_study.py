@@ -24,6 +24,8 @@ from medgen.report.study.page import PLOTTED, embedded, render, write_comparison
 from medgen.report.study.summary import study_metrics
 from medgen.report.study.tables import words
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 FILES = ["metrics.json", "report.html", "report.pdf", "scores.csv", "summary.csv", "summary.tex"]
 
 

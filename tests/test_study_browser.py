@@ -20,7 +20,7 @@ from medgen.report.markup import escape_hidden
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.page import write_comparison
 
-pytestmark = pytest.mark.usefixtures("no_comparison_pdf")
+pytestmark = pytest.mark.usefixtures("no_comparison_pdf", "few_draws")
 
 
 @pytest.fixture(scope="module")
