@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medgen.engine.place import Place
+    from medgen.engine.several.place import Place
 
 OBJECT = "medgen.object"  # in the meta of a context: the values to print at the end; absent where text is wanted
 QUIET = "medgen.quiet"

@@ -17,8 +17,8 @@ from medgen import api, ranks, registry
 from medgen.contract.backend import Backend
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.native.addresses import open_dataset
-from medgen.engine.dividing import refuse_undivided, require_alike
-from medgen.engine.place import Place, find_place
+from medgen.engine.several.dividing import refuse_undivided, require_alike
+from medgen.engine.several.place import Place, find_place
 from medgen.engine.train_settings import TrainSettings
 from medgen.errors import BackendError, ConfigError, RankError, RunError
 from medgen.ranks import Ranks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -62,12 +61,15 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     desk.close()
 
 
+def is_of_dcmtk(program: str) -> bool:
+    """Tell DCMTK's program from that of pynetdicom, which has the same name."""
+    return "dcmtk" in subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+
+
 def send(case: Case, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Send a file by DCMTK's storescu."""
-    elsewhere = [
-        folder for folder in os.get_exec_path() if Path(folder) != Path(sys.executable).parent
-    ]  # pynetdicom has one, too
-    program = which("storescu", path=os.pathsep.join(elsewhere))
+    found = (which("storescu", path=folder) for folder in os.get_exec_path())
+    program = next(filter(is_of_dcmtk, filter(None, found)), None)
     if not program:
         pytest.skip("storescu of DCMTK is not installed (apt-get install dcmtk)")
     line = [program, "-v", "-aec", "MEDGEN", *options, "127.0.0.1", str(case.port), str(path)]

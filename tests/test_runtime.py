@@ -19,8 +19,8 @@ from untrained import make_frames, make_run
 
 from medgen.config import read_toml
 from medgen.contract.backend import Backend
-from medgen.engine import openvino_nets
-from medgen.engine.openvino_nets import compile_net
+from medgen.engine.graph import openvino_nets
+from medgen.engine.graph.openvino_nets import compile_net
 from medgen.engine.runtime import TOLERANCE, Engine
 from medgen.engine.score import Scored, score_batches
 from medgen.errors import BackendError, ConfigError, MedgenError

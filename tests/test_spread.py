@@ -25,13 +25,13 @@ from untrained import make_frames, make_run
 
 from medgen import api
 from medgen.data.prepared import PrepareSettings, read_table
-from medgen.data.remote import list_archive
 from medgen.errors import ConfigError, FolderError, MedgenError, RunError
 from medgen.runs.run import open_run
 from medgen.verbs.spread import on_ray, score, scorer
 from medgen.verbs.spread.on_ray import OnRay
 from medgen.verbs.spread.partitions import Partition, files_at_once, partitions_of
 from medgen.verbs.spread.score import ScoredArchive
+from medgen.verbs.spread.sources import list_archive
 
 FILES = 4  # in a partition
 DAMAGED = [f"bad/damaged-{k}.png" for k in range(5)]  # one partition holds nothing else

@@ -63,7 +63,7 @@ def train(
     Ctrl-C stops after the current step and keeps everything; --resume goes on.
     """
     from medgen import api
-    from medgen.engine.place import find_place
+    from medgen.engine.several.place import find_place
 
     place = find_place(devices, nodes)
     minutes = max_minutes or float("inf")

@@ -23,10 +23,10 @@ from medgen.engine.ahead import ahead
 from medgen.engine.compiled import compile_nets
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.divergence import CLIP, SLOWER, refuse_hopeless, require_finite
-from medgen.engine.dividing import averaged_columns, fit_together, make_ready, require_alike
 from medgen.engine.exact import exact_float32
 from medgen.engine.player import PlayerOptimizer, averaged
 from medgen.engine.running_means import LogRow, Means, turn_columns
+from medgen.engine.several.dividing import averaged_columns, fit_together, make_ready, require_alike
 from medgen.engine.stages import Position, Schedule
 from medgen.engine.train_settings import TrainSettings
 from medgen.engine.training_state import packed, unpack

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from medgen.engine import openvino_nets
+from medgen.engine.graph import openvino_nets
 from medgen.engine.graph.batches import graph_of_batches
 from medgen.engine.graph.formats import FORMATS
 from medgen.engine.graph.trace import why_not

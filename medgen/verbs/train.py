@@ -16,10 +16,10 @@ from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import LOOKED_AT, left_out, noise_warning, scorable
 from medgen.engine.device import Device, precision_name
-from medgen.engine.dividing import refuse_undivided
 from medgen.engine.fit import Fit
 from medgen.engine.memory import MemoryMeter
-from medgen.engine.place import Place, find_place
+from medgen.engine.several.dividing import refuse_undivided
+from medgen.engine.several.place import Place, find_place
 from medgen.engine.stages import Position
 from medgen.errors import RunError
 from medgen.outputs.folder import is_unfinished, output_folder

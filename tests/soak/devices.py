@@ -28,8 +28,8 @@ from tiny import NARROW, narrow
 from medgen.contract.backend import Backend
 from medgen.engine.checkpoint import load
 from medgen.engine.fit import WEIGHTS
-from medgen.engine.place import Place
-from medgen.engine.processes import joined
+from medgen.engine.several.place import Place
+from medgen.engine.several.processes import joined
 from medgen.files import read_json, write_json
 from medgen.ranks import ALONE, Ranks
 

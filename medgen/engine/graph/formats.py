@@ -128,7 +128,7 @@ class OpenVino(GraphFormat):
     def convert(self, program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         import openvino
 
-        from medgen.engine.openvino_nets import check_compiles, exported
+        from medgen.engine.graph.openvino_nets import check_compiles, exported
 
         model = exported(program)
         for ports, names in ((model.inputs, inputs), (model.outputs, outputs)):
@@ -138,7 +138,7 @@ class OpenVino(GraphFormat):
         check_compiles(path)
 
     def open(self, folder: Path) -> Run:
-        from medgen.engine.openvino_nets import compiled
+        from medgen.engine.graph.openvino_nets import compiled
 
         request = compiled(folder / self.files[0])
         return lambda values: [np.array(found) for found in request.infer([*values]).values()]

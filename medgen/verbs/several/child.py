@@ -25,7 +25,7 @@ def end_with(parent: Callable[[], bytes]) -> None:
 def main() -> None:
     """Train beside the process that started this one; an error is one line on stderr."""
     end_with(sys.stdin.buffer.read)
-    from medgen.engine.place import Place
+    from medgen.engine.several.place import Place
     from medgen.errors import in_one_line
     from medgen.verbs.several.job import follow
 

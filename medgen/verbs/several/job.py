@@ -15,7 +15,7 @@ from medgen.data.scorable import scorable
 from medgen.engine.device import Device, Precision, precision_name
 from medgen.engine.divergence import SLOWER, DivergedError, refuse_hopeless
 from medgen.engine.fit import Fit
-from medgen.engine.place import Place
+from medgen.engine.several.place import Place
 from medgen.engine.stages import Position
 from medgen.errors import RunError
 from medgen.ranks import ALONE, Ranks

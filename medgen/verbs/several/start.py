@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from medgen.engine.device import Device, Precision, make_fabric
-from medgen.engine.place import Place
-from medgen.engine.processes import joined
+from medgen.engine.several.place import Place
+from medgen.engine.several.processes import joined
 from medgen.errors import RankError
 from medgen.ranks import ALONE, Ranks
 from medgen.verbs.several.child import READY

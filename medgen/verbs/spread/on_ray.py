@@ -75,7 +75,7 @@ class _Worker:
 
     def __init__(self, open_worker: Callable[[], Work]) -> None:
         self._open_worker = open_worker
-        self._work: Work | None = None  # opened in the first call, as an actor that cannot be made says nothing of why
+        self._work: Work | None = None  # opened in the first call: what fails then is a line of medgen's, and no actor that died
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         partition: Partition = pickle.loads(zlib.decompress(batch["partition"][0]))

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.prepare import chunks
-from medgen.data.remote import Archive
 from medgen.data.source_file import SourceFile
 from medgen.engine.device import Device
+from medgen.verbs.spread.sources import Archive
 
 BYTES = 1 << 25  # of crops and maps of a partition whose files have a frame each
 MOST = 1000  # files

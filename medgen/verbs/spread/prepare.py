@@ -12,11 +12,11 @@ import cv2
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.parts import part_file
 from medgen.data.preparing.prepare import CropJob, Part, prepare
-from medgen.data.remote import is_elsewhere, list_archive
 from medgen.errors import DataError, MedgenError
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.spread.on_ray import OnRay
 from medgen.verbs.spread.partitions import Partition, Spread, Work, partition
+from medgen.verbs.spread.sources import is_elsewhere, list_archive
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def prepare_archive(
 
     Parameters
     ----------
-    source : folder, manifest, pattern or table of paths (`medgen.data.remote`)
+    source : folder, manifest, pattern or table of paths (`medgen.verbs.spread.sources`)
     out : folder of the data set
     settings : of the data set; None for the defaults
     workers : at a time; None for one a core

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from medgen.data.preparing.prepare import source_key
-from medgen.data.remote import Archive, list_archive
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, MedgenError, RunError
 from medgen.files import digest_of, joined_digest, write_csv, write_json
@@ -23,6 +22,7 @@ from medgen.verbs.spread.ledger import Done, Ledger, rejections
 from medgen.verbs.spread.on_ray import OnRay
 from medgen.verbs.spread.partitions import Partition, Spread, files_at_once, partitions_of
 from medgen.verbs.spread.scorer import ScoreJob
+from medgen.verbs.spread.sources import Archive, list_archive
 from medgen.verbs.spread.tables import give_one_schema, read_part, write_part
 
 
@@ -71,7 +71,7 @@ def score_archive(
     Parameters
     ----------
     run_folder : a trained run
-    source : folder, manifest, pattern or table of paths, or the address of one (`medgen.data.remote`)
+    source : folder, manifest, pattern or table of paths, or the address of one (`medgen.verbs.spread.sources`)
     out : folder for what is written
     maps : keep the map of each crop, too
     label : class of which every frame is said to be, for a backend that can be told; "" lets it choose

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.assemble import NothingReadError
 from medgen.data.preparing.prepare import prepare
-from medgen.data.remote import at_hand
 from medgen.data.scorable import is_scored
 from medgen.data.source_file import Listing, SourceFile
 from medgen.engine.device import Device
@@ -27,6 +26,7 @@ from medgen.types import Box
 from medgen.verbs.in_memory.loaded import LoadedRun
 from medgen.verbs.spread.ledger import Done, Ledger
 from medgen.verbs.spread.partitions import Partition
+from medgen.verbs.spread.sources import at_hand
 from medgen.verbs.spread.tables import write_part
 
 PLACED = ["width", "height", *Box._fields]  # columns of the index that lay a map on its frame

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, distributed
 
 from medgen.engine.device import Device, Precision, fabric_precision, find_device
-from medgen.engine.place import Place
+from medgen.engine.several.place import Place
 from medgen.errors import RankError, RunError
 from medgen.ranks import Ranks
 

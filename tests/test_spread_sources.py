@@ -10,9 +10,9 @@ import fsspec
 import pandas as pd
 import pytest
 
-from medgen.data import remote
-from medgen.data.remote import at_hand, is_elsewhere, list_archive
 from medgen.errors import ConfigError, DataError, MedgenError
+from medgen.verbs.spread import sources
+from medgen.verbs.spread.sources import at_hand, is_elsewhere, list_archive
 
 FRAMES = {"normal/a2.png": b"2", "normal/a10.png": b"10", "polyp/b.png": b"b", "polyp/notes.txt": b"n", ".hidden/c.png": b"c"}
 IMAGES = ["normal/a2.png", "normal/a10.png", "polyp/b.png"]
@@ -127,7 +127,7 @@ def test_what_has_to_be_installed_for_an_address_is_said(monkeypatch: pytest.Mon
     def missing(source: str) -> None:
         raise ImportError("Install s3fs to access S3")
 
-    monkeypatch.setattr(remote, "_system", missing)
+    monkeypatch.setattr(sources, "_system", missing)
     with pytest.raises(ConfigError, match=r"pip install 'medgen\[s3\]'"):
         list_archive("s3://bucket/frames")
 
