@@ -14,7 +14,7 @@ import torch
 
 _lock = Lock()
 _before: list[object] = []  # the value of each switch outside, while threads are inside
-_inside: list[object] = []  # one thing for each of these
+_inside: list[None] = []  # one for each of these
 
 
 @contextmanager
@@ -25,18 +25,17 @@ def exact_float32() -> Iterator[None]:
     of operator, and refuses to be asked about the older one of cuDNN inside the ``with``.
     """
     places, name, exact = _switches()
-    this = object()
     with _lock:
         if not _inside:
             _before[:] = [getattr(place, name) for place in places]
             for place in places:
                 setattr(place, name, exact)
-        _inside.append(this)
+        _inside.append(None)
     try:
         yield
     finally:
         with _lock:
-            _inside.remove(this)
+            _inside.pop()
             if not _inside:
                 for place, value in zip(places, _before, strict=True):
                     setattr(place, name, value)

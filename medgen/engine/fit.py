@@ -94,9 +94,8 @@ class Fit:
         stage = self.schedule.stage_index(self.position.epoch)
         if stage != self.position.stage:  # the run was lengthened: another loss chooses the weights
             self._begin_stage(stage)
-        self.position.finished = self.position.ended(
-            self.settings.epochs, self.settings.early_stopping
-        )  # it may have been lengthened
+        # it may have been lengthened
+        self.position.finished = self.position.ended(self.settings.epochs, self.settings.early_stopping)
         checkpoint.restore_random_states(state[0])
 
     def save(self) -> None:

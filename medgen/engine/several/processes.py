@@ -89,12 +89,8 @@ def joined(place: Place, device: Device, precision: Precision) -> Iterator[tuple
     strategy = DDPStrategy(cluster_environment=Given(), timeout=JOINING)
     how = fabric_precision(accelerator, precision)
     fabric = Fabric(accelerator=accelerator, strategy=strategy, devices=place.devices, num_nodes=place.nodes, precision=how)
-    names, threads, rank = (
-        ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS"),
-        torch.get_num_threads(),
-        getattr(rank_zero_only, "rank", 0),
-    )
-    before = {name: os.environ.get(name) for name in names}
+    threads, rank = torch.get_num_threads(), getattr(rank_zero_only, "rank", 0)
+    before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")}
     try:
         try:
             fabric.launch()
