@@ -114,7 +114,7 @@ soak: .venv/tested
 	$(PYTHON) -m venv build/ray
 	build/ray/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[ray,s3]' 'moto[server]==5.2.5'
 	OMP_NUM_THREADS=1 build/ray/bin/python tests/soak/ray_archive.py $(OUT)
-	for script in kills full_disk files outputs fuzz ceilings service devices exports page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
+	for script in kills full_disk files outputs fuzz ceilings service devices jobs exports page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
 	.venv/bin/medgen doctor
 
 # The lock, of the packages of pyproject.toml for Python 3.11 and newer on any system, and what it holds as a list for other programs

@@ -44,13 +44,24 @@ STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # opti
     help="Recipe by name (`medgen recipes`), or a TOML file; {backend} in it stands for each name.",
 )
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change one setting of every backend. Repeatable.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    help="So many trainings at a time, on the GPUs in turn.  [default: 1]",
+)
 @click.option("--data", "dataset", type=PATH, help="Of finished runs: their data set, where it has moved since the training.")
 @tracker_option
 @device_option
 @runtime_option
 @parquet_option
 def compare(
-    inputs: tuple[Path, ...], out: Path, dataset: Path | None, device: Device, runtime: Runtime, **study_options: Any
+    inputs: tuple[Path, ...],
+    out: Path,
+    jobs: int | None,
+    dataset: Path | None,
+    device: Device,
+    runtime: Runtime,
+    **study_options: Any,
 ) -> None:
     """Compare backends on the same frames: train them, or take finished runs, and write one page.
 
@@ -72,12 +83,15 @@ def compare(
         study = _study(inputs, dataset, study_options)
         common: dict[str, Any] = {"device": device, "runtime": runtime, "command": display.command(), "on_progress": display}
         compared: Compared | ComparedOverDatasets | None
+        at_a_time: dict[str, Any] = {"jobs": jobs or 1, "stop": display.stop}
+        if study is None and jobs:
+            raise click.UsageError("--jobs is of trainings, and finished runs are finished; leave it away")
         if study is None:
             compared = api.compare_runs(inputs, out, dataset=dataset, **common)
         elif study.several:
-            compared = api.compare_over_datasets(study, out, stop=display.stop, **common)
+            compared = api.compare_over_datasets(study, out, **at_a_time, **common)
         else:
-            compared = api.compare(study, out, stop=display.stop, **common)
+            compared = api.compare(study, out, **at_a_time, **common)
     if compared is None:
         click.echo("stopped; the same command goes on", err=True)
         return

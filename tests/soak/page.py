@@ -14,7 +14,7 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive", "devices", "exports")
+NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive", "devices", "jobs", "exports")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -117,6 +117,18 @@ def device_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def job_rows(found: dict[str, Any]) -> list[Row]:
+    """A study of several runs at a time holds where each has the bytes of one after another."""
+    return [
+        (
+            f"two runs of a study at a time, the bytes of one after another: killed was {what}",
+            f"{facts['survived']} of {facts['tried']} kills survived",
+            holds(facts["wrong"]),
+        )
+        for what, facts in found.items()
+    ]
+
+
 def export_rows(found: dict[str, Any]) -> list[Row]:
     """Each backend has a graph in each format, a run that is calibrated by the frames of its fit has none and is told why."""
     rows = []
@@ -146,6 +158,7 @@ ROWS = {
     "ceilings": ceiling_rows,
     "service": service_rows,
     "exports": export_rows,
+    "jobs": job_rows,
     "ray_archive": archive_rows,
 }
 

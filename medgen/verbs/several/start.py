@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -74,12 +74,7 @@ class Children:
         if lost is None:
             return "a process of this training on another machine has ended"
         process, rank = self.processes[lost - 1], self.place.rank + lost
-        lines = self._said(lost).read_text(errors="replace").strip().splitlines()
-        if process.returncode < 0:
-            name = signal.Signals(-process.returncode).name
-            why = f"was ended by {name}" + (" (often for want of memory)" if name == "SIGKILL" else "")
-        else:
-            why = f"ended: {lines[-1]}" if lines else f"ended with exit code {process.returncode}"
+        why = how_ended(process.returncode, self._said(lost))
         return f"process {rank + 1} of {self.place.total} of this training {why}"
 
     def _ended(self) -> list[bool]:
@@ -87,16 +82,37 @@ class Children:
 
     def end(self) -> None:
         """End those that still run."""
-        for process in self.processes:
-            for pipe in (process.stdin, process.stdout):
+        end_processes(self.processes)
+
+
+def end_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End those that still run: each takes the end of its stdin as the end."""
+    for process in processes:
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # what was written last had not gone through
                 if pipe:
-                    pipe.close()  # which a child takes as the end
-        for process in self.processes:
-            try:
-                process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                    pipe.close()
+    for process in processes:
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def how_ended(code: int, said: Path) -> str:
+    """Return how a process ended that was to go on, as the end of a sentence.
+
+    Parameters
+    ----------
+    code : its exit code; minus the number of a signal
+    said : what it wrote on stderr
+    """
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"was ended by {name}" + (" (often for want of memory)" if name == "SIGKILL" else "")
+    lines = said.read_text(errors="replace").strip().splitlines()
+    return f"ended: {lines[-1]}" if lines else f"ended with exit code {code}"
 
 
 @contextmanager

@@ -5,23 +5,19 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
-from traceback import format_exception
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.native.addresses import open_dataset
 from medgen.data.prepared import Prepared
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
-from medgen.errors import ConfigError, MedgenError, RunError, in_one_line
-from medgen.files import write_text
+from medgen.errors import ConfigError, RunError
 from medgen.outputs.folder import output_folder
 from medgen.report.markup import distinct
 from medgen.report.study.comparison import Comparison, Failure
@@ -32,13 +28,14 @@ from medgen.runs.settings import RunSettings
 from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.report import COMPARED
 from medgen.verbs.results import open_split, split_rows
+from medgen.verbs.study.entries import FAILURES, failed, usable_entries
 from medgen.verbs.study.same_frames import check_same, identity
 from medgen.verbs.study.settings import FILE, StudySettings
+from medgen.verbs.study.side_by_side import side_by_side
 from medgen.verbs.study.study_rows import StudyRun, assemble, report_run
-from medgen.verbs.study.study_runs import Job, RunContext, ask, check_reusable, is_begun, jobs_of, open_entry, train_or_reuse
+from medgen.verbs.study.study_runs import RunContext, train_or_reuse
 
 PAGES = "pages"  # folder of a comparison: each run's own page
-FAILURES = "failures"  # and what is to be known of a failure that is a bug
 
 
 class NothingComparedError(RunError):
@@ -58,6 +55,7 @@ def compare(
     *,
     device: Device = "auto",
     runtime: Runtime = "torch",
+    jobs: int = 1,
     command: str = "",
     on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
@@ -73,6 +71,7 @@ def compare(
     out : folder for the runs and the page; one that an earlier call left goes on
     device : "auto" takes a GPU where there is one
     runtime : what runs the nets, see `engine/runtime.py`
+    jobs : trainings at the same time, each in a process of its own, on the GPUs in turn; they share cores and memory
     command : how the study was begun; kept in its runs and shown on the page
     stop : asked after every step
 
@@ -98,33 +97,34 @@ def compare(
         raise ConfigError("the study names several data sets or training sizes (shots); that is for `compare_over_datasets`")
     recipes = study.recipes()
     split_rows(open_dataset(study.dataset, next(iter(recipes.values())).data), "test")
-    context = RunContext(out, device, command, on_progress, stop, runtime)
+    context = RunContext(out, device, command, on_progress, stop, runtime, jobs)
     with output_folder(out, "compare", COMPARED, of=made_of(out, source=Path(study.dataset))):
         return _compare(study, recipes, context)
 
 
 def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: RunContext) -> Compared | None:
     """Train, score and write the page, in a folder that nobody else writes in."""
-    out, device, command, on_progress, stop, runtime = astuple(context)
+    out, command, on_progress, stop = context.out, context.command, context.on_progress, context.stop
     failures: list[Failure] = []
     rmtree(out / FAILURES, ignore_errors=True)  # those of a call before
-    entries = _entries(study, recipes, failures, context)
+    entries = usable_entries(study, recipes, failures, context)
     study.write(out / FILE)
     groups: dict[str, list[StudyRun]] = {}
     runs, total = itertools.count(1), len(entries) * study.seeds
-    for job in _jobs(study, entries, failures, context):
-        number = next(runs)
-        on_progress(Progress("compare", number - 1, total, {}, f"{job.folder.name}: run {number} of {total}"))
-        try:
-            run = None if stop() else train_or_reuse(job, study, context)
-            if run is None:
-                break
-            split = open_split(run, Path(study.dataset))
-            reported = report_run(run, *split, out / PAGES / run.name, device, on_progress, runtime)
-        except Exception as error:  # whatever it is, the other backends have nothing to do with it
-            failures.append(_failed(job.folder.name, error, context))
-        else:
-            groups.setdefault(job.entry, []).append(reported)
+    with side_by_side(study, entries, failures, context) as jobs:
+        for job in jobs:
+            name, number = job.folder.name, next(runs)
+            on_progress(Progress("compare", number - 1, total, {}, f"{name}: run {number} of {total}"))
+            try:
+                run = None if stop() else train_or_reuse(job, study, context)
+                if run is None:
+                    break
+                split = open_split(run, Path(study.dataset))
+                reported = report_run(run, *split, out / PAGES / run.name, context.device, on_progress, context.runtime)
+            except Exception as error:  # whatever it is, the other backends have nothing to do with it
+                failures.append(failed(name, error, context))
+            else:
+                groups.setdefault(job.entry, []).append(reported)
     if stop():
         return None
     if not groups:
@@ -216,65 +216,11 @@ def _compare_runs(
     return Compared(write_comparison(comparison, out), comparison)
 
 
-def _entries(
-    study: StudySettings, recipes: Mapping[str, RunSettings], failures: list[Failure], context: RunContext
-) -> dict[str, RunSettings]:
-    """Return the entries that can be set up, and add the others to the failures; refuse what would be found wrong hours later."""
-    entries: dict[str, RunSettings] = {}
-    first: tuple[str, pd.DataFrame] | None = None
-    for entry, settings in recipes.items():
-        if context.stop():
-            break
-        try:
-            inputs = open_entry(study, settings)
-            begun = jobs_of(study, entry, inputs, context) if is_begun(study, entry, context) else []
-            ask(inputs, entry, begun, context)
-        except Exception as error:
-            failures.append(_failed(entry, error, context))
-            continue
-        frames = identity(inputs.data, inputs.data.rows("test"))
-        first = first or (entry, frames)
-        check_same(*first, entry, frames)
-        for job in begun:
-            check_reusable(job, study.dataset)
-        entries[entry] = settings
-    return entries
-
-
-def _jobs(
-    study: StudySettings, entries: Mapping[str, RunSettings], failures: list[Failure], context: RunContext
-) -> Iterator[Job]:
-    """Yield the runs that a study asks for.
-
-    How fast an entry trains is measured when it is its turn, so that the first training begins soon. An entry that cannot be
-    trained within the budget is added to the failures.
-    """
-    for entry, settings in entries.items():
-        if context.stop():
-            return
-        try:
-            jobs = jobs_of(study, entry, open_entry(study, settings), context)
-        except Exception as error:
-            failures.append(_failed(entry, error, context))
-        else:
-            yield from jobs
-
-
 def _keep_pages(out: Path, names: Container[str]) -> None:
     """Remove the pages of runs that an earlier call compared and this one does not."""
     for page in [*(out / PAGES).iterdir()]:
         if page.name not in names:
             rmtree(page, ignore_errors=True)
-
-
-def _failed(name: str, error: Exception, context: RunContext) -> Failure:
-    """Return why in one line, and write a bug down at length."""
-    file = f"{FAILURES}/{name}.txt"
-    if not isinstance(error, MedgenError):
-        write_text(context.out / file, "".join(format_exception(error)))
-    failure = Failure(name, in_one_line(error, f"{file} has more"))
-    context.on_progress(Progress("compare", 0, 0, {}, f"{name} failed: {failure.reason}"))
-    return failure
 
 
 def grouped(runs: Mapping[str, Run]) -> dict[str, list[str]]:

@@ -33,6 +33,7 @@ def compare_over_datasets(
     *,
     device: Device = "auto",
     runtime: Runtime = "torch",
+    jobs: int = 1,
     command: str = "",
     on_progress: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
@@ -46,7 +47,7 @@ def compare_over_datasets(
     ----------
     study : backends, data sets, sizes and settings
     out : folder for the studies and the page; one that an earlier call left goes on
-    device, runtime, command, on_progress, stop : as in `compare`
+    device, runtime, jobs, command, on_progress, stop : as in `compare`
 
     Returns
     -------
@@ -72,7 +73,8 @@ def compare_over_datasets(
     reading = recipe.data.model_copy(update={"shots": 0} if study.shots else {})
     data = {part.dataset: open_dataset(part.study.dataset, reading) for part in parts}
     of = {"data": "; ".join(f"{name} {address_from(opened.address, out)}" for name, opened in data.items())}
-    how: dict[str, Any] = {"device": device, "runtime": runtime, "command": command, "on_progress": on_progress, "stop": stop}
+    how: dict[str, Any] = {"device": device, "runtime": runtime, "jobs": jobs}
+    how |= {"command": command, "on_progress": on_progress, "stop": stop}
     with output_folder(out, "compare", COMPARED, of=of):
         study.write(out / FILE)
         results = []

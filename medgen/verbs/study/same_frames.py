@@ -11,6 +11,7 @@ from medgen.errors import RunError
 from medgen.runs.run import Run
 
 REMEDY = "; numbers of different test frames cannot be compared: score both on one data set"
+AT_A_TIME = "trained_at_a_time"  # what is known of a run whose training shared the machine with others: how many there were
 IDENTITY = ["path", "label", "digest"]  # a digest is of the source file's content; "" where frames were not prepared
 
 
@@ -60,6 +61,8 @@ def unlike(first: Run, data: Prepared, run: Run, others: Prepared) -> list[str]:
         "overlay": (first.settings.data.overlay, run.settings.data.overlay),
         "precision": (first.about.get("precision", "unknown"), run.about.get("precision", "unknown")),
     }
+    if at_a_time := run.about.get(AT_A_TIME):
+        warnings.append(f"Up to {at_a_time} trainings shared the machine while it was trained: alone it would take less time.")
     warnings += [
         f"Its {name} is “{other}”, that of “{first.name}” “{one}”." for name, (one, other) in facts.items() if one != other
     ]

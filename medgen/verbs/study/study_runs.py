@@ -37,6 +37,12 @@ class RunContext:
     on_progress: OnProgress = no_progress
     stop: Callable[[], bool] = lambda: False
     runtime: Runtime = "torch"
+    jobs: int = 1  # trainings at the same time
+
+    @property
+    def patience(self) -> float:
+        """Times the budget after which a training is stopped: one that shares the machine is slower than its trial was alone."""
+        return TOLERANCE * self.jobs
 
 
 class Job(NamedTuple):
@@ -65,9 +71,14 @@ def jobs_of(study: StudySettings, entry: str, inputs: TrainingInputs, context: R
     if timed:
         news = f"{entry}: {epochs} of {settings.train.epochs} epochs fit into {study.budget}"
         context.on_progress(Progress("compare", 0, 0, {}, news))
-    minutes = TOLERANCE * seconds_of(study.budget) / 60 if timed else math.inf
+    minutes = context.patience * seconds_of(study.budget) / 60 if timed else math.inf
     folders = enumerate(_folders(study, entry, context))
     return [Job(entry, folder, _with_train(settings, seed=seed, epochs=epochs), minutes) for seed, folder in folders]
+
+
+def is_finished(job: Job) -> bool:
+    """Tell whether a job's run is there and its training is over."""
+    return (job.folder / "run.toml").is_file() and bool(open_run(job.folder).finished())
 
 
 def is_begun(study: StudySettings, entry: str, context: RunContext) -> bool:
@@ -90,12 +101,16 @@ def open_entry(study: StudySettings, settings: RunSettings) -> TrainingInputs:
     return open_inputs(study.dataset, _with_train(settings, seed=0))
 
 
-def ask(inputs: TrainingInputs, entry: str, begun: Sequence[Job], context: RunContext) -> None:
+def ask(inputs: TrainingInputs, entry: str, begun: Sequence[Job], context: RunContext) -> int:
     """Refuse what would be found wrong when an entry's turn has come, and say how much memory its training takes.
 
     Parameters
     ----------
     begun : runs of the entry, where an earlier call has left some; nothing is asked where all of them are finished
+
+    Returns
+    -------
+    bytes that the training takes at least; 0 where nothing was asked
 
     Raises
     ------
@@ -103,14 +118,15 @@ def ask(inputs: TrainingInputs, entry: str, begun: Sequence[Job], context: RunCo
     MedgenError : if the weights of an extractor are not on this machine.
     RunError : if the training takes more memory than is free.
     """
-    if begun and all((job.folder / "run.toml").is_file() and open_run(job.folder).finished() for job in begun):
-        return
+    if begun and all(map(is_finished, begun)):
+        return 0
     settings = inputs.settings
     check_scoring(settings, inputs.data)
     if settings.watch.every and hasattr(registry.load(settings.backend), "sample"):
         load_extractor(settings.watch.extractor)
     need = check_memory(settings, inputs.batches, context.device)
     context.on_progress(Progress("compare", 0, 0, {}, f"{entry}: its training takes at least {need / GIB:.2g} GiB of memory"))
+    return need
 
 
 def _with_train(settings: RunSettings, **values: Any) -> RunSettings:
@@ -176,8 +192,9 @@ def train_or_reuse(job: Job, study: StudySettings, context: RunContext) -> Run |
     if context.stop():
         return None
     if not run.has_weights():
-        raise RunError(f"no epoch was over after {job.minutes:.3g} minutes, {TOLERANCE:g} times the budget; give more")
+        raise RunError(f"no epoch was over after {job.minutes:.3g} minutes, {context.patience:g} times the budget; give more")
     late = (
-        f"stopped after {TOLERANCE:g} times the budget of {study.budget}, before its {job.settings.train.epochs} epochs were over"
+        f"stopped after {context.patience:g} times the budget of {study.budget}, before its {job.settings.train.epochs} epochs "
+        "were over"
     )
     return run.with_facts(finished=late, warning="; ".join(filter(None, [run.about.get("warning"), late])))
