@@ -16,6 +16,7 @@ from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.errors import RunError
 from medgen.runs.run import open_run
 from medgen.types import Progress
+from medgen.verbs import results
 from medgen.verbs.study import workers
 from medgen.verbs.study.settings import StudySettings
 from medgen.verbs.study.side_by_side import Places, threads_of_each
@@ -51,7 +52,10 @@ def acting(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda script: monkeypatch.setattr(workers, "COMMAND", [sys.executable, "-c", script])
 
 
-def test_a_run_has_the_bytes_that_it_has_when_trained_one_after_another(study: StudySettings, tmp_path: Path) -> None:
+def test_a_run_has_the_bytes_that_it_has_when_trained_one_after_another(
+    study: StudySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "N_MEASURED", 8)
     news: list[Progress] = []
     assert api.compare(study, tmp_path / "one")
     compared = api.compare(study, tmp_path / "two", jobs=2, on_progress=news.append)

@@ -38,7 +38,7 @@ MEDGEN = [sys.executable, "-c", "from medgen_cli.main import main; main()"]
 
 def begin(root: Path, out: Path, jobs: int) -> subprocess.Popen[bytes]:
     """Begin a study in a process of its own."""
-    words = ["compare", root / "data", "--backends", "vae,vqvae", "--seeds", "2", "--jobs", jobs, "--out", out]
+    words = ["compare", root / "data", "--backends", "vae,vqvae", "--jobs", jobs, "--out", out]
     words += [word for setting in SETTINGS for word in ("--set", setting)]
     with (root / "said.txt").open("ab") as said:
         return subprocess.Popen([*MEDGEN, *map(str, words)], stdout=said, stderr=said)

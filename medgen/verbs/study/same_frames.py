@@ -62,7 +62,7 @@ def unlike(first: Run, data: Prepared, run: Run, others: Prepared) -> list[str]:
         "precision": (first.about.get("precision", "unknown"), run.about.get("precision", "unknown")),
     }
     if at_a_time := run.about.get(AT_A_TIME):
-        warnings.append(f"Up to {at_a_time} trainings shared the machine while it was trained: alone it would take less time.")
+        warnings.append(f"Up to {at_a_time} trainings at a time shared the machine: they took longer than alone.")
     warnings += [
         f"Its {name} is “{other}”, that of “{first.name}” “{one}”." for name, (one, other) in facts.items() if one != other
     ]
