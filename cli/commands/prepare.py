@@ -21,6 +21,9 @@ from ..progress import Display
     "--workers", type=click.IntRange(1, 256), help="Threads, or workers of Ray; the result is the same.  [default: one a core]"
 )
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is in --out.")
+@click.option(
+    "--shards", type=click.IntRange(1), metavar="FRAMES", help="Store so many frames in each file.  [default: all in one]"
+)
 @click.option("--pseudonymise", type=PATH, metavar="KEY", help="Call files by ids; their names are in the file KEY alone.")
 @click.option("--mnist", type=PATH, help="Folder of MNIST, where SOURCE is mnist-m.")
 @click.option("--bsds", type=PATH, help="Folder with photographs of BSDS500, where SOURCE is mnist-m.")
@@ -30,6 +33,7 @@ def prepare(
     out: Path,
     workers: int | None,
     overwrite: bool,
+    shards: int | None,
     pseudonymise: Path | None,
     mnist: Path | None,
     bsds: Path | None,
@@ -55,12 +59,12 @@ def prepare(
     with Display() as display:
         if spread:
             data = api.prepare_archive(
-                str(source), out, settings, workers=workers, overwrite=overwrite, key=pseudonymise, address=address,
-                on_progress=display,
+                str(source), out, settings, workers=workers, overwrite=overwrite, key=pseudonymise, shards=shards or 0,
+                address=address, on_progress=display,
             )  # fmt: skip
         elif mnist_m_wanted(source, mnist, bsds):
             assert mnist is not None and bsds is not None
             data = api.make_mnist_m(mnist, bsds, out, values["size"] or 28, values["seed"] or 0, display)
         else:
-            data = api.prepare(source, out, settings, workers, overwrite, display, pseudonymise)
+            data = api.prepare(source, out, settings, workers, overwrite, display, pseudonymise, shards=shards or 0)
     answer(prepared_table(data), **prepared_values(data))

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.data.field.overlay import channel_levels, highlights
-from medgen.data.native.archives import LazyRows
-from medgen.data.prepared import Flags, Frames, Prepared
+from medgen.data.prepared import Prepared
+from medgen.data.rows import Flags, Frames, LazyRows
 from medgen.data.scorable import scorable
 from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint

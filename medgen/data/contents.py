@@ -26,9 +26,9 @@ NEEDED = ("id", "path", "label", "finding", "split", "group", "copy")  # columns
 SAMPLE = 32  # frames that are looked at whenever a data set is opened
 
 
-def with_contents(index: pd.DataFrame, arrays: Sequence[Any]) -> pd.DataFrame:
-    """Return the table of the frames in some arrays with the columns `ROW` and `CONTENT`; row k is that of frame k."""
-    return index.assign(row=np.arange(len(index)), content=frame_digests(index, arrays))
+def with_contents(index: pd.DataFrame, digests: Sequence[str]) -> pd.DataFrame:
+    """Return a table with the columns `ROW` and `CONTENT`: row k is that of frame k, whose digest is `digests[k]`."""
+    return index.assign(row=np.arange(len(index)), content=digests)
 
 
 def frame_digests(index: pd.DataFrame, arrays: Sequence[Any]) -> list[str]:
@@ -105,12 +105,12 @@ def _is_in_order(index: pd.DataFrame) -> bool:
     return np.array_equal(index[ROW].to_numpy(), np.arange(len(index)))
 
 
-def changed_frames(index: pd.DataFrame, arrays: Sequence[Any], rows: NDArray[np.int64]) -> Iterator[str]:
-    """Yield the path of each of some rows whose frame is not what was prepared for it; none where no digests are kept."""
+def changed_frames(index: pd.DataFrame, arrays: Sequence[Any], rows: NDArray[np.int64]) -> Iterator[int]:
+    """Yield those of some rows whose frame is not what was prepared for it; none where no digests are kept."""
     if CONTENT not in index:
         return
     for row in rows.tolist():
         known = index.iloc[row : row + 1]
         if frame_digests(known, [array[row : row + 1] for array in arrays]) != [known[CONTENT].iloc[0]]:
-            yield str(known["path"].iloc[0])
+            yield row
         let_go(*arrays)

@@ -21,9 +21,12 @@ from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings, Dra
 from medgen.data.augmenting.augmented import apply
 from medgen.data.native.addresses import ReadSettings
 from medgen.data.pool import second_domain
-from medgen.data.prepared import Prepared, Rows
+from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
+from medgen.data.rows import Rows
 from medgen.data.scorable import left_out, scorable
+from medgen.data.shards import announce
+from medgen.data.shuffle import Order
 from medgen.errors import DataError
 from medgen.files import let_go
 from medgen.held import Held, fits, taken
@@ -44,6 +47,7 @@ class DataSettings(ReadSettings):
     window_overlap: float = Field(0.5, ge=0, le=0.9)  # share of its side that a window has in common with the next, in scoring
     other: str = ""  # address of a second domain's data set; "" takes the frames of split "unused"
     epoch_frames: int = Field(0, ge=0, le=10**9)  # that make an epoch, drawn at random each time; 0 = every frame once
+    shuffle_frames: int = Field(0, ge=0, le=10**9)  # that are shuffled among themselves (shuffle.py); 0 = all, of shards 16384
     per_class: int = Field(0, ge=0, le=10**9)  # train on so many frames of each finding, chosen by the seed; 0 = all
     hold: Literal["auto", "always", "never"] = (
         "auto"  # training frames stay on the device; "auto": of a GPU where they fit (held.py)
@@ -56,6 +60,7 @@ def make_batch(
     overlay: Overlay = "mask",
     classes: Sequence[str] = (),
     device: torch.device | str = "cpu",
+    masks: bool = True,
 ) -> Batch:
     """Return some frames as one batch, images in [0, 1].
 
@@ -66,6 +71,7 @@ def make_batch(
     overlay : "keep" calls all pixels valid; otherwise invalid pixels are 0
     classes : findings whose indices `Batch.finding` holds, -1 for a finding that is not among them; () for no `Batch.finding`
     device : where the batch stays; frames travel there as the bytes that they are stored in
+    masks : whether those of annotated findings are read, too
 
     Returns
     -------
@@ -75,7 +81,7 @@ def make_batch(
     assert image is not None
     valid = taken(data.valid, rows, device)[:, None]  # (B, 1, S, S)
     valid = torch.ones_like(valid) if overlay == "keep" else valid
-    mask = None if data.masks is None else torch.from_numpy(data.masks[rows])[:, None]
+    mask = None if data.masks is None or not masks else torch.from_numpy(data.masks[rows])[:, None]
     codes = {label: code for code, label in enumerate(LABELS)}
     label = torch.tensor([codes.get(label, -1) for label in data.index["label"].iloc[rows]])
     class_indices = {name: class_index for class_index, name in enumerate(classes)}
@@ -182,12 +188,13 @@ class TrainingBatches:
         device : where the batches are augmented and stay
         part : rank and count: of each batch the frames `Batch.part`, of one that does not divide evenly all
         """
-        order = np.random.default_rng([self.seed, 1, number]).permutation(self.rows)
+        order = Order(self.rows, np.random.default_rng([self.seed, 1, number]), self.settings.shuffle_frames)
         size, (own, second) = self.settings.batch_size, self._on(torch.device(device))
         for step in range(start, len(self)):
-            rows = order[step * size : (step + 1) * size]
+            rows = order.rows[step * size : (step + 1) * size]
+            announce(order.coming(step * size, (step + 1) * size, first=step == start), own.frames, own.valid)
             chosen = slice(part[0], None, part[1]) if self.divides(step, part[1]) else slice(None)
-            batch = make_batch(own, rows[chosen], self.settings.overlay, self.classes, device)
+            batch = make_batch(own, rows[chosen], self.settings.overlay, self.classes, device, masks=False)
             draws = draw(self.augment, len(rows), np.random.default_rng([self.seed, 2, number, step])).of(chosen)
             image, valid = self._augmented(batch.image, batch.valid, draws)
             other = None

@@ -2,7 +2,8 @@
 
 A folder comes in, a `Prepared` goes out: the one form in which all of medgen sees a data set. The folder holds ``frames.npy``
 (N, S, S, C) uint8, ``valid.npy`` (N, S, S) bool, ``masks.npy`` (N, S, S) bool (where a finding is annotated), ``index.csv`` (one
-row a frame), ``rejected.csv``, ``leaks.csv`` and ``prepare.toml`` (settings; written last: a folder that has it is whole).
+row a frame), ``rejected.csv``, ``leaks.csv`` and ``prepare.toml`` (settings; written last: a folder that has it is whole). In
+place of the arrays it may hold shards of them (`shards`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,9 @@ from medgen.data.augmenting.augment import AugmentSettings
 from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, changed_tables, in_order, source_of, table_digest
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
+from medgen.data.rows import Flags, Frames
 from medgen.data.sampling import Sampling
+from medgen.data.shards import Layout, open_arrays, shard_file
 from medgen.errors import ConfigError, DataError, explaining_damage
 from medgen.files import short_digest, without_quotes
 from medgen.types import OverlayRules
@@ -109,24 +112,6 @@ def columns_of(index: pd.DataFrame) -> list[str]:
     return [*INDEX, ROW, CONTENT, *times]
 
 
-T_co = TypeVar("T_co", bound=np.generic, covariant=True)
-
-
-class Rows(Protocol[T_co]):
-    """An array, or an object that is indexed like one and reads its rows only then."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: Any, /) -> NDArray[T_co]: ...
-
-
-Frames = Rows[np.uint8]  # (N, S, S, C) in [0, 255]
-Flags = Rows[np.bool_]  # (N, S, S)
-
-
 @dataclass(frozen=True)
 class Prepared:
     """An opened data set: a prepared one, or an archive or folder that is read as it is (`native.addresses.open_dataset`).
@@ -148,6 +133,7 @@ class Prepared:
     shown : which values are black and white, and what share of the frames is blanked, a sentence each
     warnings : what may be wrong with it, as counted while it was prepared (`preparing.tally`), a sentence each
     cropping : version of the code that cropped it; 0 of one that was not cropped, or before versions were noted
+    per_shard : frames in each file of a set in shards; 0 of any other
     """
 
     folder: Path
@@ -165,6 +151,7 @@ class Prepared:
     shown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     cropping: int = 0
+    per_shard: int = 0
 
     @property
     def address(self) -> str:
@@ -274,24 +261,26 @@ def open_prepared(folder: Path, sample: int = SAMPLE) -> Prepared:
     about = read_toml(folder / "prepare.toml")
     index = in_order(read_table(folder / "index.csv"))
     notes = [*changed_tables(folder, about.get("tables", {}))]
-    frames = np.load(folder / "frames.npy", mmap_mode="r")
-    valid = np.load(folder / "valid.npy", mmap_mode="r")
-    masks = np.load(folder / "masks.npy", mmap_mode="r") if (folder / "masks.npy").exists() else None
+    settings = PrepareSettings.parse(about["settings"], f"{folder}/prepare.toml")
+    layout = Layout(**about["shards"]) if "shards" in about else None
+    frames, valid, masks = open_arrays(folder, layout, len(index), settings.size, settings.channels)
     if not len(frames) == len(valid) == len(index):
         raise DataError(f"'{folder}' is damaged: {len(frames)} frames, {len(index)} rows; prepare it again with --overwrite")
     rows = evenly_spaced(len(index), sample)
-    if changed := next(changed_frames(index, [frames, valid, *([] if masks is None else [masks])], rows), None):
+    per_shard = layout.frames if layout else 0
+    changed = next(changed_frames(index, [frames, valid, *([] if masks is None else [masks])], rows), None)
+    if changed is not None:
+        where = f" in {shard_file('*', changed // per_shard)}" if per_shard else ""
         raise DataError(
-            f"'{folder}' was changed: '{changed}' is not what was prepared (`medgen verify {folder}` looks at every frame); "
-            "prepare it again with --overwrite"
+            f"'{folder}' was changed: '{index['path'].iloc[changed]}'{where} is not what was prepared (`medgen verify {folder}` "
+            "looks at every frame); prepare it again with --overwrite"
         )
-    settings = PrepareSettings.parse(about["settings"], f"{folder}/prepare.toml")
     shown = tuple(f"intensity: {text}" for text in [about.get("intensity")] if text) + tuple(about.get("blanked", ()))
     warnings, digest = (*about.get("warnings", ()), *notes), about["digest"]
     if about.get("table", now := table_digest(index)) != now:
         digest = short_digest(f"{digest} {now}")  # nothing that was computed before is of this set
         warnings = (*warnings, TABLE_CHANGED)
-    said = {"shown": shown, "warnings": warnings, "cropping": about.get("cropping", 0)}
+    said = {"shown": shown, "warnings": warnings, "cropping": about.get("cropping", 0), "per_shard": per_shard}
     return Prepared(folder, settings, source_of(folder, about["source"]), digest, index, frames, valid, masks, **said)
 
 

@@ -24,7 +24,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.prepared import Flags, Frames, Prepared, evenly_spaced
+from medgen.data.prepared import Prepared, evenly_spaced
+from medgen.data.rows import Flags, Frames
+from medgen.data.shards import counted
 from medgen.files import let_go
 
 LEAST_VALID = 0.1  # share of a crop's pixels that must be valid
@@ -49,6 +51,8 @@ def valid_shares(data: Prepared, rows: NDArray[np.int64], overlay: str = "mask")
     """
     if overlay == "keep":
         return np.ones(len(rows))
+    if data.own_valid is None and (known := counted(data.valid, rows)) is not None:
+        return known
     shares = [np.empty(0)]
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]

@@ -15,6 +15,7 @@ from medgen.config import Settings, merged, override, read_toml, with_whole_path
 from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
+from medgen.data.shuffle import SHUFFLED
 from medgen.engine.score_components import ScoringSettings
 from medgen.engine.train_settings import TrainSettings
 from medgen.errors import ConfigError
@@ -103,7 +104,9 @@ def fill_defaults(settings: RunSettings, data: Prepared, second: Prepared | None
         model = model.model_copy(update={"folds": folds})
     augment = settings.data.augment or (NO_AUGMENTATION if data.kind or requirements.single_pass else AugmentSettings())
     train = settings.train.model_copy(update={"epochs": 1}) if requirements.single_pass else settings.train
-    chosen = settings.data.model_copy(update={"augment": augment, "other": second.address if second else ""})
+    together = settings.data.shuffle_frames or (SHUFFLED if data.per_shard else 0)
+    known = {"augment": augment, "other": second.address if second else "", "shuffle_frames": together}
+    chosen = settings.data.model_copy(update=known)
     return settings.model_copy(update={"model": model.model_dump(mode="json"), "data": chosen, "train": train})
 
 

@@ -12,6 +12,7 @@ from medgen.config import read_toml
 from medgen.data.contents import CONTENT, changed_frames, changed_tables
 from medgen.data.prepared import TABLE_CHANGED, Prepared, is_prepared, open_prepared
 from medgen.data.preparing.alike.duplicates import digest
+from medgen.data.shards import shard_file
 from medgen.errors import DataError, MedgenError
 from medgen.files import digest_of
 from medgen.runs.run import Run, open_run
@@ -90,13 +91,17 @@ def _data_set(folder: Path, on_progress: OnProgress) -> Verified:
     if CONTENT not in data.index:
         problems.append("it was prepared before digests of frames were kept; prepare it again to have them")
     arrays = [data.frames, data.valid, *([] if data.masks is None else [data.masks])]
-    changed: list[str] = []
+    changed: list[int] = []
     for start in range(0, len(data.index), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(data.index)))
         changed += changed_frames(data.index, arrays, rows)
         on_progress(Progress("verify", int(rows[-1]) + 1, len(data.index)))
     if changed:
-        problems.append(f"not what was prepared: {_named(changed)}; prepare it again with --overwrite")
+        shards = (
+            [shard_file("*", number) for number in sorted({row // data.per_shard for row in changed})] if data.per_shard else []
+        )
+        names = _named(data.index["path"].iloc[changed].tolist()) + (f" (in {_named(shards)})" if shards else "")
+        problems.append(f"not what was prepared: {names}; prepare it again with --overwrite")
     sources, wrong = _sources(data)
     if wrong:
         problems.append(f"source files with other content than when they were prepared: {_named(wrong)}")

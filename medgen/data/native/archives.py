@@ -13,12 +13,11 @@ import gzip
 import math
 import struct
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -26,10 +25,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.layouts.medmnist import medmnist_findings, medmnist_normal
-from medgen.data.prepared import Frames
+from medgen.data.rows import Frames, LazyRows
 from medgen.errors import DataError
 
-T = TypeVar("T", bound=np.generic)
 ALL_FINDINGS = "*"  # as a name in `Archive.normal`: all findings are normal
 MNIST_FOLDERS = (".", "MNIST/raw", "raw")  # as they are published, and as torchvision unpacks them
 MNIST_SPLITS = MappingProxyType({"train": "train", "test": "t10k"})
@@ -57,30 +55,6 @@ class Archive:
     normal: tuple[str, ...] = ()
     others: Frames | None = None
     refused: tuple[tuple[str, str], ...] = ()
-
-
-class LazyRows(ABC, Generic[T]):
-    """Rows that are read only when they are indexed; the index is any that an array takes along its first axis.
-
-    Parameters
-    ----------
-    shape : (N, S, S, C) of frames, (N, S, S) of flags
-    """
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self._rows = np.arange(shape[0])
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any, /) -> NDArray[T]:
-        numbers = self._rows[rows]
-        return self._read(np.ravel(numbers)).reshape(*np.shape(numbers), *self.shape[1:])
-
-    @abstractmethod
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[T]:
-        """Return the rows of these numbers (n,), each in [0, N), as (n, S, S, C) or (n, S, S)."""
 
 
 class StackedFrames(LazyRows[np.uint8]):

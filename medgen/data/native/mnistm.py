@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from medgen import __version__
 from medgen.config import to_toml
-from medgen.data.contents import side_tables, table_digest, with_contents
+from medgen.data.contents import frame_digests, side_tables, table_digest, with_contents
 from medgen.data.images import read_image, suffix_of
 from medgen.data.native.addresses import open_dataset
 from medgen.data.native.resized import ResizedFrames
 from medgen.data.pixel_format import to_uint8
-from medgen.data.prepared import Frames, Prepared, is_prepared, open_prepared, read_table
+from medgen.data.prepared import Prepared, is_prepared, open_prepared, read_table
+from medgen.data.rows import Frames
 from medgen.errors import DataError, ImageError
 from medgen.files import new_array, replacing, short_digest, write_csv, write_text
 from medgen.outputs.folder import output_folder
@@ -130,7 +131,8 @@ def _blend(
 
 def _describe(out: Path, digits: Prepared, size: int, about: Mapping[str, object]) -> None:
     """Write the tables, then the settings: those of the digits, but in colour. The settings come last: they mark it as whole."""
-    index = with_contents(digits.index, [np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")])
+    arrays = [np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")]
+    index = with_contents(digits.index, frame_digests(digits.index, arrays))
     for name, table in (("leaks", digits.leaks()), ("rejected", digits.rejected()), ("index", index)):
         write_csv(out / f"{name}.csv", table)
     settings = {**digits.settings.model_dump(mode="json"), "channels": 3, "size": size}

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import resize
 from medgen.data.field.overlay import Mask
-from medgen.data.native.archives import LazyRows
 from medgen.data.pixel_format import with_channels
-from medgen.data.prepared import Flags, Frames
+from medgen.data.rows import Flags, Frames, LazyRows
 from medgen.errors import DataError
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,21 +11,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.config import to_toml
-from medgen.data.augmenting.augment import draw
-from medgen.data.contents import side_tables, table_digest, with_contents
+from medgen.data.contents import side_tables, table_digest
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of, read_table
 from medgen.data.preparing.alike.duplicates import likest_before, near_duplicates
 from medgen.data.preparing.groups import find_groups, find_owners
-from medgen.data.preparing.parallel import in_order
 from medgen.data.preparing.parts import read_contents
 from medgen.data.preparing.splits import split_prepared
+from medgen.data.preparing.store import store
 from medgen.data.preparing.tally import blanked, tally
 from medgen.data.preparing.video_frames import LeftOut
 from medgen.data.scorable import noise_warning
+from medgen.data.shards import Arrays, open_arrays
 from medgen.errors import DataError
-from medgen.files import let_go, new_array, replacing, write_csv, write_text
+from medgen.files import write_csv, write_text
 
-CHUNK = 256  # copies after which what was written of mapped arrays is let go
 RANKS = {"train": 0, "val": 1, "test": 2}  # a frame leaks into a split from those before it
 
 
@@ -39,6 +37,7 @@ def assemble(
     settings: PrepareSettings,
     workers: int | None,
     hide: Callable[[str], str] = str,
+    shards: int = 0,
 ) -> None:
     """Join the part files, divide their frames into splits, add the augmented copies and write the data set.
 
@@ -52,6 +51,7 @@ def assemble(
     settings : of the data set
     workers : threads; None is one for each core
     hide : what is kept of the digest of a source file
+    shards : frames in each file of the arrays; 0 for one file of each
 
     Raises
     ------
@@ -67,11 +67,14 @@ def assemble(
         left_out = pd.DataFrame({"file": dropped["other"], "reason": reasons, "kind": "leak"})
         rejected = pd.concat([rejected, left_out], ignore_index=True)
         index = index[kept].reset_index(drop=True)
-    index = _write_arrays(out, parts, index, kept, empty, settings, workers)
+    index, layout = store(out, parts, index, kept, empty, settings, workers, shards)
     write_csv(out / "leaks.csv", leaks)
     write_csv(out / "rejected.csv", rejected)
     write_csv(out / "index.csv", index[columns_of(index)])
-    said = _said(out, index, rejected, notes)
+    arrays = open_arrays(out, layout, len(index), settings.size, settings.channels)
+    said = _said(arrays, index, rejected, notes)
+    if layout:
+        said["shards"] = layout._asdict()
     del index  # it is read again, as whoever opens the data set will
     about = {**about, "table": table_digest(read_table(out / "index.csv")), "tables": side_tables(out)}
     write_text(out / "prepare.toml", to_toml({**about, **said, "settings": settings.model_dump(mode="json")}))
@@ -130,7 +133,7 @@ def _divide(parts: Sequence[Path], settings: PrepareSettings, hide: Callable[[st
     return _Divided(index.drop(columns="related"), failed, leaks, [later for _, later in pairs], empty)
 
 
-def _said(out: Path, index: pd.DataFrame, rejected: pd.DataFrame, notes: Sequence[str]) -> dict[str, object]:
+def _said(arrays: Arrays, index: pd.DataFrame, rejected: pd.DataFrame, notes: Sequence[str]) -> dict[str, object]:
     """Return what `prepare.toml` says of the frames: what is blanked, warnings and counts."""
     shown = index[index["copy"] == 0] if index["copy"].any() else index
     kinds = rejected["kind"].value_counts()
@@ -138,91 +141,9 @@ def _said(out: Path, index: pd.DataFrame, rejected: pd.DataFrame, notes: Sequenc
         "frames": len(index), "copies": len(index) - len(shown),
         "rejected": int(kinds.get("rejected", 0)), "ignored": int(kinds.get("ignored", 0)), "leaks": int(kinds.get("leak", 0)),
     }  # fmt: skip
-    noise = noise_warning(shown, *(np.load(out / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")))
+    noise = noise_warning(shown, arrays.frames, arrays.valid)
     warnings = [*filter(None, [noise]), *notes, *tally(shown)]
     return {"blanked": [*blanked(shown)], "warnings": warnings, "counts": counts}
-
-
-def _write_arrays(
-    out: Path,
-    parts: Sequence[Path],
-    index: pd.DataFrame,
-    kept: NDArray[np.bool_],
-    empty: NDArray[np.bool_],
-    settings: PrepareSettings,
-    workers: int | None,
-) -> pd.DataFrame:
-    """Write the frames that are kept and their copies, and return the index with the rows of the copies.
-
-    No pixel of a frame that is `empty` is valid.
-    """
-    copied = np.flatnonzero(index["split"] == "train") if settings.copies else np.array([], dtype=np.int64)
-    total = len(index) + len(copied) * settings.copies
-    shape = (settings.size, settings.size)
-    annotated = bool(index["annotated"].any())
-    with (
-        _array(out / "frames.npy", np.uint8, (total, *shape, settings.channels)) as frames,
-        _array(out / "valid.npy", np.bool_, (total, *shape)) as valid,
-        _array(out / "masks.npy", np.bool_, (total if annotated else 0, *shape)) as masks,
-    ):
-        start = first = 0
-        for path in parts:
-            with np.load(path) as part:
-                whole = slice(first, first + len(part["hashes"]))
-                chosen = kept[whole]
-                first, stop = whole.stop, start + int(chosen.sum())
-                frames[start:stop] = part["pixels"][chosen]
-                valid[start:stop] = part["valid"][chosen] & ~empty[whole][chosen, None, None]
-                masks[start:stop] = part["mask"][chosen][: len(masks)]
-                start = stop
-                let_go(frames, valid, masks)
-        index = _add_copies(index, copied, frames, valid, settings, workers)
-        index = with_contents(index, [frames, valid, *([masks] if annotated else [])])
-    if not annotated:
-        (out / "masks.npy").unlink()
-    return index
-
-
-@contextmanager
-def _array(path: Path, kind: type, shape: tuple[int, ...]) -> Iterator[NDArray]:
-    """Yield a memory-mapped array that takes its name when the block ends well."""
-    with replacing(path) as temporary:
-        if shape[0] == 0:
-            with temporary.open("wb") as file:
-                np.save(file, np.zeros(shape, dtype=kind))
-            yield np.zeros(shape, dtype=kind)
-        else:
-            array = new_array(temporary, kind, shape)
-            yield array
-            array.flush()
-
-
-def _add_copies(
-    index: pd.DataFrame,
-    copied: NDArray[np.int64],
-    frames: NDArray,
-    valid: NDArray,
-    settings: PrepareSettings,
-    workers: int | None,
-) -> pd.DataFrame:
-    """Write the augmented copies behind the originals and return the longer index. Each draw depends on its frame alone."""
-    if not settings.copies:
-        return index
-    from medgen.data.augmenting.augmented import apply_one  # with torch and MONAI, seconds to import, and only copies need them
-
-    numbers, rows = np.repeat(np.arange(1, settings.copies + 1), len(copied)), np.tile(copied, settings.copies)
-
-    def augment(job: int) -> tuple[NDArray, NDArray]:
-        copy, row = int(numbers[job]), int(rows[job])
-        seed = [settings.seed, copy, int(index["id"][row], 16)]
-        return apply_one(frames[row], valid[row], draw(settings.augment, 1, np.random.default_rng(seed)), 0)
-
-    for offset, (pixels, copy_valid) in enumerate(in_order(augment, range(len(rows)), workers)):
-        frames[len(index) + offset], valid[len(index) + offset] = pixels, copy_valid
-        if offset % CHUNK == 0:
-            let_go(frames, valid)
-    added = index.iloc[rows].assign(copy=numbers)
-    return pd.concat([index, added], ignore_index=True)
 
 
 def _pairs_across(index: pd.DataFrame, hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]:

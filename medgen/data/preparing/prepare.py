@@ -50,6 +50,7 @@ def prepare(
     on_progress: OnProgress = no_progress,
     key: Path | None = None,
     crop_parts: CropParts | None = None,
+    shards: int = 0,
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
 
@@ -63,6 +64,7 @@ def prepare(
     key : file with a secret key, made where there is none: files, folders and groups are called by keyed ids then, and what they
         are called is kept in that file alone (`medgen.data.tree.pseudonyms`)
     crop_parts : who crops the files, part by part; None is threads of this process
+    shards : frames in each file of the data set, which is then read from any of them as it is needed; 0 for one file of all
 
     Raises
     ------
@@ -92,7 +94,7 @@ def prepare(
     with output_folder(out, "prepare", OWN):
         if is_prepared(out):
             if not overwrite:
-                data = _existing(out, digest_key, entries, pseudonyms)
+                data = _existing(out, digest_key, entries, pseudonyms, shards)
                 shutil.rmtree(out / PARTS, ignore_errors=True)  # of a process that was killed when all else was done
                 return data
             shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
@@ -103,7 +105,7 @@ def prepare(
         about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__, "intensity": found.intensity}
         notes, hide = listing.notes, pseudonyms.hidden_digest if pseudonyms else str
         del listing, entries  # which take as much memory as the table of the frames, and have no part in it
-        assemble(out, part_files(parts), unread, about, notes, found.settings, workers, hide)
+        assemble(out, part_files(parts), unread, about, notes, found.settings, workers, hide, shards)
         shutil.rmtree(out / PARTS)
         return open_prepared(out)
 
@@ -188,7 +190,7 @@ class _Reading:
         self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames} if self._counts else {}))
 
 
-def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None) -> Prepared:
+def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None, shards: int) -> Prepared:
     """Open the data set that is there, if it is the one that was asked for; a sample of its source files is read again."""
     data = open_prepared(out)
     files = {entry.file: entry.path for entry in entries}
@@ -196,6 +198,11 @@ def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Ps
     known = [(files[file], sha) for file, sha in digests.items() if file in files and sha]
     if read_toml(out / "prepare.toml")["digest"] != key:
         raise DataError(f"'{out}' holds a data set of other frames or settings; choose another --out or pass --overwrite")
+    if data.per_shard != shards:
+        stands = f"in shards of {data.per_shard} frames" if data.per_shard else "in one file"
+        raise DataError(
+            f"'{out}' holds this data set {stands}; give --shards as it was given then, or --overwrite to store it anew"
+        )
     for row in evenly_spaced(len(known), SAMPLE).tolist():
         path, sha = known[row]
         if (pseudonyms.hidden_digest(digest(path)) if pseudonyms else digest(path)) != sha:

@@ -41,6 +41,7 @@ def prepare_archive(
     workers: int | None = None,
     overwrite: bool = False,
     key: Path | None = None,
+    shards: int = 0,
     address: str = "",
     spread: Spread | None = None,
     on_progress: OnProgress = no_progress,
@@ -57,7 +58,7 @@ def prepare_archive(
     out : folder of the data set
     settings : of the data set; None for the defaults
     workers : at a time; None for one a core
-    overwrite, key : as for `prepare`
+    overwrite, key, shards : as for `prepare`
     address : of a Ray cluster; "" starts a Ray on this machine
     spread : what spreads the work instead of Ray
 
@@ -83,7 +84,7 @@ def prepare_archive(
             )
         listing = archive.listing
     crop = partial(_crop_parts, engine, workers)
-    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop)
+    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop, shards)
 
 
 def _crop_parts(engine: Spread, workers: int | None, job: CropJob, parts: Iterable[Part]) -> Iterator[int]:
