@@ -25,7 +25,7 @@ from medgen.files import short_digest
 FOLDER = "shards"
 COUNTS = "valid-counts.npy"
 ARRAYS = ("frames", "valid", "masks")
-BLOCK = 64  # rows that lie together in a shard and are read, fetched and shuffled together
+BLOCK = 16  # rows that lie together in a shard and are read, fetched and shuffled together
 HEADER = 64  # bytes of which the header of a .npy file takes a few times as many
 
 
