@@ -11,30 +11,35 @@ from copy import deepcopy
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-import torch
-from hypothesis import HealthCheck, settings
-from matplotlib.figure import Figure
-from PIL import Image
 
-from medgen.engine.device import Device
-from medgen.metrics import detection
-from medgen.nn.features.extractors import EFFICIENTNET, Extractor
-from medgen.verbs import distance
+if TYPE_CHECKING:  # the process that hands the tests out to others reads this file first, and needs none of these
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from medgen.engine.device import Device
+    from medgen.nn.features.extractors import Extractor
 
 sys.dont_write_bytecode = False  # what is compiled is kept, for the next call and for each Python that a test starts,
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile all of medgen again: half of its start
-torch.set_num_threads(1)  # tiny models are faster so, and busy machines are not slowed to a crawl by waiting threads
 EXAMPLES = 100  # damaged files that the suite gives to each reader of files: 15 seconds for all of them (test_fuzzed.py)
-settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("files", settings.get_profile("any machine"), max_examples=EXAMPLES, database=None)
-settings.load_profile("any machine")  # the same examples each time, however long they take
-
 SPARED: tuple[Path, int] = Path(), 0  # the file of tests, and how many modules there were, when it was last spared what there was
 FRESH: dict[np.random.Generator, dict[str, Any]] = {}  # the state of each generator of a module of tests after its import
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Settle, in a process that runs tests, what holds for all of them."""
+    if session.config.getoption("numprocesses", None):
+        return
+    import torch
+    from hypothesis import HealthCheck, settings
+
+    torch.set_num_threads(1)  # tiny models are faster so, and busy machines are not slowed to a crawl by waiting threads
+    settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("files", settings.get_profile("any machine"), max_examples=EXAMPLES, database=None)
+    settings.load_profile("any machine")  # the same examples each time, however long they take
 
 
 def spare_the_collector(file: Path = Path()) -> None:
@@ -57,6 +62,9 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let each test, and the fixtures that it sets up, draw the same numbers whichever tests ran before."""
+    import numpy as np
+    import torch
+
     spare_the_collector(item.path)
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(0)
@@ -77,6 +85,9 @@ def real_data() -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let reports measure little, in one pass, with a net that is loaded once, and keep features out of the user's cache."""
+    from medgen.nn.features.extractors import EFFICIENTNET
+    from medgen.verbs import distance
+
     load = distance._load_extractor
     load_once = cache(load)
 
@@ -94,6 +105,8 @@ def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def blank_charts() -> Iterator[None]:
     """Let charts be empty pictures where a test asks for something else of a page: they take half the time of a report."""
+    from matplotlib.figure import Figure
+    from PIL import Image
 
     def blank(figure: Figure, file: Any, **options: Any) -> None:
         if options.get("format") == "png":
@@ -103,12 +116,14 @@ def blank_charts() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", blank)
+        patch.setattr("medgen.report.plot_style.lay_out", lambda figure, kind, dpi=None: None)
         yield
 
 
 @pytest.fixture(scope="module")
 def few_draws() -> Iterator[None]:
     """Let intervals of curves and areas rest on 300 draws where a test asks for something else: on 2,000 they take seconds."""
+    from medgen.metrics import detection
 
     def fewer(labels: Any, codes: Any, n_bootstrap: int, seed: int) -> Iterator[Any]:
         return detection.resamples(labels, codes, min(n_bootstrap, 300), seed)

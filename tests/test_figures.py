@@ -16,7 +16,7 @@ from PIL import Image
 from run_results import make_panels
 from skimage.segmentation import find_boundaries
 
-from medgen.report import figures
+from medgen.report import figures, plot_style
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -39,6 +39,12 @@ def test_charts_are_the_same_bytes_each_time_and_leave_matplotlib_as_it_was() ->
     score, positive = scored()
     assert figures.roc_curve(score, positive, (0.1, 0.8)) == figures.roc_curve(score, positive, (0.1, 0.8))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_chart_laid_out_before_it_is_saved_is_the_one_that_matplotlib_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out = figures.roc_curve(*scored())
+    monkeypatch.setattr(plot_style, "lay_out", lambda figure, kind: None)
+    assert figures.roc_curve(*scored()) == laid_out
 
 
 def test_charts_hold_no_address_but_the_names_of_their_own_language() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import matplotlib
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, STYLE, plot_text
+from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, STYLE, chart_png, plot_text
 
 SHOWN = 8  # frames of a video that are shown
 APART = 40  # parts of a video; two frames that are shown are at least one of them apart, so that one scene is shown once
@@ -80,9 +79,7 @@ def timeline_figure(
         axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: clock(second)))
         axes.margins(y=0.15)
         axes.set(xlabel="time", ylabel="anomaly score", title=plot_text(name, 80))
-        stream = BytesIO()
-        figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
-        return stream.getvalue()
+        return chart_png(figure)
 
 
 def clock(seconds: float) -> str:

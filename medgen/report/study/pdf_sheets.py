@@ -11,7 +11,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from medgen.report.plot_style import INK, MUTED, RULE, STYLE, plot_text
+from medgen.report.plot_style import INK, MUTED, RULE, STYLE, lay_out, plot_text
 
 PAGE = (11.7, 8.3)  # inches, A4 across
 LINES = 38  # of a page of text
@@ -32,6 +32,7 @@ def as_pdf(title: str, pages: Iterable[Figure]) -> bytes:
     with matplotlib.rc_context(STYLE | {"pdf.fonttype": 42}), PdfPages(stream, metadata=facts) as pdf:
         for number, figure in enumerate(pages, 1):
             figure.text(0.5, 0.012, f"{RESEARCH}   {number}", ha="center", fontsize=7, color=MUTED)
+            lay_out(figure, "pdf")
             pdf.savefig(figure)
     return stream.getvalue()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from medgen.data.sources import read_source
 from medgen.errors import ImageError
 from medgen.outputs.own_files import check_picture, write_picture
 from medgen.report.figures import image_grid, stacked
-from medgen.report.plot_style import ABNORMAL, GREEN, INK, MUTED, NORMAL, STYLE, new_figure, plot_text
+from medgen.report.plot_style import ABNORMAL, GREEN, INK, MUTED, NORMAL, STYLE, chart_png, new_figure, plot_text
 from medgen.runs.made_of import made_of
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.figures.crop_steps import middle_frame, square_tile
@@ -164,6 +163,4 @@ def size_histogram(sizes: pd.DataFrame) -> bytes:
                 axes.stairs(own, edges, color=colour, linestyle=line, linewidth=1.4, label=plot_text(str(name)))
             axes.set(xlabel=f"{side}, pixels", ylabel="frames")
         figure.legend(*panes[0].get_legend_handles_labels(), loc="outside right upper")
-        stream = BytesIO()
-        figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
-        return stream.getvalue()
+        return chart_png(figure)
