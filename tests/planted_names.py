@@ -15,6 +15,7 @@ from sources import frame
 from writers import save, smooth, write_dicom
 
 NAMES = ("Meier", "1970-05-17", "K4711")  # in names of files and folders, and in headers
+BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
 ABOVE = "dr_huber_private"  # a folder above everything
 MADE_BY = {  # the verb that wrote each folder
     "D": "prepare", "runs": "train", "page": "report", "S": "score", "M": "maps", "C": "reconstruct", "A": "audit",
@@ -60,13 +61,20 @@ def content(path: Path) -> bytes:
     """
     held = path.read_bytes() if path.is_file() else b""
     held = gzip.decompress(held) if path.suffix == ".gz" else held
-    return re.sub(rb"(?<=;base64,)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}=*)?", lambda found: _decoded(found[0]), held)
+    before, *behind = held.split(b";base64,")
+    return b";base64,".join([before, *map(_decoded, behind)])
 
 
 def _decoded(text: bytes) -> bytes:
-    return b64decode(text + b"=" * (-len(text) % 4))
+    """Return a text that begins with base64 with the bytes that this stands for in its place."""
+    found = BASE64.match(text)
+    assert found
+    letters = found[0][: len(found[0]) - (len(found[0]) % 4 == 1)]
+    return b64decode(letters + b"=" * (-len(letters) % 4)) + text[len(letters) :].lstrip(b"=")
 
 
-def naming(root: Path, name: str) -> list[Path]:
-    """Return the outputs that hold a name, in their own names or in their content."""
-    return [path for path in outputs(root) if name in path.relative_to(root).as_posix() or name.encode() in content(path)]
+def naming(root: Path, *names: str) -> list[list[Path]]:
+    """Return, for each name, the outputs that hold it, in their own names or in their content."""
+    paths = outputs(root)
+    held = [path.relative_to(root).as_posix().encode() + b"\n" + content(path) for path in paths]
+    return [[path for path, text in zip(paths, held, strict=True) if name.encode() in text] for name in names]

@@ -20,7 +20,7 @@ from medgen.data.prepared import open_prepared
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, no_comparison_pdf: None) -> Iterator[Path]:
+def world(tmp_path_factory: pytest.TempPathFactory, no_comparison_pdf: None, few_draws: None) -> Iterator[Path]:
     """What each verb makes of frames that name patients, below a folder that names a person."""
     root = tmp_path_factory.mktemp("private") / ABOVE
     plant(root)
@@ -29,9 +29,15 @@ def world(tmp_path_factory: pytest.TempPathFactory, no_comparison_pdf: None) -> 
         yield root
 
 
+@pytest.fixture(scope="module")
+def named(world: Path) -> dict[str, list[Path]]:
+    """The outputs that hold each name; all are read once, as there are many of them."""
+    return dict(zip((*NAMES, ABOVE), naming(world, *NAMES, ABOVE), strict=True))
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_no_output_of_any_verb_names_a_patient(name: str, world: Path) -> None:
-    assert sum(path.is_file() for path in outputs(world)) > 100 and naming(world, name) == []
+def test_no_output_of_any_verb_names_a_patient(name: str, world: Path, named: dict[str, list[Path]]) -> None:
+    assert sum(path.is_file() for path in outputs(world)) > 100 and named[name] == []
 
 
 def test_a_name_is_looked_for_in_the_bytes_of_a_picture_and_not_in_their_spelling(tmp_path: Path) -> None:
@@ -40,12 +46,12 @@ def test_a_name_is_looked_for_in_the_bytes_of_a_picture_and_not_in_their_spellin
     found = []
     for picture in (b64decode("xxMeierx"), b"tEXt Meier", b"tEXt Meier!"):
         page.write_text(f'<img src="data:image/png;base64,{b64encode(picture).decode()}"> of nobody')
-        found.append(naming(tmp_path, "Meier"))
-    assert found == [[], [page], [page]] and naming(tmp_path, "of nobody") == [page]
+        found.append(naming(tmp_path, "Meier", "of nobody"))
+    assert found == [[[], [page]], [[page], [page]], [[page], [page]]]
 
 
-def test_no_output_names_the_folders_above_it(world: Path) -> None:
-    assert naming(world, ABOVE) == []
+def test_no_output_names_the_folders_above_it(named: dict[str, list[Path]]) -> None:
+    assert named[ABOVE] == []
 
 
 def test_no_output_is_called_after_the_computer(world: Path) -> None:
@@ -92,6 +98,7 @@ def test_the_same_command_again_finds_its_data_set(world: Path) -> None:
     assert (world / "D" / "index.csv").stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("blank_charts")
 def test_a_run_and_its_data_set_are_found_where_both_have_moved(world: Path, tmp_path: Path) -> None:
     shutil.copytree(world / "D", tmp_path / "D")
     shutil.copytree(world / "runs" / "R", tmp_path / "runs" / "R")

@@ -45,8 +45,8 @@ def searched(root: Path) -> dict[str, Any]:
         facts = verbs[MADE_BY[path.relative_to(root).parts[0]]]
         facts["files"] += 1
         facts["megabytes"] = round(facts["megabytes"] + path.stat().st_size / 1e6, 3)
-    for number, name in enumerate((*NAMES, ABOVE)):
-        for path in naming(root, name):
+    for number, paths in enumerate(naming(root, *NAMES, ABOVE)):
+        for path in paths:
             shown = path.relative_to(root).parts
             verbs[MADE_BY[shown[0]]]["naming"].append(f"name {number} in {shown[0]}/...{path.suffix}")
     for path in outputs(root):
