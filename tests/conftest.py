@@ -83,6 +83,23 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _quick_png() -> Iterator[None]:
+    """Let PNG be packed fast rather than small: their pixels are the same."""
+    from PIL import Image
+
+    Image.preinit()
+    save = Image.SAVE["PNG"]
+
+    def quick(image: Image.Image, file: Any, name: str | bytes, **more: Any) -> None:
+        image.encoderinfo.setdefault("compress_level", 1)
+        save(image, file, name, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Image.SAVE, "PNG", quick)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _small_reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let reports measure little, in one pass, with a net that is loaded once, and keep features out of the user's cache."""
     from medgen.nn.features.extractors import EFFICIENTNET
@@ -117,6 +134,18 @@ def blank_charts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", blank)
         patch.setattr("medgen.report.plot_style.lay_out", lambda figure, kind, dpi=None: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def narrow_endovae() -> Iterator[None]:
+    """Let EndoVAE, whose widths are those of its paper, have an eighth of them where a test asks for something else."""
+    from medgen.backends import endovae
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ENCODER", "DECODER"):
+            patch.setattr(endovae, name, tuple((max(4, width // 8), stride) for width, stride in getattr(endovae, name)))
+        patch.setattr(endovae, "HIDDEN", 32)
         yield
 
 

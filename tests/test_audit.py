@@ -218,7 +218,7 @@ def test_with_one_class_alone_the_page_names_the_traits_and_says_why_nothing_was
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(tmp_path_factory: pytest.TempPathFactory, blank_charts: None, narrow_endovae: None) -> Path:
     """Phantom frames of which every abnormal one is bright, prepared; two names of a leak; a run of one epoch."""
     folder = tmp_path_factory.mktemp("study")
     make_phantom(folder / "frames", PhantomSettings(train=16, val=20, test_normal=12, test_abnormal=12, width=180, height=160))

@@ -24,7 +24,7 @@ from PIL import Image as Picture
 
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
+pytestmark = pytest.mark.usefixtures("blank_charts", "narrow_endovae")
 
 TRAIN = ["--set", "data.batch_size=8", "--set", "train.panel_epochs=1"]
 

@@ -34,7 +34,7 @@ train.panel_epochs = 0
 model.widths = [8]
 [backends.vae]
 """
-pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf")
+pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf", "few_draws")
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ backend = "vae"
 settings.model.optimizer.lr = 1e30
 """
 NEVER = 10**9
-pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf")
+pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf", "few_draws")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PhantomSettings", lambda difficulty: PhantomSettings(difficulty=difficulty, **frames))
 
 
-@pytest.mark.usefixtures("blank_charts")
+@pytest.mark.usefixtures("blank_charts", "narrow_endovae")
 def test_the_demo_ends_with_a_page_and_metrics_and_can_be_run_again(tmp_path: Path) -> None:
     for _ in range(2):
         made = module.demo(tmp_path / "demo", epochs=1)

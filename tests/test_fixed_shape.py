@@ -29,6 +29,7 @@ from medgen.runs.to_image import to_pixels
 from medgen.types import Batch
 from medgen.verbs.figures.frame_panels import frame_views
 
+pytestmark = pytest.mark.usefixtures("narrow_endovae")
 POOL = 4  # frames of which batches are put together
 ADDED = [
     'scoring.perceptual="efficientnet-lite0"',

@@ -29,6 +29,7 @@ from medgen.data.prepared import PrepareSettings, open_prepared, read_table
 from medgen.files import write_csv
 from medgen.runs.localising.no_model_maps import no_model_maps, normal_levels
 
+pytestmark = pytest.mark.usefixtures("narrow_endovae")
 SPLITS = ["train"] * 8 + ["unused"] * 8 + ["val"] * 16 + ["test"] * 12
 SMALL_DFM = ["model.sides=[]", "model.features.side=32", 'model.statistics=["mean"]']
 LEFT_OUT = ['scoring.calibration="cv+"', "scoring.folds=3", *SMALL_DFM]

@@ -41,7 +41,7 @@ def cells(name: str) -> list[dict[str, Any]]:
     return [cell for cell in NOTEBOOKS[name]["cells"] if cell["cell_type"] == "code"]
 
 
-@pytest.mark.usefixtures("blank_charts", "no_comparison_pdf")
+@pytest.mark.usefixtures("blank_charts", "no_comparison_pdf", "few_draws", "narrow_endovae")
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_the_cells_run_in_their_order(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
