@@ -45,7 +45,7 @@ def place_options(command: Command) -> Command:
     options = [
         click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
                      help="ray spreads an archive over many cores or machines; its files may be named by a pattern or a table."),
-        click.option("--address", help="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.  [default: this machine alone]"),
+        click.option("--address", help="Of a Ray cluster: auto or HOST:PORT.  [default: this machine alone]"),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -6,6 +6,7 @@ pandas has them, so that nothing else is needed. `tests/soak/ray_archive.py` kil
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -179,6 +180,28 @@ def test_a_cluster_that_does_not_answer_is_named() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"  # nobody listens there
         with pytest.raises(ConfigError, match=f"no Ray cluster answers at '{address}'"):
             on_ray.check_answers(address)
+
+
+def test_a_client_is_refused_as_ray_data_cannot_be_led_by_one() -> None:
+    with pytest.raises(ConfigError, match="cannot be led by a Ray client"):
+        on_ray.check_answers("ray://127.0.0.1:10001")
+
+
+@pytest.mark.parametrize("kept", ["file", "variable", "nowhere"])
+def test_a_token_that_this_machine_keeps_is_shown_to_a_cluster(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    if kept == "file":
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("any")
+    elif kept == "variable":
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "any")
+    on_ray.show_token()
+    assert os.environ.get("RAY_AUTH_MODE") == (None if kept == "nowhere" else "token")
 
 
 @pytest.mark.parametrize(

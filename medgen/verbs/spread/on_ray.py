@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from medgen.engine.device import Device
@@ -22,6 +23,7 @@ from medgen.verbs.spread.partitions import Partition, Work
 
 STORE = 1 << 27  # bytes of shared memory of a Ray that is started here: no frame goes through it
 PATIENCE = 5.0  # seconds for a cluster to answer
+TOKEN = "one that asks for a token finds it in ~/.ray/auth_token or RAY_AUTH_TOKEN"
 WAITING = 2  # partitions of an actor: the one it is at, and the next
 
 
@@ -30,7 +32,7 @@ class OnRay:
 
     Parameters
     ----------
-    address : of a cluster: "auto" for the one that this machine is part of, ``ray://HOST:PORT``; "" starts a Ray here, which ends
+    address : of a cluster: "auto" for the one that this machine is part of, or ``HOST:PORT``; "" starts a Ray here, which ends
         with the work
 
     Raises
@@ -91,11 +93,16 @@ class _Worker:
 
 def check_answers(address: str) -> None:
     """Refuse an address at which nobody listens: Ray would try for ever."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.rpartition(":")
     if not address or address == "auto":
         return
+    if address.startswith("ray://"):
+        raise ConfigError(
+            f"--address '{address}': Ray Data, which moves the work, cannot be led by a Ray client; call this on a machine "
+            "that sees the cluster, with --address HOST:6379"
+        )
     if not colon or not port.isdigit():
-        raise ConfigError(f"--address '{address}' is none of a Ray cluster; expected auto, HOST:PORT (6379) or ray://HOST:10001")
+        raise ConfigError(f"--address '{address}' is none of a Ray cluster; expected auto or HOST:PORT (6379)")
     try:
         with socket.create_connection((host, int(port)), timeout=PATIENCE):
             pass
@@ -104,12 +111,21 @@ def check_answers(address: str) -> None:
         raise ConfigError(f"no Ray cluster answers at '{address}' ({reason}); `ray start --head` says its address") from None
 
 
+def show_token() -> None:
+    """Have Ray show a cluster the token that this machine keeps: Ray 2.60 does so by itself for "auto" alone."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if named or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 @contextmanager
 def _connected(address: str, workers: int | None) -> Iterator[Any]:
     """Yield the module `ray`, connected; a Ray of the caller's own process is used and stays."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of this is anybody else's business
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     check_answers(address)
+    if address:
+        show_token()
     import ray
     import ray.data
 
@@ -120,7 +136,7 @@ def _connected(address: str, workers: int | None) -> Iterator[Any]:
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            where = f"no Ray cluster answers at '{address}'" if address else "Ray does not start here"
+            where = f"no Ray cluster takes this machine in at '{address}' ({TOKEN})" if address else "Ray does not start here"
             raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
