@@ -133,9 +133,9 @@ def make_comparison(
     return Comparison(**(fields | changes))
 
 
-def hostile_comparison() -> Comparison:
-    """Return a comparison in which every name tries to get out of its place."""
-    name = "".join(HOSTILE) + "</script><!--<script>"
+def hostile_comparison(end: str = "") -> Comparison:
+    """Return a comparison in which every name tries to get out of its place, and ends as is said."""
+    name = "".join(HOSTILE) + "</script><!--<script>" + end
     frames = make_frames(20, 20)
     frames = frames.assign(path=name + frames["path"], finding=name + frames["finding"], group=name + frames["group"])
     entries = []
