@@ -145,9 +145,9 @@ def _digest(path: Path) -> str:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Return up to `most` of the numbers from 1 to `count`, evenly spread, the first and the last among them."""
-    steps = max(1, min(count, most) - 1)
-    return sorted({1 + round(k * (count - 1) / steps) for k in range(steps + 1)})
+    """Return up to `most` of the numbers from 1 to `count`, each in the middle of its share of them."""
+    found = min(count, most)
+    return [1 + (2 * k + 1) * count // (2 * found) for k in range(found)]
 
 
 def walk(verb: Verb, scratch: Path, most: int = 10**6, by: signal.Signals = signal.SIGKILL) -> list[Killed]:
