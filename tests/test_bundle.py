@@ -61,12 +61,13 @@ class Case(NamedTuple):
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     root = tmp_path_factory.mktemp("bundle")
-    frames = make_phantom(
-        root / "frames", PhantomSettings(train=5, val=24, test_normal=4, test_abnormal=3, width=700, height=620)
-    )
+    some = PhantomSettings(train=5, val=24, test_normal=1, test_abnormal=1, width=160, height=160)
+    large = PhantomSettings(train=1, val=1, test_normal=1, test_abnormal=3, width=700, height=620)
+    frames = make_phantom(root / "frames", some)
+    scored = make_phantom(root / "large", large) / "polyp"
     made = make_run(str(api.prepare(frames, root / "data", PrepareSettings(size=32)).folder), root / "run")
-    stored = api.score(made.folder, frames / "polyp", root / "scores", pictures=False).table
-    return Case(made, frames / "polyp", stored, write_bundle(made, root / "out"))
+    stored = api.score(made.folder, scored, root / "scores", pictures=False).table
+    return Case(made, scored, stored, write_bundle(made, root / "out"))
 
 
 def test_the_schema_of_monai_accepts_what_a_bundle_says_of_itself(case: Case, tmp_path: Path) -> None:

@@ -36,7 +36,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(root: Path, out: Path, backend: str, *assignments: str) -> Path:
     """Train for two epochs and return the run."""
-    small = ("model.latents=2", "data.batch_size=8", 'data.normal=["*"]', "train.epochs=2", "train.log_steps=2", *assignments)
+    small = (
+        "model.latents=2",
+        "model.widths=[8]",
+        "data.batch_size=8",
+        'data.normal=["*"]',
+        "train.epochs=2",
+        "train.log_steps=2",
+        *assignments,
+    )
     return api.train(Path(f"folder:{root}"), out / "run", api.recipe(backend, None, small)).folder
 
 

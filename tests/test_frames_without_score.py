@@ -18,7 +18,7 @@ from medgen.data.scorable import LEAST_VALID
 from medgen.engine.score import score_batches
 from medgen.runs.scores import _write_maps
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
+pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf", "few_draws")
 
 SIDE = 96
 BLANK = {"white.png", "green.png", "noise.png"}
