@@ -54,7 +54,8 @@ def test_charts_hold_no_address_but_the_names_of_their_own_language() -> None:
 
 
 def test_drawing_needs_no_pyplot() -> None:
-    code = "import sys; from medgen.report import figures as f; f.roc_curve([1, 2], [0, 1]); sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys; from medgen.report import figures; figures.roc_curve([1, 2], [0, 1])"
+    code += "; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     sources = Path(figures.__file__).parents[1].rglob("*.py")
     assert [source.name for source in sources if "pyplot" in source.read_text(encoding="utf-8")] == []
