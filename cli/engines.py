@@ -52,6 +52,26 @@ def place_options(command: Command) -> Command:
     return command
 
 
+def is_elsewhere(source: Path | str) -> bool:
+    """Tell whether a source is the address of a prepared data set, of which nothing is prepared anew.
+
+    Raises
+    ------
+    click.UsageError : if an option is given that says how to prepare frames.
+    """
+    context = click.get_current_context()
+    if not isinstance(source, str) or context.params["engine"] != "local":
+        return False
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for parameter in context.command.params:
+        if parameter.name in given - {*ALWAYS}:
+            raise click.UsageError(
+                f"'{source}' has to hold a prepared data set, which stays as it is: leave {parameter.opts[0]} away "
+                "(raw frames that are on no disk are read by --engine ray alone)"
+            )
+    return True
+
+
 def is_spread(source: Path | str, chosen: dict[str, Any], of_ray: Sequence[str] = SPREAD, of_local: Sequence[str] = ()) -> bool:
     """Tell whether the work is spread; of `chosen` only what the chosen engine takes is left.
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medgen.data.native.mnistm import make_mnist_m
+    from medgen.data.preparing.elsewhere import prepare_elsewhere
     from medgen.data.preparing.inspect import inspect_source as inspect
     from medgen.data.preparing.prepare import prepare
     from medgen.data.tree.pseudonyms import reveal
@@ -78,6 +79,7 @@ __all__ = [
     "maps",
     "prepare",
     "prepare_archive",
+    "prepare_elsewhere",
     "rank",
     "read_study",
     "recalibrate",
@@ -121,6 +123,7 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "maps": "medgen.verbs.maps:maps",
     "prepare": "medgen.data.preparing.prepare:prepare",
     "prepare_archive": "medgen.verbs.spread.prepare:prepare_archive",
+    "prepare_elsewhere": "medgen.data.preparing.elsewhere:prepare_elsewhere",
     "rank": "medgen.verbs.rank:rank",
     "read_study": "medgen.verbs.study.settings:read_study",
     "recalibrate": "medgen.verbs.recalibrating.recalibrate:recalibrate",

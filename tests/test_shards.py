@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import fail, succeed
-from PIL import Image as Picture
+from cut_sets import SHARD, SMALL, make_frames
 
 from medgen.data import shards as module
 from medgen.data.dataset import DataSettings, TrainingBatches
-from medgen.data.prepared import PrepareSettings, open_prepared
+from medgen.data.prepared import open_prepared
 from medgen.data.preparing import store
 from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import valid_shares
@@ -21,24 +21,12 @@ from medgen.data.shuffle import Order
 from medgen.errors import DataError
 from medgen.verbs.verify import verify
 
-SMALL = PrepareSettings(size=32, copies=1, overlay="dark")
-SHARD = 12  # frames; the third shard holds the last originals and the first copies
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Frames, and their data set in one file and in shards."""
     root = tmp_path_factory.mktemp("shards")
-    (root / "frames").mkdir()
-    draws, rows = np.random.default_rng(0), ["file,finding,label,split,mask"]
-    for number in range(34):
-        split = "train" if number < 20 else "val" if number < 26 else "test"
-        finding, label, mask = ("polyp", "abnormal", "mask.png") if number >= 30 else ("normal", "normal", "")
-        coarse = Picture.fromarray(draws.integers(40, 200, (6, 6, 3), dtype=np.uint8))
-        coarse.resize((40, 40), Picture.Resampling.NEAREST).save(root / "frames" / f"{number}.png")
-        rows.append(f"{number}.png,{finding},{label},{split},{mask}")
-    Picture.fromarray(np.eye(40, dtype=np.uint8) * 255).save(root / "frames" / "mask.png")
-    (root / "frames" / "manifest.csv").write_text("\n".join(rows))
+    make_frames(root)
     prepare(root / "frames", root / "whole", SMALL, 2)
     prepare(root / "frames", root / "cut", SMALL, 2, shards=SHARD)
     return root

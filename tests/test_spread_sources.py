@@ -127,7 +127,7 @@ def test_what_has_to_be_installed_for_an_address_is_said(monkeypatch: pytest.Mon
     def missing(source: str) -> None:
         raise ImportError("Install s3fs to access S3")
 
-    monkeypatch.setattr(sources, "_system", missing)
+    monkeypatch.setattr(sources, "file_system", missing)
     with pytest.raises(ConfigError, match=r"pip install 'medgen\[s3\]'"):
         list_archive("s3://bucket/frames")
 

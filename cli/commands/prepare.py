@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..engines import SOURCE, is_spread, place_options
+from ..engines import SOURCE, is_elsewhere, is_spread, place_options
 from ..options import PATH, dataset_options, mnist_m_wanted
 from ..progress import Display
 
@@ -43,7 +43,8 @@ def prepare(
 
     SOURCE is a folder with a manifest.csv, a folder per class (Kvasir and HyperKvasir names are known), or plain frames.
     An interrupted run goes on where it stopped. SOURCE may also be the word mnist-m: then digits of --mnist are laid over patches
-    of --bsds (Ganin and Lempitsky 2015), at the side --size or 28.
+    of --bsds (Ganin and Lempitsky 2015), at the side --size or 28. Of a prepared data set in shards at an address (s3://...), the
+    tables are stored, and frames are fetched as they are needed.
     """
     from medgen import api
     from medgen.data.prepared import PrepareSettings
@@ -53,6 +54,10 @@ def prepare(
 
     if values["all_test"] and (values["val_share"] is not None or values["test_share"] is not None):
         raise click.UsageError("with --all-test every frame is a test frame; leave --val-share and --test-share away")
+    if is_elsewhere(source):
+        data = api.prepare_elsewhere(str(source), out)
+        answer(prepared_table(data), **prepared_values(data))
+        return
     spread = is_spread(source, values, of_ray=("address",), of_local=("mnist", "bsds"))
     address = values.pop("address", None) or ""
     settings = PrepareSettings.parse({key: value for key, value in values.items() if value is not None}, "prepare")

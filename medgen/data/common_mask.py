@@ -16,6 +16,7 @@ from medgen.data.field.overlay import channel_levels, highlights
 from medgen.data.prepared import Prepared
 from medgen.data.rows import Flags, Frames, LazyRows
 from medgen.data.scorable import scorable
+from medgen.data.shards import announce
 from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint
 
@@ -80,6 +81,10 @@ class MaskedFrames(LazyRows[np.uint8]):
         super().__init__(frames.shape)
         self._frames, self._valid, self._mask, self._shining = frames, valid, mask, shining
         self._cache: dict[int, NDArray[np.uint8]] = {}
+
+    def soon(self, rows: NDArray[np.int64]) -> None:
+        """Take note that rows (n,) will be read soon."""
+        announce(rows, self._frames, self._valid)
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         missing = [row for row in dict.fromkeys(rows.tolist()) if row not in self._cache]

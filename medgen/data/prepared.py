@@ -25,7 +25,8 @@ from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
 from medgen.data.rows import Flags, Frames
 from medgen.data.sampling import Sampling
-from medgen.data.shards import Layout, open_arrays, shard_file
+from medgen.data.shards import Layout, shard_file
+from medgen.data.stored import open_arrays
 from medgen.errors import ConfigError, DataError, explaining_damage
 from medgen.files import short_digest, without_quotes
 from medgen.types import OverlayRules

@@ -26,6 +26,7 @@ FOLDER = "shards"
 COUNTS = "valid-counts.npy"
 ARRAYS = ("frames", "valid", "masks")
 BLOCK = 16  # rows that lie together in a shard and are read, fetched and shuffled together
+MOST_AHEAD = 4096  # blocks that the system is asked to read ahead: it has other files in its memory
 HEADER = 64  # bytes of which the header of a .npy file takes a few times as many
 
 
@@ -65,6 +66,7 @@ class FilesHere:
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
         self._folder = folder
+        self._paths: dict[str, Path] = {}  # to put a path together takes longer than to open it
 
     def sizes(self) -> Mapping[str, int]:
         with os.scandir(self._folder / FOLDER) as entries:
@@ -74,33 +76,43 @@ class FilesHere:
         return (self._folder / file).read_bytes()
 
     def fill(self, block: Block, offset: int, into: memoryview) -> None:
-        fill_from(self._folder / block.file, block.start + offset, into, f"'{self.place}': {block.file}")
+        try:
+            whole = fill_from(self._path(block.file), block.start + offset, into)
+        except FileNotFoundError:
+            raise DataError(f"'{self.place}': {block.file} is missing; {REMEDY}") from None
+        if not whole:
+            raise DataError(f"'{self.place}': {block.file} is cut short; {REMEDY}")
 
     def soon(self, blocks: Sequence[Block]) -> None:
         if not hasattr(os, "posix_fadvise"):  # of Linux: the system reads them while others are worked on
             return
-        for block in blocks:
-            with (self._folder / block.file).open("rb", buffering=0) as file:
+        for block in blocks[:MOST_AHEAD]:
+            with self._path(block.file).open("rb", buffering=0) as file:
                 os.posix_fadvise(file.fileno(), block.start, block.stop - block.start, os.POSIX_FADV_WILLNEED)
 
+    def _path(self, file: str) -> Path:
+        if file not in self._paths:
+            self._paths[file] = self._folder / file
+        return self._paths[file]
 
-def fill_from(path: Path, start: int, into: memoryview, name: str) -> None:
+
+def fill_from(path: Path, start: int, into: memoryview) -> bool:
     """Fill a buffer from a file, which is open for no longer than that: of thousands of shards few could stay open.
+
+    Returns
+    -------
+    whether it had so many bytes
 
     Raises
     ------
-    DataError : naming the file, if it is gone or shorter than it was.
+    FileNotFoundError : if there is no such file.
     """
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(start)
-            done = 0
-            while done < len(into) and (count := file.readinto(into[done:])):
-                done += count
-    except FileNotFoundError:
-        raise DataError(f"{name} is missing; {REMEDY}") from None
-    if done < len(into):
-        raise DataError(f"{name} is cut short; {REMEDY}")
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        done = 0
+        while done < len(into) and (count := file.readinto(into[done:])):
+            done += count
+    return done == len(into)
 
 
 REMEDY = "copy it anew from where it is whole, or prepare the set again with --overwrite"
@@ -243,15 +255,6 @@ def open_rows(
     frames = ShardedRows(files, "frames", (*flags, channels), np.uint8, *how)
     masks = ShardedRows(files, "masks", flags, np.bool_, *how) if "masks" in layout.arrays else None
     return Arrays(frames, ShardedRows(files, "valid", flags, np.bool_, *how, counts), masks)
-
-
-def open_arrays(folder: Path, layout: Layout | None, count: int, side: int, channels: int) -> Arrays:
-    """Open the arrays of a data set of `count` frames: its shards, or one file of each, which are memory-mapped."""
-    if layout:
-        return open_shards(FilesHere(folder), layout, count, side, channels)
-    masks = folder / "masks.npy"
-    frames, valid = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid"))
-    return Arrays(frames, valid, np.load(masks, mmap_mode="r") if masks.exists() else None)
 
 
 def counted(flags: Any, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:

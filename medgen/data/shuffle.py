@@ -32,7 +32,7 @@ class Order:
     """
 
     def __init__(self, rows: NDArray[np.int64], draws: np.random.Generator, together: int = 0) -> None:
-        self._together, self._by_block = together, rows[:0]
+        self._together, self._by_block = together, rows if together else rows[:0]
         if not together or len(rows) <= together:
             self.rows = draws.permutation(rows)
             return

@@ -169,6 +169,11 @@ def _parse(address: str) -> tuple[str, Path]:
     kind, colon, rest = address.partition(":")
     if not colon or len(kind) < 2 or set(kind) & set("./\\") or Path(address).exists():  # C:\..., ./a:b, a folder a:b
         return "", Path(address)
+    if kind.lower() not in KINDS and rest.startswith("/"):
+        whole = f"{kind}://{rest.lstrip('/')}"
+        raise DataError(
+            f"'{whole}': fetch the tables of a set in shards there by `medgen prepare {whole} --out DATA`, and give DATA"
+        )
     if kind.lower() not in KINDS:
         raise DataError(f"cannot read '{kind}' in '{address}'; {did_you_mean(kind.lower(), KINDS)}")
     if not rest:

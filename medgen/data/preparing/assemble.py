@@ -21,7 +21,8 @@ from medgen.data.preparing.store import store
 from medgen.data.preparing.tally import blanked, tally
 from medgen.data.preparing.video_frames import LeftOut
 from medgen.data.scorable import noise_warning
-from medgen.data.shards import Arrays, open_arrays
+from medgen.data.shards import Arrays
+from medgen.data.stored import open_arrays
 from medgen.errors import DataError
 from medgen.files import write_csv, write_text
 

@@ -20,16 +20,15 @@ import pandas as pd
 from medgen.data.images import is_image
 from medgen.data.layouts.manifest import check_columns, listing_of, rows_of
 from medgen.data.preparing.left_over import COLUMNS, left_over, reason_of
+from medgen.data.remote import SCHEME, explaining_storage, file_system
 from medgen.data.source_file import MANIFEST, Listing, SourceFile, as_text
 from medgen.data.sources import in_stated_order, list_source
-from medgen.errors import ConfigError, DataError, MedgenError
+from medgen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
-SCHEME = "://"
 TABLES = (".parquet", ".csv")
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # protocols, and what to install for them
 AT_ONCE = 8  # files that are fetched together
 STATE = ("size", "ETag", "etag", "mtime", "LastModified", "created")  # what file systems call the state of a file
 
@@ -78,8 +77,8 @@ def list_archive(source: str, assume: str = "", group_names: bool = True, modali
     if not is_elsewhere(source):
         listing = list_source(Path(source), assume, group_names, modality)
         return Archive(listing, "", (), left_over(Path(source), listing))
-    with _explained(source):
-        system, path = _system(source)
+    with explaining_storage(source):
+        system, path = file_system(source)
         is_table = PurePosixPath(path).suffix.lower() in TABLES
         found = _of_table(system, path) if is_table else _of_files(system, path, source)
     listing = in_stated_order(found.listing, assume, group_names)
@@ -106,8 +105,8 @@ def at_hand(entries: Sequence[SourceFile], root: str, scratch: Path) -> Iterator
         yield entries
         return
     places = {path: scratch / f"{number}{path.name}" for number, path in enumerate(dict.fromkeys(e.path for e in entries))}
-    with _explained(root):
-        system, folder = _system(root)
+    with explaining_storage(root):
+        system, folder = file_system(root)
 
         def fetch(path: Path) -> None:
             try:
@@ -209,30 +208,3 @@ def _is_here(system: AbstractFileSystem) -> bool:
 
 def _address(system: AbstractFileSystem, path: str) -> str:
     return str(system.unstrip_protocol(path))
-
-
-def _system(source: str) -> tuple[AbstractFileSystem, str]:
-    from fsspec.core import url_to_fs
-
-    return url_to_fs(source)
-
-
-@contextmanager
-def _explained(source: str) -> Iterator[None]:
-    """Say in one line what is wrong with an address or its storage, whose libraries raise anything."""
-    protocol = source.partition(SCHEME)[0]
-    try:
-        yield
-    except MedgenError:
-        raise
-    except ImportError as error:
-        extra = EXTRAS.get(protocol)
-        hint = f"pip install 'medgen[{extra}]'" if extra else str(error)
-        raise ConfigError(f"what reads '{protocol}{SCHEME}' is not installed: {hint}") from None
-    except Exception as error:
-        from fsspec import available_protocols
-
-        if SCHEME in source and protocol not in available_protocols():
-            raise DataError(f"nothing reads '{protocol}{SCHEME}'; s3://, gs://, sftp:// and others of fsspec are known") from None
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise MedgenError(f"cannot read '{source}': {reason}") from error
