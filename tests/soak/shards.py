@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from medgen import api
 from medgen.config import to_toml
 from medgen.data.augmenting.augment import NO_AUGMENTATION
 from medgen.data.contents import frame_digests, side_tables, table_digest, with_contents
+from medgen.data.dataset import TrainingBatches
 from medgen.data.prepared import LEAKS, PrepareSettings, columns_of, read_table
 from medgen.data.shards import BLOCK, COUNTS, FOLDER, shard_file
 from medgen.data.shuffle import SHUFFLED, Order
@@ -45,7 +47,7 @@ COUNTED = (10_000, 100_000, 1_000_000)
 SIDE, BATCH, SHARD = 96, 16, 16_384
 TRAINED = {"vae": 60, "endovae": 40}  # steps
 LOADED = 1500  # batches
-HALF, WHOLE = 20, 40  # steps before a training is stopped, and in all
+HALF = 20  # steps before a training is stopped that goes on
 SETTINGS = ("train.epochs=100", "train.panel_epochs=0", "watch.trackers=[]")
 
 
@@ -154,21 +156,21 @@ def trained(data: Path, out: Path, backend: str, steps: int, go_on: bool = False
     }
 
 
-def loaded(data: Path, backend: str, augmented: bool) -> dict[str, Any]:
-    """Read batches of an epoch as a training does; return frames a second and memory while it did."""
-    settings = api.recipe(backend, None, SETTINGS)
-    if not augmented:
-        settings = settings.model_copy(update={"data": settings.data.model_copy(update={"augment": NO_AUGMENTATION})})
-    batches = open_inputs(data, settings).batches
-    forget(data)
+def loaded(data: Path) -> dict[str, Any]:
+    """Read batches as a training does, with its augmentation and without; return frames a second and memory while it did."""
+    settings = api.recipe("vae", None, SETTINGS)
+    inputs = open_inputs(data, settings)
     found: dict[str, Any] = {}
-    began, frames = (time.monotonic(), time.process_time()), 0
-    with watched(found, "loading_mb"):
-        for number, batch in enumerate(batches.epoch(0), start=1):
-            frames += len(batch)
-            if number == LOADED:
-                break
-    return {**rates(frames, began, (time.monotonic(), time.process_time())), **found}
+    for name, augment in (("augmented", inputs.settings.data.augment), ("read", NO_AUGMENTATION)):
+        of = inputs.settings.data.model_copy(update={"augment": augment})
+        batches = TrainingBatches(inputs.data, of, settings.train.seed)
+        forget(data)
+        began, frames, here = (time.monotonic(), time.process_time()), 0, {}
+        with watched(here, "peak_mb"):
+            for batch in islice(batches.epoch(0), LOADED):
+                frames += len(batch)
+        found[name] = {**rates(frames, began, (time.monotonic(), time.process_time())), **here}
+    return found
 
 
 def in_child(work: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
@@ -177,18 +179,10 @@ def in_child(work: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any
         return pool.apply(work, values)
 
 
-def same_weights(data: Path, root: Path) -> dict[str, Any]:
-    """Compare a training that was stopped with one that was not."""
-    in_child(trained, data, root / "whole", "vae", WHOLE)
-    in_child(trained, data, root / "parts", "vae", HALF)
-    in_child(trained, data, root / "parts", "vae", WHOLE, True)
-    (one, _), (other, _) = (load(root / name / STATE) for name in ("whole", "parts"))
-    names = [name for name in one if one[name].is_floating_point()]
-    return {
-        "steps": [HALF, WHOLE],
-        "tensors": len(names),
-        "differing": [name for name in names if not one[name].equal(other[name])],
-    }
+def differing(one: Path, other: Path) -> list[str]:
+    """Return the names of tensors that differ between the states of two trainings."""
+    (first, _), (second, _) = (load(run / STATE) for run in (one, other))
+    return [name for name in first if first[name].is_floating_point() and not first[name].equal(second[name])]
 
 
 def mixing(count: int) -> dict[str, Any]:
@@ -220,13 +214,18 @@ def main(out: Path, *counts: str) -> None:
         with tempfile.TemporaryDirectory(dir=out) as root:
             data, sizes = Path(root) / "data", {}
             make_set(data, count)
+            sizes["gigabytes"] = round(sum(path.stat().st_size for path in (data / FOLDER).iterdir()) / 1e9, 1)
             for backend, steps in TRAINED.items():
                 forget(data)
                 sizes[backend] = in_child(trained, data, Path(root) / backend, backend, steps)
-                sizes[backend]["loader"] = in_child(loaded, data, backend, True)
-            sizes["reading"] = in_child(loaded, data, "vae", False)
-            sizes["gigabytes"] = round(sum(path.stat().st_size for path in (data / FOLDER).iterdir()) / 1e9, 1)
-            sizes["resumed"] = same_weights(data, Path(root))
+                sizes["loader"] = sizes.get("loader") or in_child(loaded, data)
+            in_child(trained, data, Path(root) / "parts", "vae", HALF)
+            in_child(trained, data, Path(root) / "parts", "vae", TRAINED["vae"], True)
+            sizes["resumed"] = {
+                "stopped": HALF,
+                "steps": TRAINED["vae"],
+                "differing": differing(Path(root) / "vae", Path(root) / "parts"),
+            }
             sizes["mixing"] = mixing(count)
             write_json(file, {**read_json(file), f"{count:,}": sizes})
             shutil.rmtree(data)
