@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,48 @@ def test_a_part_that_a_worker_wrote_elsewhere_is_found_out(source: Path, tmp_pat
         api.prepare_archive(str(source), tmp_path / "out", SMALL, spread=nowhere)
 
 
-def test_files_on_no_disk_are_refused(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def stored(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The same frames with a manifest that marks some of them, in a folder and in a storage."""
     import fsspec
 
-    fsspec.filesystem("memory").pipe("/prepare/a.png", b"")
-    with pytest.raises(DataError, match="on no disk"):
-        api.prepare_archive("memory://prepare", tmp_path / "out", SMALL, spread=OneByOne())
+    root = tmp_path_factory.mktemp("stored") / "frames"
+    shutil.copytree(source, root)
+    shutil.copytree(source / "normal", root / "masks")
+    rows = [f"{path.parent.name}/{path.name}" for path in sorted(root.glob("[np]*/*.png"))]
+    marked = [
+        f"{file},{file.split('/')[0]},{f'masks/0{k}.png' if k < 5 else ''},{'1 1 4 4' if k == 7 else ''}"
+        for k, file in enumerate(rows)
+    ]
+    (root / "manifest.csv").write_text("\n".join(["file,finding,mask,boxes", *marked]))
+    fsspec.filesystem("memory").put(str(root), "/stored", recursive=True)
+    return root, "memory://stored"
+
+
+def test_frames_at_an_address_become_the_data_set_that_they_become_on_a_disk(stored: tuple[Path, str], tmp_path: Path) -> None:
+    root, address = stored
+    local = api.prepare(root, tmp_path / "local", SMALL, 1)
+    spread = api.prepare_archive(address, tmp_path / "spread", SMALL, spread=OneByOne())
+    said = digests(tmp_path / "spread"), digests(tmp_path / "local")
+    for tables in said:
+        tables.pop("prepare.toml")
+    assert said[0] == said[1] and local.masks.any() and spread.source == "memory:///stored"  # as fsspec writes it
+    assert not any(found.problems for found in api.verify(tmp_path / "spread"))
+
+
+def test_a_data_set_of_an_address_is_opened_again_until_its_files_change(stored: tuple[Path, str], tmp_path: Path) -> None:
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    for name in ("00", "01"):
+        system.copy(f"/stored/normal/{name}.png", f"/again/normal/{name}.png")
+        system.copy(f"/stored/polyp/{name}.png", f"/again/polyp/{name}.png")
+    api.prepare_archive("memory://again", tmp_path / "out", SMALL, spread=OneByOne())
+    unused = OneByOne(until=0)
+    assert len(api.prepare_archive("memory://again", tmp_path / "out", SMALL, spread=unused).index) == 4 and not unused.numbers
+    system.copy("/stored/normal/02.png", "/again/normal/01.png")
+    with pytest.raises(DataError, match=r"other frames or settings|other content"):
+        api.prepare_archive("memory://again", tmp_path / "out", SMALL, spread=OneByOne())
 
 
 def test_options_of_another_engine_are_refused(tmp_path: Path) -> None:

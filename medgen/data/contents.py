@@ -52,8 +52,8 @@ def frame_digests(index: pd.DataFrame, arrays: Sequence[Any]) -> list[str]:
 
 
 def source_of(folder: Path, source: str) -> str:
-    """Return the source that the data set in a folder states, from the root of the disk; one without names is no path."""
-    return source if source.endswith(":") else os.path.abspath(folder / source)  # noqa: PTH100 - a link in it stays one
+    """Return the source that the data set in a folder states, from the root of the disk; an address stays as it is."""
+    return source if source.endswith(":") or "://" in source else os.path.abspath(folder / source)  # noqa: PTH100 - a link in it stays one
 
 
 def table_digest(index: pd.DataFrame) -> str:

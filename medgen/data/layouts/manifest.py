@@ -63,8 +63,8 @@ def listing_of(name: str, rows: Iterable[tuple[int, Mapping[str, str]]], folder:
     ----------
     name : of the table, for whoever has to look at it
     rows : the number of each line and its cells by their columns
-    folder : of the table; None where its files lie on no disk of this machine. They have paths relative to the table then, masks
-        and boxes are left out, and nothing is looked for
+    folder : of the table; None where its files lie on no disk of this machine. They and their masks have paths relative to the
+        table then, and nothing is looked for
 
     Raises
     ------
@@ -161,18 +161,33 @@ def check_columns(manifest: str, names: list[str]) -> None:
 def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
     name, frame = _frame(folder, file, where)
-    masks = tuple(_mask(folder, cell.strip(), where) for cell in row.get("mask", "").split(";") if cell.strip())
-    marked = row.get("boxes", "")
-    boxes = tuple(_box(cell, where) for cell in marked.split(";") if cell.strip() and marked.lower() != NO_BOX)
-    known = _named(row, file, folder / name, where)
-    return replace(known, masks=masks, boxes=boxes, annotated=bool(masks or marked), frame=frame)
+    masks = tuple(_mask(folder, cell, where) for cell in _cells(row, "mask"))
+    return _marked(replace(_named(row, file, folder / name, where), frame=frame), row, masks, where)
 
 
 def _remote_entry(row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
+    name, frame = _parted(file)
+    marks = [_parted(_inside(cell, "mask", where)) for cell in _cells(row, "mask")]
+    masks = tuple(MaskFile(Path(mask), number) for mask, number in marks)
+    return _marked(replace(_named(row, file, Path(name), where), frame=frame), row, masks, where)
+
+
+def _parted(file: str) -> tuple[str, int | None]:
+    """Return the name of a file and the frame of it that is meant."""
     match = FRAME.fullmatch(file)
-    entry = _named(row, file, Path(match["file"] if match else file), where)
-    return replace(entry, frame=int(match["frame"])) if match else entry
+    return (match["file"], int(match["frame"])) if match else (file, None)
+
+
+def _cells(row: Mapping[str, str], column: str) -> list[str]:
+    return [cell.strip() for cell in row.get(column, "").split(";") if cell.strip()]
+
+
+def _marked(entry: SourceFile, row: Mapping[str, str], masks: tuple[MaskFile, ...], where: str) -> SourceFile:
+    """Return a file with what marks findings in it."""
+    marked = row.get("boxes", "")
+    boxes = () if marked.lower() == NO_BOX else tuple(_box(cell, where) for cell in _cells(row, "boxes"))
+    return replace(entry, masks=masks, boxes=boxes, annotated=bool(masks or marked))
 
 
 def _named(row: Mapping[str, str], file: str, path: Path, where: str) -> SourceFile:
@@ -186,8 +201,8 @@ def _named(row: Mapping[str, str], file: str, path: Path, where: str) -> SourceF
 
 def _frame(folder: Path, file: str, where: str) -> tuple[str, int | None]:
     """Return a file and the frame of it that is meant; a file whose own name ends so is no frame of another."""
-    match = FRAME.fullmatch(file)
-    name, frame = (match["file"], int(match["frame"])) if match and not (folder / file).exists() else (file, None)
+    parted = _parted(file)
+    name, frame = (file, None) if parted[1] is not None and (folder / file).exists() else parted
     path = folder / name
     lies_in = path.resolve() if path.is_symlink() else _without_links(path.parent)
     if not lies_in.is_relative_to(_without_links(folder)):

@@ -25,6 +25,7 @@ from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import COLUMNS, left_over
 from medgen.data.preparing.parallel import in_order, nothing
 from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
+from medgen.data.preparing.stored import HERE, Stored
 from medgen.data.preparing.survey import Survey, survey
 from medgen.data.readers import video
 from medgen.data.source_file import Listing, SourceFile
@@ -51,6 +52,7 @@ def prepare(
     key: Path | None = None,
     crop_parts: CropParts | None = None,
     shards: int = 0,
+    stored: Stored = HERE,
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
 
@@ -65,6 +67,7 @@ def prepare(
         are called is kept in that file alone (`medgen.data.tree.pseudonyms`)
     crop_parts : who crops the files, part by part; None is threads of this process
     shards : frames in each file of the data set, which is then read from any of them as it is needed; 0 for one file of all
+    stored : how the files are stored that are named one by one
 
     Raises
     ------
@@ -85,23 +88,24 @@ def prepare(
         check_splits(listing.entries)
     pseudonyms = Pseudonyms(key, out) if key else None
     folder = Path() if isinstance(source, Listing) else source
-    unread = pd.DataFrame(columns=COLUMNS) if isinstance(source, Listing) else left_over(source, listing)
+    unread = stored.unread if isinstance(source, Listing) else left_over(source, listing)
+    unread = pd.DataFrame(columns=COLUMNS) if unread is None else unread
     if pseudonyms:
         listing, unread = pseudonyms.hidden(listing), pseudonyms.hidden_table(unread)
         pseudonyms.save()
     entries = listing.entries
-    digest_key = source_key(entries, settings)
+    digest_key = source_key(entries, settings, stored.states)
     with output_folder(out, "prepare", OWN):
         if is_prepared(out):
             if not overwrite:
-                data = _existing(out, digest_key, entries, pseudonyms, shards)
+                data = _existing(out, digest_key, entries, pseudonyms, shards, stored)
                 shutil.rmtree(out / PARTS, ignore_errors=True)  # of a process that was killed when all else was done
                 return data
             shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
             (out / "prepare.toml").unlink()
-        where = NAMELESS if pseudonyms else Path(os.path.relpath(folder, out)).as_posix()
+        where = NAMELESS if pseudonyms else stored.address or Path(os.path.relpath(folder, out)).as_posix()
         parts = out / PARTS / f"{digest_key}-{FORMAT}"
-        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms, crop_parts)
+        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms, crop_parts, stored)
         about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__, "intensity": found.intensity}
         notes, hide = listing.notes, pseudonyms.hidden_digest if pseudonyms else str
         del listing, entries  # which take as much memory as the table of the frames, and have no part in it
@@ -118,11 +122,12 @@ def _crop(
     on_progress: OnProgress,
     pseudonyms: Pseudonyms | None,
     crop_parts: CropParts | None,
+    stored: Stored,
 ) -> Survey:
     """Crop all files into parts, but those that an interrupted process has left; return what was found for all of them."""
     parts.mkdir(parents=True, exist_ok=True)
     discard_unfinished(parts)
-    found = survey(entries, settings, workers)
+    found = survey(entries, settings, workers, stored.at_hand)
     settings = found.settings
     reading = _Reading(len(entries), on_progress, counts=crop_parts is None)
     secret = pseudonyms.key if pseudonyms else group_key(entry.file for entry in entries)
@@ -190,10 +195,12 @@ class _Reading:
         self._on_progress(Progress("prepare", self.files, self._total, {"frames": self._frames} if self._counts else {}))
 
 
-def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None, shards: int) -> Prepared:
+def _existing(
+    out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None, shards: int, stored: Stored
+) -> Prepared:
     """Open the data set that is there, if it is the one that was asked for; a sample of its source files is read again."""
     data = open_prepared(out)
-    files = {entry.file: entry.path for entry in entries}
+    files = {entry.file: entry for entry in entries}
     digests = {path.partition("#")[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True)}
     known = [(files[file], sha) for file, sha in digests.items() if file in files and sha]
     if read_toml(out / "prepare.toml")["digest"] != key:
@@ -203,10 +210,13 @@ def _existing(out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Ps
         raise DataError(
             f"'{out}' holds this data set {stands}; give --shards as it was given then, or --overwrite to store it anew"
         )
-    for row in evenly_spaced(len(known), SAMPLE).tolist():
-        path, sha = known[row]
-        if (pseudonyms.hidden_digest(digest(path)) if pseudonyms else digest(path)) != sha:
-            raise DataError(f"'{path}' has other content than when '{out}' was prepared of it; pass --overwrite to do so again")
+    sample = [known[row] for row in evenly_spaced(len(known), SAMPLE).tolist()]
+    with stored.at_hand([entry for entry, _ in sample]) as here:
+        for (entry, sha), path in zip(sample, (file.path for file in here), strict=True):
+            if (pseudonyms.hidden_digest(digest(path)) if pseudonyms else digest(path)) != sha:
+                raise DataError(
+                    f"'{entry.path}' has other content than when '{out}' was prepared of it; pass --overwrite to do so again"
+                )
     return data
 
 
@@ -222,9 +232,19 @@ def chunks(entries: Sequence[SourceFile], most: int) -> Iterator[Sequence[Source
         yield chunk
 
 
-def source_key(entries: Sequence[SourceFile], settings: PrepareSettings) -> str:
-    """Return a digest of the settings, of every file's name and label, and of the state on disk of all files and masks."""
-    return joined_digest(chain([f"{CROPPING} {settings.digest()}"], map(_known, entries)))
+def source_key(entries: Sequence[SourceFile], settings: PrepareSettings, states: Sequence[str] = ()) -> str:
+    """Return a digest of the settings, of every file's name and label, and of the state on disk of all files and masks.
+
+    Parameters
+    ----------
+    states : of each file, where a storage says it in place of the disk
+    """
+    known = map(_known, entries) if not states else map(_known_elsewhere, entries, states)
+    return joined_digest(chain([f"{CROPPING} {settings.digest()}"], known))
+
+
+def _known_elsewhere(entry: SourceFile, state: str) -> str:
+    return repr((replace(entry, path=Path(entry.file)), state))
 
 
 def _known(entry: SourceFile) -> str:

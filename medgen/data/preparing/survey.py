@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from medgen.data.intensity import Intensity, keeps_convention
 from medgen.data.pixel_format import Raw, StoredFrame
 from medgen.data.prepared import PrepareSettings, evenly_spaced
 from medgen.data.preparing.parallel import in_order
+from medgen.data.preparing.stored import AtHand
 from medgen.data.pyramid import Pyramid
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
@@ -64,7 +66,9 @@ class _Sample(NamedTuple):
     rules: OverlayRules
 
 
-def survey(entries: Sequence[SourceFile], settings: PrepareSettings, workers: int | None = None) -> Survey:
+def survey(
+    entries: Sequence[SourceFile], settings: PrepareSettings, workers: int | None = None, at_hand: AtHand = nullcontext
+) -> Survey:
     """Find what the settings leave to the data set; the same whatever the number of workers.
 
     Parameters
@@ -72,13 +76,15 @@ def survey(entries: Sequence[SourceFile], settings: PrepareSettings, workers: in
     entries : all files
     settings : as asked for; where they have a range already, that of a run, nothing is looked for
     workers : threads; None is one for each core
+    at_hand : brings files here that are to be looked at, see `Stored`
     """
     rule = Intensity.parse(settings.intensity)
     if settings.intensity_range is not None:
         return Survey(settings, describe(settings))
     chosen, of_whom = _who_decides(entries)
     files = [chosen[index] for index in evenly_spaced(len(chosen), FILES)]
-    samples = [sample for sample in in_order(lambda entry: _sample(entry, rule, settings.axes), files, workers) if sample]
+    with at_hand(files) as here:
+        samples = [sample for sample in in_order(lambda entry: _sample(entry, rule, settings.axes), here, workers) if sample]
     found, kept = rule.range, False
     if rule.rule in ("auto", "percentile"):
         kept = rule.rule == "auto" and all(sample.kept for sample in samples)

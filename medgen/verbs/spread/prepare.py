@@ -12,11 +12,12 @@ import cv2
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.parts import part_file
 from medgen.data.preparing.prepare import CropJob, Part, prepare
-from medgen.errors import DataError, MedgenError
+from medgen.data.preparing.stored import HERE, Stored
+from medgen.errors import MedgenError
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.spread.on_ray import OnRay
 from medgen.verbs.spread.partitions import Partition, Spread, Work, partition
-from medgen.verbs.spread.sources import is_elsewhere, list_archive
+from medgen.verbs.spread.sources import fetched, is_elsewhere, list_archive
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class _Cropping:
         return self._crop
 
     def _crop(self, part: Partition) -> None:
-        self.job((part.number, part.entries))
+        with fetched(part.root, part.entries, marks=True) as entries:
+            self.job((part.number, entries))
 
 
 def prepare_archive(
@@ -48,13 +50,13 @@ def prepare_archive(
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` as `prepare` does it, cropped on many cores or machines.
 
-    The files of a source and `out` must lie on storage that all machines see at the same place. What is found for all frames
-    (black and white, near-duplicates, groups, splits) is found here, before and after the frames are cropped. A call that was
-    stopped, with either engine, goes on with the parts that are not there.
+    `out`, and the files of a source that is no address, must lie on storage that all machines see at the same place. What is
+    found for all frames (black and white, near-duplicates, groups, splits) is found here, before and after the frames are
+    cropped. A call that was stopped, with either engine, goes on with the parts that are not there.
 
     Parameters
     ----------
-    source : folder, manifest, pattern or table of paths (`medgen.verbs.spread.sources`)
+    source : folder, manifest, pattern or table of paths, or the address of one (`medgen.verbs.spread.sources`)
     out : folder of the data set
     settings : of the data set; None for the defaults
     workers : at a time; None for one a core
@@ -64,8 +66,9 @@ def prepare_archive(
 
     Raises
     ------
-    DataError : as from `prepare`; if the files lie on no disk.
-    ConfigError : if Ray is not installed.
+    DataError : as from `prepare`.
+    MedgenError : if the storage does not answer.
+    ConfigError : if Ray, or what reads such an address, is not installed.
 
     Examples
     --------
@@ -74,20 +77,15 @@ def prepare_archive(
     settings = settings or PrepareSettings()
     engine = spread or OnRay(address)
     given: Path = Path(source)
-    listing = None
+    listing, stored = None, HERE
     if is_elsewhere(source):
         archive = list_archive(source, settings.assume, settings.group_names, settings.modality)
-        if archive.root:
-            raise DataError(
-                f"'{source}' is on no disk; to prepare frames, copy them to storage that all machines see "
-                "(`medgen score` and `medgen maps` fetch what they need)"
-            )
-        listing = archive.listing
-    crop = partial(_crop_parts, engine, workers)
-    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop, shards)
+        listing, stored = archive.listing, Stored(archive.root, archive.states, archive.unread, partial(fetched, archive.root))
+    crop = partial(_crop_parts, engine, workers, stored.address)
+    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop, shards, stored)
 
 
-def _crop_parts(engine: Spread, workers: int | None, job: CropJob, parts: Iterable[Part]) -> Iterator[int]:
+def _crop_parts(engine: Spread, workers: int | None, root: str, job: CropJob, parts: Iterable[Part]) -> Iterator[int]:
     """Have all parts cropped that are not there; yield how many files each stands for.
 
     Raises
@@ -95,7 +93,7 @@ def _crop_parts(engine: Spread, workers: int | None, job: CropJob, parts: Iterab
     MedgenError : if a worker says that a part is done which is not here.
     """
     job = CropJob(job.parts.resolve(), job.settings, job.secret, job.nameless)
-    all_parts = [partition(*part) for part in parts]
+    all_parts = [partition(*part, root) for part in parts]
     left = [part for part in all_parts if not part_file(job.parts, part.number).exists()]
     yield sum(len(part.entries) for part in all_parts) - sum(len(part.entries) for part in left)
     for number in engine(_Cropping(job), left, workers=workers, device="cpu") if left else ():

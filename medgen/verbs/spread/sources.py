@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -87,7 +88,7 @@ def list_archive(source: str, assume: str = "", group_names: bool = True, modali
 
 
 @contextmanager
-def at_hand(entries: Sequence[SourceFile], root: str, scratch: Path) -> Iterator[Sequence[SourceFile]]:
+def at_hand(entries: Sequence[SourceFile], root: str, scratch: Path, marks: bool = False) -> Iterator[Sequence[SourceFile]]:
     """Yield files as they lie on a disk of this machine; what lies elsewhere is fetched for as long as the block lasts.
 
     A file that is not there any more stays away, so that whoever reads it says so.
@@ -96,6 +97,7 @@ def at_hand(entries: Sequence[SourceFile], root: str, scratch: Path) -> Iterator
     ----------
     root : `Archive.root` of the files
     scratch : folder to fetch them into
+    marks : whether their masks are fetched, too; without, what is fetched is marked by nothing
 
     Raises
     ------
@@ -104,7 +106,8 @@ def at_hand(entries: Sequence[SourceFile], root: str, scratch: Path) -> Iterator
     if not root:
         yield entries
         return
-    places = {path: scratch / f"{number}{path.name}" for number, path in enumerate(dict.fromkeys(e.path for e in entries))}
+    wanted = [path for entry in entries for path in (entry.path, *(mask.path for mask in entry.masks if marks))]
+    places = {path: scratch / f"{number}{path.name}" for number, path in enumerate(dict.fromkeys(wanted))}
     with explaining_storage(root):
         system, folder = file_system(root)
 
@@ -118,10 +121,24 @@ def at_hand(entries: Sequence[SourceFile], root: str, scratch: Path) -> Iterator
             for _ in pool.map(fetch, places):
                 pass
     try:
-        yield [replace(entry, path=places[entry.path]) for entry in entries]
+        yield [_placed_at(entry, places, marks) for entry in entries]
     finally:
         for place in places.values():
             place.unlink(missing_ok=True)
+
+
+def _placed_at(entry: SourceFile, places: Mapping[Path, Path], marks: bool) -> SourceFile:
+    here = replace(entry, path=places[entry.path])
+    if not marks:
+        return replace(here, masks=(), boxes=(), annotated=False)
+    return replace(here, masks=tuple(mask._replace(path=places[mask.path]) for mask in entry.masks))
+
+
+@contextmanager
+def fetched(root: str, entries: Sequence[SourceFile], marks: bool = False) -> Iterator[Sequence[SourceFile]]:
+    """Yield what `at_hand` does, with a folder of its own to fetch into."""
+    with TemporaryDirectory(prefix="medgen-") as scratch, at_hand(entries, root, Path(scratch), marks) as here:
+        yield here
 
 
 def _of_files(system: AbstractFileSystem, path: str, source: str) -> Archive:
@@ -135,7 +152,7 @@ def _of_files(system: AbstractFileSystem, path: str, source: str) -> Archive:
     else:
         root = path.rstrip("/")
         if system.isfile(f"{root}/{MANIFEST}"):
-            return _of_table(system, f"{root}/{MANIFEST}")
+            return _with_left_over(_of_table(system, f"{root}/{MANIFEST}"), system, root)
         found = system.find(root, detail=True)
     named = {_below(name, root): about for name, about in found.items()}
     files = {name: about for name, about in named.items() if not _is_hidden(name)}
@@ -145,9 +162,22 @@ def _of_files(system: AbstractFileSystem, path: str, source: str) -> Archive:
         raise DataError(f"there is no image at '{source}', but {others}; give a folder, a pattern or a table of paths")
     here = _is_here(system)
     listing = listing_of(source, enumerate({"file": name} for name in images), Path(f"/{root.lstrip('/')}") if here else None)
-    unread = pd.DataFrame([(as_text(name), *reason_of(Path(name))) for name in files if name not in images], columns=COLUMNS)
+    unread = _reasons(name for name in files if name not in images)
     states = () if here else [repr([about.get(word) for word in STATE]) for about in images.values()]
     return Archive(listing, "" if here else _address(system, root), states, unread)
+
+
+def _with_left_over(archive: Archive, system: AbstractFileSystem, root: str) -> Archive:
+    """Return an archive with the files of its folder that its manifest does not name."""
+    named = {path.as_posix() for entry in archive.listing.entries for path in (entry.path, *(mask.path for mask in entry.masks))}
+    others = [
+        name for file in system.find(root) if (name := _below(file, root)) not in named | {MANIFEST} and not _is_hidden(name)
+    ]
+    return archive._replace(unread=_reasons(others))
+
+
+def _reasons(names: Iterable[str]) -> pd.DataFrame:
+    return pd.DataFrame([(as_text(name), *reason_of(Path(name))) for name in names], columns=COLUMNS)
 
 
 def _of_table(system: AbstractFileSystem, path: str) -> Archive:
