@@ -17,9 +17,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
+from torch import Tensor
 
 from medgen import registry
 from medgen.contract.backend import Backend
@@ -27,9 +28,12 @@ from medgen.contract.capabilities import Classifies, Diagnoses, Embeds, Reconstr
 from medgen.contract.names import module_of
 from medgen.engine import checkpoint
 from medgen.errors import ConfigError
+from medgen.nn.shared_layers import share_layers
+from medgen.ranks import ALONE, Ranks, divided
 from medgen.runs.settings import recipe
 from medgen.types import Batch
 
+T = TypeVar("T")
 SIDE = 32  # pixels of the frames that a backend is tried on
 PROGRESS = (0.0, 0.5, 1.0)
 
@@ -169,6 +173,35 @@ def the_same_seed_gives_the_same_losses(case: BackendCase) -> None:
     assert losses() == losses(), "is every random number drawn from PyTorch's generators?"
 
 
+class Alike(Ranks):
+    """The first of two ranks whose shares of a batch are alike: a sum over both is twice its own."""
+
+    rank, count = 0, 2
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        return 2 * tensor
+
+    def of_first(self, make: Callable[[], T]) -> T:
+        return make()
+
+
+def a_divided_step_draws_what_the_whole_one_does(case: BackendCase) -> None:
+    """Of a backend that says `divides`: numbers that each rank draws for its own frames alone leave the generators apart."""
+    frames = case.training_frames()
+
+    def drawn(ranks: Ranks, share: Batch) -> Tensor:
+        model = case.model()
+        share_layers(model)
+        with divided(ranks):
+            for _ in model.turns(share, 0.5):
+                pass
+        return torch.cuda.get_rng_state(case.device) if case.device.type == "cuda" else torch.get_rng_state()
+
+    if case.model().divides:
+        same = torch.equal(drawn(ALONE, frames), drawn(Alike(), frames.part(0, Alike.count)))
+        assert same, "its random numbers are to be drawn by `medgen.ranks` (rand, randn, randint, randn_like)"
+
+
 def the_docstring_cites_its_source_and_says_what_the_score_is(case: BackendCase) -> None:
     about = registry.about(case.name)
     assert re.search(r"https?://|doi", about), "the docstring of its file has no link to its source"
@@ -224,6 +257,7 @@ CHECKS: tuple[Callable[[BackendCase], Any], ...] = (
     a_frame_scores_the_same_alone_and_in_a_batch,
     saved_and_loaded_weights_give_equal_scores,
     the_same_seed_gives_the_same_losses,
+    a_divided_step_draws_what_the_whole_one_does,
     the_docstring_cites_its_source_and_says_what_the_score_is,
     capabilities_do_what_they_say,
     a_backend_imports_no_other_backend,

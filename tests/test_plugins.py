@@ -219,6 +219,14 @@ def test_a_promise_that_a_backend_breaks_is_named(install: Callable[..., None]) 
         check_backend("linear", ["model.latents=4"])
 
 
+def test_draws_that_several_devices_would_not_share_are_named(install: Callable[..., None]) -> None:
+    turns = "    def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:\n"
+    draws = "        batch.image.new_zeros(len(batch)).normal_()\n"
+    install("backends", "linear", LINEAR.replace(turns, f"    divides = True\n\n{turns}{draws}"))
+    with pytest.raises(AssertionError, match=r"a divided step draws what the whole one does does not hold\. .*`medgen\.ranks`"):
+        check_backend("linear", ["model.latents=4"])
+
+
 def test_a_reader_of_another_package_reads_its_files(install: Callable[..., None], tmp_path: Path) -> None:
     install("readers", "planted", READER)
     pixels = np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32, 3)
