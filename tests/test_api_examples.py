@@ -18,7 +18,7 @@ from medgen.nn.features.extractors import EFFICIENTNET, available
 from medgen.verbs import demo
 
 SMALL = {"train": 16, "val": 24, "test_normal": 8, "test_abnormal": 8, "width": 160, "height": 160}
-pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf", "few_draws", "narrow_endovae")
+pytestmark = pytest.mark.usefixtures("blank_charts", "no_comparison_pdf", "few_draws", "narrow_endovae", "no_stacks")
 TINY = ["train.epochs=1", "train.panel_epochs=0", "data.batch_size=8"]
 
 

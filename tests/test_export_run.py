@@ -23,6 +23,7 @@ from medgen.errors import MedgenError
 from medgen.runs.run import Run
 from medgen.verbs.exporting.parity import check_parity
 
+pytestmark = pytest.mark.usefixtures("no_stacks")
 needs_onnx = pytest.mark.skipif(find_spec("onnxscript") is None, reason="onnxscript is not installed: the extra 'onnx'")
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed: the extra 'openvino'")
 ALONE = """import runpy, sys

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from traceback import StackSummary
 
 import numpy as np
 import pytest
@@ -24,11 +23,7 @@ from medgen.metrics.fusion import fuse
 from medgen.types import Batch
 from medgen.verbs.exporting.frame_graph import FrameWork, Fusion
 
-
-@pytest.fixture(autouse=True)
-def _no_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let PyTorch note no line of code beside what it writes down, which takes a third of the time below so many callers."""
-    monkeypatch.setattr("traceback.extract_stack", lambda *_, **__: StackSummary())
+pytestmark = pytest.mark.usefixtures("no_stacks")
 
 
 def crops(seed: int, count: int = 2) -> list[Tensor]:

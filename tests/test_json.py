@@ -65,7 +65,7 @@ SCALES = (1, 100, 1000, 1 / 60)  # a share as per cent, KID x 1000, seconds as m
 
 @pytest.fixture(scope="module")
 def world(
-    tmp_path_factory: pytest.TempPathFactory, blank_charts: None, no_comparison_pdf: None, few_draws: None
+    tmp_path_factory: pytest.TempPathFactory, blank_charts: None, no_comparison_pdf: None, few_draws: None, no_stacks: None
 ) -> Iterator[Path]:
     """Frames and runs that were never trained, in what is the working folder."""
     with pytest.MonkeyPatch.context() as patch:
