@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from pages import texts
 from PIL import Image
-from run_results import make_panels
+from run_results import make_panels, tissue
 from skimage.segmentation import find_boundaries
 
 from medgen.report import figures, plot_style
@@ -51,6 +51,14 @@ def test_a_chart_laid_out_before_it_is_saved_is_the_one_that_matplotlib_saves(mo
 def test_charts_hold_no_address_but_the_names_of_their_own_language() -> None:
     root = ElementTree.fromstring(figures.roc_curve(*scored()))
     assert not [value for node in root.iter() for value in node.attrib.values() if "//" in value]
+
+
+def test_a_picture_that_is_packed_fast_keeps_its_pixels_and_hardly_grows() -> None:
+    picture = Image.fromarray(tissue(96, True)[0])
+    usual = BytesIO()
+    picture.save(usual, "png", compress_level=6)
+    packed = figures.to_png(picture)
+    assert np.array_equal(pixels(packed), np.asarray(picture)) and len(packed) < 1.05 * len(usual.getvalue())
 
 
 def test_drawing_needs_no_pyplot() -> None:

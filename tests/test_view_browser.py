@@ -211,16 +211,15 @@ def test_axe_finds_no_barrier_and_the_page_fits(browser: Browser, world: Any, sc
     shown.close()
 
 
-def test_a_switch_takes_the_colours_that_the_system_would(browser: Browser, world: Any) -> None:
-    shown, _ = opened(browser, world, color_scheme="light")
+def test_a_switch_takes_the_colours_that_the_system_would(page: Page) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
-    light = shown.evaluate(paper)
-    shown.select_option("#theme", "dark")
-    switched = shown.evaluate(paper)
-    shown.select_option("#theme", "")
-    shown.emulate_media(color_scheme="dark")
-    assert light == "rgb(255, 255, 255)" and switched == shown.evaluate(paper) == "rgb(18, 22, 27)"
-    shown.close()
+    light = page.evaluate(paper)
+    page.select_option("#theme", "dark")
+    switched = page.evaluate(paper)
+    page.select_option("#theme", "")
+    page.emulate_media(color_scheme="dark")
+    assert light == "rgb(255, 255, 255)" and switched == page.evaluate(paper) == "rgb(18, 22, 27)"
+    page.emulate_media(color_scheme="light")
 
 
 def test_a_page_without_its_token_says_where_the_right_address_stands(browser: Browser, world: Any) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from medgen.errors import ConfigError, FolderError
-from medgen.files import appending, write_bytes, write_text
+from medgen.files import PICTURE, appending, write_bytes, write_text
 from medgen.outputs.folder import check_same
 from medgen.outputs.leftovers import remove_dead
 
@@ -77,7 +77,7 @@ def write_picture(path: Path, png: bytes, of: Mapping[str, str]) -> None:
     said, content = PngInfo(), BytesIO()
     said.add_text(KEY, json.dumps(dict(of)))
     with Image.open(BytesIO(png)) as picture:
-        picture.save(content, "PNG", pnginfo=said)
+        picture.save(content, pnginfo=said, **PICTURE)
     write_bytes(path, content.getvalue())
 
 

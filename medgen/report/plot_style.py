@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from medgen.files import PICTURE
+
 if TYPE_CHECKING:  # matplotlib takes long to import, and who only writes pictures of pixels draws no chart
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -106,5 +108,5 @@ def chart_png(figure: Figure) -> bytes:
 def to_png(image: Image.Image) -> bytes:
     """Return the picture as PNG."""
     stream = BytesIO()
-    image.save(stream, format="png")
+    image.save(stream, **PICTURE)
     return stream.getvalue()

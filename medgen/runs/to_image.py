@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from torch import Tensor
 
+from medgen.files import PICTURE
+
 
 def to_pixels(image: Tensor) -> NDArray[np.uint8]:
     """Return (B, S, S, 3) uint8 of (B, C, S, S) in [0, 1]; grey is repeated."""
@@ -19,5 +21,5 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """Return (S, S) or (S, S, 3) uint8 pixels as a PNG of just that size."""
     buffer = io.BytesIO()
-    Picture.fromarray(pixels).save(buffer, "PNG")
+    Picture.fromarray(pixels).save(buffer, **PICTURE)
     return buffer.getvalue()
