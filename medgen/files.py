@@ -32,7 +32,7 @@ ROWS = 1 << 12  # of a table that are made text at once
 PARQUET_MARK = b"medgen.table"  # in the end of a Parquet file that is one of medgen's tables
 LONGEST_FOOTER = 1 << 20  # bytes of it that are looked at
 _parquet_too: ContextVar[bool] = ContextVar("parquet_too", default=False)
-# How a picture in colours becomes PNG: zlib looks for runs and for nothing else, which frames, reconstructions and heat hardly hold.
+# How a picture in colours becomes PNG: zlib looks for runs alone, as it finds little else in frames, reconstructions and heat.
 # That takes a third of the time, and the same room within some per cent.
 PICTURE: Mapping[str, Any] = {"format": "png", "compress_type": zlib.Z_RLE}
 LONGEST = 180  # bytes of a name: with what is written behind it, it stays below the 255 of file systems

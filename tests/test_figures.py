@@ -54,7 +54,7 @@ def test_charts_hold_no_address_but_the_names_of_their_own_language() -> None:
 
 
 def test_a_picture_that_is_packed_fast_keeps_its_pixels_and_hardly_grows() -> None:
-    picture = Image.fromarray(tissue(96, True)[0])
+    picture = Image.fromarray(tissue(96, True, 0)[0])
     usual = BytesIO()
     picture.save(usual, "png", compress_level=6)
     packed = figures.to_png(picture)
