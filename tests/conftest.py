@@ -34,6 +34,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Settle, in a process that runs tests, what holds for all of them."""
     if session.config.getoption("numprocesses", None):
         return
+    gc.disable()  # what is imported and collected stays: to look through it again and again takes a quarter of that time
     import torch
     from hypothesis import HealthCheck, settings
 
@@ -57,6 +58,7 @@ def spare_the_collector(file: Path = Path()) -> None:
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what was imported and collected."""
+    gc.enable()
     spare_the_collector()
 
 
