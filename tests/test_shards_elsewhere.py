@@ -102,7 +102,10 @@ def test_no_more_is_kept_than_is_allowed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_shuffle_that_does_not_fit_into_what_is_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDGEN_CACHE_GB", "0.0001")
     data = prepare_elsewhere(PLACE, tmp_path / "data")
-    with pytest.raises(ConfigError, match=r"0.0001 GB are kept, but .* set MEDGEN_CACHE_GB=0.1 or a lower data.shuffle_frames"):
+    with pytest.raises(
+        ConfigError,
+        match=r"0.0001 GB are kept, but 0.000221 GB are needed .* set MEDGEN_CACHE_GB=0.1 or a lower data.shuffle_frames",
+    ):
         epoch(data, shuffle_frames=32)
 
 
@@ -179,4 +182,4 @@ def test_a_block_that_is_announced_twice_is_fetched_once(fetched: list[str], tmp
     for _ in range(2):
         data.frames.soon(rows)  # type: ignore[attr-defined]
     assert len(data.frames[rows]) == SHARD and fetched == ["frames-00000.npy"]
-    assert isinstance(data.frames._files, FilesElsewhere)  # type: ignore[attr-defined]
+    assert isinstance(data.frames.files, FilesElsewhere)  # type: ignore[attr-defined]

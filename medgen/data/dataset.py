@@ -25,7 +25,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
 from medgen.data.rows import Rows
 from medgen.data.scorable import left_out, scorable
-from medgen.data.shards import announce
+from medgen.data.shards import announce, make_sure
 from medgen.data.shuffle import Order
 from medgen.errors import DataError
 from medgen.files import let_go
@@ -149,6 +149,8 @@ class TrainingBatches:
             raise DataError(f"'{data.address}' has no normal training frames; {remedy}")
         if settings.per_class:
             self.rows = self._balanced(settings.per_class)
+        together = self.settings.shuffle_frames or len(self.rows)  # what comes next is read while these are worked on
+        make_sure(min(2 * together, len(self.rows)), data.frames, data.valid)
         self._held: dict[torch.device, tuple[Prepared, Prepared | None]] = {}
 
     def _balanced(self, count: int) -> NDArray[np.int64]:

@@ -96,13 +96,20 @@ class FilesElsewhere:
                 return
         into[:] = memoryview(self._fetch(block))[offset : offset + len(into)]
 
-    def soon(self, blocks: Sequence[Block]) -> None:
-        needed = 3 * sum(block.stop - block.start for block in blocks)  # with valid pixels, and with what comes next
-        if needed > self._limit:
+    def make_sure(self, count: int) -> None:
+        """Refuse to have so many bytes at hand if fewer may be kept: they would be fetched again and again.
+
+        Raises
+        ------
+        ConfigError : if so.
+        """
+        if count > self._limit:
             raise ConfigError(
-                f"of shards that lie elsewhere {self._limit / 1e9:g} GB are kept, but {needed / 1e9:.3g} GB are needed for what "
-                f"is shuffled together; set {LIMIT}={needed / 1e9 + 0.1:.1f} or a lower data.shuffle_frames"
+                f"of shards that lie elsewhere {self._limit / 1e9:g} GB are kept, but {count / 1e9:.3g} GB are needed for what is "
+                f"shuffled together; set {LIMIT}={count / 1e9 + 0.1:.1f} or a lower data.shuffle_frames"
             )
+
+    def soon(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
             try:
                 os.utime(self._kept(block))

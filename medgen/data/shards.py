@@ -59,6 +59,10 @@ class Files(Protocol):
         """Take note that these blocks will be asked for soon."""
         ...
 
+    def make_sure(self, count: int) -> None:
+        """Refuse to have so many bytes at hand where there is no room for them."""
+        ...
+
 
 class FilesHere:
     """Files in a folder on a disk of this machine."""
@@ -89,6 +93,9 @@ class FilesHere:
         for block in blocks[:MOST_AHEAD]:
             with self._path(block.file).open("rb", buffering=0) as file:
                 os.posix_fadvise(file.fileno(), block.start, block.stop - block.start, os.POSIX_FADV_WILLNEED)
+
+    def make_sure(self, count: int) -> None:
+        """The system finds room for what it reads ahead."""
 
     def _path(self, file: str) -> Path:
         if file not in self._paths:
@@ -152,18 +159,18 @@ class ShardedRows(LazyRows[T]):
         counts: NDArray[np.uint32] | None = None,
     ) -> None:
         super().__init__(shape)
-        self._files, self._name, self._kind, self._per_shard, self.counts = files, name, kind, per_shard, counts
-        self._bytes = prod(shape[1:])  # of a row
+        self.files, self._name, self._kind, self._per_shard, self.counts = files, name, kind, per_shard, counts
+        self.row_bytes = prod(shape[1:])  # of a row
         self._headers = [self._header(number, sizes) for number in range(-(-shape[0] // per_shard))]
         self._announced: Block | None = None
 
     def _header(self, number: int, sizes: Mapping[str, int]) -> int:
         """Return the bytes before the first row of a shard."""
         file, rows = shard_file(self._name, number), min(self._per_shard, len(self) - number * self._per_shard)
-        where = f"'{self._files.place}': {file}"
+        where = f"'{self.files.place}': {file}"
         if file not in sizes:
             raise DataError(f"{where} is missing; {REMEDY}")
-        header = sizes[file] - rows * self._bytes
+        header = sizes[file] - rows * self.row_bytes
         if header <= 0 or header % HEADER or header > 64 * HEADER:
             raise DataError(f"{where} has {sizes[file]:,} bytes and not those of {rows} rows; {REMEDY}")
         return header
@@ -174,7 +181,7 @@ class ShardedRows(LazyRows[T]):
         first = place // BLOCK * BLOCK
         last = min(first + BLOCK, self._per_shard, len(self) - shard * self._per_shard)
         header = self._headers[shard]
-        block = Block(shard_file(self._name, shard), header + first * self._bytes, header + last * self._bytes)
+        block = Block(shard_file(self._name, shard), header + first * self.row_bytes, header + last * self.row_bytes)
         return block, place - first
 
     def _read(self, rows: NDArray[np.int64]) -> NDArray[T]:
@@ -187,7 +194,7 @@ class ShardedRows(LazyRows[T]):
         view = memoryview(found.reshape(-1).view(np.uint8).data)
         for first, stop in pairwise(starts):
             block, place = self._block(int(rows[first]))
-            self._files.fill(block, place * self._bytes, view[first * self._bytes : stop * self._bytes])
+            self.files.fill(block, place * self.row_bytes, view[first * self.row_bytes : stop * self.row_bytes])
         return found
 
     def soon(self, rows: NDArray[np.int64]) -> None:
@@ -198,7 +205,7 @@ class ShardedRows(LazyRows[T]):
             if block != self._announced:
                 blocks.append(block)
             self._announced = block
-        self._files.soon(blocks)
+        self.files.soon(blocks)
 
 
 class Arrays(NamedTuple):
@@ -261,6 +268,12 @@ def counted(flags: Any, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Return the share of each row (n,) that is set, of flags of which it was counted when they were written; else None."""
     counts = getattr(flags, "counts", None)
     return None if counts is None else counts[rows] / prod(flags.shape[1:])
+
+
+def make_sure(count: int, *arrays: Any) -> None:
+    """Refuse to have so many rows of some arrays at hand at once, where they come from elsewhere and fewer may be kept."""
+    for files in {array.files for array in arrays if isinstance(array, ShardedRows)}:
+        files.make_sure(count * sum(array.row_bytes for array in arrays if isinstance(array, ShardedRows)))
 
 
 def announce(rows: NDArray[np.int64], *arrays: Any) -> None:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -51,8 +51,8 @@ HALF = 20  # steps before a training is stopped that goes on
 SETTINGS = ("train.epochs=100", "train.panel_epochs=0", "watch.trackers=[]")
 
 
-def make_set(folder: Path, count: int) -> None:
-    """Write a prepared set of so many frames in shards: smooth pictures that are moved about, in a round field of view."""
+def make_set(folder: Path, count: int, size: int = SHARD) -> None:
+    """Write a prepared set of so many frames in shards of `size`: smooth pictures, moved about in a round field of view."""
     (folder / FOLDER).mkdir(parents=True)
     coarse = np.random.default_rng(0).normal(110, 35, (1024, 6, 6, 3)).clip(30, 220).astype(np.uint8)
     pictures = np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for one in coarse])
@@ -68,8 +68,8 @@ def make_set(folder: Path, count: int) -> None:
     index = index.assign(digest=[f"{number * 2654435761 % 2**64:016x}" for number in range(count)], status="cropped")
     digests: list[str] = []
     counts = np.empty(count, "<u4")
-    for shard, start in enumerate(range(0, count, SHARD)):
-        rows = np.arange(start, min(start + SHARD, count))
+    for shard, start in enumerate(range(0, count, size)):
+        rows = np.arange(start, min(start + size, count))
         frames = np.lib.format.open_memmap(folder / shard_file("frames", shard), "w+", np.uint8, (len(rows), SIDE, SIDE, 3))
         valid = fields[rows * 2654435761 % 2**32 % len(fields)]
         for place, row in enumerate(rows.tolist()):
@@ -84,7 +84,7 @@ def make_set(folder: Path, count: int) -> None:
     index = with_contents(index, digests)
     write_csv(folder / "index.csv", index[columns_of(index)])
     digests_of = {"table": table_digest(read_table(folder / "index.csv")), "tables": side_tables(folder)}
-    layout = {"frames": SHARD, "arrays": ["frames", "valid"], "counts": digest_of(folder / FOLDER / COUNTS)}
+    layout = {"frames": size, "arrays": ["frames", "valid"], "counts": digest_of(folder / FOLDER / COUNTS)}
     about = {"source": "synthetic:", "digest": f"{count:016x}", **digests_of, "shards": layout}
     write_text(folder / "prepare.toml", to_toml({**about, "settings": PrepareSettings(size=SIDE).model_dump(mode="json")}))
 
@@ -128,7 +128,9 @@ def rates(frames: int, began: tuple[float, float], ended: tuple[float, float]) -
     return {"frames_per_second": clock, "frames_per_cpu_second": processor}
 
 
-def trained(data: Path, out: Path, backend: str, steps: int, go_on: bool = False) -> dict[str, Any]:
+def trained(
+    data: Path, out: Path, backend: str, steps: int, go_on: bool = False, sets: Sequence[str] = SETTINGS
+) -> dict[str, Any]:
     """Train up to a step; return frames a second, without the first ten steps, and memory while it did."""
     times: dict[int, tuple[float, float]] = {}
     memory: list[float] = []
@@ -145,7 +147,7 @@ def trained(data: Path, out: Path, backend: str, steps: int, go_on: bool = False
         if go_on:
             api.resume(out, on_progress=note, stop=stop)
         else:
-            settings = api.recipe(backend, None, SETTINGS)
+            settings = api.recipe(backend, None, sets)
             api.train(data, out, settings, on_progress=note, stop=stop)
     first, last = sorted(times)[10], max(times)
     return {
