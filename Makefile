@@ -105,16 +105,16 @@ bench: .venv/tested
 	PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/bench.py $(OUT)
 
 # What takes too long for each commit: kills at every place of every verb, disks that fill up under it, odd files, names in outputs, an
-# hour of fuzzing, a service under load, an export of every backend, workers of an archive on Ray. Each script writes a JSON file, and what is measured in the
-# folder already stays; reports/robustness is made of them. What runs on Ray has an environment of its own, as moto wants older
+# hour of fuzzing, a service under load, an export of every backend, workers of an archive on Ray, trainings on sets in shards (of
+# 37 GB, for which there has to be room). Each script writes a JSON file, and what is measured in the folder already stays; reports/robustness is made of them. What runs on Ray has an environment of its own, as moto wants older
 # packages than the lock has.
 soak: OUT = soak
 soak: .venv/tested
 	$(PIP) atheris==3.0.0 schemathesis==4.32.5 openvino==2026.4.1
 	$(PYTHON) -m venv build/ray
 	build/ray/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[ray,s3]' 'moto[server]==5.2.5'
-	OMP_NUM_THREADS=1 build/ray/bin/python tests/soak/ray_archive.py $(OUT)
-	for script in kills full_disk files outputs fuzz ceilings service devices jobs exports page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
+	for script in ray_archive shards_s3; do OMP_NUM_THREADS=1 build/ray/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
+	for script in kills full_disk files outputs fuzz ceilings service devices jobs exports shards page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
 	.venv/bin/medgen doctor
 
 # The lock, of the packages of pyproject.toml for Python 3.11 and newer on any system, and what it holds as a list for other programs

@@ -59,6 +59,11 @@ def killed_verbs(root: Path) -> dict[str, Verb]:
         "prepare --overwrite": Verb(
             lambda out: api.prepare(frames, out, copies, 1, overwrite=True), lambda out: api.prepare(frames, out, TINY, 1)
         ),
+        "prepare --shards": Verb(lambda out: api.prepare(frames, out, copies, 1, shards=5)),
+        "prepare --shards --overwrite": Verb(
+            lambda out: api.prepare(frames, out, copies, 1, overwrite=True, shards=5),
+            lambda out: api.prepare(frames, out, TINY, 1),
+        ),
         "train": Verb(partial(_train, data.folder)),
         "score": Verb(lambda out: api.score(run, new, out)),
         "maps": Verb(lambda out: api.maps(run, new, out)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,9 +154,16 @@ def test_what_an_order_announces_is_what_comes_next(world: Path) -> None:
 
 def test_an_epoch_from_a_later_step_has_the_batches_of_the_whole_one(world: Path) -> None:
     settings = DataSettings(batch_size=4, shuffle_frames=16)
-    batches = TrainingBatches(replace(open_prepared(world / "cut")), settings, 0)
+    batches = TrainingBatches(open_prepared(world / "cut"), settings, 0)
     whole, rest = ([batch.index.tolist() for batch in batches.epoch(2, start)] for start in (0, 6))
     assert rest == whole[6:]
+
+
+def test_two_devices_share_each_batch_of_the_order(world: Path) -> None:
+    batches = TrainingBatches(open_prepared(world / "cut"), DataSettings(batch_size=4, shuffle_frames=16), 0)
+    ranks = ([batch.index.tolist() for batch in batches.epoch(0, part=(rank, 2))] for rank in (0, 1))
+    whole = [batch.index.tolist() for batch in batches.epoch(0)]
+    assert [[a, b, c, d] for (a, c), (b, d) in zip(*ranks, strict=True)] == whole
 
 
 def test_the_command_stores_shards_and_says_so_when_it_stores_otherwise(world: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_shuffle_that_does_not_fit_into_what_is_kept_is_refused(tmp_path: Path
     data = prepare_elsewhere(PLACE, tmp_path / "data")
     with pytest.raises(
         ConfigError,
-        match=r"0.0001 GB are kept, but 0.000221 GB are needed .* set MEDGEN_CACHE_GB=0.1 or a lower data.shuffle_frames",
+        match=r"0.0001 GB are kept, but 0.000164 GB are needed .* set MEDGEN_CACHE_GB=0.1 or a lower data.shuffle_frames",
     ):
         epoch(data, shuffle_frames=32)
 

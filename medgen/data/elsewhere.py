@@ -105,8 +105,8 @@ class FilesElsewhere:
         """
         if count > self._limit:
             raise ConfigError(
-                f"of shards that lie elsewhere {self._limit / 1e9:g} GB are kept, but {count / 1e9:.3g} GB are needed for what is "
-                f"shuffled together; set {LIMIT}={count / 1e9 + 0.1:.1f} or a lower data.shuffle_frames"
+                f"of shards that lie elsewhere {self._limit / 1e9:g} GB are kept, but {count / 1e9:.3g} GB are needed for what "
+                f"is shuffled together; set {LIMIT}={count / 1e9 + 0.1:.1f} or a lower data.shuffle_frames"
             )
 
     def soon(self, blocks: Sequence[Block]) -> None:

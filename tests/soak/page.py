@@ -14,7 +14,21 @@ from typing import Any
 from medgen.files import read_json
 
 PAGE = Path(__file__).parents[2] / "reports" / "robustness"
-NAMES = ("kills", "full_disk", "files", "fuzz", "outputs", "ceilings", "service", "ray_archive", "devices", "jobs", "exports")
+NAMES = (
+    "kills",
+    "full_disk",
+    "files",
+    "fuzz",
+    "outputs",
+    "ceilings",
+    "service",
+    "ray_archive",
+    "devices",
+    "jobs",
+    "exports",
+    "shards",
+    "shards_s3",
+)
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 Row = tuple[str, str, str]  # promise, figure, whether it holds
 
@@ -148,6 +162,43 @@ def export_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def shard_rows(found: dict[str, Any]) -> list[Row]:
+    """A set in shards holds where it is read 20 times as fast as it is learnt from, and only the table of frames takes memory."""
+    rows = []
+    sizes = sorted((int(name.replace(",", "")), name) for name in found)
+    first, least = sizes[0][0], found[sizes[0][1]]["vae"]["training_mb"]
+    for count, name in sizes:
+        facts, loader = found[name], found[name]["loader"]
+        read, augmented = (loader[how]["frames_per_second"] for how in ("read", "augmented"))
+        for backend in ("vae", "endovae"):
+            rate = facts[backend]["frames_per_second"]
+            times = f"{rate:g} frames a second learnt, {read:,.0f} read ({read / rate:.0f} times), {augmented:,.0f} augmented"
+            rows.append((f"shards: {name} frames, {facts['gigabytes']:g} GB, `{backend}`", times, holds(read < 20 * rate)))
+        more = facts["vae"]["training_mb"] - least
+        memory = f"{facts['vae']['training_mb']:,} MB, peak {facts['vae']['peak_mb']:,} MB"
+        rows.append((f"shards: {name} frames, private memory of a training", memory, holds(more > 0.65e-3 * (count - first))))
+        stopped = facts["resumed"]
+        weights = f"stopped after {stopped['stopped']} of {stopped['steps']} steps, {len(stopped['differing'])} tensors differ"
+        rows.append((f"shards: {name} frames, a training goes on", weights, holds(stopped["differing"])))
+    return rows
+
+
+def shard_s3_rows(found: dict[str, Any]) -> list[Row]:
+    """A set on S3 holds where no more is kept than is allowed, each block comes once in an epoch, and a run is that on a disk."""
+    there, here = found["elsewhere"], found["on_a_disk"]
+    fetched, limit = found["fetched_in_two_epochs_mb"], found["limit_mb"]
+    kept = f"{fetched} MB fetched in two epochs, {there['kept_mb']} of {limit} MB kept at the most"
+    too_much = there["kept_mb"] > limit or fetched > 2 * found["set_mb"]
+    rate = (
+        f"{there['frames_per_second']:g} frames a second, {here['frames_per_second']:g} from a disk, the same batches and weights"
+    )
+    other = found["differing_weights"] or there["digest"] != here["digest"]
+    return [
+        (f"shards on S3: {found['set_mb']} MB, kept in a bounded folder", kept, holds(too_much)),
+        ("shards on S3: a training is that on a disk", rate, holds(other)),
+    ]
+
+
 ROWS = {
     "devices": device_rows,
     "kills": kill_rows,
@@ -160,6 +211,8 @@ ROWS = {
     "exports": export_rows,
     "jobs": job_rows,
     "ray_archive": archive_rows,
+    "shards": shard_rows,
+    "shards_s3": shard_s3_rows,
 }
 
 

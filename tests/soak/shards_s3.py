@@ -1,8 +1,8 @@
 """Train from an S3 server with less room than the set has: `python tests/soak/shards_s3.py OUT` writes OUT/shards_s3.json.
 
 A set of 8,192 frames of 96 pixels, 302 MB, lies on a server (moto) that is a process of its own, and 200 MB of it may be kept.
-Two epochs are read and `vae` is trained. Counted are the bytes that were fetched, and those that were kept at the most; batches and
-weights have to be those of the same set on a disk.
+Two epochs are read and `vae` is trained. Counted are the bytes that were fetched, and those that were kept at the most; batches
+and weights have to be those of the same set on a disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.usage import arguments
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
-from soak.shards import SETTINGS, differing, make_set, private, rates, trained
+from soak.shards import SETTINGS, differing, make_set, rates, trained
 
 from medgen import api
 from medgen.data.dataset import TrainingBatches
@@ -73,21 +73,20 @@ def read(data: Path, epochs: int, cache: Path) -> dict[str, Any]:
     settings = api.recipe("vae", None, SHUFFLED)
     inputs = open_inputs(data, settings)
     batches = TrainingBatches(inputs.data, inputs.settings.data, settings.train.seed)
-    hashed, frames, most, memory = hashlib.sha256(), 0, 0, 0.0
+    hashed, frames, most = hashlib.sha256(), 0, 0
     began = time.monotonic(), time.process_time()
     for epoch in range(epochs):
         for number, batch in enumerate(batches.epoch(epoch)):
             hashed.update(batch.index.numpy().tobytes() + batch.image.numpy().tobytes())
             frames += len(batch)
             if number % 100 == 0:
-                most, memory = max(most, kept(cache)), max(memory, private())
+                most = max(most, kept(cache))
     took = rates(frames, began, (time.monotonic(), time.process_time()))
     return {
         "frames": frames,
         **took,
         "digest": hashed.hexdigest()[:16],
         "kept_mb": round(most / 1e6),
-        "private_mb": round(memory),
     }
 
 

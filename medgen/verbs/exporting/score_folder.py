@@ -18,6 +18,8 @@ ABOUT, RULE = (json.loads((HERE / name).read_text(encoding="utf-8")) for name in
 
 
 def read() -> tuple:  # names, frames (N, S, S, C) uint8, valid (N, S, S) bool
+    if (FOLDER / "shards").is_dir():
+        sys.exit("a data set in shards is not read here; store it in one file, or score it by `medgen score`")
     if (FOLDER / "frames.npy").is_file():
         with (FOLDER / "index.csv").open(encoding="utf-8", newline="") as file:
             names = [row["path"] for row in csv.DictReader(file)]
