@@ -168,9 +168,9 @@ def csv_text(table: pd.DataFrame) -> str:
 def csv_blocks(table: pd.DataFrame) -> Iterator[str]:
     """Yield a table as `write_csv` writes it, some rows at a time: the text of all would take more memory than the table."""
     quoted = _changed_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
-    columns = [quoted[name] for name in quoted.columns if not pd.api.types.is_numeric_dtype(quoted[name])]
+    columns = (_values(quoted[name]) for name in quoted.columns if not pd.api.types.is_numeric_dtype(quoted[name]))
     names = (str(name) for name in quoted.columns)
-    returns = any("\r" in str(value) for value in chain(names, *columns))
+    returns = any("\r" in str(value) for value in chain(names, chain.from_iterable(columns)))
     style: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL  # a return alone would end its row
     for start in range(0, max(1, len(quoted)), ROWS):
         block = quoted.iloc[start : start + ROWS]
@@ -188,10 +188,15 @@ def _changed_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.Data
     changed = {
         name: table[name].map(lambda value: change(value) if isinstance(value, str) else value)
         for name in texts
-        if not all(isinstance(value, str) and change(value) == value for value in table[name])
+        if not all(isinstance(value, str) and change(value) == value for value in _values(table[name]))
     }
     names = {name: change(name) for name in table.columns if isinstance(name, str) and change(name) != name}
     return table.assign(**changed).rename(columns=names) if changed or names else table
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """Return the values of a column, over which Python goes four times as fast as over the column itself."""
+    return column.to_numpy(dtype=object).tolist()
 
 
 def disk_name(name: str) -> str:
