@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from medgen.data.prepared import PrepareSettings
-from medgen.data.preparing import parts as module
 from medgen.data.preparing.alike.duplicates import dhash, thumbnail
+from medgen.data.preparing.assembling import parts as module
+from medgen.data.preparing.assembling.parts import PartWriter, discard_unfinished, part_file, part_files, read_contents
 from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.parallel import Stopped
-from medgen.data.preparing.parts import PartWriter, discard_unfinished, part_file, part_files, read_contents
 from medgen.errors import ImageError
 
 SETTINGS = PrepareSettings(size=16)

@@ -10,13 +10,13 @@ import pytest
 from commands import fail, succeed
 from cut_sets import SHARD, SMALL, make_frames
 
-from medgen.data import shards as module
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import open_prepared
-from medgen.data.preparing import store
+from medgen.data.preparing.assembling import store
 from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import valid_shares
 from medgen.data.shuffle import Order
+from medgen.data.storage import shards as module
 from medgen.errors import DataError
 from medgen.verbs.verify import verify
 

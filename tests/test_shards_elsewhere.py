@@ -13,10 +13,10 @@ from commands import fail, succeed
 from cut_sets import SHARD, SMALL, make_frames
 
 from medgen.data.dataset import DataSettings, TrainingBatches
-from medgen.data.elsewhere import ADDRESS, FilesElsewhere
 from medgen.data.prepared import Prepared, open_prepared
 from medgen.data.preparing.elsewhere import prepare_elsewhere
 from medgen.data.preparing.prepare import prepare
+from medgen.data.storage.elsewhere import ADDRESS, FilesElsewhere
 from medgen.errors import ConfigError, DataError, MedgenError
 from medgen.verbs.verify import verify
 

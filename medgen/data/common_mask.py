@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from medgen.data.field.overlay import channel_levels, highlights
 from medgen.data.prepared import Prepared
-from medgen.data.rows import Flags, Frames, LazyRows
 from medgen.data.scorable import scorable
-from medgen.data.shards import announce
+from medgen.data.storage.rows import Flags, Frames, LazyRows
+from medgen.data.storage.shards import announce
 from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint
 

@@ -23,10 +23,10 @@ from medgen.data.augmenting.augment import AugmentSettings
 from medgen.data.contents import CONTENT, ROW, SAMPLE, changed_frames, changed_tables, in_order, source_of, table_digest
 from medgen.data.intensity import Intensity
 from medgen.data.pixel_format import split_axes
-from medgen.data.rows import Flags, Frames
 from medgen.data.sampling import Sampling
-from medgen.data.shards import Layout, shard_file
-from medgen.data.stored import open_arrays
+from medgen.data.storage.arrays import open_arrays
+from medgen.data.storage.rows import Flags, Frames
+from medgen.data.storage.shards import Layout, shard_file
 from medgen.errors import ConfigError, DataError, explaining_damage
 from medgen.files import short_digest, without_quotes
 from medgen.types import OverlayRules

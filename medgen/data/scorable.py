@@ -25,8 +25,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared, evenly_spaced
-from medgen.data.rows import Flags, Frames
-from medgen.data.shards import counted
+from medgen.data.storage.rows import Flags, Frames
+from medgen.data.storage.shards import counted
 from medgen.files import let_go
 
 LEAST_VALID = 0.1  # share of a crop's pixels that must be valid

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.shards import BLOCK
+from medgen.data.storage.shards import BLOCK
 
 SHUFFLED = 16_384  # frames that are shuffled among themselves where a set is in shards; of 96 pixels 600 MB
 

@@ -12,7 +12,7 @@ from medgen.config import read_toml
 from medgen.data.contents import CONTENT, changed_frames, changed_tables
 from medgen.data.prepared import TABLE_CHANGED, Prepared, is_prepared, open_prepared
 from medgen.data.preparing.alike.duplicates import digest
-from medgen.data.shards import shard_file
+from medgen.data.storage.shards import shard_file
 from medgen.errors import DataError, MedgenError
 from medgen.files import digest_of
 from medgen.runs.run import Run, open_run

@@ -24,8 +24,8 @@ from soak.shards import SETTINGS, differing, make_set, rates, trained
 
 from medgen import api
 from medgen.data.dataset import TrainingBatches
-from medgen.data.elsewhere import LIMIT, FilesElsewhere
-from medgen.data.shards import Block
+from medgen.data.storage.elsewhere import LIMIT, FilesElsewhere
+from medgen.data.storage.shards import Block
 from medgen.files import write_json
 from medgen.verbs.train import open_inputs
 

@@ -29,8 +29,8 @@ from medgen.data.native.resized import ResizedFrames, ResizedMasks
 from medgen.data.native.shots import with_shots
 from medgen.data.prepared import INDEX, Prepared, PrepareSettings, open_prepared
 from medgen.data.preparing.splits import SHARE, hold_out, split_archive
-from medgen.data.rows import Frames
 from medgen.data.source_file import nearest
+from medgen.data.storage.rows import Frames
 from medgen.errors import DataError, did_you_mean
 from medgen.files import short_digest
 

@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.layouts.medmnist import medmnist_findings, medmnist_normal
-from medgen.data.rows import Frames, LazyRows
+from medgen.data.storage.rows import Frames, LazyRows
 from medgen.errors import DataError
 
 ALL_FINDINGS = "*"  # as a name in `Archive.normal`: all findings are normal

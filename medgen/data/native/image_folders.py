@@ -16,9 +16,9 @@ from medgen.data.images import read_image, stem_of
 from medgen.data.native.archives import ALL_FINDINGS, Archive
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import evenly_spaced
-from medgen.data.rows import LazyRows
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
+from medgen.data.storage.rows import LazyRows
 from medgen.data.tree.class_names import SPLITS, split_of
 from medgen.errors import DataError, ImageError
 from medgen.files import digest_of

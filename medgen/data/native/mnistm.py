@@ -23,7 +23,7 @@ from medgen.data.native.addresses import open_dataset
 from medgen.data.native.resized import ResizedFrames
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import Prepared, is_prepared, open_prepared, read_table
-from medgen.data.rows import Frames
+from medgen.data.storage.rows import Frames
 from medgen.errors import DataError, ImageError
 from medgen.files import new_array, replacing, short_digest, write_csv, write_text
 from medgen.outputs.folder import output_folder

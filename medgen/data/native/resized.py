@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medgen.data.field.contour import resize
 from medgen.data.field.overlay import Mask
 from medgen.data.pixel_format import with_channels
-from medgen.data.rows import Flags, Frames, LazyRows
+from medgen.data.storage.rows import Flags, Frames, LazyRows
 from medgen.errors import DataError
 
 

@@ -6,10 +6,10 @@ import tomllib
 from pathlib import Path
 
 from medgen.config import read_toml, to_toml
-from medgen.data.elsewhere import ADDRESS
 from medgen.data.prepared import Prepared, is_prepared, open_prepared
 from medgen.data.preparing.prepare import OWN
-from medgen.data.remote import explaining_storage, file_system
+from medgen.data.storage.elsewhere import ADDRESS
+from medgen.data.storage.remote import explaining_storage, file_system
 from medgen.errors import DataError
 from medgen.files import write_bytes, write_text
 from medgen.outputs.folder import output_folder

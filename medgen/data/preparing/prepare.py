@@ -19,13 +19,13 @@ from medgen.data.contents import SAMPLE
 from medgen.data.images import parts_of, suffix_of
 from medgen.data.prepared import Prepared, PrepareSettings, evenly_spaced, is_prepared, open_prepared
 from medgen.data.preparing.alike.duplicates import digest
-from medgen.data.preparing.assemble import assemble
+from medgen.data.preparing.assembling.assemble import assemble
+from medgen.data.preparing.assembling.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
 from medgen.data.preparing.crop_file import Cropped, crop_file
+from medgen.data.preparing.fetching import HERE, Stored
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import COLUMNS, left_over
 from medgen.data.preparing.parallel import in_order, nothing
-from medgen.data.preparing.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
-from medgen.data.preparing.stored import HERE, Stored
 from medgen.data.preparing.survey import Survey, survey
 from medgen.data.readers import video
 from medgen.data.source_file import Listing, SourceFile

@@ -21,8 +21,8 @@ from medgen.data.images import opened
 from medgen.data.intensity import Intensity, keeps_convention
 from medgen.data.pixel_format import Raw, StoredFrame
 from medgen.data.prepared import PrepareSettings, evenly_spaced
+from medgen.data.preparing.fetching import AtHand
 from medgen.data.preparing.parallel import in_order
-from medgen.data.preparing.stored import AtHand
 from medgen.data.pyramid import Pyramid
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile

@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.preparing.parts import part_file
+from medgen.data.preparing.assembling.parts import part_file
+from medgen.data.preparing.fetching import HERE, Stored
 from medgen.data.preparing.prepare import CropJob, Part, prepare
-from medgen.data.preparing.stored import HERE, Stored
 from medgen.errors import MedgenError
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.spread.on_ray import OnRay

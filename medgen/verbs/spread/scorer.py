@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.preparing.assemble import NothingReadError
+from medgen.data.preparing.assembling.assemble import NothingReadError
 from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import is_scored
 from medgen.data.source_file import Listing, SourceFile

@@ -21,9 +21,9 @@ import pandas as pd
 from medgen.data.images import is_image
 from medgen.data.layouts.manifest import check_columns, listing_of, rows_of
 from medgen.data.preparing.left_over import COLUMNS, left_over, reason_of
-from medgen.data.remote import SCHEME, explaining_storage, file_system
 from medgen.data.source_file import MANIFEST, Listing, SourceFile, as_text
 from medgen.data.sources import in_stated_order, list_source
+from medgen.data.storage.remote import SCHEME, explaining_storage, file_system
 from medgen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

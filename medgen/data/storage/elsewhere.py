@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medgen.data.remote import explaining_storage, file_system
-from medgen.data.shards import FOLDER, Block, fill_from
+from medgen.data.storage.remote import explaining_storage, file_system
+from medgen.data.storage.shards import FOLDER, Block, fill_from
 from medgen.errors import ConfigError, DataError, MedgenError
 from medgen.files import cache_folder, digest_of, write_bytes
 

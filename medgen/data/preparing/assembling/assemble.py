@@ -14,15 +14,15 @@ from medgen.config import to_toml
 from medgen.data.contents import side_tables, table_digest
 from medgen.data.prepared import LEAKS, NEAR, PrepareSettings, columns_of, read_table
 from medgen.data.preparing.alike.duplicates import likest_before, near_duplicates
+from medgen.data.preparing.assembling.parts import read_contents
+from medgen.data.preparing.assembling.store import store
 from medgen.data.preparing.groups import find_groups, find_owners
-from medgen.data.preparing.parts import read_contents
 from medgen.data.preparing.splits import split_prepared
-from medgen.data.preparing.store import store
 from medgen.data.preparing.tally import blanked, tally
 from medgen.data.preparing.video_frames import LeftOut
 from medgen.data.scorable import noise_warning
-from medgen.data.shards import Arrays
-from medgen.data.stored import open_arrays
+from medgen.data.storage.arrays import open_arrays
+from medgen.data.storage.shards import Arrays
 from medgen.errors import DataError
 from medgen.files import write_csv, write_text
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from medgen.data.elsewhere import files_elsewhere
-from medgen.data.shards import Arrays, FilesHere, Layout, open_shards
+from medgen.data.storage.elsewhere import files_elsewhere
+from medgen.data.storage.shards import Arrays, FilesHere, Layout, open_shards
 
 
 def open_arrays(folder: Path, layout: Layout | None, count: int, side: int, channels: int) -> Arrays:

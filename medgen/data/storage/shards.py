@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from medgen.data.rows import Flags, Frames, LazyRows, T
+from medgen.data.storage.rows import Flags, Frames, LazyRows, T
 from medgen.errors import DataError
 from medgen.files import short_digest
 

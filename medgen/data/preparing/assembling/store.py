@@ -21,7 +21,7 @@ from medgen.data.augmenting.augment import draw
 from medgen.data.contents import frame_digests, with_contents
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.parallel import in_order
-from medgen.data.shards import ARRAYS, COUNTS, FOLDER, FilesHere, Layout, open_rows, shard_file
+from medgen.data.storage.shards import ARRAYS, COUNTS, FOLDER, FilesHere, Layout, open_rows, shard_file
 from medgen.files import let_go, new_array, read_json, replacing, short_digest, write_bytes, write_json
 
 CHUNK = 256  # frames after which what was written of mapped arrays is let go

@@ -1,0 +1,1 @@
+"""From cropped files to the data set."""
