@@ -75,7 +75,7 @@ def test_a_reader_that_would_fill_the_memory_is_refused() -> None:
 def test_a_process_that_has_retired_is_replaced() -> None:
     end_all()
     ask("retires")
-    time.sleep(0.1)
+    reader_process._idle[0]._child.wait(60)  # it ends a moment after its answer
     assert ask("answers").facts["path"]
 
 
