@@ -179,3 +179,8 @@ def no_comparison_pdf() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("medgen.report.study.page.comparison_pdf", lambda metrics: b"%PDF")
         yield
+
+
+@pytest.fixture(scope="module")
+def quick(blank_charts: None, no_comparison_pdf: None, few_draws: None, narrow_endovae: None, no_stacks: None) -> None:
+    """All of these, where it is asked what commands do, and not what they draw or how well they learn."""

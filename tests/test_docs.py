@@ -120,11 +120,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def quick(blank_charts: None, no_comparison_pdf: None, few_draws: None, narrow_endovae: None, no_stacks: None) -> None:
-    """What the commands of pages do is asked for here, and not what they draw or how well they learn."""
-
-
-@pytest.fixture(scope="module")
 def world(here: Path, quick: None) -> Path:
     """The folder in which the commands of the first page were run, with all that the pages' examples name besides."""
     make_phantom(Path("FRAMES"), PhantomSettings(**PHANTOM))
