@@ -15,6 +15,7 @@ OF_THE_MACHINE = {  # reasons why a file cannot be read or written that no progr
     for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENAMETOOLONG", "ENFILE", "ENOSPC", "EPERM", "EROFS", "ESTALE")
     if hasattr(errno, name)
 }
+LONGEST = 600  # letters of a reason
 
 
 class MedgenError(Exception):
@@ -30,7 +31,13 @@ class DataError(MedgenError):
 
 
 class ImageError(DataError):
-    """One image file cannot be read; the message is the reason, without the path."""
+    """One image file cannot be read; the message is the reason, without the path.
+
+    A reason may quote what a damaged file says of itself, which is anything: it is one line of letters that can be shown.
+    """
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(_shown(str(reason)))
 
 
 class RunError(MedgenError):
@@ -47,6 +54,11 @@ class FolderError(MedgenError):
 
 class BackendError(MedgenError):
     """A backend does not exist or lacks a capability."""
+
+
+def _shown(text: str) -> str:
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 def explaining_damage(function: Function) -> Function:

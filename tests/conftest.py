@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the process that hands the tests out to others reads this f
 
 sys.dont_write_bytecode = False  # what is compiled is kept, for the next call and for each Python that a test starts,
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile all of medgen again: half of its start
-EXAMPLES = 60  # damaged files that the suite gives to each reader of files: 9 seconds for all of them (test_fuzzed.py)
+EXAMPLES = 400  # damaged files that the suite gives to each reader of files: with all other cases that are drawn, about a minute
 SPARED: tuple[Path, int] = Path(), 0  # the file of tests, and how many modules there were, when it was last spared what there was
 FRESH: dict[np.random.Generator, dict[str, Any]] = {}  # the state of each generator of a module of tests after its import
 

@@ -134,3 +134,8 @@ def test_changed_bytes_lead_to_frames_or_to_a_reason(
                 assert image.pixels.ndim == 3
         except ImageError as error:
             assert str(error)
+
+
+def test_what_a_damaged_file_says_of_itself_is_quoted_in_one_line_of_letters() -> None:
+    said = str(ImageError("is of the kind '1.2\x00\n\u2028\x1b[31m" + 900 * "x" + "'"))
+    assert said.startswith("is of the kind '1.2\ufffd \ufffd[31mxxx") and said.isprintable() and len(said) < 700
