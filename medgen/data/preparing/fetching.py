@@ -13,7 +13,7 @@ from medgen.data.source_file import SourceFile
 AtHand = Callable[[Sequence[SourceFile]], AbstractContextManager[Sequence[SourceFile]]]
 
 
-class Stored(NamedTuple):
+class Storage(NamedTuple):
     """Where files lie, and how they are brought here.
 
     Attributes
@@ -30,4 +30,4 @@ class Stored(NamedTuple):
     at_hand: AtHand = nullcontext
 
 
-HERE = Stored()  # of a source that is a folder of this machine
+HERE = Storage()  # of a source that is a folder of this machine

@@ -22,7 +22,7 @@ from medgen.data.preparing.alike.duplicates import digest
 from medgen.data.preparing.assembling.assemble import assemble
 from medgen.data.preparing.assembling.parts import FORMAT, PartWriter, discard_unfinished, part_file, part_files
 from medgen.data.preparing.crop_file import Cropped, crop_file
-from medgen.data.preparing.fetching import HERE, Stored
+from medgen.data.preparing.fetching import HERE, Storage
 from medgen.data.preparing.groups import group_key
 from medgen.data.preparing.left_over import COLUMNS, left_over
 from medgen.data.preparing.parallel import in_order, nothing
@@ -52,7 +52,7 @@ def prepare(
     key: Path | None = None,
     crop_parts: CropParts | None = None,
     shards: int = 0,
-    stored: Stored = HERE,
+    storage: Storage = HERE,
 ) -> Prepared:
     """Write the prepared data set of `source` to `out` and open it; a run that was interrupted goes on where it stopped.
 
@@ -67,7 +67,7 @@ def prepare(
         are called is kept in that file alone (`medgen.data.tree.pseudonyms`)
     crop_parts : who crops the files, part by part; None is threads of this process
     shards : frames in each file of the data set, which is then read from any of them as it is needed; 0 for one file of all
-    stored : how the files are stored that are named one by one
+    storage : how the files are stored that are named one by one
 
     Raises
     ------
@@ -88,24 +88,24 @@ def prepare(
         check_splits(listing.entries)
     pseudonyms = Pseudonyms(key, out) if key else None
     folder = Path() if isinstance(source, Listing) else source
-    unread = stored.unread if isinstance(source, Listing) else left_over(source, listing)
+    unread = storage.unread if isinstance(source, Listing) else left_over(source, listing)
     unread = pd.DataFrame(columns=COLUMNS) if unread is None else unread
     if pseudonyms:
         listing, unread = pseudonyms.hidden(listing), pseudonyms.hidden_table(unread)
         pseudonyms.save()
     entries = listing.entries
-    digest_key = source_key(entries, settings, stored.states)
+    digest_key = source_key(entries, settings, storage.states)
     with output_folder(out, "prepare", OWN):
         if is_prepared(out):
             if not overwrite:
-                data = _existing(out, digest_key, entries, pseudonyms, shards, stored)
+                data = _existing(out, digest_key, entries, pseudonyms, shards, storage)
                 shutil.rmtree(out / PARTS, ignore_errors=True)  # of a process that was killed when all else was done
                 return data
             shutil.rmtree(out / PARTS, ignore_errors=True)  # they are what is to be read again
             (out / "prepare.toml").unlink()
-        where = NAMELESS if pseudonyms else stored.address or Path(os.path.relpath(folder, out)).as_posix()
+        where = NAMELESS if pseudonyms else storage.address or Path(os.path.relpath(folder, out)).as_posix()
         parts = out / PARTS / f"{digest_key}-{FORMAT}"
-        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms, crop_parts, stored)
+        found = _crop(entries, parts, settings, workers, on_progress, pseudonyms, crop_parts, storage)
         about = {"source": where, "digest": digest_key, "cropping": CROPPING, "medgen": __version__, "intensity": found.intensity}
         notes, hide = listing.notes, pseudonyms.hidden_digest if pseudonyms else str
         del listing, entries  # which take as much memory as the table of the frames, and have no part in it
@@ -122,12 +122,12 @@ def _crop(
     on_progress: OnProgress,
     pseudonyms: Pseudonyms | None,
     crop_parts: CropParts | None,
-    stored: Stored,
+    storage: Storage,
 ) -> Survey:
     """Crop all files into parts, but those that an interrupted process has left; return what was found for all of them."""
     parts.mkdir(parents=True, exist_ok=True)
     discard_unfinished(parts)
-    found = survey(entries, settings, workers, stored.at_hand)
+    found = survey(entries, settings, workers, storage.at_hand)
     settings = found.settings
     reading = _Reading(len(entries), on_progress, counts=crop_parts is None)
     secret = pseudonyms.key if pseudonyms else group_key(entry.file for entry in entries)
@@ -196,7 +196,7 @@ class _Reading:
 
 
 def _existing(
-    out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None, shards: int, stored: Stored
+    out: Path, key: str, entries: Sequence[SourceFile], pseudonyms: Pseudonyms | None, shards: int, storage: Storage
 ) -> Prepared:
     """Open the data set that is there, if it is the one that was asked for; a sample of its source files is read again."""
     data = open_prepared(out)
@@ -211,7 +211,7 @@ def _existing(
             f"'{out}' holds this data set {stands}; give --shards as it was given then, or --overwrite to store it anew"
         )
     sample = [known[row] for row in evenly_spaced(len(known), SAMPLE).tolist()]
-    with stored.at_hand([entry for entry, _ in sample]) as here:
+    with storage.at_hand([entry for entry, _ in sample]) as here:
         for (entry, sha), path in zip(sample, (file.path for file in here), strict=True):
             if (pseudonyms.hidden_digest(digest(path)) if pseudonyms else digest(path)) != sha:
                 raise DataError(

@@ -76,7 +76,7 @@ def survey(
     entries : all files
     settings : as asked for; where they have a range already, that of a run, nothing is looked for
     workers : threads; None is one for each core
-    at_hand : brings files here that are to be looked at, see `Stored`
+    at_hand : brings files here that are to be looked at, see `Storage`
     """
     rule = Intensity.parse(settings.intensity)
     if settings.intensity_range is not None:

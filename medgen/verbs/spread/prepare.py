@@ -11,7 +11,7 @@ import cv2
 
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.assembling.parts import part_file
-from medgen.data.preparing.fetching import HERE, Stored
+from medgen.data.preparing.fetching import HERE, Storage
 from medgen.data.preparing.prepare import CropJob, Part, prepare
 from medgen.errors import MedgenError
 from medgen.types import OnProgress, no_progress
@@ -77,12 +77,12 @@ def prepare_archive(
     settings = settings or PrepareSettings()
     engine = spread or OnRay(address)
     given: Path = Path(source)
-    listing, stored = None, HERE
+    listing, storage = None, HERE
     if is_elsewhere(source):
         archive = list_archive(source, settings.assume, settings.group_names, settings.modality)
-        listing, stored = archive.listing, Stored(archive.root, archive.states, archive.unread, partial(fetched, archive.root))
-    crop = partial(_crop_parts, engine, workers, stored.address)
-    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop, shards, stored)
+        listing, storage = archive.listing, Storage(archive.root, archive.states, archive.unread, partial(fetched, archive.root))
+    crop = partial(_crop_parts, engine, workers, storage.address)
+    return prepare(listing or given, out, settings, None, overwrite, on_progress, key, crop, shards, storage)
 
 
 def _crop_parts(engine: Spread, workers: int | None, root: str, job: CropJob, parts: Iterable[Part]) -> Iterator[int]:
