@@ -132,13 +132,9 @@ def device_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def job_rows(found: dict[str, Any]) -> list[Row]:
-    """A study of several runs at a time holds where each has the bytes of one after another."""
+    """Trainings side by side hold where each has the bytes of an undisturbed one."""
     return [
-        (
-            f"two runs of a study at a time, the bytes of one after another: killed was {what}",
-            f"{facts['survived']} of {facts['tried']} kills survived",
-            holds(facts["wrong"]),
-        )
+        (f"killed: {what}", f"{facts['survived']} of {facts['tried']} kills survived, with the same bytes", holds(facts["wrong"]))
         for what, facts in found.items()
     ]
 
