@@ -22,8 +22,6 @@ from typing import Any
 
 import cv2
 import torch
-from bench import machine
-from usage import arguments
 
 from medgen import api, registry
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
@@ -163,6 +161,8 @@ def main(out: Path, *names: str) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
+    from bench import machine
+
     write_json(out / "machine.json", machine())
     with tempfile.TemporaryDirectory() as folder:
         for name in names or ("prepare", "backends"):
@@ -177,5 +177,7 @@ def main(out: Path, *names: str) -> None:
 
 
 if __name__ == "__main__":
+    from usage import arguments
+
     given = arguments(__doc__)
     main(Path(given[0]), *given[1:])

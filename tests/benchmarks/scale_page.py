@@ -11,8 +11,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from usage import arguments
-
 from medgen.files import read_json
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -194,4 +192,6 @@ def main(out: Path, page: Path = REPORTS / "scale") -> None:
 
 
 if __name__ == "__main__":
+    from usage import arguments
+
     main(*map(Path, arguments(__doc__)))
