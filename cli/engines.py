@@ -52,7 +52,7 @@ def place_options(command: Command) -> Command:
     return command
 
 
-def is_elsewhere(source: Path | str) -> bool:
+def is_prepared_elsewhere(source: Path | str) -> bool:
     """Tell whether a source is the address of a prepared data set, of which nothing is prepared anew.
 
     Raises

@@ -15,8 +15,8 @@ from medgen.data.prepared import open_prepared
 from medgen.data.preparing.assembling import store
 from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import valid_shares
-from medgen.data.shuffle import Order
 from medgen.data.storage import shards as module
+from medgen.data.storage.shuffle import Order
 from medgen.errors import DataError
 from medgen.verbs.verify import verify
 

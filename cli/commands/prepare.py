@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..engines import SOURCE, is_elsewhere, is_spread, place_options
+from ..engines import SOURCE, is_prepared_elsewhere, is_spread, place_options
 from ..options import PATH, dataset_options, mnist_m_wanted
 from ..progress import Display
 
@@ -54,7 +54,7 @@ def prepare(
 
     if values["all_test"] and (values["val_share"] is not None or values["test_share"] is not None):
         raise click.UsageError("with --all-test every frame is a test frame; leave --val-share and --test-share away")
-    if is_elsewhere(source):
+    if is_prepared_elsewhere(source):
         data = api.prepare_elsewhere(str(source), out)
         answer(prepared_table(data), **prepared_values(data))
         return

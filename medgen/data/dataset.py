@@ -24,9 +24,9 @@ from medgen.data.pool import second_domain
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.splits import UNUSED
 from medgen.data.scorable import left_out, scorable
-from medgen.data.shuffle import Order
 from medgen.data.storage.rows import Rows
 from medgen.data.storage.shards import announce, make_sure
+from medgen.data.storage.shuffle import Order
 from medgen.errors import DataError
 from medgen.files import let_go
 from medgen.held import Held, fits, taken

@@ -15,7 +15,7 @@ from medgen.config import Settings, merged, override, read_toml, with_whole_path
 from medgen.data.augmenting.augment import NO_AUGMENTATION, AugmentSettings
 from medgen.data.dataset import DataSettings, TrainingBatches
 from medgen.data.prepared import Prepared
-from medgen.data.shuffle import SHUFFLED
+from medgen.data.storage.shuffle import SHUFFLED
 from medgen.engine.score_components import ScoringSettings
 from medgen.engine.train_settings import TrainSettings
 from medgen.errors import ConfigError

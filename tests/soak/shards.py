@@ -36,8 +36,8 @@ from medgen.data.augmenting.augment import NO_AUGMENTATION
 from medgen.data.contents import frame_digests, side_tables, table_digest, with_contents
 from medgen.data.dataset import TrainingBatches
 from medgen.data.prepared import LEAKS, PrepareSettings, columns_of, read_table
-from medgen.data.shuffle import SHUFFLED, Order
 from medgen.data.storage.shards import BLOCK, COUNTS, FOLDER, shard_file
+from medgen.data.storage.shuffle import SHUFFLED, Order
 from medgen.engine.checkpoint import load
 from medgen.engine.fit import STATE
 from medgen.files import digest_of, read_json, write_csv, write_json, write_text

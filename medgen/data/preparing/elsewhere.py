@@ -45,7 +45,8 @@ def prepare_elsewhere(address: str, out: Path) -> Prepared:
             content = system.cat_file(f"{folder}/prepare.toml")
         except FileNotFoundError:
             raise DataError(
-                f"there is no prepared data set at '{address}'; prepare frames on a disk with --shards, and copy the folder there"
+                f"there is no prepared data set at '{address}'; raw frames there are prepared by --engine ray, and a set "
+                "that was prepared with --shards may be copied there"
             ) from None
     about = tomllib.loads(bytes(content).decode()) | {"source": ELSEWHERE}
     if "shards" not in about:

@@ -3,7 +3,7 @@
 A set in shards has a folder ``shards`` with ``frames-00000.npy``, ``valid-00000.npy`` and, where frames are annotated,
 ``masks-00000.npy`` and so on: what ``frames.npy``, ``valid.npy`` and ``masks.npy`` of another set hold, cut after every so many
 rows. ``valid-counts.npy`` beside them says how many pixels of each frame are valid, so that nobody reads all of them to know.
-Rows travel in blocks of `BLOCK`, which is also what is shuffled as a whole (`medgen.data.shuffle`).
+Rows travel in blocks of `BLOCK`, which is also what is shuffled as a whole (`medgen.data.storage.shuffle`).
 """
 
 from __future__ import annotations

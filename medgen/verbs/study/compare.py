@@ -113,10 +113,12 @@ def _compare(study: StudySettings, recipes: Mapping[str, RunSettings], context: 
     runs, total = itertools.count(1), len(entries) * study.seeds
     with side_by_side(study, entries, failures, context) as jobs:
         for job in jobs:
+            if stop():
+                break
             name, number = job.folder.name, next(runs)
             on_progress(Progress("compare", number - 1, total, {}, f"{name}: run {number} of {total}"))
             try:
-                run = None if stop() else train_or_reuse(job, study, context)
+                run = train_or_reuse(job, study, context)
                 if run is None:
                     break
                 split = open_split(run, Path(study.dataset))
