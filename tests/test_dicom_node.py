@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
@@ -13,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.sop_class import SecondaryCaptureImageStorage  # type: ignore[attr-defined]
 from sources import noise
 from untrained import make_frames, make_run
@@ -31,12 +34,14 @@ LIMITS = Limits(body=300_000, seconds=10)
 
 
 class Case(NamedTuple):
-    """A node that is up, what its receiver got, what was noted, and where the node sends from."""
+    """A node that is up, what its receiver got and answers, what was noted, and where the node sends from."""
 
     port: int
     received: list[pydicom.Dataset]
     noted: list[Noted]
     desk: Desk
+    archive: str
+    answers: list[int]
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +50,20 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     run = api.load(make_run(make_frames(folder / "frames"), folder / "run").folder)
     received: list[pydicom.Dataset] = []
     noted: list[Noted] = []
+    answers: list[int] = []  # 0000 where there is none
     receiver = AE(ae_title="ARCHIVE")
     receiver.add_supported_context(SecondaryCaptureImageStorage)
 
     def keep(event: Any) -> int:
         received.append(pydicom.dcmread(BytesIO(event.encoded_dataset())))
-        return 0x0000
+        return answers.pop(0) if answers else 0x0000
 
     server = receiver.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)])
-    settings = DicomSettings(0, f"ARCHIVE@127.0.0.1:{server.socket.getsockname()[1]}", callers=["STORESCU"])
+    archive = f"ARCHIVE@127.0.0.1:{server.socket.getsockname()[1]}"
+    settings = DicomSettings(0, archive, callers=["STORESCU"])
     desk = Desk(run, LIMITS)
     with dicom_node(desk, settings, "127.0.0.1", LIMITS, noted.append) as address:
-        yield Case(int(address.rpartition(":")[2]), received, noted, desk)
+        yield Case(int(address.rpartition(":")[2]), received, noted, desk, archive, answers)
     server.shutdown()
     desk.close()
 
@@ -109,6 +116,54 @@ def test_what_is_larger_than_it_may_be_ends_the_association(case: Case, tmp_path
 def test_who_is_not_named_may_not_send(case: Case, tmp_path: Path) -> None:
     sent = send(case, write_dicom(tmp_path / "a.dcm", noise(32, 32, 3), "RGB"), "-aet", "STRANGER")
     assert sent.returncode != 0 and "Calling AE Title Not Recognized" in sent.stdout + sent.stderr
+
+
+def associated(port: int) -> Association:
+    """Ask for an association to send secondary captures by."""
+    entity = AE(ae_title="STORESCU")
+    entity.add_requested_context(SecondaryCaptureImageStorage, ExplicitVRLittleEndian)
+    association = entity.associate("127.0.0.1", port, ae_title="MEDGEN")
+    assert association.is_established
+    return association
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Path:
+    return write_dicom(tmp_path / "frame.dcm", noise(32, 32, 3), "RGB", PatientID="P7")
+
+
+def test_a_map_that_the_archive_takes_with_a_warning_is_taken(case: Case, frame: Path) -> None:
+    association = associated(case.port)
+    case.answers.extend([0xB000, 0xA700])  # coercion of data elements; out of resources
+    told = [association.send_c_store(frame) for _ in range(2)]
+    association.release()
+    assert [status.Status for status in told] == [0x0000, 0xC001] and "(status A700)" in told[1].ErrorComment
+
+
+def test_half_a_message_keeps_no_place(case: Case) -> None:
+    settings, limits = DicomSettings(0, case.archive), Limits(seconds=0.2)
+    with (
+        dicom_node(case.desk, settings, "127.0.0.1", limits) as address,
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=5) as peer,
+    ):
+        peer.sendall(b"\1\0\0")
+        assert peer.recv(1) == b""  # closed
+
+
+def test_a_message_that_announces_more_than_it_may_be_is_not_waited_for(case: Case) -> None:
+    with socket.create_connection(("127.0.0.1", case.port), timeout=5) as peer:
+        peer.sendall(b"\1\0" + (LIMITS.body + 1).to_bytes(4, "big"))
+        assert peer.recv(1) == b""
+
+
+def test_a_stop_ends_associations_and_asks_for_what_comes_late_to_be_sent_again(case: Case, frame: Path) -> None:
+    desk = Desk(case.desk.run, LIMITS)
+    with dicom_node(desk, DicomSettings(0, case.archive), "127.0.0.1", LIMITS) as address:
+        association = associated(int(address.rpartition(":")[2]))
+        desk.close()
+        late = association.send_c_store(frame)
+    association.join(5)
+    assert late.Status == 0xA700 and "send this again" in late.ErrorComment and association.is_aborted
 
 
 def test_an_address_that_is_none_is_refused(case: Case) -> None:

@@ -19,6 +19,7 @@ from medgen.data.images import read_image, read_images
 from medgen.data.intensity import FULL
 from medgen.data.writers.export import (
     Scale,
+    dicom_of,
     format_of,
     read_header,
     read_png,
@@ -151,6 +152,26 @@ def test_the_same_map_becomes_the_same_file(tmp_path: Path) -> None:
     for name in ("a.dcm", "b.dcm"):
         write(tmp_path / name, made, **TAGS)
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
+
+
+def test_a_map_with_another_decision_is_another_instance_which_an_archive_keeps(tmp_path: Path) -> None:
+    dicom(GREY, "MONOCHROME2", **TAGS).save_as(tmp_path / "a.source", enforce_file_format=True)
+    header, made, scale = read_header(tmp_path / "a.source"), scores(), scale_between(0, 2)
+    above, below, shown = (
+        dicom_of(made, scale, header, 0, "run", *said) for said in ((1.5, "above"), (1.5, "below"), (1.6, "above"))
+    )
+    assert above.ImageComments == "above" and above.SeriesInstanceUID == below.SeriesInstanceUID
+    assert len({above.SOPInstanceUID, below.SOPInstanceUID, shown.SOPInstanceUID}) == 3
+
+
+def test_the_side_of_the_body_is_that_of_the_source_and_stated_where_it_is_not_known(tmp_path: Path) -> None:
+    assert write(tmp_path / "a.dcm", scores(), **TAGS, Laterality="L", BodyPartExamined="EYE").Laterality == "L"
+    assert write(tmp_path / "b.dcm", scores(), **TAGS)["Laterality"].is_empty
+
+
+def test_a_file_of_one_frame_is_referred_to_as_a_whole(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.dcm", scores(), **TAGS, NumberOfFrames=1).SourceImageSequence[0]
+    assert "ReferencedFrameNumber" not in source
 
 
 def test_a_source_without_study_or_patient_still_gives_a_whole_file(tmp_path: Path) -> None:

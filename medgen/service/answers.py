@@ -162,10 +162,9 @@ def secondary_capture(run: LoadedRun, seen: Seen, k: int, score_map: NDArray[np.
     header = read_header(BytesIO(seen.uploads[place].content))
     if "SOPClassUID" not in header:
         raise DataError("a map as DICOM is made of frames of DICOM files alone; ask for png or overlay")
-    dataset = dicom_of(score_map, _scale(seen), header, number, run.run.weights_digest(), 2 * map_level(run.run))
     row = {**seen.scored.table.iloc[k].to_dict(), "p_value": seen.scored.p_values()[k]}
-    dataset.ImageComments = comment(json_values(row))
-    return dataset
+    said, high = comment(json_values(row)), 2 * map_level(run.run)
+    return dicom_of(score_map, _scale(seen), header, number, run.run.weights_digest(), high, said)
 
 
 def comment(row: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from medgen.service.limits import Limits, Refusal
+from medgen.service.limits import STOPS, Limits, Refusal
 from medgen.verbs.in_memory.loaded import LoadedRun
 
 Made = TypeVar("Made")
@@ -62,10 +62,15 @@ class Desk:
 
         Raises
         ------
-        Refusal : 504 if it takes longer than it may.
+        Refusal : 504 if it takes longer than it may; 503 if nobody waits any longer.
         """
-        future = self._worker.submit(self._timed, work)
+        try:
+            future = self._worker.submit(self._timed, work)
+        except RuntimeError:  # of a worker that was shut down
+            raise Refusal(*STOPS) from None
         done, _ = await asyncio.wait({wrapped := asyncio.wrap_future(future)}, timeout=self._limits.seconds)
+        if wrapped.cancelled():
+            raise Refusal(*STOPS)
         if done:
             return wrapped.result()
         if not future.cancel():

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from threading import Condition
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,12 +20,14 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, Secondar
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom._globals import ALL_TRANSFER_SYNTAXES
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.status import STATUS_SUCCESS, STATUS_WARNING, code_to_category
 
 from medgen.data.writers.export import read_header
 from medgen.errors import ConfigError, MedgenError
 from medgen.runs.localising.regions import crop_maps
 from medgen.service.answers import look, secondary_capture
 from medgen.service.desk import Desk
+from medgen.service.dicom_arrival import Arrival
 from medgen.service.dicom_settings import DicomSettings
 from medgen.service.guard import Noted, OnRequest
 from medgen.service.limits import Limits, Refusal
@@ -34,7 +37,9 @@ from medgen.verbs.in_memory.uploads import Upload
 TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # an application entity title: printable, without a backslash (PS3.5 6.2)
 PEER = re.compile(r"(?P<title>[^@]+)@(?P<host>.+):(?P<port>\d+)")
 DONE, BUSY, OTHER, UNREAD, UNSENT = 0x0000, 0xA700, 0xA900, 0xC000, 0xC001
+TAKEN = (STATUS_SUCCESS, STATUS_WARNING)  # an archive that changes what it is sent, a patient's number say, warns (PS3.4 B.2.3)
 ASSOCIATIONS = 4  # at once
+PATIENCE = 10.0  # seconds for what is in hand when the node stops
 OUR_OWN = "medgen"  # the manufacturer of maps: one that comes back is refused, or two nodes would send maps of maps for ever
 
 
@@ -65,7 +70,12 @@ def dicom_node(
     for context in AllStoragePresentationContexts:
         entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
     entity.add_supported_context(Verification)
-    handlers: Any = [(evt.EVT_C_STORE, node.store), (evt.EVT_DATA_RECV, node.count), (evt.EVT_C_ECHO, lambda _: DONE)]
+    handlers: Any = [
+        (evt.EVT_CONN_OPEN, node.opened),
+        (evt.EVT_ACCEPTED, node.understood),
+        (evt.EVT_C_ECHO, node.echo),
+        (evt.EVT_C_STORE, node.store),
+    ]
     try:
         server: Any = entity.start_server((host, settings.port), block=False, evt_handlers=handlers)
     except OSError as error:
@@ -74,6 +84,9 @@ def dicom_node(
         yield f"{settings.title}@{host}:{server.socket.getsockname()[1]}"
     finally:
         server.shutdown()
+        node.finish()
+        for association in server.active_associations:  # each would keep the process until its time is over
+            association.abort()
 
 
 class _Node:
@@ -83,19 +96,41 @@ class _Node:
         self, desk: Desk, peer: re.Match[str], settings: DicomSettings, limits: Limits, on_request: OnRequest | None
     ) -> None:
         self._desk, self._peer, self._settings, self._limits, self._on_request = desk, peer, settings, limits, on_request
-        self._arrived: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # bytes since the last answer of an association
+        self._arrivals: WeakKeyDictionary[Any, Arrival] = WeakKeyDictionary()  # of each association
+        self._in_hand, self._done = 0, Condition()
 
-    def count(self, event: Any) -> None:
-        """End an association that sends more than is taken."""
-        self._arrived[event.assoc] = self._arrived.get(event.assoc, 0) + len(event.data)
-        if self._arrived[event.assoc] > self._limits.body:
-            event.assoc.abort()
+    def opened(self, event: Any) -> None:
+        """Bound what an association may send."""
+        self._arrivals[event.assoc] = Arrival(event.assoc, self._limits)
+
+    def understood(self, event: Any) -> None:
+        """Let the next message have its own bytes and time."""
+        self._arrivals[event.assoc].begin()
+
+    def echo(self, event: Any) -> int:
+        """Say that the node is there."""
+        self.understood(event)
+        return DONE
+
+    def finish(self) -> None:
+        """Wait for what is in hand, `PATIENCE` at most."""
+        with self._done:
+            self._done.wait_for(lambda: not self._in_hand, PATIENCE)
 
     def store(self, event: Any) -> Dataset:
         """Score what came and send its maps."""
-        begun = monotonic()
-        self._arrived[event.assoc] = 0
-        answer = Dataset()
+        self.understood(event)
+        with self._done:
+            self._in_hand += 1
+        try:
+            return self._answer(event)
+        finally:
+            with self._done:
+                self._in_hand -= 1
+                self._done.notify_all()
+
+    def _answer(self, event: Any) -> Dataset:
+        begun, answer = monotonic(), Dataset()
         answer.Status, reason = self._stored(event)
         if reason:
             answer.ErrorComment = reason[:64]  # as long as one may be
@@ -139,11 +174,14 @@ class _Node:
             raise ConnectionError("the node that gets the maps cannot be reached")
         try:
             for capture in captures:
-                status = association.send_c_store(capture)
-                if not status or status.Status:
-                    raise ConnectionError("the node that gets the maps did not take one")
+                status = association.send_c_store(capture).get("Status")
+                if status is None or code_to_category(status) not in TAKEN:
+                    answered = "no answer" if status is None else f"status {status:04X}"
+                    raise ConnectionError(f"the node that gets the maps did not take one ({answered})")
         except ValueError:
             raise ConnectionError("the node that gets the maps takes no secondary captures") from None
+        except RuntimeError:  # of an association that is no more
+            raise ConnectionError("the node that gets the maps ended the association") from None
         finally:
             association.release()
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from medgen.errors import MedgenError, in_one_line
-from medgen.service.limits import Refusal
+from medgen.service.limits import STOPS, Refusal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,7 +26,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnRequest = Callable[["Noted"], None]
 
 USE = "research use only, never for diagnosis"
-STOPS = 503, "the service stops; send this again once it is up"
 PASSED_OVER, PATIENCE = 1_000_000, 2.0  # bytes and seconds of a body that is refused
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ALWAYS = (b"medgen-use", USE.encode()), (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")

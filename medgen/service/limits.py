@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STOPS = 503, "the service stops; send this again once it is up"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -41,12 +41,12 @@ COPIED_TAGS = (  # from the source: patient, study, frame of reference (DICOM PS
     "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence", "BurnedInAnnotation",
     "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
     "StudyDescription", "AccessionNumber", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator",
-    "PatientOrientation", "LossyImageCompression",
+    "PatientOrientation", "LossyImageCompression", "BodyPartExamined", "Laterality", "ImageLaterality",
 )  # fmt: skip
 PLANE_TAGS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing", "SliceThickness")
 REQUIRED_TAGS = (  # present in every secondary capture, if without a value
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
-    "ReferringPhysicianName", "SeriesNumber", "InstanceNumber", "PatientOrientation",
+    "ReferringPhysicianName", "SeriesNumber", "InstanceNumber", "PatientOrientation", "Laterality",
 )  # fmt: skip
 
 
@@ -132,12 +132,15 @@ def save_dicom(
     write_bytes(path, buffer.getvalue())
 
 
-def dicom_of(scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: int, made_by: str, high: float) -> Dataset:
+def dicom_of(
+    scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: int, made_by: str, high: float, comment: str = ""
+) -> Dataset:
     """Return a map (H, W) as DICOM secondary capture: 16-bit grey, whose rescaled values are raw scores.
 
     Patient, study, frame of reference and plane are those of the source. Series and instance have new identifiers, computed from
-    the map, so that the same map gets the same ones again. Padding value 0 marks pixels without a score (DICOM PS3.3 A.8.1,
-    C.7.5.1, C.11.1).
+    what is shown and said, so that the same map gets the same ones again, and an archive, which keeps the first instance of an
+    identifier, never keeps a decision at a threshold that was moved since. Padding value 0 marks pixels without a score (DICOM
+    PS3.3 A.8.1, C.7.5.1, C.11.1).
 
     Parameters
     ----------
@@ -147,6 +150,7 @@ def dicom_of(scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: 
     frame : which frame of the original file, from 0
     made_by : identifies the model: all its maps of one source series make one series
     high : the score that viewers show white
+    comment : said beside the map, of score and decision, say
     """
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -155,8 +159,9 @@ def dicom_of(scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: 
         dataset = _new_dataset(source, frame)
     series = [made_by, str(dataset.StudyInstanceUID), str(source.get("SeriesInstanceUID", ""))]
     dataset.SeriesInstanceUID = _uid(*series)
+    said = (*map(_decimal, (*scale, high)), comment)
     dataset.SOPInstanceUID = _uid(
-        *series, str(source.get("SOPInstanceUID", "")), str(frame), sha256(levels.tobytes()).hexdigest()
+        *series, str(source.get("SOPInstanceUID", "")), str(frame), sha256(levels.tobytes()).hexdigest(), *said
     )
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.Rows, dataset.Columns = levels.shape
@@ -166,6 +171,8 @@ def dicom_of(scores: NDArray[np.float32], scale: Scale, source: Dataset, frame: 
     dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = _decimal(scale.slope), _decimal(scale.offset), "US"
     dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = _decimal(high / 2), _decimal(high), "LINEAR_EXACT"
     dataset.PixelData = levels.astype("<u2").tobytes()
+    if comment:
+        dataset.ImageComments = comment
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset
 
@@ -196,7 +203,7 @@ def _new_dataset(source: Dataset, frame: int) -> Dataset:
     if "SOPInstanceUID" in source and "SOPClassUID" in source:
         item = Dataset()
         item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
-        if "NumberOfFrames" in source:
+        if int(source.get("NumberOfFrames") or 1) > 1:  # of a file of one frame, the whole is meant
             item.ReferencedFrameNumber = frame + 1
         dataset.SourceImageSequence = [item]
     return dataset
