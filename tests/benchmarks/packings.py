@@ -34,6 +34,7 @@ from medgen.data.field.contour import find_field
 from medgen.data.images import read_image
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import PrepareSettings
+from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.run import Run, open_run
 
 FRAMES = 40
@@ -71,6 +72,7 @@ def scores(run: Run, data: Path, names: list[str], out: Path) -> NDArray[np.floa
 
 def measure(run: Run, frames: dict[str, Pixels], folder: Path) -> dict[str, Any]:
     """Return the numbers of a run, by packing."""
+    renew_calibration(run)
     calibration = run.calibration()
     spread, rate = float(np.std(calibration["scores"], ddof=1)), calibration["false_alarm_rate"]
     most = int(binom.ppf(0.975, len(frames), rate))

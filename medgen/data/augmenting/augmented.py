@@ -36,8 +36,10 @@ def apply(image: Tensor, valid: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
     The changed image (B, C, S, S), again in [0, 1] and 0 where not valid, and the changed valid mask (B, 1, S, S). The inputs are
     not modified.
     """
-    weight = valid.to(image.dtype)
-    moved = _move(torch.cat([weight, image * weight], 1), draws)  # (B, 1 + C, S, S)
+    planes = image.new_empty(len(image), 1 + image.shape[1], *image.shape[2:])  # weight and weighted pixels: (B, 1 + C, S, S)
+    planes[:, :1] = valid
+    torch.mul(image, planes[:, :1], out=planes[:, 1:])
+    moved = _move(planes, draws)
     weight, mixed = moved[:, :1], moved[:, 1:]
     still_valid = weight >= _HALF
     factor = torch.as_tensor(draws.contrast, dtype=image.dtype, device=image.device)
@@ -96,7 +98,8 @@ def _move(planes: Tensor, draws: Draws) -> Tensor:
 
 
 def _contrast(image: Tensor, valid: Tensor, factor: Tensor | float) -> Tensor:
-    """Stretch (B, C, S, S) about each channel's mean over the valid pixels, clip to [0, 1], blank the rest."""
-    valid_pixels = image * valid
-    mean = valid_pixels.sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp_min(1)  # (B, C, 1, 1)
-    return ((valid_pixels - mean) * factor + mean).clamp(0, 1) * valid
+    """Stretch (B, C, S, S), in place, about each channel's mean over the valid pixels, clip to [0, 1], blank the rest."""
+    weight = valid.to(image.dtype)
+    image.mul_(weight)
+    mean = image.sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp_min(1)  # (B, C, 1, 1)
+    return image.sub_(mean).mul_(factor).add_(mean).clamp_(0, 1).mul_(weight)
