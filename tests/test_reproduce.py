@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from benchmarks.reproduce import NUMBER, REPORTS, again, main, run, systems, table
+from untrained import make_frames, make_run
 
 ROOT = REPORTS.parent
 
@@ -38,6 +40,17 @@ def test_a_system_runs_once_and_its_new_numbers_are_read(tmp_path: Path) -> None
     run(one, tmp_path)
     assert source.read_text().count("#1") == 2  # the script's own, and one more
     assert again(one, tmp_path) == "2.0" and json.loads((tmp_path / "a-b" / "new.json").read_text())["k"]
+
+
+def test_nothing_is_measured_of_a_training_that_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = system("medgen train vae DATA --out OUT/run")
+    one["commands"].append("python measure.py > OUT/new.json")
+    make_run(make_frames(tmp_path / "frames"), tmp_path / "a-b" / "run")
+    called: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: called.append(words))
+    with pytest.raises(SystemExit, match="a-b: the training was stopped; the same command goes on with it"):
+        run(one, tmp_path)
+    assert [Path(words[0]).name for words in called] == ["medgen"] and not (tmp_path / "a-b" / "done").exists()
 
 
 def test_a_system_that_fails_is_named_with_its_log(

@@ -4,7 +4,8 @@ python tests/benchmarks/reproduce.py                   # the table of published 
 python tests/benchmarks/reproduce.py OUT [NAME...]     # run the commands of all systems, or of those named, in OUT
 
 `reports/systems.toml` says it all. A system that is finished in OUT is not run again, a training goes on where it was
-interrupted; what the commands say is in ``OUT/NAME/log``. The published and the new numbers of each stand side by side.
+interrupted, and one that is stopped ends the call, as nothing is measured of half a training; what the commands say is in
+``OUT/NAME/log``. The published and the new numbers of each stand side by side.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from medgen.engine.fit import STATE
+from medgen.runs.run import RUN, open_run
 
 REPORTS = Path(__file__).parents[2] / "reports"
 NUMBER = re.compile(r"\{(?P<file>[^:}]+):(?P<keys>[^:}]+):(?P<format>[^}]+)\}")
@@ -64,6 +68,11 @@ def table() -> str:
     return "\n".join([*lines, "", f"`make reproduce` runs all of it in about {hours:.0f} hours of one core."]) + "\n"
 
 
+def is_finished(training: Path) -> bool:
+    """Tell whether a run has been trained to its end."""
+    return (training / RUN).is_file() and open_run(training).finished()
+
+
 def run(one: Mapping[str, Any], out: Path) -> None:
     """Run a system's commands in its folder, from the root of the project."""
     folder = out / slug(one["name"])
@@ -74,7 +83,10 @@ def run(one: Mapping[str, Any], out: Path) -> None:
         for text in one["commands"]:
             command, _, target = text.partition(" > ")
             words = [word.replace("OUT", str(folder)) for word in shlex.split(command)]
-            if words[:2] == ["medgen", "train"] and (folder / "run" / "last.safetensors").is_file():
+            training = Path(words[words.index("--out") + 1]) if words[:2] == ["medgen", "train"] else None
+            if training and is_finished(training):
+                continue
+            if training and (training / STATE).is_file():
                 words = [*words[: words.index("--out") + 2], "--resume"]
             if words[:2] == ["medgen", "prepare"] and (folder / "data" / "prepare.toml").is_file():
                 continue
@@ -84,6 +96,8 @@ def run(one: Mapping[str, Any], out: Path) -> None:
             done = subprocess.run(
                 words, stdout=subprocess.PIPE if target else log, stderr=log, check=True, cwd=REPORTS.parent, env=os.environ
             )
+            if training and not is_finished(training):
+                sys.exit(f"{slug(one['name'])}: the training was stopped; the same command goes on with it")
             if target:
                 (folder / Path(target).name).write_bytes(done.stdout)
     (folder / "done").touch()

@@ -3,11 +3,13 @@
 python tests/benchmarks/two_sites.py HYPERKVASIR OUT
 
 A has the normal frames of the caecum, B those of the well-prepared bowel elsewhere; the groups of polyp frames go to either in
-turn. Splits of the manifest stay, so what is normal and for training in one is never for the test in the other.
+turn. Splits of the manifest stay, so what is normal and for training in one is never for the test in the other. The frames are
+copied into OUT, as a manifest leads to no file outside of its folder.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +21,7 @@ NORMAL = {"A": "normal-cecum", "B": "bbps-2-3"}
 def main(source: Path, out: Path) -> None:
     table = pd.read_csv(source / "manifest.csv", keep_default_na=False)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "frames").symlink_to(source.resolve())
+    shutil.copytree(source, out / "frames", dirs_exist_ok=True)
     for column in ("file", "mask"):
         table[column] = [f"frames/{name}" if name else "" for name in table[column]]
     polyps = table["label"] == "abnormal"
