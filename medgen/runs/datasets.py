@@ -11,7 +11,7 @@ from medgen.data.dataset import DataSettings
 from medgen.data.intensity import Intensity
 from medgen.data.native.addresses import is_address, open_dataset
 from medgen.data.native.archives import ALL_FINDINGS
-from medgen.data.prepared import Prepared, PrepareSettings
+from medgen.data.prepared import TABLE_CHANGED, Prepared, PrepareSettings
 from medgen.errors import DataError, RunError
 from medgen.runs.run import Run
 from medgen.runs.settings import RunSettings
@@ -26,9 +26,25 @@ def open_trained_on(run: Run, dataset: str | Path | None = None) -> Prepared:
 
     Raises
     ------
-    DataError : if it cannot be opened.
+    DataError, RunError : if it cannot be opened, or what lies there now does not fit the run.
     """
-    return _with_common_mask(run, open_dataset(dataset or run.origin.dataset, run.settings.data))
+    data = open_dataset(dataset or run.origin.dataset, run.settings.data)
+    check_fits(run, data)
+    return _with_common_mask(run, data)
+
+
+def require_own(run: Run, data: Prepared) -> None:
+    """Refuse another data set than that of the training, where one is named for it; its table may have been corrected since.
+
+    Raises
+    ------
+    DataError : if it has other frames.
+    """
+    if data.digest != run.origin.data_digest and TABLE_CHANGED not in data.warnings:
+        raise DataError(
+            f"'{data.address}' is not the data set that '{run.folder}' was trained on; `medgen evaluate {run.folder} "
+            f"{data.address}` measures the run on other frames"
+        )
 
 
 def open_for(run: Run, dataset: str | Path) -> Prepared:

@@ -25,7 +25,7 @@ from medgen.metrics.distribution import compare, extract, extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import EFFICIENTNET, INCEPTION, Extractor, available, load_extractor
 from medgen.outputs.leftovers import OLD, remove_dead
-from medgen.runs.datasets import check_fits, open_for, open_trained_on
+from medgen.runs.datasets import open_for, open_trained_on
 from medgen.runs.run import Run, open_run
 from medgen.runs.settings import WatchSettings
 from medgen.runs.versions import is_current, made_by
@@ -113,7 +113,6 @@ def fid(
         truth = real_features(net, real, n, split, on_progress)
         return _compared(truth, _drawn_before(net, generated, n, on_progress), net, real, split, seed)
     real = open_for(run, reference) if reference else open_trained_on(run)
-    check_fits(run, real)
     return measure_run(run, run.trained_model(), net, real, n=n, split=split, seed=seed, device=device, on_progress=on_progress)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
-from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
 from medgen.report.page import write_report
+from medgen.runs.datasets import require_own
 from medgen.runs.made_of import made_of
-from medgen.runs.run import Run, open_run
+from medgen.runs.run import open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
 from medgen.verbs.tracking.tracker import note_report
@@ -67,7 +66,7 @@ def report(
         for run in opened:
             data, rows = open_split(run, dataset, split)
             if dataset is not None:
-                _check_own(run, data, dataset)
+                require_own(run, data)
             own = out if len(opened) == 1 else out / run.name
             how: dict[str, Any] = {"split": split, "by": by, "device": device, "runtime": runtime, "on_progress": on_progress}
             results.append(evaluate_run(run, data, rows, own, **how).results)
@@ -75,12 +74,3 @@ def report(
         for run, result in zip(opened, results, strict=True):
             note_report(run, result.metrics, page, on_progress)
         return page
-
-
-def _check_own(run: Run, data: Prepared, dataset: Path) -> None:
-    """Refuse another data set than that of the training; its table may have been corrected since."""
-    if data.digest != run.origin.data_digest and TABLE_CHANGED not in data.warnings:
-        raise DataError(
-            f"'{dataset}' is not the data set that '{run.folder}' was trained on; `medgen evaluate {run.folder} {dataset}` "
-            "measures the run on other frames"
-        )

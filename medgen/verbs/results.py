@@ -27,7 +27,7 @@ from medgen.files import shown_source
 from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
-from medgen.runs.datasets import check_fits, open_trained_on
+from medgen.runs.datasets import open_trained_on
 from medgen.runs.group_scores import grouped_scores, validation_scorer
 from medgen.runs.localising.localisation import find_lesions, localise, score_maps, with_known_truth
 from medgen.runs.localising.regions import flagged_regions
@@ -76,7 +76,6 @@ def open_split(run: Run, dataset: Path | None = None, split: str = "test") -> tu
     """
     run.require_weights()
     data = open_trained_on(run, dataset)
-    check_fits(run, data)
     return data, split_rows(data, split)
 
 

@@ -19,7 +19,7 @@ from medgen.files import replacing, write_bytes, write_json
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.runs.calibrating.calibrate import renew_calibration
-from medgen.runs.datasets import open_trained_on
+from medgen.runs.datasets import open_trained_on, require_own
 from medgen.runs.made_of import made_of
 from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, Progress, no_progress
@@ -97,6 +97,8 @@ def export(
     with output_folder(out, "export", (GRAPH,), of=made_of(out, [run], format=kind)):
         remove_earlier(out, GRAPH, PARITY, THRESHOLD, SCRIPT, COMMON, *form.files)
         own = open_trained_on(run, data if data is None or is_address(data) else data.resolve())
+        if data is not None:
+            require_own(run, own)
         renew_calibration(run, [own], on_progress=on_progress)
         rows = parity_rows(run, own, compared)
         count = frames or at_once(torch.empty(1, 1, own.size, own.size))
