@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import networkx  # torch depends on it
+import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from medgen import api
+from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.groups import count_groups, find_groups, findings_of_few_groups, group_key, keyed_digest
+from medgen.data.source_file import file_and_frame
 
 relations = st.lists(
     st.lists(st.sampled_from(["patient:1", "patient:2", "folder:a", "folder:b", "file:x", "name:s"])), max_size=12
@@ -30,6 +38,28 @@ def test_groups_are_the_connected_components(related: list[list[str]], drawn: li
 def test_alike_slices_of_two_files_are_two_groups_and_a_frame_of_unknown_origin_joins_one() -> None:
     groups = find_groups(["", "", ""], [["file:a"], ["file:b"], []], ["a#0", "b#0", "c"], [(0, 1), (1, 2)])
     assert groups == ["file:a", "file:b", "file:b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "frame"),
+    [
+        ("a.mp4#250", "a.mp4", 250),
+        ("Case #7.png", "Case #7.png", None),
+        ("Case #7/a.mp4#0", "Case #7/a.mp4", 0),
+        ("#7", "#7", None),
+    ],
+)
+def test_only_a_number_at_the_end_is_that_of_a_frame(name: str, file: str, frame: int | None) -> None:
+    assert file_and_frame(name) == (file, frame)
+
+
+def test_files_that_differ_behind_a_number_sign_are_groups_of_their_own(tmp_path: Path) -> None:
+    for case in range(3):
+        frames = np.random.default_rng(case).integers(60, 200, (2, 40, 40, 3), dtype=np.uint8)
+        first, second = map(Image.fromarray, frames)
+        first.save(tmp_path / f"Case #{case}.tif", save_all=True, append_images=[second])
+    groups = api.prepare(tmp_path, tmp_path / "data", PrepareSettings(size=32)).index["group"]
+    assert groups.tolist() == [f"file:Case #{case}.tif" for case in (0, 0, 1, 1, 2, 2)]
 
 
 def test_a_stated_group_wins_and_joins_nothing() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import fail, succeed
+from PIL import Image
 from writers import save
 
+from medgen import api
 from medgen.data.layouts.manifest import read_column
-from medgen.data.prepared import open_prepared
+from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.errors import DataError
 from medgen.verbs.subgroups import subgroups
 
@@ -26,7 +28,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder, split, count in (("one", "train", 12), ("two", "val", 4), ("one", "test", 6), ("two", "test", 6)):
         for k in range(count):
             finding, label = ("polyp", "abnormal") if split == "test" and k % 2 else ("normal", "normal")
-            name, mask = f"{folder}/{split}{k}.png", ""
+            name, mask = f"{folder}/{split} #{k}.png", ""  # a number sign numbers no frame here
             (root / name).parent.mkdir(exist_ok=True)
             save(root / name, DRAW.integers(60, 200, (40, 40, 3), dtype=np.uint8))
             if finding == "polyp" and k < 4:
@@ -43,7 +45,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_column_is_read_by_file_whatever_its_name(study: Path) -> None:
     values = read_column(study / "manifest.csv", "hospital")
-    assert values["one/train0.png"] == "North" and values["two/test5.png"] == "South"
+    assert values["one/train #0.png"] == "North" and values["two/test #5.png"] == "South"
+
+
+def test_a_column_may_be_of_one_frame_of_a_file(tmp_path: Path) -> None:
+    first, second = (Image.fromarray(DRAW.integers(60, 200, (40, 40, 3), dtype=np.uint8)) for _ in range(2))
+    first.save(tmp_path / "stack.tif", save_all=True, append_images=[second])
+    (tmp_path / "manifest.csv").write_text("file,finding,hospital\nstack.tif#0,normal,North\nstack.tif#1,polyp,South\n")
+    data = api.prepare(tmp_path, tmp_path / "data", PrepareSettings(size=32))
+    assert subgroups(data, data.rows(), ["hospital"])["hospital"] == ["North", "South"]
 
 
 def test_a_misspelt_column_leads_to_the_right_one(study: Path) -> None:

@@ -44,7 +44,7 @@ class SourceFile:
     ----------
     path : where it lies
     file : its path relative to the source, with forward slashes on every system; the key. Where one frame of a file is meant,
-        ``#k`` stands behind it.
+        ``#k`` stands behind it (`file_and_frame`).
     label : 'normal', 'abnormal' or '' (unknown)
     finding : the name of its class as the source writes it, or ''
     split : 'train', 'val', 'test', 'unused' (what a published split puts among frames to learn from although it is not normal) or
@@ -72,6 +72,11 @@ class SourceFile:
     related: tuple[str, ...] = ()
     label_by_mask: bool = False
 
+    @property
+    def whole(self) -> str:
+        """`file` without the number of the one frame that is meant."""
+        return self.file if self.frame is None else file_and_frame(self.file)[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -89,6 +94,15 @@ class Listing:
     notes: Sequence[str] = ()
     others: Mapping[Path, str] = field(default_factory=dict)
     axes: str = ""
+
+
+def file_and_frame(name: str) -> tuple[str, int | None]:
+    """Divide the name of a frame, "procedure.mp4#250", into that of its file and its number, None where it has none.
+
+    A number sign anywhere else is a part of the name: "Case #7/procedure.mp4", "Case #7.png".
+    """
+    file, _, number = name.rpartition("#")
+    return (file, int(number)) if file and number.isascii() and number.isdecimal() else (name, None)
 
 
 def as_text(name: str) -> str:

@@ -162,7 +162,7 @@ def _read(source: Path, modality: str) -> Listing:
 def _natural(entry: SourceFile) -> tuple[str, int, str]:
     """Order by file, frames of one file by their number."""
     frame = -1 if entry.frame is None else entry.frame
-    return entry.file.partition("#")[0] if entry.frame is not None else entry.file, frame, entry.file
+    return entry.whole, frame, entry.file
 
 
 def check_splits(entries: Sequence[SourceFile]) -> None:

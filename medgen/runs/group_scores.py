@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from medgen.contract.backend import Backend
 from medgen.data.prepared import Prepared, read_table
 from medgen.data.scorable import is_scored, scorable
+from medgen.data.source_file import file_and_frame
 from medgen.engine.device import Device
 from medgen.report.localisation.group_scores import GroupedFrames, score_groups
 from medgen.report.localisation.local_metrics import GroupedScores
@@ -36,7 +37,7 @@ def group_kinds(data: Prepared, rows: NDArray[np.int64]) -> dict[str, list[str]]
     index = data.index.iloc[rows]
     ids = index["id"].astype(str)
     groups = [str(group) or f"frame {frame}" for group, frame in zip(index["group"], ids, strict=True)]
-    return {GROUP: groups, FILE: [str(path).partition("#")[0] for path in index["path"]]}
+    return {GROUP: groups, FILE: [file_and_frame(str(path))[0] for path in index["path"]]}
 
 
 def grouped_scores(

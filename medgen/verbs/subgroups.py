@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medgen.data.layouts.manifest import read_column
 from medgen.data.prepared import Prepared
-from medgen.data.source_file import MANIFEST
+from medgen.data.source_file import MANIFEST, file_and_frame
 from medgen.errors import DataError
 from medgen.report.groups import size_classes
 from medgen.runs.group_scores import group_kinds
@@ -65,7 +65,7 @@ def values_of(data: Prepared, rows: NDArray[np.int64], column: str) -> list[str]
     if column in KNOWN:
         return KNOWN[column](index)
     values = _column(data, column)
-    return [values.get(path.partition("#")[0], "") for path in index["path"]]
+    return [values.get(path, values.get(file_and_frame(path)[0], "")) for path in index["path"]]
 
 
 def check_columns(data: Prepared, columns: Sequence[str]) -> None:

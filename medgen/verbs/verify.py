@@ -12,6 +12,7 @@ from medgen.config import read_toml
 from medgen.data.contents import CONTENT, changed_frames, changed_tables
 from medgen.data.prepared import TABLE_CHANGED, Prepared, is_prepared, open_prepared
 from medgen.data.preparing.alike.duplicates import digest
+from medgen.data.source_file import file_and_frame
 from medgen.data.storage.shards import shard_file
 from medgen.errors import DataError, MedgenError
 from medgen.files import digest_of
@@ -110,7 +111,7 @@ def _data_set(folder: Path, on_progress: OnProgress) -> Verified:
 
 def _sources(data: Prepared) -> tuple[int, list[str]]:
     """Return how many source files are there, and which of them are others than they were."""
-    known = {path.partition("#")[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True) if sha}
+    known = {file_and_frame(path)[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True) if sha}
     there = {name: path for name in known if (path := Path(data.source) / name).is_file()}
     return len(there), [name for name, path in there.items() if digest(path) != known[name]]
 

@@ -79,11 +79,10 @@ def listing_of(name: str, rows: Iterable[tuple[int, Mapping[str, str]]], folder:
             raise DataError(f"{where}: '{entry.file}' was already on line {lines[entry.file]}; keep one row for each file")
         entries[entry.file], lines[entry.file] = entry, line
     for entry in entries.values():
-        whole = entry.file.rpartition("#")[0]
-        if entry.frame is not None and whole in entries:
+        if entry.frame is not None and entry.whole in entries:
             raise DataError(
-                f"{name}, line {lines[entry.file]}: '{entry.file}' is a frame of '{whole}', which stands on line "
-                f"{lines[whole]} as a whole; keep the one or the other"
+                f"{name}, line {lines[entry.file]}: '{entry.file}' is a frame of '{entry.whole}', which stands on line "
+                f"{lines[entry.whole]} as a whole; keep the one or the other"
             )
     if not entries:
         where = name if folder is None else str(folder / name)

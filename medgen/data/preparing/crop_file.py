@@ -72,7 +72,7 @@ def header_facts(entry: SourceFile, content: FileFrames, key: bytes) -> HeaderFa
     content : as it was opened
     key : of the digests by which patients are kept (`groups.keyed_digest`)
     """
-    own = [f"file:{entry.file.partition('#')[0]}"] if content.total > 1 else []
+    own = [f"file:{entry.whole}"] if content.total > 1 else []
     related = [relation for relation in (*entry.related, *own, keyed_digest(content.identity, key)) if relation]
     return HeaderFacts(related, content.understood)
 

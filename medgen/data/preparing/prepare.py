@@ -28,7 +28,7 @@ from medgen.data.preparing.left_over import COLUMNS, left_over
 from medgen.data.preparing.parallel import in_order, nothing
 from medgen.data.preparing.survey import Survey, survey
 from medgen.data.readers import video
-from medgen.data.source_file import Listing, SourceFile
+from medgen.data.source_file import Listing, SourceFile, file_and_frame
 from medgen.data.sources import check_splits, list_source
 from medgen.data.tree.pseudonyms import NAMELESS, Pseudonyms
 from medgen.errors import DataError, ImageError
@@ -201,7 +201,7 @@ def _existing(
     """Open the data set that is there, if it is the one that was asked for; a sample of its source files is read again."""
     data = open_prepared(out)
     files = {entry.file: entry for entry in entries}
-    digests = {path.partition("#")[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True)}
+    digests = {file_and_frame(path)[0]: sha for path, sha in zip(data.index["path"], data.index["digest"], strict=True)}
     known = [(files[file], sha) for file, sha in digests.items() if file in files and sha]
     if read_toml(out / "prepare.toml")["digest"] != key:
         raise DataError(f"'{out}' holds a data set of other frames or settings; choose another --out or pass --overwrite")

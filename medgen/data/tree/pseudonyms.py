@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medgen.data.source_file import Listing, SourceFile
+from medgen.data.source_file import Listing, SourceFile, file_and_frame
 from medgen.errors import DataError
 from medgen.files import replacing, without_quotes
 from medgen.outputs.leftovers import remove_dead
@@ -55,13 +55,13 @@ class Pseudonyms:
 
     def file_id(self, file: str) -> str:
         """Return the id of a file; the number of a frame stays behind it."""
-        name, mark, number = file.rpartition("#")
-        return self.id_of(name) + mark + number if mark and number.isdigit() else self.id_of(file)
+        name, number = file_and_frame(file)
+        return self.id_of(name) + ("" if number is None else f"#{number}")
 
     def hidden(self, listing: Listing) -> Listing:
         """Return a listing without names, in the order of its ids. What folders of no known label are called goes, too."""
         entries = [self._hidden(entry) for entry in listing.entries]
-        entries.sort(key=lambda entry: (entry.file.partition("#")[0], entry.frame or 0))
+        entries.sort(key=lambda entry: (entry.whole, entry.frame or 0))
         return replace(listing, entries=entries, notes=())
 
     def _hidden(self, entry: SourceFile) -> SourceFile:

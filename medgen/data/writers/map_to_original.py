@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from medgen.data.field.contour import cut
 from medgen.data.prepared import Prepared
+from medgen.data.source_file import file_and_frame
 from medgen.data.sources import read_source
 from medgen.errors import DataError
 from medgen.types import Box
@@ -66,10 +67,10 @@ def find_originals(data: Prepared, rows: NDArray[np.int64]) -> list[Original]:
             files = {}
     originals = []
     for row, path in zip(rows.tolist(), data.index["path"].iloc[rows], strict=True):
-        name, _, number = path.rpartition("#")
-        if path in files or not number.isdigit():
-            name, number = path, str(numbers.get(path, 0))
-        originals.append(Original(row, path, name, files.get(name), int(number)))
+        name, number = file_and_frame(path)
+        if path in files or number is None:
+            name, number = path, numbers.get(path, 0)
+        originals.append(Original(row, path, name, files.get(name), number))
     return originals
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from medgen.data.images import opened
 from medgen.data.prepared import Prepared
+from medgen.data.source_file import file_and_frame
 from medgen.data.writers.map_to_original import find_originals
 from medgen.errors import MedgenError
 
@@ -57,7 +58,7 @@ def spacings(data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64] | N
             return None
     if not any(known.values()):
         return None
-    found = [known.get(str(path).partition("#")[0]) for path in data.index["path"].iloc[rows]]
+    found = [known.get(file_and_frame(str(path))[0]) for path in data.index["path"].iloc[rows]]
     return np.array([spacing or (np.nan, np.nan) for spacing in found], dtype=np.float64)
 
 

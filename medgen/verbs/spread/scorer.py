@@ -16,7 +16,7 @@ from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.assembling.assemble import NothingReadError
 from medgen.data.preparing.prepare import prepare
 from medgen.data.scorable import is_scored
-from medgen.data.source_file import Listing, SourceFile
+from medgen.data.source_file import Listing, SourceFile, file_and_frame
 from medgen.engine.device import Device
 from medgen.errors import BackendError
 from medgen.files import digest_of, replacing
@@ -130,4 +130,4 @@ def _stated_groups(data: Prepared, rows: NDArray[np.int64], entries: Sequence[So
     """Return the group of each frame that its source states, or "": what other partitions hold nobody knows here."""
     stated = {entry.file: entry.group for entry in entries}
     paths = data.index["path"].iloc[rows].tolist()
-    return [stated.get(path, stated.get(path.rpartition("#")[0], "")) for path in paths]
+    return [stated.get(path, stated.get(file_and_frame(path)[0], "")) for path in paths]
