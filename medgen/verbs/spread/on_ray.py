@@ -19,11 +19,16 @@ from typing import Any
 
 from medgen.engine.device import Device
 from medgen.errors import ConfigError, MedgenError
+from medgen.verbs.spread.last_words import last_words
 from medgen.verbs.spread.partitions import Partition, Work
 
 STORE = 1 << 27  # bytes of shared memory of a Ray that is started here: no frame goes through it
 PATIENCE = 5.0  # seconds for a cluster to answer
 TOKEN = "one that asks for a token finds it in ~/.ray/auth_token or RAY_AUTH_TOKEN"
+GONE = (
+    "medgen: this process was ended without a word, as Ray ends it when a part of Ray on this machine is killed (out of "
+    "memory?); the same call goes on where it stopped"
+)
 WAITING = 2  # partitions of an actor: the one it is at, and the next
 
 
@@ -49,7 +54,7 @@ class OnRay:
         self, open_worker: Callable[[], Work], partitions: Sequence[Partition], *, workers: int | None, device: Device
     ) -> Iterator[int]:
         """Spread partitions; see `partitions.Spread`."""
-        with _connected(self._address, workers) as ray:
+        with last_words(GONE), _connected(self._address, workers) as ray:
             gpus = ray.cluster_resources().get("GPU", 0)
             if device == "cuda" and not gpus:
                 raise ConfigError("--device cuda: the Ray cluster has no GPU; leave --device away, or start its nodes with GPUs")
