@@ -10,14 +10,18 @@ training sizes, ``compare_runs`` on finished runs; ``demo`` does it all on synth
 
 In the examples names in capitals are paths: FRAMES a folder of raw frames, DATA what ``prepare`` made of it, RUN and OTHER_RUN
 what ``train`` made of that, TRANSLATOR a run of a backend that translates, STUDY a study file, MNIST and PHOTOGRAPHS folders, OUT
-an empty folder. ``api`` is this module.
+an empty folder. ``api`` is this module. Paths may be texts, and where a function takes several, one path is enough.
 
 A function is imported when it is first asked for, with what it needs and nothing else: who prepares frames never waits for torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -146,13 +150,39 @@ _HOMES = {  # the module of each function and its name there: those that a type 
     "view": "medgen.service.view.view:view",
 }
 
+
+def _taking_texts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that takes texts where it takes paths, and one path where it takes several."""
+    declared = signature(function)
+    kinds = {name: str(parameter.annotation) for name, parameter in declared.parameters.items()}
+
+    @wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        try:
+            given = declared.bind(*arguments, **named)
+        except TypeError:
+            return function(*arguments, **named)  # its own error names it
+        for name, value in given.arguments.items():
+            if "Path" in kinds[name] and "str" not in kinds[name]:
+                given.arguments[name] = _paths(value, several="Sequence" in kinds[name])
+        return function(*given.args, **given.kwargs)
+
+    return called
+
+
+def _paths(value: Any, *, several: bool) -> Any:
+    if several:
+        return [_paths(one, several=False) for one in ([value] if isinstance(value, str | Path) else value)]
+    return Path(value) if isinstance(value, str) else value
+
+
 if not TYPE_CHECKING:  # which would take any name for one that exists
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, _, attribute = _HOMES[name].partition(":")
-        function = globals()[name] = getattr(import_module(module), attribute)
+        function = globals()[name] = _taking_texts(getattr(import_module(module), attribute))
         return function
 
     def __dir__() -> list[str]:
