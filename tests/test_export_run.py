@@ -15,13 +15,17 @@ from shutil import copytree
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from commands import fail, succeed
 from PIL import Image
+from tiny import batch
 from untrained import make_frames, make_run
 
 from medgen import api
+from medgen.engine.graph.batches import graph_of_batches
 from medgen.errors import MedgenError
 from medgen.runs.run import Run
+from medgen.types import Batch
 from medgen.verbs.exporting.parity import check_parity
 
 pytestmark = pytest.mark.usefixtures("no_stacks")
@@ -155,6 +159,16 @@ def test_the_graph_gives_the_same_table_as_pytorch(run: Run, scores: pd.DataFram
     numbers = [name for name in scores.select_dtypes("number") if scores[name].notna().all()]
     assert len(numbers) > 10
     np.testing.assert_allclose(found[numbers], scores[numbers], rtol=1e-4, atol=1e-6)
+
+
+@needs_onnx
+def test_an_operator_may_have_the_name_of_a_part_of_a_batch() -> None:
+    table = torch.tensor([2, 0, 1])
+
+    def picks(frames: Batch) -> torch.Tensor:
+        return frames.image[:, table] * 2  # by the operator "index"
+
+    torch.testing.assert_close(graph_of_batches(picks, batch(2))(batch(2)), picks(batch(2)))
 
 
 @needs_openvino

@@ -166,5 +166,13 @@ def test_the_fusion_inside_a_graph_is_that_of_numpy() -> None:
     random = np.random.default_rng(0)
     normal = {"a": random.normal(size=30).tolist(), "b": random.integers(0, 5, 31).tolist()}
     values = {"a": np.concatenate([random.normal(size=99) * 3, [9.0]]), "b": random.integers(-2, 9, 100).astype(float)}
-    found = Fusion(normal, ("b",))({name: torch.from_numpy(of) for name, of in values.items()})
-    np.testing.assert_allclose(found.numpy(), fuse(normal, values, ("b",)), rtol=1e-12)
+    fusion, given = Fusion(normal, ("b",)), [torch.from_numpy(of) for of in values.values()]
+    graph = traced(lambda parts: [fusion(dict(zip(values, parts, strict=True)))], [torch.ones_like(of) for of in given])
+    np.testing.assert_allclose(graph(given)[0].numpy(), fuse(normal, values, ("b",)), rtol=1e-12)
+
+
+def test_rounding_takes_no_place_from_the_lowest_normal_frame_in_a_graph() -> None:
+    normal = np.random.default_rng(0).normal(size=30)
+    lowest, rounded = (torch.tensor([value], dtype=torch.float64) for value in (normal.min(), normal.min() - 1e-7))
+    fusion = Fusion({"a": normal.tolist()}, ())
+    assert fusion({"a": rounded}) == fusion({"a": lowest}) > 0

@@ -43,7 +43,8 @@ def graph_of_batches(work: Callable[[Batch], Any], frames: Batch) -> Callable[[B
     try:
         program = write_down(flat, examples)
         with TemporaryDirectory() as folder:
-            form.write(program, Path(folder), names, [f"output_{place}" for place in range(sum(shape[1]))])
+            inputs = [f"given_{name}" for name in names]  # "index" is the name of an operator, too, and a file takes each once
+            form.write(program, Path(folder), inputs, [f"output_{place}" for place in range(sum(shape[1]))])
             run = form.open(Path(folder))
     except BackendError as error:
         raise BackendError(f"this model cannot be scored so: {error}; score it with --runtime torch") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from medgen.types import Batch
 
 FRAMES, VALID = "frames", "valid"
 SCORE, MAP = "score", "map"
+ROUNDING = 1e-5  # share of the largest normal value of a component by which other kernels may round it
 
 
 class FrameWork:
@@ -64,25 +66,48 @@ class Fusion:
     """
 
     def __init__(self, normal_components: Mapping[str, Sequence[float]], to_either_side: Container[str]) -> None:
-        self.normal = {name: torch.tensor(sorted(values), dtype=torch.float64) for name, values in normal_components.items()}
-        self.to_either_side = to_either_side
+        self.above = {name: _normal(values) for name, values in normal_components.items()}
+        self.below = {
+            name: _normal([-value for value in values]) for name, values in normal_components.items() if name in to_either_side
+        }
 
     def __call__(self, components: Mapping[str, Tensor]) -> Tensor:
-        return torch.stack([self._one(name, components[name].double()) for name in self.normal]).mean(0)
+        return torch.stack([self._one(name, components[name].double()) for name in self.above]).mean(0)
 
     def _one(self, name: str, values: Tensor) -> Tensor:
-        normal = self.normal[name]
-        above = _neg_log10_p(normal, values)
-        if name not in self.to_either_side:
+        above = _neg_log10_p(self.above[name], values)
+        if name not in self.below:
             return above
-        return (torch.maximum(above, _neg_log10_p(-normal.flip(0), -values)) - LOG2).clamp_min(0)
+        return (torch.maximum(above, _neg_log10_p(self.below[name], -values)) - LOG2).clamp_min(0)
 
 
-def _neg_log10_p(normal: Tensor, values: Tensor) -> Tensor:
-    """Return what `medgen.metrics.fusion.neg_log10_p` does, (B,), of normal values (n,) in rising order and values (B,)."""
-    count, middle = len(normal), float(normal.quantile(0.5))
-    higher = normal[normal > middle]
+class _Normal(NamedTuple):
+    """Values of normal frames (n,) in rising order, their median, and by how much those above it exceed it on average.
+
+    `lowest` is a little below the first: that frame is one place above nothing, and rounding would take the place away from it.
+    """
+
+    values: Tensor
+    middle: float
+    excess: float
+    lowest: float
+
+
+def _normal(values: Sequence[float]) -> _Normal:
+    """Return what is known of normal values before a graph is written down, in which no number can be read."""
+    sorted_values = np.sort(np.asarray(values, dtype=np.float64))
+    middle = float(np.median(sorted_values))
+    higher = sorted_values[sorted_values > middle]
     excess = float((higher - middle).mean()) if len(higher) else 0.0
+    lowest = float(sorted_values[0] - ROUNDING * np.abs(sorted_values).max())
+    return _Normal(torch.from_numpy(sorted_values), middle, excess, lowest)
+
+
+def _neg_log10_p(known: _Normal, values: Tensor) -> Tensor:
+    """Return what `medgen.metrics.fusion.neg_log10_p` does, (B,), of normal values and values (B,)."""
+    normal, middle, excess, lowest = known
+    count = len(normal)
+    values = torch.where((values > lowest) & (values < normal[0]), normal[0], values)
     passed = (normal <= values[:, None]).sum(1)  # (B,), how many normal values are at or below
     below, next_one = normal[(passed - 1).clamp_min(0)], normal[passed.clamp_max(count - 1)]
     between = (passed > 0) & (passed < count)
