@@ -132,10 +132,16 @@ def test_a_run_can_be_repeated_from_its_folder(study: Path, tmp_path: Path) -> N
     assert first == again
 
 
-def test_a_finished_run_is_lengthened_by_resume(study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study / "run", tmp_path / "run")
-    succeed("train", "endovae", study / "data", "--out", tmp_path / "run", "--resume", "--epochs", 3)
-    assert list(pd.read_csv(tmp_path / "run" / "log.csv")["epoch"]) == [1, 2, 3]
+@pytest.mark.parametrize("named", [True, False], ids=["backend-and-data-named", "run-alone"])
+def test_a_finished_run_is_lengthened_by_resume(study: Path, named: bool) -> None:
+    run = Path(shutil.copytree(study / "run", study / f"longer-{named}"))  # beside its data set, which it names from there
+    succeed("train", *(["endovae", study / "data"] if named else []), "--out", run, "--resume", "--epochs", 3)
+    assert list(pd.read_csv(run / "log.csv")["epoch"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("words", [[], ["endovae"]])
+def test_a_training_without_backend_or_data_says_how_to_begin_one(words: list[str]) -> None:
+    assert "medgen train BACKEND DATASET --out NEW" in fail("train", *words, "--out", "NEW")
 
 
 def train_in_a_terminal(words: list[str], errors: Path) -> None:

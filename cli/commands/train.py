@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("backend", shell_complete=complete_backends)
-@click.argument("dataset", type=PATH)
+@click.argument("backend", required=False, default="", shell_complete=complete_backends)
+@click.argument("dataset", type=PATH, required=False)
 @click.option("--out", type=PATH, required=True, help="Run folder.")
 @click.option(
     "--config", type=PATH, shell_complete=complete_recipes, help="Recipe: a TOML file, or the name of one of `medgen recipes`."
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @devices_options
 def train(
     backend: str,
-    dataset: Path,
+    dataset: Path | None,
     out: Path,
     config: Path | None,
     assignments: tuple[str, ...],
@@ -60,7 +60,7 @@ def train(
     DATASET is a prepared data set, or one that needs no crop: mnist:DIR, dsprites:FILE.npz, medmnist:FILE.npz, folder:DIR (class
     folders of square frames of one size). `--set data.normal='["NAME"]'` says which classes are normal, "*" all.
 
-    Ctrl-C stops after the current step and keeps everything; --resume goes on.
+    Ctrl-C stops after the current step and keeps everything; --resume goes on, for which --out is enough.
     """
     from medgen import api
     from medgen.engine.several.place import find_place
@@ -83,6 +83,8 @@ def train(
                 on_progress=display,
                 stop=display.stop,
             )
+        elif not (backend and dataset):
+            raise click.UsageError(f"expected medgen train BACKEND DATASET --out {out}; only --resume needs neither of the two")
         else:
             extra = (f"train.epochs={epochs}",) if epochs else ()
             settings = api.recipe(backend, config, (*assignments, *extra, *tracker_assignments(trackers)))
