@@ -63,7 +63,7 @@ class Odd(nn.Module):
 
 def script(net: nn.Module, path: Path) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".*torch.jit.script")
         torch.jit.script(net).save(str(path))
     trust_code(sha256(path.read_bytes()).hexdigest())
     return f"file:{path}"

@@ -65,7 +65,7 @@ class Pooled(nn.Module):
         return F.avg_pool2d(x, 16)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_a_net_of_ones_own_has_the_map_that_it_returns(tmp_path: Path) -> None:
     torch.jit.script(Pooled()).save(str(tmp_path / "net.pt"))
     trust_code(sha256((tmp_path / "net.pt").read_bytes()).hexdigest())

@@ -176,3 +176,13 @@ def test_rounding_takes_no_place_from_the_lowest_normal_frame_in_a_graph() -> No
     lowest, rounded = (torch.tensor([value], dtype=torch.float64) for value in (normal.min(), normal.min() - 1e-7))
     fusion = Fusion({"a": normal.tolist()}, ())
     assert fusion({"a": rounded}) == fusion({"a": lowest}) > 0
+
+
+@pytest.mark.parametrize(
+    ("dropout", "random"), [((), False), ((0.0,), False), ((0.1,), True)], ids=["default", "none", "a-tenth"]
+)
+def test_attention_draws_random_numbers_only_where_it_drops_some(dropout: tuple[float, ...], random: bool) -> None:
+    graph = torch.fx.Graph()
+    three = [graph.placeholder(name) for name in ("query", "key", "value")]
+    node = graph.call_function(torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default, (*three, *dropout))
+    assert torch.Tag.nondeterministic_seeded in node.target.tags and trace.draws(node) is random  # type: ignore[union-attr]

@@ -26,7 +26,7 @@ class Means(nn.Module):
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(trust, "_trusted", set())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".*torch.jit.script")
         torch.jit.script(Means()).save(str(tmp_path / "net.pt"))
     return tmp_path / "net.pt"
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -64,8 +64,8 @@ def traced(work: Callable[[list[Tensor]], Sequence[Tensor]], examples: Sequence[
                 graph = make_fx(lambda inputs: _each_its_own(work(inputs)), tracing_mode="real")([*examples])
         except Exception as error:  # of many kinds, for each thing that work may do and no graph can hold
             raise BackendError(f"its score cannot be written down as a graph ({why_not(error)})") from error
-        operators = [node.target for node in graph.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
-        if random := next((kind for kind in operators if torch.Tag.nondeterministic_seeded in kind.tags), None):
+        operators = [node for node in graph.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
+        if random := next((node.target for node in operators if draws(node)), None):
             raise BackendError(f"its score draws random numbers ({random})")
         if len(operators) > MOST:
             raise BackendError(f"its score takes {len(operators)} operations, more than the {MOST} that a graph may have")
@@ -74,6 +74,16 @@ def traced(work: Callable[[list[Tensor]], Sequence[Tensor]], examples: Sequence[
                 node.target = torch.ops.aten.reshape.default
         graph.recompile()
         return graph
+
+
+def draws(node: Node) -> bool:
+    """Tell whether an operator of a graph draws random numbers; attention without dropout, so marked too, draws none."""
+    operator: Any = node.target
+    if torch.Tag.nondeterministic_seeded not in operator.tags:
+        return False
+    given = dict(zip((argument.name for argument in operator._schema.arguments), node.args, strict=False)) | node.kwargs
+    dropout = {argument.name: argument.default_value for argument in operator._schema.arguments if argument.name == "dropout_p"}
+    return not dropout or (dropout | given)["dropout_p"] != 0
 
 
 def _each_its_own(results: Sequence[Tensor]) -> list[Tensor]:

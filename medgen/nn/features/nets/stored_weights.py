@@ -56,7 +56,8 @@ def read_script(path: Path) -> nn.Module:
     MedgenError : if nobody trusts it, or it is none.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*torch\.jit\.load", DeprecationWarning)  # the weights there are come as TorchScript
+        # The weights that there are come as TorchScript; each PyTorch warns of that by another kind of warning.
+        warnings.filterwarnings("ignore", r".*torch\.jit\.load")
         try:
             return torch.jit.load(BytesIO(read_trusted(path)), map_location="cpu")
         except (RuntimeError, ValueError) as error:
