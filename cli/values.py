@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medgen.data.source_file import file_and_frame
+
 from .answer import records
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def prepared_counts(data: Prepared) -> pd.DataFrame:
 
 def files_read(data: Prepared) -> int:
     """Return how many files the frames of a data set are from, copies aside."""
-    return int(data.index["path"][data.index["copy"] == 0].str.partition("#")[0].nunique())
+    return len({file_and_frame(path)[0] for path in data.index["path"][data.index["copy"] == 0]})
 
 
 def prepared_values(data: Prepared) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import sys
 from hashlib import sha256
 from importlib.util import find_spec
@@ -23,7 +24,7 @@ from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings
 from medgen.errors import DataError, FolderError, RunError
-from medgen.runs.run import Run, open_run
+from medgen.runs.run import CALIBRATION, Run, open_run
 from medgen.verbs.exporting.bundle import write_bundle
 from medgen.verbs.exporting.bundle_parts import listed
 
@@ -68,6 +69,13 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     made = make_run(str(api.prepare(frames, root / "data", PrepareSettings(size=32)).folder), root / "run")
     stored = api.score(made.folder, scored, root / "scores", pictures=False).table
     return Case(made, scored, stored, write_bundle(made, root / "out"))
+
+
+def test_a_threshold_of_another_version_is_put_again_before_it_leaves(case: Case, tmp_path: Path) -> None:
+    older = Path(shutil.copytree(case.run.folder, case.run.folder.with_name("older"))) / CALIBRATION  # beside its data set
+    older.write_text(json.dumps({**json.loads(older.read_text()), "made_by": "calibration 0"}))
+    bundle = write_bundle(open_run(older.parent), tmp_path / "out")
+    assert open_run(bundle / "models").threshold()["value"] == case.run.threshold()["value"]
 
 
 def test_the_schema_of_monai_accepts_what_a_bundle_says_of_itself(case: Case, tmp_path: Path) -> None:

@@ -139,9 +139,13 @@ def test_a_finished_run_is_lengthened_by_resume(study: Path, named: bool) -> Non
     assert list(pd.read_csv(run / "log.csv")["epoch"]) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("words", [[], ["endovae"]])
-def test_a_training_without_backend_or_data_says_how_to_begin_one(words: list[str]) -> None:
-    assert "medgen train BACKEND DATASET --out NEW" in fail("train", *words, "--out", "NEW")
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [([], "BACKEND and DATASET are missing"), (["endovae"], "DATASET is missing")],
+    ids=["neither", "backend"],
+)
+def test_a_training_without_backend_or_data_says_how_to_begin_one(words: list[str], missing: str) -> None:
+    assert f"{missing}: medgen train BACKEND DATASET --out NEW" in fail("train", *words, "--out", "NEW")
 
 
 def train_in_a_terminal(words: list[str], errors: Path) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import networkx  # torch depends on it
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from medgen_cli.values import files_read
 from PIL import Image
 
 from medgen import api
-from medgen.data.prepared import PrepareSettings
+from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.groups import count_groups, find_groups, findings_of_few_groups, group_key, keyed_digest
 from medgen.data.source_file import file_and_frame
 
@@ -53,13 +52,23 @@ def test_only_a_number_at_the_end_is_that_of_a_frame(name: str, file: str, frame
     assert file_and_frame(name) == (file, frame)
 
 
-def test_files_that_differ_behind_a_number_sign_are_groups_of_their_own(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return a data set of three files of two frames whose names differ behind a number sign alone."""
+    folder = tmp_path_factory.mktemp("cases")
     for case in range(3):
         frames = np.random.default_rng(case).integers(60, 200, (2, 40, 40, 3), dtype=np.uint8)
         first, second = map(Image.fromarray, frames)
-        first.save(tmp_path / f"Case #{case}.tif", save_all=True, append_images=[second])
-    groups = api.prepare(tmp_path, tmp_path / "data", PrepareSettings(size=32)).index["group"]
-    assert groups.tolist() == [f"file:Case #{case}.tif" for case in (0, 0, 1, 1, 2, 2)]
+        first.save(folder / f"Case #{case}.tif", save_all=True, append_images=[second])
+    return api.prepare(folder, folder / "data", PrepareSettings(size=32))
+
+
+def test_files_that_differ_behind_a_number_sign_are_groups_of_their_own(cases: Prepared) -> None:
+    assert cases.index["group"].tolist() == [f"file:Case #{case}.tif" for case in (0, 0, 1, 1, 2, 2)]
+
+
+def test_files_that_differ_behind_a_number_sign_are_counted_one_by_one(cases: Prepared) -> None:
+    assert files_read(cases) == 3
 
 
 def test_a_stated_group_wins_and_joins_nothing() -> None:

@@ -84,7 +84,8 @@ def train(
                 stop=display.stop,
             )
         elif not (backend and dataset):
-            raise click.UsageError(f"expected medgen train BACKEND DATASET --out {out}; only --resume needs neither of the two")
+            missing = "DATASET is" if backend else "BACKEND and DATASET are"
+            raise click.UsageError(f"{missing} missing: medgen train BACKEND DATASET --out {out}; --resume alone needs neither")
         else:
             extra = (f"train.epochs={epochs}",) if epochs else ()
             settings = api.recipe(backend, config, (*assignments, *extra, *tracker_assignments(trackers)))

@@ -24,6 +24,7 @@ from medgen.errors import RunError
 from medgen.files import write_bytes, write_json, write_text
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import remove_earlier
+from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.made_of import made_of
 from medgen.runs.run import CALIBRATION, COMMON_MASK, NORMAL_REFERENCE, Run
 from medgen.runs.score_table import RESEARCH
@@ -60,10 +61,12 @@ def write_bundle(run: Run, out: Path) -> Path:
 
     Raises
     ------
-    RunError : if the run is not trained, or its backend reads files that are not in the run.
+    RunError : if the run is not trained, its backend reads files that are not in the run, or its threshold was put by another
+        version of medgen and cannot be put again.
     FolderError : if the folder holds something else, or another process writes into it.
     """
     run.require_weights()
+    renew_calibration(run)  # a bundle has no data set to make it of
     chosen = run.settings.model_dump(mode="json")
     if with_paths_from(chosen, run.folder) != with_paths_from(chosen, run.folder / "elsewhere"):
         raise RunError(f"'{run.folder}' reads weights from a file that is not in the run, which a bundle would lack")

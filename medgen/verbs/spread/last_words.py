@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 _WAIT = "import sys; sys.stdin.buffer.read(1) or sys.stderr.write(sys.argv[1])"  # nothing to read: the other end is gone
 
@@ -18,5 +18,4 @@ def last_words(line: str) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(BrokenPipeError):  # somebody ended it
-                beside.communicate(b".")
+            beside.communicate(b".")
