@@ -9,6 +9,7 @@ Rows travel in blocks of `BLOCK`, which is also what is shuffled as a whole (`me
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import prod
@@ -88,7 +89,7 @@ class FilesHere:
             raise DataError(f"'{self.place}': {block.file} is cut short; {REMEDY}")
 
     def soon(self, blocks: Sequence[Block]) -> None:
-        if not hasattr(os, "posix_fadvise"):  # of Linux: the system reads them while others are worked on
+        if sys.platform != "linux":  # which reads them while others are worked on; elsewhere there is no such call
             return
         for block in blocks[:MOST_AHEAD]:
             with self._path(block.file).open("rb", buffering=0) as file:
