@@ -14,7 +14,8 @@ import torch
 from commands import fail, succeed
 from tiny import batch, tiny
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.functional import group_norm, interpolate
 from untrained import make_frames, make_run
 
 from medgen.config import read_toml
@@ -81,6 +82,20 @@ def test_frames_are_resized_for_openvino_as_pytorch_does(old: tuple[int, int], n
     images = torch.rand(2, 3, *old, generator=torch.Generator().manual_seed(0))
     wanted = interpolate(images, new, mode="bilinear", antialias=True)
     torch.testing.assert_close(openvino_nets.smoothly_resized(images, new, False), wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_groups_of_channels_are_normalised_for_openvino_as_pytorch_does(affine: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.rand(shape, generator=random) for shape in ((2, 6, 5, 7), (6,), (6,)))
+    given = (weight, bias) if affine else (None, None)
+    found, *_ = openvino_nets.normalised_groups(x, *given, 2, 6, 35, 3, 1e-5)
+    torch.testing.assert_close(found, group_norm(x, 3, *given))
+
+
+def test_openvino_is_never_handed_the_normalisation_of_groups_at_which_it_may_end_the_process() -> None:
+    graph = make_fx(nn.GroupNorm(3, 6).requires_grad_(False), openvino_nets._taken_apart())(torch.rand(2, 6, 5, 7))
+    assert "layer_norm" in graph.code and "group_norm" not in graph.code
 
 
 def test_a_graph_at_which_another_program_ends_its_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,26 @@ def _taken_apart() -> dict[Any, Callable[..., Any]]:
 
     aten = torch.ops.aten
     known = get_decompositions([getattr(aten, name) for name in TAKEN_APART])
-    return {**known, aten._upsample_bilinear2d_aa.default: smoothly_resized}
+    ours: dict[Any, Callable[..., Any]] = {
+        aten._upsample_bilinear2d_aa.default: smoothly_resized,
+        aten.native_group_norm.default: normalised_groups,
+    }
+    return {**known, **ours}
+
+
+def normalised_groups(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, frames: int, channels: int, area: int, groups: int, eps: float
+) -> tuple[Tensor, None, None]:
+    """Return (B, C, ...) of x (B, C, ...) as `group_norm` gives them, and neither mean nor deviation, which training alone reads.
+
+    OpenVINO 2026.4.1 has a word for it, and ends the process that compiles a sum or product of it and of what it was made of.
+    """
+    from torch.nn.functional import layer_norm
+
+    own = layer_norm(x.reshape(frames, groups, -1), (channels // groups * area,), eps=eps).reshape(x.shape)
+    shape = (1, channels, *[1] * (x.ndim - 2))
+    own = own if weight is None else own * weight.reshape(shape)
+    return own if bias is None else own + bias.reshape(shape), None, None
 
 
 def smoothly_resized(
