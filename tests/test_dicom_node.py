@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from shutil import which
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from writers import write_dicom
 from medgen import api
 from medgen.errors import ConfigError
 from medgen.service.desk import Desk
-from medgen.service.dicom_node import dicom_node
+from medgen.service.dicom_node import ASSOCIATIONS, dicom_node
 from medgen.service.dicom_settings import DicomSettings
 from medgen.service.guard import Noted
 from medgen.service.limits import Limits
@@ -127,6 +128,14 @@ def associated(port: int) -> Association:
     return association
 
 
+def comes_true(what: Callable[[], bool]) -> bool:
+    """Wait for something, less long than the node waits for anything."""
+    until = monotonic() + LIMITS.seconds / 2
+    while not (true := what()) and monotonic() < until:
+        sleep(0.02)
+    return true
+
+
 @pytest.fixture
 def frame(tmp_path: Path) -> Path:
     return write_dicom(tmp_path / "frame.dcm", noise(32, 32, 3), "RGB", PatientID="P7")
@@ -154,6 +163,7 @@ def test_a_message_that_announces_more_than_it_may_be_is_not_waited_for(case: Ca
     with socket.create_connection(("127.0.0.1", case.port), timeout=5) as peer:
         peer.sendall(b"\1\0" + (LIMITS.body + 1).to_bytes(4, "big"))
         assert peer.recv(1) == b""
+    assert case.noted[-1][:3] == ("DICOM", "closed, larger than it may be", 413)
 
 
 def test_a_stop_ends_associations_and_asks_for_what_comes_late_to_be_sent_again(case: Case, frame: Path) -> None:
@@ -166,9 +176,39 @@ def test_a_stop_ends_associations_and_asks_for_what_comes_late_to_be_sent_again(
     assert late.Status == 0xA700 and "send this again" in late.ErrorComment and association.is_aborted
 
 
-def test_an_address_that_is_none_is_refused(case: Case) -> None:
+@pytest.mark.parametrize("send_to", ["archive", "ARCHIVE@127.0.0.1:0", "ARCHIVE@127.0.0.1:65536", "A" * 17 + "@127.0.0.1:104"])
+def test_an_address_that_is_none_is_refused(case: Case, send_to: str) -> None:
     with (
-        pytest.raises(ConfigError, match="expected TITLE@HOST:PORT"),
-        dicom_node(case.desk, DicomSettings(0, "archive"), "127.0.0.1", LIMITS),
+        pytest.raises(ConfigError, match="expected TITLE@HOST:PORT, titles of at most 16 letters, and a port from 1 to 65535"),
+        dicom_node(case.desk, DicomSettings(0, send_to), "127.0.0.1", LIMITS),
     ):
         pass
+
+
+def test_a_port_that_is_taken_is_told_with_the_option_to_choose_another(case: Case) -> None:
+    with (
+        pytest.raises(ConfigError, match=rf"port {case.port}: .*; choose another --dicom-port \(0: any\)"),
+        dicom_node(case.desk, DicomSettings(case.port, case.archive), "127.0.0.1", LIMITS),
+    ):
+        pass
+
+
+def test_connections_that_ask_for_nothing_leave_their_places_at_once(case: Case) -> None:
+    for _ in range(ASSOCIATIONS):  # as a load balancer looks whether the port is open
+        socket.create_connection(("127.0.0.1", case.port), timeout=5).close()
+    entity, found = AE(ae_title="STORESCU"), []
+    entity.add_requested_context(SecondaryCaptureImageStorage)
+
+    def is_established() -> bool:
+        found.append(entity.associate("127.0.0.1", case.port, ae_title="MEDGEN"))
+        return found[-1].is_established
+
+    assert comes_true(is_established)
+    found[-1].release()
+
+
+def test_a_refused_association_is_noted_with_its_reason_and_without_its_titles(case: Case) -> None:
+    entity = AE(ae_title="STORESCU")
+    entity.add_requested_context(SecondaryCaptureImageStorage)
+    assert entity.associate("127.0.0.1", case.port, ae_title="ELSEWHERE").is_rejected
+    assert comes_true(lambda: case.noted[-1][:3] == ("DICOM", "refused, Called AE title not recognised", 403))

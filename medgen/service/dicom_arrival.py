@@ -6,6 +6,7 @@ its place among the associations until the node is started again, and it makes r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -21,10 +22,11 @@ class Arrival:
     ----------
     association : of pynetdicom, which has just been opened
     limits : the bytes, and the seconds from the first one on, in which a message has to arrive
+    on_refusal : is told why a connection is closed, as a status of HTTP and in words
     """
 
-    def __init__(self, association: Any, limits: Limits) -> None:
-        self._socket, self._limits = association.dul.socket.socket, limits
+    def __init__(self, association: Any, limits: Limits, on_refusal: Callable[[int, str], None]) -> None:
+        self._socket, self._limits, self._on_refusal = association.dul.socket.socket, limits, on_refusal
         self._count, self._since = 0, 0.0
         association.dul.socket.recv = self.receive
 
@@ -41,17 +43,24 @@ class Arrival:
         """
         self._count += count
         if self._count > self._limits.body:
-            raise OSError("larger than it may be")
+            raise self._refused(413, "larger than it may be")
         self._since = self._since or monotonic()
         arrived = bytearray()
         while len(arrived) < count:
             left = self._since + self._limits.seconds - monotonic()
             if left <= 0:
-                raise TimeoutError("takes longer to arrive than it may")
+                raise self._refused(408, "takes longer to arrive than it may")
             self._socket.settimeout(left)
-            part = self._socket.recv(min(CHUNK, count - len(arrived)))
+            try:
+                part = self._socket.recv(min(CHUNK, count - len(arrived)))
+            except TimeoutError:
+                continue
             if not part:
                 break
             arrived += part
         self._socket.settimeout(self._limits.seconds)  # of what is sent from here on
         return arrived
+
+    def _refused(self, status: int, reason: str) -> OSError:
+        self._on_refusal(status, reason)
+        return OSError(reason)

@@ -19,6 +19,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom._globals import ALL_TRANSFER_SYNTAXES
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import STATUS_SUCCESS, STATUS_WARNING, code_to_category
 
@@ -39,6 +40,7 @@ PEER = re.compile(r"(?P<title>[^@]+)@(?P<host>.+):(?P<port>\d+)")
 DONE, BUSY, OTHER, UNREAD, UNSENT = 0x0000, 0xA700, 0xA900, 0xC000, 0xC001
 TAKEN = (STATUS_SUCCESS, STATUS_WARNING)  # an archive that changes what it is sent, a patient's number say, warns (PS3.4 B.2.3)
 ASSOCIATIONS = 4  # at once
+OF_PRESENTATION = 3  # the source of a refusal that has nothing to do with who asks: too many are served (PS3.8 9.3.4)
 PATIENCE = 10.0  # seconds for what is in hand when the node stops
 OUR_OWN = "medgen"  # the manufacturer of maps: one that comes back is refused, or two nodes would send maps of maps for ever
 
@@ -54,10 +56,11 @@ def dicom_node(
     ConfigError : if a title or an address is none, the address cannot be had, or the backend draws no maps.
     """
     peer = PEER.fullmatch(settings.send_to)
-    if not peer or not all(map(TITLE.fullmatch, (peer["title"], settings.title, *settings.callers))):
+    titled = peer and all(map(TITLE.fullmatch, (peer["title"], settings.title, *settings.callers)))
+    if not peer or not titled or not 0 < int(peer["port"]) < 1 << 16:
         raise ConfigError(
-            f"the DICOM node '{settings.title}' is to send to '{settings.send_to}'; expected TITLE@HOST:PORT, and titles of "
-            "at most 16 letters"
+            f"the DICOM node '{settings.title}' is to send to '{settings.send_to}'; expected TITLE@HOST:PORT, titles of at most "
+            "16 letters, and a port from 1 to 65535"
         )
     if not desk.draws_maps:
         raise ConfigError(f"'{desk.run.run.settings.backend}' scores whole frames and draws no maps, which a DICOM node sends")
@@ -72,6 +75,8 @@ def dicom_node(
     entity.add_supported_context(Verification)
     handlers: Any = [
         (evt.EVT_CONN_OPEN, node.opened),
+        (evt.EVT_CONN_CLOSE, node.closed),
+        (evt.EVT_PDU_SENT, node.sent),
         (evt.EVT_ACCEPTED, node.understood),
         (evt.EVT_C_ECHO, node.echo),
         (evt.EVT_C_STORE, node.store),
@@ -79,7 +84,9 @@ def dicom_node(
     try:
         server: Any = entity.start_server((host, settings.port), block=False, evt_handlers=handlers)
     except OSError as error:
-        raise ConfigError(f"the DICOM node cannot listen at {host}, port {settings.port}: {error}; choose another") from None
+        raise ConfigError(
+            f"the DICOM node cannot listen at {host}, port {settings.port}: {error}; choose another --dicom-port (0: any)"
+        ) from None
     try:
         yield f"{settings.title}@{host}:{server.socket.getsockname()[1]}"
     finally:
@@ -101,7 +108,22 @@ class _Node:
 
     def opened(self, event: Any) -> None:
         """Bound what an association may send."""
-        self._arrivals[event.assoc] = Arrival(event.assoc, self._limits)
+        self._arrivals[event.assoc] = Arrival(
+            event.assoc, self._limits, lambda status, reason: self._note("DICOM", f"closed, {reason}", status)
+        )
+
+    def closed(self, event: Any) -> None:
+        """Give the place of a connection that asked for nothing to the next one.
+
+        pynetdicom waits on for what it might ask, so that a few looks at whether the port is open would take all places.
+        """
+        if event.assoc.requestor.primitive is None:
+            event.assoc.dul.to_user_queue.put(None)  # as when its time is over
+
+    def sent(self, event: Any) -> None:
+        """Note an association that is refused; pynetdicom refuses it, by its titles or as too many are served."""
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            self._note("DICOM", f"refused, {event.pdu.reason_str}", 503 if event.pdu.source == OF_PRESENTATION else 403)
 
     def understood(self, event: Any) -> None:
         """Let the next message have its own bytes and time."""
@@ -134,11 +156,12 @@ class _Node:
         answer.Status, reason = self._stored(event)
         if reason:
             answer.ErrorComment = reason[:64]  # as long as one may be
-        if self._on_request:
-            self._on_request(
-                Noted("C-STORE", f"{answer.Status:04X}", 200 if not answer.Status else 422, 1000 * (monotonic() - begun))
-            )
+        self._note("C-STORE", f"{answer.Status:04X}", 200 if not answer.Status else 422, monotonic() - begun)
         return answer
+
+    def _note(self, what: str, how: str, status: int, seconds: float = 0.0) -> None:
+        if self._on_request:
+            self._on_request(Noted(what, how, status, 1000 * seconds))
 
     def _stored(self, event: Any) -> tuple[int, str]:
         try:
