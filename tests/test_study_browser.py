@@ -140,6 +140,8 @@ def test_numbers_drawn_are_those_of_the_metrics_file(with_figures: Page, folder:
         "document.getElementById('plot-roc').data.filter((trace) => !trace.fill).map((trace) => [...trace.y])"
     )
     assert drawn == [entry["roc"]["value"] for entry in entries]
+    titles = [f"{row['name']} ({row['abnormal']})" for row in entries[0]["groups"]["size of the finding"]]
+    assert with_figures.evaluate("[...document.getElementById('plot-sizes').layout.yaxis.ticktext]") == titles
 
 
 def test_filters_leave_the_frames_that_were_asked_for(page: Page) -> None:

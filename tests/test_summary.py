@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import medgen.report.study
 from medgen.errors import RunError
 from medgen.files import json_values
 from medgen.report.study.comparison import Comparison, Cost
+from medgen.report.study.page import SIZES
+from medgen.report.study.plots import shares
 from medgen.report.study.summary import few_groups, study_metrics
 
 SCHEMA = Draft202012Validator(
@@ -122,6 +125,18 @@ def test_shares_of_a_finding_are_means_over_the_seeds(comparison: Comparison, me
 def test_sizes_come_in_their_order(metrics: dict[str, Any]) -> None:
     names = [row["name"] for row in metrics["entries"][0]["groups"]["size of the finding"]]
     assert names == sorted(names, key=lambda name: int(name.split()[0])) and len(names) == 4
+
+
+def test_a_class_of_size_is_one_row_of_the_figure_whatever_each_entry_counts_in_it(metrics: dict[str, Any]) -> None:
+    first, second = deepcopy(metrics["entries"][:2])
+    rows = first["groups"][SIZES]
+    rows[0]["abnormal"] += 1  # entries that see frames at different sizes
+    figure = shares([first, second], SIZES)
+    assert figure is not None
+    counts = [(row["abnormal"], other["abnormal"]) for row, other in zip(rows, second["groups"][SIZES], strict=True)]
+    spans = [f"{counts[0][1]} to {counts[0][0]}", *(str(count) for count, _ in counts[1:])]
+    titles = [label.get_text() for label in figure.axes[-1].get_yticklabels()]
+    assert titles == [f"{row['name']} ({span})" for row, span in zip(rows, spans, strict=True)]
 
 
 def test_costs_that_were_not_recorded_stay_unknown(comparison: Comparison) -> None:

@@ -69,15 +69,20 @@
     });
   }
 
-  /** Rows of values with intervals, one mark for each backend; `rows` gives [title, {value, low, high}] of an entry. */
+  /** Rows of values with intervals, one mark for each backend; `rows` gives [title, frames, {value, low, high}] of an entry. */
   function dots(id, rows) {
-    const tables = entries.map((entry) => rows(entry).filter(([, share]) => share.value !== null));
+    const tables = entries.map((entry) => rows(entry).filter(([, , share]) => share.value !== null));
     const titles = [...new Set(tables.flat().map(([title]) => title))];
+    const counted = titles.map((title) => { // entries that see frames at different sizes may count a finding in one class or in the next
+      const counts = tables.flat().filter(([name]) => name === title).map(([, count]) => count);
+      const [least, most] = [Math.min(...counts), Math.max(...counts)];
+      return `${title} (${least === most ? least : `${least} to ${most}`})`;
+    });
     const traces = tables.map((table, index) => ({
-      name: safe(entries[index].name), mode: "markers", type: "scatter", x: table.map(([, share]) => share.value),
+      name: safe(entries[index].name), mode: "markers", type: "scatter", x: table.map(([, , share]) => share.value),
       y: table.map(([title]) => -titles.indexOf(title) + 0.35 - (0.7 * (index + 0.5)) / tables.length),
       error_x: { type: "data", symmetric: false, thickness: 1.2, width: 0, color: colour(index),
-        array: table.map(([, share]) => share.high - share.value), arrayminus: table.map(([, share]) => share.value - share.low) },
+        array: table.map(([, , share]) => share.high - share.value), arrayminus: table.map(([, , share]) => share.value - share.low) },
       marker: { color: colour(index), symbol: MARKS[index % MARKS.length], size: 8 },
       hovertemplate: "%{x:.3f}<extra>" + safe(entries[index].name) + "</extra>",
     }));
@@ -85,11 +90,11 @@
       height: 110 + titles.length * (24 + 11 * entries.length), margin: { l: 20, r: 12, t: 8, b: 45 },
       legend: { orientation: "h", y: -70 / (titles.length * (24 + 11 * entries.length)), yanchor: "top", bgcolor: "rgba(0,0,0,0)" },
       xaxis: axis("share of the frames that is flagged", { range: [-0.02, 1.02], zeroline: false }),
-      yaxis: axis("", { tickvals: titles.map((_, row) => -row), ticktext: titles.map((title) => safe(title, 34)), zeroline: false, range: [0.6 - titles.length, 0.6] }),
+      yaxis: axis("", { tickvals: titles.map((_, row) => -row), ticktext: counted.map((title) => safe(title, 38)), zeroline: false, range: [0.6 - titles.length, 0.6] }),
     });
   }
-  dots("plot-findings", (entry) => entry.findings.map((row) => [`${row.finding || "none given"} (${row.frames})`, row.flagged]));
-  dots("plot-sizes", (entry) => (entry.groups["size of the finding"] ?? []).map((row) => [`${row.name} (${row.abnormal})`, row.flagged_abnormal]));
+  dots("plot-findings", (entry) => entry.findings.map((row) => [row.finding || "none given", row.frames, row.flagged]));
+  dots("plot-sizes", (entry) => (entry.groups["size of the finding"] ?? []).map((row) => [row.name, row.abnormal, row.flagged_abnormal]));
 
   function cost(id, key, title) {
     const known = entries.map((entry, index) => [entry, index]).filter(([{ summary }]) => summary[key].value > 0 && summary.auroc.value !== null);

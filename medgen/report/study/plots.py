@@ -17,7 +17,7 @@ from medgen.report.study.rank_chart import draw_ranks
 COLOURS = (NORMAL, ABNORMAL, "#009e73", "#cc79a7", "#8f6f00", "#56b4e9", INK, "#7b3fa0")
 LINES = ("-", "--", "-.", ":")
 MARKS = "osD^vPX*"
-Shares = Sequence[tuple[str, IntervalValues]]  # title of a row -> share of its frames
+Shares = Sequence[tuple[str, int, IntervalValues]]  # what a row is of, how many frames, the share of them
 
 
 def look(index: int) -> dict[str, Any]:
@@ -68,18 +68,17 @@ def shares(entries: Sequence[EntryMetrics], sizes: str) -> Figure | None:
     """Draw the share of each finding, and of each size class, that is flagged; None where no entry has a threshold."""
     sections: dict[str, list[Shares]] = {
         "by finding": [
-            [(f"{row['finding'] or 'none given'} ({row['frames']})", row["flagged"]) for row in entry["findings"]]
-            for entry in entries
+            [(row["finding"] or "none given", row["frames"], row["flagged"]) for row in entry["findings"]] for entry in entries
         ],
         "by size of the finding": [
-            [(f"{row['name']} ({row['abnormal']})", row["flagged_abnormal"]) for row in entry["groups"].get(sizes, [])]
+            [(row["name"], row["abnormal"], row["flagged_abnormal"]) for row in entry["groups"].get(sizes, [])]
             for entry in entries
         ],
     }
     drawn = {
         title: tables
         for title, tables in sections.items()
-        if any(row[1]["value"] is not None for table in tables for row in table)
+        if any(row[-1]["value"] is not None for table in tables for row in table)
     }
     if not drawn:
         return None
@@ -94,16 +93,25 @@ def shares(entries: Sequence[EntryMetrics], sizes: str) -> Figure | None:
 
 def _dots(axes: Axes, tables: Sequence[Shares], names: Sequence[str]) -> None:
     """Draw rows of values with intervals, those of each table a little lower than the last one's."""
-    titles = list(dict.fromkeys(title for table in tables for title, _ in table))
+    counts: dict[str, list[int]] = {}
+    for title, count, _ in (row for table in tables for row in table):
+        counts.setdefault(title, []).append(count)
+    rows = {title: row for row, title in enumerate(counts)}
     for index, table in enumerate(tables):
-        known = [(-titles.index(title), share) for title, share in table if share["value"] is not None]
+        known = [(-rows[title], share) for title, _, share in table if share["value"] is not None]
         y = np.array([row for row, _ in known]) - 0.7 * (index + 0.5) / len(tables) + 0.35
         bounds = [(share["value"], share["low"], share["high"]) for _, share in known]
         value, low, high = np.array(bounds, dtype=float).reshape(-1, 3).T
         colour = look(index)["color"]
         axes.hlines(y, low, high, color=colour, linewidth=1)
         axes.plot(value, y, MARKS[index % len(MARKS)], color=colour, markersize=4, label=names[index])
-    axes.set_yticks([-row for row in range(len(titles))], [plot_text(title, 34) for title in titles])
+    titles = [plot_text(f"{title} ({_span(of)})", 38) for title, of in counts.items()]
+    axes.set_yticks([-row for row in rows.values()], titles)
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Entries that see frames at different sizes may count a finding in one class of size or in the next."""
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
 def costs(entries: Sequence[EntryMetrics]) -> Figure | None:
