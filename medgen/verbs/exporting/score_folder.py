@@ -18,12 +18,13 @@ HERE, FOLDER = Path(__file__).parent, Path(sys.argv[1] if len(sys.argv) == 2 els
 ABOUT, RULE = (json.loads((HERE / name).read_text(encoding="utf-8")) for name in ("graph.json", "threshold.json"))
 AT_ONCE, *CROP = ABOUT["inputs"]["frames"]["shape"]  # how many frames, and S, S, C of each
 
-
-def read() -> tuple:  # names, frames (N, S, S, C) uint8, valid (N, S, S) bool
-    if (FOLDER / "frames.npy").is_file():
-        with (FOLDER / "index.csv").open(encoding="utf-8", newline="") as file:
-            names = [row["path"] for row in csv.DictReader(file)]
-        return names, np.load(FOLDER / "frames.npy", mmap_mode="r"), np.load(FOLDER / "valid.npy", mmap_mode="r")
+if hashlib.sha256((HERE / ABOUT["file"]).read_bytes()).hexdigest() != ABOUT["digests"][ABOUT["file"]]:
+    sys.exit(f"{ABOUT['file']} is not the file that was exported")
+if (FOLDER / "frames.npy").is_file():
+    with (FOLDER / "index.csv").open(encoding="utf-8", newline="") as file:
+        names = [row["path"] for row in csv.DictReader(file)]
+    given = {name: np.load(FOLDER / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")}  # (N, S, S, C), (N, S, S)
+else:
     from PIL import Image
 
     crops = {}
@@ -36,23 +37,16 @@ def read() -> tuple:  # names, frames (N, S, S, C) uint8, valid (N, S, S) bool
         except (OSError, SyntaxError, ValueError) as error:
             sys.stderr.write(f"left out: {path.name}: {error}\n")
     pixels = np.stack([*crops.values()] or sys.exit(f"{FOLDER} holds neither crops nor frames.npy; `medgen score` reads shards"))
-    return [*crops], pixels[..., :-1], pixels[..., -1] > 0
+    names, given = [*crops], {"frames": pixels[..., :-1], "valid": pixels[..., -1] > 0}
 
-
-if hashlib.sha256((HERE / ABOUT["file"]).read_bytes()).hexdigest() != ABOUT["digests"][ABOUT["file"]]:
-    sys.exit(f"{ABOUT['file']} is not the file that was exported")
+if [*given["frames"].shape] != [len(names), *CROP]:
+    sys.exit(f"frames.npy is {given['frames'].shape}, expected {(len(names), *CROP)}; cut and resize them as graph.json says")
+seen = np.mean(given["valid"], axis=(1, 2)) >= (ABOUT["least_valid"] if "valid" in ABOUT["inputs"] else 0)  # enough tissue
+rows, columns = np.flatnonzero(seen), {name: np.full(len(names), np.nan) for name in ABOUT["columns"]}
 session = onnxruntime.InferenceSession(HERE / ABOUT["file"], providers=["CPUExecutionProvider"])
-names, frames, valid = read()
-if [*frames.shape] != [len(names), *CROP]:
-    sys.exit(f"frames.npy is {frames.shape}, expected {(len(names), *CROP)}; cut and resize them as graph.json says")
-rows, found = np.arange(len(names)), []
-for start in range(0, len(names), AT_ONCE):
-    part = np.resize(rows[start : start + AT_ONCE], AT_ONCE)  # the last part is filled with frames that are not kept
-    given = {"frames": frames[part], "valid": valid[part]}
-    found.append(session.run(ABOUT["columns"], {name: given[name] for name in ABOUT["inputs"]}))
-parts = [np.concatenate(part)[: len(names)].astype(float) for part in zip(*found, strict=True)]
-seen = valid.mean(axis=(1, 2)) >= ABOUT["least_valid"] if "valid" in ABOUT["inputs"] else rows >= 0  # else too little tissue
-columns = {name: np.where(seen, part, np.nan) for name, part in zip(ABOUT["columns"], parts, strict=True)}
+for part in (np.resize(rows[start : start + AT_ONCE], AT_ONCE) for start in range(0, len(rows), AT_ONCE)):  # the last one repeats
+    for name, values in zip(columns, session.run([*columns], {key: given[key][part] for key in ABOUT["inputs"]}), strict=True):
+        columns[name][part] = values
 if RULE.get("value") is not None:
     columns["abnormal"] = np.where(seen, columns["score"] > RULE["value"], "")
 csv.writer(sys.stdout).writerows([["path", *columns], *zip(names, *columns.values(), strict=True)])
