@@ -26,7 +26,7 @@ from medgen.data.prepared import PrepareSettings
 from medgen.errors import DataError, FolderError, RunError
 from medgen.runs.run import CALIBRATION, Run, open_run
 from medgen.verbs.exporting.bundle import write_bundle
-from medgen.verbs.exporting.bundle_parts import listed
+from medgen.verbs.exporting.bundle_parts import CropOrReason, RunNetwork, TableEvaluator, listed, together
 
 ASKED = {  # what https://project-monai.github.io/schema/meta_schema_20240725.json requires
     "bundle": [
@@ -144,6 +144,38 @@ def test_frames_of_one_file_are_items_of_their_own(tmp_path: Path) -> None:
     np.save(tmp_path / "two.npy", np.zeros((2, 40, 40, 3), np.uint8))
     save(tmp_path / "one.png", np.zeros((40, 40, 3), np.uint8))
     assert [(item["path"], item["frame"]) for item in listed(tmp_path)] == [("one.png", -1), ("two.npy#0", 0), ("two.npy#1", 1)]
+
+
+def evaluated(case: Case, frames: Path, out: Path) -> pd.DataFrame:
+    """Score frames by the parts of a bundle."""
+    crop = CropOrReason("image", {"size": 32})
+    batch = together([crop(item) for item in listed(frames)])
+    return TableEvaluator(RunNetwork(case.bundle / "models", "cpu"), [batch], out).run()
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A folder of a file that is empty, and of one that is cut off behind its header."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.dcm").write_bytes(b"")
+    whole = save(tmp_path / "b.png", np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).read_bytes()
+    (tmp_path / "broken" / "b.png").write_bytes(whole[: len(whole) // 2])
+    return tmp_path / "broken"
+
+
+def test_files_that_cannot_be_read_keep_no_other_from_its_score_and_are_named(case: Case, broken: Path, tmp_path: Path) -> None:
+    name = case.stored["path"][0]
+    shutil.copy(case.frames / name, broken / name)
+    with pytest.warns(UserWarning, match="could not be read: 2 of the frames; see '.*rejected.csv'"):
+        found = evaluated(case, broken, tmp_path / "out")
+    assert found["score"].tolist() == case.stored["score"][:1].tolist()
+    api.score(case.run.folder, broken, tmp_path / "scores", pictures=False)
+    assert (tmp_path / "out" / "rejected.csv").read_text() == (tmp_path / "scores" / "rejected.csv").read_text()
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_told_with_the_first_reason(case: Case, broken: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of 2 frames could be read, the first is 'a"):
+        evaluated(case, broken, tmp_path / "out")
 
 
 def test_a_video_is_left_to_the_command(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def write_bundle(run: Run, out: Path) -> Path:
 def _inference(run: Run) -> dict[str, Any]:
     """Return the configuration; what begins with ``@`` refers to another entry, what begins with ``$`` is evaluated by MONAI."""
     settings = raw_settings(run)
-    crop = {"_target_": "medgen.data.for_monai.LoadCropd", "keys": "image", "settings": json.loads(settings.model_dump_json())}
+    crop = {"_target_": f"{PARTS}.CropOrReason", "keys": "image", "settings": json.loads(settings.model_dump_json())}
     return {
         "imports": ["$import torch"],
         "bundle_root": ".",
@@ -103,7 +103,13 @@ def _inference(run: Run) -> dict[str, Any]:
         "datalist": {"_target_": f"{PARTS}.listed", "folder": "@dataset_dir", "axes": settings.axes},
         "preprocessing": {"_target_": "Compose", "transforms": [crop]},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
-        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 32, "num_workers": 0},
+        "dataloader": {
+            "_target_": "DataLoader",
+            "dataset": "@dataset",
+            "batch_size": 32,
+            "num_workers": 0,
+            "collate_fn": {"_target_": f"{PARTS}.together", "_mode_": "callable"},
+        },
         "network_def": {
             "_target_": f"{PARTS}.RunNetwork",
             "run_folder": "$@bundle_root + '/models'",
@@ -173,5 +179,6 @@ It scores a folder of raw frames, and needs medgen {__version__} and fire:
 
 `eval/scores.csv` has a row for each frame: its raw score, higher where it is more anomalous, its quantile among normal frames,
 and the decision at the threshold. {limit}
+What could not be read is in `eval/rejected.csv` with the reason. From another folder than this one, add `--bundle_root BUNDLE`.
 `medgen.load("models")` opens the same run in Python.
 """

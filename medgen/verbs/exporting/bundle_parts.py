@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from monai.data.utils import list_data_collate
 from torch import Tensor, nn
 
+from medgen.data.for_monai import LoadCropd
 from medgen.data.images import count_frames, suffix_of
 from medgen.data.readers import video
 from medgen.data.sources import list_source
 from medgen.engine.device import Device
-from medgen.errors import DataError
+from medgen.errors import DataError, ImageError
 from medgen.files import write_csv
 from medgen.verbs.in_memory.loaded import load
 
@@ -37,13 +40,33 @@ def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
     for entry in list_source(Path(folder)).entries:
         if suffix_of(entry.path) in video.SUFFIXES:
             raise DataError(f"'{entry.path}' is a video; score it with `medgen score`")
-        total = count_frames(entry.path, axes=axes)
+        try:
+            total = count_frames(entry.path, axes=axes)
+        except ImageError:  # whoever reads it says why
+            total = 1
         if entry.frame is not None:
             named = {entry.frame: entry.file}
         else:
             named = {frame: f"{entry.file}#{frame}" for frame in range(total)} if total > 1 else {-1: entry.file}
         items += [{"image": str(entry.path), "path": name, "frame": frame} for frame, name in named.items()]
     return items
+
+
+class CropOrReason(LoadCropd):
+    """Makes an item its crop, or the reason why it has none: one broken file keeps no other from its score."""
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        try:
+            return super().__call__(data)
+        except DataError as error:
+            return {"path": data["path"], "reason": str(error.__cause__ or error)}
+
+
+def together(items: Sequence[Mapping[Hashable, Any]]) -> dict[str, Any]:
+    """Return a batch of the items that have a crop; under "refused", name and reason of each of the others."""
+    crops = [dict(item) for item in items if "reason" not in item]
+    refused = [(item["path"], item["reason"]) for item in items if "reason" in item]
+    return {**(list_data_collate(crops) if crops else {}), "refused": refused}
 
 
 class RunNetwork(nn.Module):
@@ -78,16 +101,30 @@ class TableEvaluator:
     Parameters
     ----------
     network : of the bundle
-    batches : dictionaries with "image", "image_valid" and "path"
-    out : folder of ``scores.csv``, whose columns are those of `medgen score`
+    batches : that `together` makes: "image", "image_valid", "path" and "refused"
+    out : folder of ``scores.csv`` and ``rejected.csv``, whose columns are those of `medgen score`
     """
 
     def __init__(self, network: RunNetwork, batches: Iterable[Mapping[str, Any]], out: Path | str) -> None:
         self.network, self.batches, self.out = network, batches, Path(out)
 
     def run(self) -> pd.DataFrame:
-        """Score the frames, write the table and return it."""
-        tables = [self.network.run.score(batch).table for batch in self.batches]
+        """Score the frames, write the table and return it; what could not be read is listed beside it.
+
+        Raises
+        ------
+        DataError : if none could be read.
+        """
+        tables, refused = list[pd.DataFrame](), list[tuple[str, str]]()
+        for batch in self.batches:
+            refused += batch["refused"]
+            if "image" in batch:
+                tables.append(self.network.run.score(batch).table)
+        write_csv(self.out / "rejected.csv", pd.DataFrame(refused, columns=["file", "reason"]))
+        if not tables:
+            raise DataError(f"none of {len(refused)} frames could be read, the first is '{refused[0][0]}': {refused[0][1]}")
+        if refused:
+            warnings.warn(f"could not be read: {len(refused)} of the frames; see '{self.out / 'rejected.csv'}'", stacklevel=2)
         table = pd.concat(tables, ignore_index=True)
         write_csv(self.out / "scores.csv", table)
         return table
