@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from medgen.errors import number_of
+
 from .answer import answer
 from .progress import Display
 
@@ -109,6 +111,9 @@ def score_spread(run: Path, source: Path | str, out: Path, *, maps: bool, addres
     if maps:
         answer(f"maps: {out / 'maps'}", maps=out / "maps")
     if found.rejected:
-        answer(f"{found.rejected} files could not be read; see {out / 'rejected.csv'}", rejected=found.rejected)
+        answer(
+            f"{number_of(found.rejected, 'file', 'files')} could not be read; see {out / 'rejected.csv'}", rejected=found.rejected
+        )
     if found.left_out:
-        answer(f"{found.left_out} frames of videos were left out; {out / 'rejected.csv'} says why", left_out=found.left_out)
+        left_out = number_of(found.left_out, "frame of a video was", "frames of videos were")
+        answer(f"{left_out} left out; {out / 'rejected.csv'} says why", left_out=found.left_out)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medgen.errors import number_of
+
 from .values import files_read, prepared_counts, video_values
 
 if TYPE_CHECKING:
@@ -113,9 +115,10 @@ def timeline_lines(path: Path, most: int = 20) -> str:
     for video in video_values(path):
         above = f", {video['above']} above the threshold" if video["above"] is not None else ""
         times = ", ".join(clock(second) for second in video["stand_out_at"])
-        lines.append(f"{video['video']}: {video['frames']} frames{above}" + (f"; standing out at {times}" if times else ""))
+        seen = number_of(video["frames"], "frame", "frames")
+        lines.append(f"{video['video']}: {seen}{above}" + (f"; standing out at {times}" if times else ""))
     if len(lines) > most:
-        lines[most:] = [f"and {len(lines) - most} more videos"]
+        lines[most:] = [f"and {number_of(len(lines) - most, 'more video', 'more videos')}"]
     return "\n".join([*lines, f"score against time: {path} and {path.parent / 'timelines'}"])
 
 
@@ -127,7 +130,7 @@ def parity_lines(parity: Mapping[str, Any]) -> str:
         for name in ("score", "map")
         if name in shares
     ]
-    lines[0] += f" ({parity['tolerance']:g} is allowed), on {parity['frames']} frames"
+    lines[0] += f" ({parity['tolerance']:g} is allowed), on {number_of(parity['frames'], 'frame', 'frames')}"
     if auroc["run"] is not None:
         lines.append(f"AUROC: {number(auroc['run'])} by the run, {number(auroc['graph'])} by the graph")
     return "\n".join([*lines, *([] if differ is None else [f"decisions that differ: {differ}"])])
@@ -213,7 +216,9 @@ def inspection_tables(inspection: Inspection) -> str:
         inspection.rejected[inspection.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored")
     )
     if len(rejected):
-        parts.append(f"{len(rejected)} files could not be read:\n{rejected.head(10).to_string(index=False)}")
+        parts.append(
+            f"{number_of(len(rejected), 'file', 'files')} could not be read:\n{rejected.head(10).to_string(index=False)}"
+        )
     exact = int((inspection.duplicates["kind"] == "exact").sum())
     across = int(inspection.duplicates["across_splits"].sum())
     parts.append(f"{exact} exact and {len(inspection.duplicates) - exact} near duplicates, {across} across splits")

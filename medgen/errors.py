@@ -95,6 +95,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"{hint}known: {', '.join(options)}"
 
 
+def number_of(count: int, one: str, several: str) -> str:
+    """Return a number before what it counts, in the words for one or for several: "1 file", "2 files"."""
+    return f"{count} {one if count == 1 else several}"
+
+
 def in_one_line(error: Exception, more: str = "`medgen --debug ...` shows more") -> str:
     """Return what a user is told of an error of any kind; `more` says where a bug is told at length."""
     text = " ".join(str(error).split())

@@ -79,7 +79,7 @@ def test_raw_frames_score_as_their_prepared_selves(study: Path) -> None:
     succeed("score", study / "run", study / "data", "--out", study / "scores", "--no-pictures")
     tables = [pd.read_csv(study / name / "scores.csv") for name in ("raw-scores", "scores")]
     new, old = (table.assign(name=table["path"].str.split("/").str[-1]).set_index("name") for table in tables)
-    assert "1 files could not be read" in output and len(new) == 12
+    assert "1 file could not be read" in output and len(new) == 12
     assert np.allclose(new["score"], old.loc[new.index, "score"], rtol=1e-4)
     assert len(list((study / "raw-scores" / "maps").rglob("*.png"))) == 12
 

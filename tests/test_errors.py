@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medgen.errors import RunError, did_you_mean, in_one_line
+from medgen.errors import RunError, did_you_mean, in_one_line, number_of
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_every_error_is_one_line(error: Exception, told: str) -> None:
 
 def test_a_wrong_name_leads_to_the_nearest_one_and_to_all() -> None:
     assert did_you_mean("vea", ["gan", "vae"]) == "did you mean 'vae'? known: gan, vae"
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 files are"), (1, "1 file is"), (2, "2 files are")])
+def test_what_is_counted_stands_in_its_number(count: int, said: str) -> None:
+    assert number_of(count, "file is", "files are") == said

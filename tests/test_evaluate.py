@@ -272,7 +272,7 @@ def test_the_bootstrap_is_described() -> None:
     [
         (lambda table: table.drop(columns=["score", "label"]), "no column label, score"),
         (lambda table: table.assign(label="benign"), "label 'benign'; expected normal, abnormal"),
-        (lambda table: table.assign(score=[np.nan, *table["score"][1:]]), "1 frames have no score, the first is 'frame-0'"),
+        (lambda table: table.assign(score=[np.nan, *table["score"][1:]]), "1 frame has no score, the first is 'frame-0'"),
         (lambda table: table.assign(component_ssim=np.nan), "55 frames have no component_ssim"),
         (lambda table: table.assign(abnormal="False"), "expected True or False"),
     ],

@@ -108,9 +108,9 @@ def test_progress_counts_every_file(source: Path) -> None:
     "sentence",
     [
         "2 of 29 files cannot be used; rejected.csv says why",
-        "1 pairs of exact or near duplicates lie in different splits",
+        "1 pair of exact or near duplicates lies in different splits",
         "3 pairs of exact or near duplicates have no common group",
-        "1 files are labelled both normal and not, the first 'test/polyps/leak.png' and 'train/normal/01.png'",
+        "1 file is labelled both normal and not, the first 'test/polyps/leak.png' and 'train/normal/01.png'",
         "the width of a frame alone tells normal from abnormal with an AUROC of 0.96",
     ],
 )
@@ -140,13 +140,13 @@ def test_missing_labels_are_warned_of(tmp_path: Path) -> None:
     save(tmp_path / "diverticulum/a.png")
     assert "no frame is labelled normal" in warned(tmp_path)
     assert "no frame is labelled abnormal" in warned(tmp_path, "normal")
-    assert "1 frames have no label, neither normal nor abnormal (diverticulum 1)" in warned(tmp_path)
+    assert "1 frame has no label, neither normal nor abnormal (diverticulum 1)" in warned(tmp_path)
 
 
 def test_grey_and_colour_mixed_are_warned_of(tmp_path: Path) -> None:
     save(tmp_path / "normal/a.png")
     save(tmp_path / "polyps/b.png", grey=True)
-    assert "1 frames are grey and 1 in colour" in warned(tmp_path)
+    assert "1 frame is grey and 1 in colour" in warned(tmp_path)
 
 
 def test_missing_masks_and_divided_groups_are_warned_of(tmp_path: Path) -> None:

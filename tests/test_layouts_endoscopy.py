@@ -55,7 +55,7 @@ def test_classes_of_hyperkvasir_have_the_labels_of_its_paper(tmp_path: Path) -> 
 
 
 def test_copies_of_hyperkvasir_are_counted(tmp_path: Path) -> None:
-    assert any("1 files are drawings or copies" in note for note in listed_by("hyperkvasir", hyperkvasir(tmp_path)).notes)
+    assert any("1 file is a drawing or copy" in note for note in listed_by("hyperkvasir", hyperkvasir(tmp_path)).notes)
 
 
 @pytest.mark.parametrize("inside", ["", "segmented-images/", "hyper-kvasir/segmented-images/"])

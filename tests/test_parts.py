@@ -87,7 +87,7 @@ def test_of_a_video_that_is_cut_off_the_frames_before_stay(tmp_path: Path) -> No
     part.close()
     contents = read_contents(part_files(tmp_path))
     assert len(contents.table) == 5
-    assert contents.left_out == [("v", "is cut off; the 5 frames that could be read are kept", "rejected")]
+    assert contents.left_out == [("v", "is cut off; what could be read is kept (5 frames)", "rejected")]
 
 
 def test_each_frame_has_its_own_crop_hash_and_thumbnail(tmp_path: Path) -> None:

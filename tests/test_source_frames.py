@@ -134,7 +134,7 @@ def test_what_fits_needs_no_sentence() -> None:
         ({"marked": 0}, "1 of 2 annotated frames have an empty mask, a.png"),
         ({"label": "normal"}, "1 normal frames have a mask that marks a finding, a.png"),
         ({"scaled": 1}, "1 masks are of another size than their frames and were scaled to it, a.png"),
-        ({"unrelated": 1}, "1 frames have a segmentation that refers to none of them, and counts as empty: a.png"),
+        ({"unrelated": 1}, "1 frame has a segmentation that refers to none of them, and counts as empty: a.png"),
         (
             {"mostly": 1},
             "1 masks mark more than three quarters of their frame, a.png: what is not 0 is a finding there; see whether black "

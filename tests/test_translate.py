@@ -186,7 +186,7 @@ def test_a_missing_partner_is_told_when_a_training_begins(tmp_path: Path) -> Non
     folder(tmp_path / "pairs", "A", "B")
     (tmp_path / "pairs" / "A" / "01.png").unlink()
     output = train_translator("pix2pix", f"pairs:{tmp_path / 'pairs'}", tmp_path / "run")
-    assert "left out 1 files: 'B/01.png' has no partner" in output
+    assert "left out 1 file: 'B/01.png' has no partner" in output
 
 
 def test_a_second_domain_of_another_size_is_refused(carried: Path, tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from commands import SMALL_VAE, fail, succeed
 from numpy.typing import NDArray
 from sample_video import RATE, write_video
 
+from medgen import api
 from medgen.data.field.sharpness import sharpness
 from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.video_frames import without_alike, without_blurred
+from medgen.errors import DataError
 from medgen.report.timeline import clock, standing_out
 from medgen.types import Box
 
@@ -99,6 +101,17 @@ def test_a_broken_end_keeps_the_good_frames_and_is_listed(folder: Path) -> None:
     data = open_prepared(folder / "broken")
     assert 3 <= len(data.index) <= 7 and data.index["path"][0] == "broken.mkv#0"
     assert "truncated: the header says 12.00 seconds" in data.rejected()["reason"][0] and "1 rejected" in text
+
+
+def test_a_broken_end_is_refused_in_a_list_and_the_line_says_how_its_good_frames_are_had(folder: Path, tmp_path: Path) -> None:
+    path, loaded = tmp_path / "cut.mkv", api.load(folder / "run")
+    write_video(path, [scene(second) for second in range(3) for _ in range(RATE)], options={"crf": "4"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(
+        DataError, match=r"1 of 1 files cannot be read to the end, .* are there; leave it out, or give the path alone"
+    ):
+        loaded.score([path])
+    assert loaded.score(path).table["path"].tolist()[0] == "cut.mkv#0"
 
 
 def test_each_second_is_scored(folder: Path, printed: str) -> None:

@@ -178,7 +178,7 @@ def test_frames_that_are_dropped_join_the_list(browser: Browser, world: Any, tmp
     (tmp_path / "letter.docx").write_text("text")
     shown.locator("#drop summary").click()
     shown.set_input_files("#files", [tmp_path / "a <b>.png", tmp_path / "letter.docx"])
-    expect(shown.locator("#dropped")).to_contain_text("1 frames added from 2 files; letter.docx: suffix", timeout=PATIENCE)
+    expect(shown.locator("#dropped")).to_contain_text("1 frame added from 2 files; letter.docx: suffix", timeout=PATIENCE)
     expect(shown.locator("#progress")).to_contain_text(f"{before + 1} frames; {before + 1} scored", timeout=PATIENCE)
     shown.keyboard.press("Escape")
     assert [line for line in wrong if "422" not in line] == []

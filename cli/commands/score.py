@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from medgen.errors import number_of
+
 from ..answer import answer, records
 from ..engines import SOURCE, engine_options, is_spread, score_spread
 from ..options import PATH, input_options, parquet_option, runtime_option
@@ -42,6 +44,7 @@ def score(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     if (out / "timeline.csv").is_file():
         answer(timeline_lines(out / "timeline.csv"), videos=video_values(out / "timeline.csv"))
     if rejected := len(scored.data.rejected()):
-        answer(f"{rejected} files could not be read; see {out / 'rejected.csv'}", rejected=rejected)
+        answer(f"{number_of(rejected, 'file', 'files')} could not be read; see {out / 'rejected.csv'}", rejected=rejected)
     if passed_over := len(scored.data.passed_over()):
-        answer(f"{passed_over} frames of videos were left out; {out / 'rejected.csv'} says why", left_out=passed_over)
+        left_out = number_of(passed_over, "frame of a video was", "frames of videos were")
+        answer(f"{left_out} left out; {out / 'rejected.csv'} says why", left_out=passed_over)

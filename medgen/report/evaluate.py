@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.scorable import is_scored
-from medgen.errors import MedgenError
+from medgen.errors import MedgenError, number_of
 from medgen.files import json_values
 from medgen.metrics.decisions import binomial, false_alarms, measure_decisions, uniformity
 from medgen.metrics.detection import Statistic, bootstrap
@@ -116,7 +116,8 @@ def _tidy(table: pd.DataFrame, threshold: Threshold | None) -> pd.DataFrame:
     for name in ("score", *_components(frames)):
         if (empty := frames[name].isna()).any():
             first = frames.loc[empty, "id"].iloc[0]
-            raise MedgenError(f"{empty.sum()} frames have no {name}, the first is '{first}'; score them again or leave them out")
+            have = number_of(int(empty.sum()), "frame has", "frames have")
+            raise MedgenError(f"{have} no {name}, the first is '{first}'; score them again or leave them out")
     frames["group"] = pd.Series(statistical_units(frames["group"]), index=frames.index, dtype=object)
     limit = (threshold or {}).get("value")
     if "abnormal" in frames and frames["abnormal"].notna().any():

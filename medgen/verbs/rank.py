@@ -14,6 +14,7 @@ from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
+from medgen.errors import number_of
 from medgen.files import shown_source
 from medgen.outputs.folder import output_folder
 from medgen.report.ranking import write_ranking
@@ -154,7 +155,7 @@ def _warnings(run: Run, metrics: RunMetrics, rejected: int) -> list[str]:
     """Return what a reader has to know before the ranking."""
     warnings = []
     if rejected:
-        warnings.append(f"{rejected} {'file' if rejected == 1 else 'files'} could not be read, listed below.")
+        warnings.append(f"{number_of(rejected, 'file', 'files')} could not be read, listed below.")
     if not metrics["flagged"]:
         warnings.append(no_threshold(run))
     elif metrics["flagged"]["count"] > SHIFTED * metrics["flagged"]["of"]:

@@ -11,6 +11,7 @@ from medgen import registry
 from medgen.data.contents import SIDE_CHANGED
 from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.data.scorable import is_scored, left_out
+from medgen.errors import number_of
 from medgen.metrics.units import statistical_units
 from medgen.report.study.summary import few_groups
 from medgen.runs.datasets import shown_otherwise
@@ -138,7 +139,7 @@ def _labels_differ_in_frame_size(scored: ScoredRun) -> str:
 
 def _files_could_not_be_read(scored: ScoredRun) -> str:
     rejected = len(scored.data.rejected())
-    return f"{rejected} files could not be read; they are listed below." if rejected else ""
+    return f"{number_of(rejected, 'file', 'files')} could not be read, listed below." if rejected else ""
 
 
 def _frames_are_of_few_groups(scored: ScoredRun) -> str:

@@ -21,7 +21,7 @@ from medgen.engine.memory import MemoryMeter
 from medgen.engine.several.dividing import refuse_undivided
 from medgen.engine.several.place import Place, find_place
 from medgen.engine.stages import Position
-from medgen.errors import RunError
+from medgen.errors import RunError, number_of
 from medgen.outputs.folder import is_unfinished, output_folder
 from medgen.runs.calibrating.calibrate import calibrate
 from medgen.runs.checks.check_batches import check_batches
@@ -110,7 +110,7 @@ def train(
     data, second, settings, batches = open_inputs(dataset, settings)
     if data.refused:
         file, reason = data.refused[0]
-        on_progress(Progress("train", 0, 0, {}, f"left out {len(data.refused)} files: '{file}' {reason}"))
+        on_progress(Progress("train", 0, 0, {}, f"left out {number_of(len(data.refused), 'file', 'files')}: '{file}' {reason}"))
     if batches.left_out:
         what = left_out(batches.left_out, batches.left_out + len(batches.rows), "training frames")
         on_progress(Progress("train", 0, 0, {}, f"left out of the training: {what}"))

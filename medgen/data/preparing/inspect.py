@@ -26,7 +26,7 @@ from medgen.data.preparing.tally import level_sentences, mask_sentences
 from medgen.data.scorable import LEAST_VALID, is_one_colour, left_out, likeness, noise_sentence
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import check_splits, layout_of, list_source
-from medgen.errors import DataError, ImageError
+from medgen.errors import DataError, ImageError, number_of
 from medgen.files import write_csv
 from medgen.outputs.folder import check_folder, named_place, output_folder
 from medgen.types import OnProgress, Progress, no_progress
@@ -249,7 +249,7 @@ def _warn_of_labels(looks: Sequence[_Look]) -> Iterator[str]:
         yield "no frame is labelled abnormal: a model can be trained and its threshold set, but not evaluated"
     if unknown:
         names = ", ".join(f"{name} {count}" for name, count in unknown.most_common(5))
-        yield f"{frames['']} frames have no label, neither normal nor abnormal ({names})"
+        yield f"{number_of(frames[''], 'frame has', 'frames have')} no label, neither normal nor abnormal ({names})"
     abnormal = [look for look in looks if look.entry.label == "abnormal"]
     bare = sum(not look.entry.annotated for look in abnormal)
     if 0 < bare < len(abnormal):
@@ -259,19 +259,24 @@ def _warn_of_labels(looks: Sequence[_Look]) -> Iterator[str]:
         yield from (*mask_sentences(table), *level_sentences(table))
 
 
+def _pairs(one: str, several: str) -> tuple[str, str]:
+    return f"pair of exact or near duplicates {one}", f"pairs of exact or near duplicates {several}"
+
+
 def _warn_of_duplicates(looks: Sequence[_Look], duplicates: pd.DataFrame) -> Iterator[str]:
     entries = {look.entry.file: look.entry for look in looks}
     pairs = [(entries[file], entries[other]) for file, other in zip(duplicates["file"], duplicates["other"], strict=True)]
     if across := int(duplicates["across_splits"].sum()):
-        yield f"{across} pairs of exact or near duplicates lie in different splits, so that the test is too easy"
+        yield f"{number_of(across, *_pairs('lies', 'lie'))} in different splits, so that the test is too easy"
     if apart := sum(not a.group or a.group != b.group for a, b in pairs):
-        yield f"{apart} pairs of exact or near duplicates have no common group; give them one, they are not independent"
+        yield f"{number_of(apart, *_pairs('has', 'have'))} no common group; give them one, they are not independent"
     exact = [pair for pair, kind in zip(pairs, duplicates["kind"], strict=True) if kind == "exact"]
     if exact:
-        yield f"{len(exact)} files are exact copies of another"
+        yield f"{number_of(len(exact), 'file is an exact copy', 'files are exact copies')} of another"
     torn = [(a.file, b.file) for a, b in exact if {a.label, b.label} == {"normal", "abnormal"}]
     if torn:
-        yield f"{len(torn)} files are labelled both normal and not, the first '{torn[0][0]}' and '{torn[0][1]}'"
+        labelled = number_of(len(torn), "file is labelled", "files are labelled")
+        yield f"{labelled} both normal and not, the first '{torn[0][0]}' and '{torn[0][1]}'"
 
 
 def _warn_of_frames(looks: Sequence[_Look]) -> Iterator[str]:
@@ -288,4 +293,5 @@ def _warn_of_frames(looks: Sequence[_Look]) -> Iterator[str]:
         yield from size_sentences(np.array(sizes["normal"]), np.array(sizes["abnormal"]))
     channels = Counter(size[2] for frames in sizes.values() for size in frames)
     if len(channels) > 1:
-        yield f"{channels[1]} frames are grey and {channels[3]} in colour: a model can score the camera instead of the finding"
+        grey = number_of(channels[1], "frame is grey", "frames are grey")
+        yield f"{grey} and {channels[3]} in colour: a model can score the camera instead of the finding"

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from medgen.errors import number_of
+
 FEW_LEVELS = 64  # grey levels of a picture below which a lesion may drown, where the file has more
 NAMED, LISTED = 3, 20  # files that a sentence names; that one names which asks to look at each
 
@@ -37,7 +39,8 @@ def mask_sentences(index: pd.DataFrame) -> Iterator[str]:
         )
     if count := int((index["unrelated"] == 1).sum()):
         unrelated = index["unrelated"] == 1
-        yield f"{count} frames have a segmentation that refers to none of them, and counts as empty: {_names(index, unrelated)}"
+        have = number_of(count, "frame has", "frames have")
+        yield f"{have} a segmentation that refers to none of them, and counts as empty: {_names(index, unrelated)}"
     if count := int((index["scaled"] == 1).sum()):
         yield f"{count} masks are of another size than their frames and were scaled to it, {_names(index, index['scaled'] == 1)}"
 

@@ -29,6 +29,7 @@ from medgen.data.preparing.alike.duplicates import thumbnail
 from medgen.data.preparing.crop_file import Cropped
 
 REJECTED, BLURRED, ALIKE = "rejected", "blurred", "alike"  # kinds of what is left out
+KEPT = "; what could be read is kept"  # behind why a video could not be read to its end
 
 
 class LeftOut(NamedTuple):

@@ -34,7 +34,7 @@ from medgen.data.tree.mask_names import image_keys, mask_keys
 from medgen.data.tree.masks import divide, with_masks
 from medgen.data.tree.related import with_relations
 from medgen.data.tree.walk import Folders, files_below, folders_of, no_images
-from medgen.errors import DataError, ImageError
+from medgen.errors import DataError, ImageError, number_of
 
 SAMPLE = 20  # files of a folder whose names are looked for in others
 LOOKED_AT = 3  # images of a folder that are opened to tell whether they are black and white
@@ -77,7 +77,8 @@ def read_tree(source: Path, left_out: Callable[[Folders, str], bool] = _keep_all
         reasons |= dict.fromkeys(set(images).difference(kept), "a drawing or a copy of another, as its folder or its name says")
     reasons |= dict.fromkeys((path for path, _ in masks if path not in used), "a mask that no image of its name needs")
     if count := len(images) - len(kept):
-        notes.append(f"{count} files are drawings or copies of the others, as the names of their folders say, and are left out")
+        are = number_of(count, "file is a drawing or copy", "files are drawings or copies")
+        notes.append(f"{are} of the others, as the names of their folders say, and left out")
     return Listing(entries, [*notes, *box_notes], reasons)
 
 

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.images import read_image
@@ -22,6 +23,7 @@ from medgen.data.pixel_format import joined, with_channels
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.in_memory import crop_entries, crop_pictures, shown, take_crops
 from medgen.data.preparing.prepare import prepare
+from medgen.data.preparing.video_frames import KEPT
 from medgen.data.readers.arrays import frames_of
 from medgen.data.source_file import Listing, SourceFile
 from medgen.errors import DataError, ImageError
@@ -111,11 +113,17 @@ def _of_files(run: Run, files: Sequence[Path], on_progress: OnProgress) -> Prepa
         data = prepare(Listing(entries), Path(scratch) / "prepared", raw_settings(run), on_progress=on_progress)
         refused = data.rejected()
         if len(refused):
-            name, reason = refused.iloc[0][["file", "reason"]]
-            raise DataError(
-                f"{len(refused)} of {len(files)} files cannot be read, the first is '{name}': {reason}; leave them out"
-            )
+            raise DataError(_refusal(refused, len(files)))
         return _kept(as_seen_by(run, data))
+
+
+def _refusal(refused: pd.DataFrame, of: int) -> str:
+    """Return why files that were named one by one, of so many, are refused; `refused` is the table of `Prepared.rejected`."""
+    name, reason = refused.iloc[0][["file", "reason"]]
+    why, partly, _ = reason.partition(KEPT)
+    how, them = " to the end" if partly else "", "it" if len(refused) == 1 else "them"
+    said = f"{len(refused)} of {of} files cannot be read{how}, the first is '{name}': {why}; leave {them} out"
+    return said + (", or give the path alone and not in a list: that takes what can be read" if partly else "")
 
 
 def _of_whole_files(run: Run, files: Sequence[Path]) -> Prepared:

@@ -22,9 +22,9 @@ from medgen.data.preparing.alike.duplicates import dhash, thumbnail
 from medgen.data.preparing.alike.likeness import SIDE
 from medgen.data.preparing.crop_file import Cropped, Row
 from medgen.data.preparing.parallel import go_on, nothing
-from medgen.data.preparing.video_frames import REJECTED, LeftOut, is_video, worth_keeping
+from medgen.data.preparing.video_frames import KEPT, REJECTED, LeftOut, is_video, worth_keeping
 from medgen.data.scorable import is_one_colour
-from medgen.errors import ImageError
+from medgen.errors import ImageError, number_of
 from medgen.files import write_bytes
 
 FORMAT = 2  # of part files; raise it when those of an interrupted run cannot be gone on with
@@ -151,7 +151,7 @@ class PartWriter:
                 self._forget(first)
                 self._left_out.append(LeftOut(file, reason, REJECTED))
                 return
-            self._left_out.append(LeftOut(file, f"{reason}; the {len(video)} frames that could be read are kept", REJECTED))
+            self._left_out.append(LeftOut(file, f"{reason}{KEPT} ({number_of(len(video), 'frame', 'frames')})", REJECTED))
         if video:
             kept, left_out = worth_keeping(video, self._settings)
             paths = {str(frame.row["path"]) for frame in kept}

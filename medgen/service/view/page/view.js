@@ -269,7 +269,7 @@
       }
     }
     follow();
-    get("dropped").textContent = `${added} frames added from ${files.length} files${refused}`;
+    get("dropped").textContent = `${added} ${added === 1 ? "frame" : "frames"} added from ${files.length} ${files.length === 1 ? "file" : "files"}${refused}`;
   });
 
   async function begin() {
