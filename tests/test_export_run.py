@@ -8,15 +8,18 @@ import json
 import subprocess
 import sys
 from hashlib import sha256
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from commands import fail, succeed
+from numpy.typing import NDArray
 from PIL import Image
 from tiny import batch
 from untrained import make_frames, make_run
@@ -134,6 +137,24 @@ def test_the_sidecar_has_the_digest_of_each_file_that_stays(onnx: Path) -> None:
     assert about["digests"] == digests and about["inputs"]["frames"]["shape"] == [4, 32, 32, 3]
 
 
+def crops() -> dict[str, NDArray[Any]]:
+    """Four crops that nobody took, as a graph of four takes them."""
+    random = np.random.default_rng(0)
+    return {"frames": random.integers(0, 256, (4, 32, 32, 3), np.uint8), "valid": random.random((4, 32, 32)) > 0.1}
+
+
+def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Open a graph by the call that its sidecar names."""
+    call = json.loads((folder / "graph.json").read_text())["opened_by"]
+    monkeypatch.chdir(folder)
+    return eval(call, {(name := call.partition(".")[0]): import_module(name)})
+
+
+def test_a_graph_is_opened_by_the_call_that_its_sidecar_names(onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = json.loads((onnx / "graph.json").read_text())
+    assert [given.name for given in opened(onnx, monkeypatch).get_inputs()] == [*about["inputs"]]
+
+
 def test_parity_is_measured_on_the_normal_validation_frames_and_the_test_frames(onnx: Path) -> None:
     facts = json.loads((onnx / "parity.json").read_text())
     assert facts["splits"] == {"val": 24, "test": 16} and facts["share_of_largest_value"]["map"] < facts["tolerance"]
@@ -172,9 +193,14 @@ def test_an_operator_may_have_the_name_of_a_part_of_a_batch() -> None:
 
 
 @needs_openvino
-def test_openvino_reads_what_is_exported_for_it(run: Run, tmp_path: Path) -> None:
+def test_openvino_reads_what_is_exported_for_it_and_computes_as_the_sidecar_says(
+    run: Run, onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exported = api.export(run.folder, tmp_path / "openvino", "openvino", frames=4)
     assert exported.files[:2] == ("model.xml", "model.bin") and not exported.parity["beyond_tolerance"]
+    given = crops()
+    found = opened(exported.folder, monkeypatch)(given)["score"]
+    np.testing.assert_allclose(found, opened(onnx, monkeypatch).run(["score"], given)[0], rtol=1e-4)
 
 
 def test_other_scores_are_refused_and_another_map_is_told() -> None:

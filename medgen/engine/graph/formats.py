@@ -31,9 +31,11 @@ class GraphFormat(ABC):
     files : that it is written to; the first is the one that is opened
     packages : distributions that it needs besides PyTorch
     extra : of medgen that brings them; "" where nothing is needed
+    opened_by : the call in Python by which others open a graph in its folder, so that it computes in float32
     """
 
     files: ClassVar[tuple[str, ...]]
+    opened_by: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
 
@@ -82,6 +84,7 @@ class Onnx(GraphFormat):
     """An ONNX file (https://onnx.ai), run by ONNX Runtime."""
 
     files = ("model.onnx",)
+    opened_by = 'onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])'
     packages = ("onnx", "onnxscript", "onnxruntime")
     extra = "onnx"
 
@@ -104,6 +107,7 @@ class TorchExport(GraphFormat):
     """PyTorch's own format (`torch.export.save`), run by PyTorch."""
 
     files = ("model.pt2",)
+    opened_by = 'torch.export.load("model.pt2").module()'
 
     def convert(self, program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         torch.export.save(program, path)
@@ -122,6 +126,7 @@ class OpenVino(GraphFormat):
     """OpenVINO's own format, run by OpenVINO."""
 
     files = ("model.xml", "model.bin")
+    opened_by = 'openvino.Core().compile_model("model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})'
     packages = ("openvino",)
     extra = "openvino"
 

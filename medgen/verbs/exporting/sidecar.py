@@ -9,6 +9,7 @@ from typing import Any
 
 from medgen.contract.backend import backend_name
 from medgen.data.scorable import LEAST_VALID
+from medgen.engine.graph.formats import FORMATS
 from medgen.runs.packages import versions
 from medgen.runs.run import Run
 from medgen.verbs.exporting.frame_graph import FRAMES, MAP, VALID, FrameWork
@@ -58,7 +59,8 @@ def about_graph(run: Run, work: FrameWork, kind: str, count: int, folder: Path, 
         "overlay": {"kept_as": settings.data.overlay, "how": OVERLAY[settings.data.overlay]},
         "least_valid": LEAST_VALID,
         "score": "raw, higher is more anomalous; a frame with a smaller share of valid pixels than least_valid has none",
-        "precision": "float32",
+        "precision": "float32, opened as 'opened_by' says: some programs take a coarser one where the processor has it",
+        "opened_by": FORMATS[kind].opened_by,
         "components": [*work.outputs[1 + (MAP in work.outputs) :]],
         "fusion": _fusion(run),
         "scoring": scoring.model_dump(mode="json"),
