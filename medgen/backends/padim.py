@@ -10,7 +10,6 @@ Shape letters beside those of `Batch`: P = h w positions on the grid of the fine
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isinf
 
 import torch
 from pydantic import Field
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from medgen import ranks
 from medgen.backends._onepass import OnePass, OnePassConfig, top
-from medgen.nn.features.few_frames import likeliest, moved
+from medgen.nn.features.few_frames import AS_IT_IS, likeliest, moved
 from medgen.nn.features.gaussian import whitening
 from medgen.types import Batch, Scores
 
@@ -112,10 +111,10 @@ class Model(OnePass):
         blocks = [slice(start, start + BLOCK) for start in range(0, len(means), BLOCK)]
         whitened = [((vectors[block].double() - means[block, None]) @ roots[block], counted[block]) for block in blocks]
         own = likeliest(whitened)
-        if isinf(own):
+        if own == AS_IT_IS:
             return 0.0
         for block, (local, counts) in zip(blocks, whitened, strict=True):
             mean, root = moved(local, counts, own)  # where the Gaussian of each position is a standard one
             self.means[block] = (means[block] + torch.linalg.solve(roots[block].transpose(1, 2), mean)).to(self.means)
             self.roots[block] = (roots[block] @ root).to(self.roots)
-        return views[0].shape[0] / (views[0].shape[0] + own)
+        return own.share(len(views[0]))

@@ -1,10 +1,12 @@
 """A Gaussian of many normal frames moved towards few of another place, as though they had been among them.
 
-A Gaussian counts as k frames and the n few ones as themselves, so that their share in the result is w = n / (n + k): the mean is
-(1 - w) m + w x and the covariance (1 - w) S + w C + w (1 - w) (x - m)(x - m)ᵀ, with x and C mean and covariance of the few. That
-is the posterior mode under a normal-inverse-Wishart prior of k frames (Murphy 2007, "Conjugate Bayesian analysis of the Gaussian
-distribution", section 9), up to counts of degrees of freedom. How many frames the Gaussian counts as is what makes each of the
-few likeliest to a Gaussian that was moved by the others; to leave one out is a change of rank one, so it takes no second fit.
+The mean of a Gaussian counts as k frames, its covariance as v, and the n few ones count as themselves. With x and C mean and
+covariance of the few, seen from the mean m of the Gaussian with covariance S, the moved mean is m + n / (n + k) x and the moved
+covariance (v S + n C + k n / (n + k) x xᵀ) / (n + v). That is the posterior mode under a normal-inverse-Wishart prior of k and v
+frames (Murphy 2007, "Conjugate Bayesian analysis of the Gaussian distribution", section 9), up to counts of degrees of freedom.
+Another camera moves the mean of all its frames together, which few frames show well, while a covariance of many dimensions takes
+many. What each counts as is what makes each of the few likeliest to a Gaussian that was moved by the others; to leave one out is
+a change of rank one, so it takes no second fit.
 
 All is computed where the Gaussian is a standard one, since its whitening matrix is known, and with matrices of n + 1 rows.
 Shape letters: P Gaussians of one kind, n frames, c numbers.
@@ -21,7 +23,21 @@ from torch import Tensor
 
 from medgen.nn.features.gaussian import Gaussian, whitening
 
-COUNTS_AS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, inf)  # frames; inf: the few move nothing
+COUNTS_AS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)  # frames
+
+
+class CountsAs(NamedTuple):
+    """As how many frames a Gaussian counts, above 0."""
+
+    mean: float
+    covariance: float
+
+    def share(self, few: int) -> float:
+        """Return the share of so many frames in the covariance, 0 to 1, which is what is told of a move."""
+        return few / (few + self.covariance)
+
+
+AS_IT_IS = CountsAs(inf, inf)  # the few move nothing
 
 
 class LeftOut(NamedTuple):
@@ -37,59 +53,75 @@ class LeftOut(NamedTuple):
     distances: Tensor
 
 
-def left_out(vectors: Tensor, counts: Tensor, own: float) -> LeftOut:
+def left_out(vectors: Tensor, counts: Tensor, own: CountsAs) -> LeftOut:
     """Return what is known of each frame without it.
 
     Parameters
     ----------
     vectors : (P, n, c) float64, whitened by the Gaussians
     counts : (P, n) bool, which frames count
-    own : k, the frames that each Gaussian counts as, above 0; `inf` moves nothing
+    own : as how many frames each Gaussian counts
     """
     width = vectors.shape[2]
-    if own == inf:
+    if own == AS_IT_IS:
         distances = vectors.square().sum(2) * counts
         return LeftOut(-0.5 * (width * log(2 * pi) + distances) * counts, distances)
     centred, mean, number = _centred(vectors, counts)
-    total = number + own  # (P, 1)
-    between = (own * number / total).sqrt()[..., None] * mean  # (P, 1, c)
-    root = torch.cat([centred, between], 1)  # (P, n + 1, c), a root of the scatter without the k I of the Gaussian
-    gram = root @ root.transpose(1, 2) + own * torch.eye(root.shape[1], dtype=root.dtype)
+    of_mean, of_covariance = number + own.mean, number + own.covariance  # (P, 1)
+    between = (own.mean * number / of_mean).sqrt()[..., None] * mean  # (P, 1, c)
+    root = torch.cat([centred, between], 1)  # (P, n + 1, c), a root of the scatter without the v I of the Gaussian
+    gram = root @ root.transpose(1, 2) + own.covariance * torch.eye(root.shape[1], dtype=root.dtype)
     factor = torch.linalg.cholesky(gram)
-    offsets = (vectors - (number / total)[..., None] * mean) * counts[..., None]  # (P, n, c) from the moved mean
+    offsets = (vectors - (number / of_mean)[..., None] * mean) * counts[..., None]  # (P, n, c) from the moved mean
     inner = torch.linalg.solve_triangular(factor, root @ offsets.transpose(1, 2), upper=False)  # (P, n + 1, n)
-    leverage = (offsets.square().sum(2) - inner.square().sum(1)) / own  # (P, n), squared distances in the scatter
-    rest = 1 - leverage * total / (total - 1)
-    determinant = (width - root.shape[1]) * log(own) + 2 * factor.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
-    distances = total**2 / (total - 1) * leverage / rest
-    logs = width * log(2 * pi) + determinant + rest.log() - width * (total - 1).log() + distances
+    leverage = (offsets.square().sum(2) - inner.square().sum(1)) / own.covariance  # (P, n), squared distances in the scatter
+    farther = of_mean / (of_mean - 1)  # how much farther a frame is from the mean that it had no part in
+    rest = 1 - leverage * farther
+    determinant = (width - root.shape[1]) * log(own.covariance) + 2 * factor.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
+    distances = (of_covariance - 1) * farther**2 * leverage / rest
+    logs = width * log(2 * pi) + determinant + rest.log() - width * (of_covariance - 1).log() + distances
     return LeftOut(-0.5 * logs * counts, distances * counts)
 
 
-def likeliest(blocks: Sequence[tuple[Tensor, Tensor]]) -> float:
-    """Return which of `COUNTS_AS` makes the frames likeliest, each without its own help, over all blocks (vectors, counts)."""
-    sums = [sum(float(left_out(vectors, counts, own).likelihoods.sum()) for vectors, counts in blocks) for own in COUNTS_AS]
-    return max(zip(sums, COUNTS_AS, strict=True))[1]  # of equals the one that moves less
+def likeliest(blocks: Sequence[tuple[Tensor, Tensor]]) -> CountsAs:
+    """Return what makes the frames likeliest, each without its own help, over all blocks (vectors, counts).
+
+    Both counts are chosen as one, then that of the mean and that of the covariance alone: each look at many Gaussians takes time.
+    """
+
+    def best(known: CountsAs, *others: CountsAs) -> CountsAs:
+        ways = {
+            own: sum(float(left_out(vectors, counts, own).likelihoods.sum()) for vectors, counts in blocks)
+            for own in (known, *others)
+        }
+        return max(ways, key=lambda own: ways[own])  # of equals the first
+
+    together = best(AS_IT_IS, *(CountsAs(own, own) for own in reversed(COUNTS_AS)))
+    if together == AS_IT_IS:
+        return together
+    own = best(together, *(CountsAs(count, together.covariance) for count in COUNTS_AS if count != together.mean))
+    return best(own, *(CountsAs(own.mean, count) for count in COUNTS_AS if count != own.covariance))
 
 
-def moved(vectors: Tensor, counts: Tensor, own: float) -> tuple[Tensor, Tensor]:
+def moved(vectors: Tensor, counts: Tensor, own: CountsAs) -> tuple[Tensor, Tensor]:
     """Return mean (P, c) and whitening matrix (P, c, c) of the moved Gaussians, where those that are moved are standard ones."""
     width = vectors.shape[2]
     identity = torch.eye(width, dtype=vectors.dtype).expand(len(vectors), width, width)
-    if own == inf:
+    if own == AS_IT_IS:
         return torch.zeros(len(vectors), width, dtype=vectors.dtype), identity.clone()
     centred, mean, number = _centred(vectors, counts)
-    share = (number / (number + own))[..., None]  # (P, 1, 1)
-    local = centred.transpose(1, 2) @ centred / number.clamp_min(1)[..., None]
-    covariance = (1 - share) * identity + share * local + share * (1 - share) * mean.transpose(1, 2) @ mean
+    number = number[..., None]  # (P, 1, 1)
+    share = number / (number + own.mean)
+    scatter = centred.transpose(1, 2) @ centred + own.mean * share * mean.transpose(1, 2) @ mean
+    covariance = (own.covariance * identity + scatter) / (own.covariance + number)
     return (share * mean)[:, 0], torch.stack([whitening(matrix) for matrix in covariance])
 
 
 def move_gaussians(gaussians: Sequence[Gaussian], blocks: Sequence[Tensor]) -> tuple[list[Gaussian], float]:
-    """Return Gaussians moved towards few frames, all by one share, and that share, 0 to 1.
+    """Return Gaussians each moved towards few frames as far as these make likeliest, and the mean share of these in them, 0 to 1.
 
     What is usual moves with them: the distances of the few from a Gaussian that each of them had no part in are pooled with those
-    that were usual before, in the same shares.
+    that were usual before, in the shares of the covariance.
 
     Parameters
     ----------
@@ -97,20 +129,19 @@ def move_gaussians(gaussians: Sequence[Gaussian], blocks: Sequence[Tensor]) -> t
     blocks : (n, c) of the few frames, for each Gaussian
     """
     everywhere = torch.ones(1, len(blocks[0]), dtype=torch.bool)
-    whitened = [
-        ((block.double().cpu() - gaussian.mean) @ gaussian.root)[None] for gaussian, block in zip(gaussians, blocks, strict=True)
-    ]
-    own = likeliest([(vectors, everywhere) for vectors in whitened])
-    if own == inf:
-        return [*gaussians], 0.0
-    share = len(blocks[0]) / (len(blocks[0]) + own)
-    results = []
-    for gaussian, block, vectors in zip(gaussians, blocks, whitened, strict=True):
-        _, root = moved(vectors, everywhere, own)
-        mean = gaussian.mean + share * (block.double().cpu().mean(0) - gaussian.mean)
+    results, shares = [], []
+    for gaussian, block in zip(gaussians, blocks, strict=True):
+        vectors = ((block.double().cpu() - gaussian.mean) @ gaussian.root)[None]
+        own = likeliest([(vectors, everywhere)])
+        shares.append(own.share(len(block)))
+        if own == AS_IT_IS:
+            results.append(gaussian)
+            continue
+        mean, root = moved(vectors, everywhere, own)
         distances = left_out(vectors, everywhere, own).distances[0] / block.shape[1]
-        results.append(Gaussian(mean, gaussian.root @ root[0], _pooled_usual(gaussian.usual, distances, share)))
-    return results, share
+        centre = gaussian.mean + torch.linalg.solve(gaussian.root.T, mean[0])
+        results.append(Gaussian(centre, gaussian.root @ root[0], _pooled_usual(gaussian.usual, distances, shares[-1])))
+    return results, sum(shares) / len(shares)
 
 
 def _pooled_usual(usual: Tensor, distances: Tensor, share: float) -> Tensor:
