@@ -153,6 +153,16 @@ def evaluated(case: Case, frames: Path, out: Path) -> pd.DataFrame:
     return TableEvaluator(RunNetwork(case.bundle / "models", "cpu"), [batch], out).run()
 
 
+def test_what_a_folder_says_of_its_frames_stands_beside_their_scores(case: Case, tmp_path: Path) -> None:
+    for folder, name in zip(("normal-cecum", "polyps"), case.stored["path"], strict=False):
+        (tmp_path / "source" / folder).mkdir(parents=True)
+        shutil.copy(case.frames / name, tmp_path / "source" / folder / name)
+    found = evaluated(case, tmp_path / "source", tmp_path / "out").set_index("path")
+    own = api.score(case.run.folder, tmp_path / "source", tmp_path / "scores", pictures=False).table.set_index("path")
+    assert set(own["label"]) == {"normal", "abnormal"}
+    assert found.loc[own.index, ["label", "finding"]].to_dict() == own[["label", "finding"]].to_dict()
+
+
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A folder of a file that is empty, and of one that is cut off behind its header."""

@@ -25,7 +25,7 @@ from medgen.verbs.in_memory.loaded import load
 def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
     """Return an item for each frame of a folder, file or table of raw frames: "image", its file, "path", its name, and "frame".
 
-    "frame" is which of a file of several frames it is, from 0; -1 for the only one.
+    "frame" is which of a file of several frames it is, from 0; -1 for the only one. "label" and "finding" are what it says.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
             named = {entry.frame: entry.file}
         else:
             named = {frame: f"{entry.file}#{frame}" for frame in range(total)} if total > 1 else {-1: entry.file}
-        items += [{"image": str(entry.path), "path": name, "frame": frame} for frame, name in named.items()]
+        told = {"label": entry.label, "finding": entry.finding}
+        items += [{"image": str(entry.path), "path": name, "frame": frame, **told} for frame, name in named.items()]
     return items
 
 
@@ -119,7 +120,8 @@ class TableEvaluator:
         for batch in self.batches:
             refused += batch["refused"]
             if "image" in batch:
-                tables.append(self.network.run.score(batch).table)
+                told = {name: batch[name] for name in ("label", "finding") if name in batch}
+                tables.append(self.network.run.score(batch).table.assign(**told))
         write_csv(self.out / "rejected.csv", pd.DataFrame(refused, columns=["file", "reason"]))
         if not tables:
             raise DataError(f"none of {len(refused)} frames could be read, the first is '{refused[0][0]}': {refused[0][1]}")
