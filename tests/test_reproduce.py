@@ -42,6 +42,14 @@ def test_a_system_runs_once_and_its_new_numbers_are_read(tmp_path: Path) -> None
     assert again(one, tmp_path) == "2.0" and json.loads((tmp_path / "a-b" / "new.json").read_text())["k"]
 
 
+def test_a_distance_is_read_by_its_extractor_alone(tmp_path: Path) -> None:
+    one = system("true") | {"measured": "{x.json:fid:.1f}", "again": {"x.json": "run/distribution.json:inception-2015"}}
+    (tmp_path / "a-b" / "run").mkdir(parents=True)
+    kept = {"efficientnet-lite0 test dsprites:FILE": {"fid": 1.0}, "inception-2015 train dsprites:FILE": {"fid": 2.0}}
+    (tmp_path / "a-b" / "run" / "distribution.json").write_text(json.dumps(kept))  # as `medgen fid` leaves it in a run
+    assert again(one, tmp_path) == "2.0"
+
+
 def test_nothing_is_measured_of_a_training_that_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = system("medgen train vae DATA --out OUT/run")
     one["commands"].append("python measure.py > OUT/new.json")
