@@ -129,7 +129,7 @@ class Prepared:
     masks : (N, S, S) bool, True on annotated findings; None where no frame is annotated
     kind : how it is read, a key of `native.addresses.KINDS`; "" for a prepared one
     others : (N, S, S, C) uint8, the other frame of each pair; None where there are no pairs
-    refused : file and reason of each file that was left out, where the source is read as it is
+    refused : file and reason of each file that could not be read, where no folder of the data set keeps them
     own_valid : (N, S, S) bool, what each frame shows itself, where `valid` is a mask common to all of them; None where it is not
     shown : which values are black and white, and what share of the frames is blanked, a sentence each
     warnings : what may be wrong with it, as counted while it was prepared (`preparing.tally`), a sentence each
@@ -185,7 +185,7 @@ class Prepared:
 
     def rejected(self) -> pd.DataFrame:
         """Return the files that could not be read, one a row: file and reason."""
-        if self.kind:
+        if self.kind or self.refused:
             return pd.DataFrame(self.refused, columns=["file", "reason"])
         return self._left_out("rejected")
 

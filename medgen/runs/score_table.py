@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
+from medgen.errors import number_of
 from medgen.metrics.calibration import p_value
 from medgen.runs.run import Run
 
@@ -30,7 +31,7 @@ class ScoreTable:
     table : "path" of each frame, its raw "score" (higher is more anomalous), "quantile" among the normal frames that the run is
         calibrated by, in [0, 1), "abnormal" at the threshold, "status", "valid_share" (of its crop, 0 to 1), components
     maps : (N, S, S) float32 on the crops, 0 where no tissue is shown; None where the backend localises nothing
-    data : the data set of the frames
+    data : the data set of the frames; ``data.rejected()`` names the files that could not be read, and why
     rows : (N,) int64, which of its rows they are
     run : the run that scored them
     made_with : what ran the nets where it was not PyTorch
@@ -58,6 +59,9 @@ class ScoreTable:
         """Return which run scored how many frames, what its threshold promises, and how many frames are above it."""
         scored, of = is_scored(self.table), f"{len(self)} frames scored by run '{self.run.name}' ({self.run.settings.backend})"
         without = f"; {len(self) - scored.sum()} without a score" if not scored.all() else ""
+        if refused := self.data.refused:
+            files, (name, why) = number_of(len(refused), "file", "files"), refused[0]
+            without += f"; of {files} nothing or not all could be read (`data.rejected()`), the first is '{name}': {why}"
         if "abnormal" not in self.table:
             why = self.run.calibration().get("reason") or "the run had no normal validation frames"
             return f"{of}{without}. There is no threshold: {why}. {RESEARCH}"
