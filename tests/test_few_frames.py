@@ -51,14 +51,15 @@ def test_a_mean_and_a_covariance_that_count_as_different_numbers_are_those_of_th
     np.testing.assert_allclose(torch.linalg.inv(root[0] @ root[0].T), scatter / (64 + count))
 
 
-def test_what_is_known_of_a_frame_without_it_is_what_the_others_alone_make_of_a_gaussian() -> None:
+@pytest.mark.parametrize("few", [FEW, FEW + 1e4, FEW + 1e4 * torch.eye(9, 5)], ids=["near", "all far away", "some far away"])
+def test_what_is_known_of_a_frame_without_it_is_what_the_others_alone_make_of_a_gaussian(few: torch.Tensor) -> None:
     own = CountsAs(8, 64)
-    found = left_out(FEW[None], ALL, own)
-    for k in range(len(FEW)):
-        mean, root = moved(FEW[None, [row for row in range(9) if row != k]], ALL[:, 1:], own)
+    found = left_out(few[None], ALL, own)
+    for k in range(len(few)):
+        mean, root = moved(few[None, [row for row in range(9) if row != k]], ALL[:, 1:], own)
         fitted = MultivariateNormal(mean[0], torch.linalg.inv(root[0] @ root[0].T))
-        torch.testing.assert_close(found.likelihoods[0, k], fitted.log_prob(FEW[k]))
-        torch.testing.assert_close(found.distances[0, k], ((FEW[k] - mean[0]) @ root[0]).square().sum())
+        torch.testing.assert_close(found.likelihoods[0, k], fitted.log_prob(few[k]))
+        torch.testing.assert_close(found.distances[0, k], ((few[k] - mean[0]) @ root[0]).square().sum())
 
 
 def test_a_frame_that_does_not_count_is_as_if_it_were_not_there() -> None:

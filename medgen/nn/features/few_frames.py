@@ -66,19 +66,37 @@ def left_out(vectors: Tensor, counts: Tensor, own: CountsAs) -> LeftOut:
     if own == AS_IT_IS:
         distances = vectors.square().sum(2) * counts
         return LeftOut(-0.5 * (width * log(2 * pi) + distances) * counts, distances)
-    centred, mean, number = _centred(vectors, counts)
-    of_mean, of_covariance = number + own.mean, number + own.covariance  # (P, 1)
-    between = (own.mean * number / of_mean).sqrt()[..., None] * mean  # (P, 1, c)
-    root = torch.cat([centred, between], 1)  # (P, n + 1, c), a root of the scatter without the v I of the Gaussian
-    gram = root @ root.transpose(1, 2) + own.covariance * torch.eye(root.shape[1], dtype=root.dtype)
-    factor = torch.linalg.cholesky(gram)
-    offsets = (vectors - (number / of_mean)[..., None] * mean) * counts[..., None]  # (P, n, c) from the moved mean
-    inner = torch.linalg.solve_triangular(factor, root @ offsets.transpose(1, 2), upper=False)  # (P, n + 1, n)
-    leverage = (offsets.square().sum(2) - inner.square().sum(1)) / own.covariance  # (P, n), squared distances in the scatter
+    return _left_out(_products(vectors, counts), counts, width, own)
+
+
+def _products(vectors: Tensor, counts: Tensor) -> Tensor:
+    """Return the inner products (P, n + 1, n + 1) of the frames less their mean, and of that mean, which is the last one."""
+    centred, mean, _ = _centred(vectors, counts)
+    rows = torch.cat([centred, mean], 1)  # (P, n + 1, c)
+    return rows @ rows.transpose(1, 2)
+
+
+def _left_out(products: Tensor, counts: Tensor, width: int, own: CountsAs) -> LeftOut:
+    """Return the same of `_products`, which serve all numbers that Gaussians of so many numbers may count as.
+
+    The scatter of the moved Gaussian is v I + Rᵀ R, with the centred frames and a multiple of their mean as the rows of R, and N
+    is what the mean counts with the frames, n + k. A frame less the moved mean is t R with a row t of |t|² = (N - 1) / N; without
+    that frame the determinant of the scatter is N / (N - 1) v t (v I + R Rᵀ)⁻¹ tᵀ of what it was. Squares are added alone, so
+    that a frame may be far away.
+    """
+    counted = counts.to(products)  # (P, n)
+    number = counted.sum(1, keepdim=True)  # (P, 1)
+    of_mean, of_covariance = number + own.mean, number + own.covariance
+    scale = torch.cat([torch.ones_like(counted), (own.mean * number / of_mean).sqrt()], 1)  # (P, n + 1)
+    identity = torch.eye(scale.shape[1], dtype=products.dtype)
+    factor = torch.linalg.cholesky(products * scale[:, None] * scale[..., None] + own.covariance * identity)
+    between = counted * (own.mean / (number.clamp_min(1) * of_mean)).sqrt()
+    centring = identity[:-1, :-1] - counted[:, None] * counted[..., None] / number.clamp_min(1)[..., None]  # (P, n, n)
+    inner = torch.linalg.solve_triangular(factor, torch.cat([centring, between[:, None]], 1), upper=False)  # (P, n + 1, n)
     farther = of_mean / (of_mean - 1)  # how much farther a frame is from the mean that it had no part in
-    rest = 1 - leverage * farther
-    determinant = (width - root.shape[1]) * log(own.covariance) + 2 * factor.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
-    distances = (of_covariance - 1) * farther**2 * leverage / rest
+    rest = farther * own.covariance * inner.square().sum(1)  # (P, n)
+    distances = (of_covariance - 1) * farther * (1 / rest - 1)
+    determinant = (width - scale.shape[1]) * log(own.covariance) + 2 * factor.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
     logs = width * log(2 * pi) + determinant + rest.log() - width * (of_covariance - 1).log() + distances
     return LeftOut(-0.5 * logs * counts, distances * counts)
 
@@ -90,11 +108,13 @@ def likeliest(blocks: Sequence[tuple[Tensor, Tensor]]) -> CountsAs:
     """
 
     def best(known: CountsAs, *others: CountsAs) -> CountsAs:
-        ways = {
-            own: sum(float(left_out(vectors, counts, own).likelihoods.sum()) for vectors, counts in blocks)
-            for own in (known, *others)
-        }
-        return max(ways, key=lambda own: ways[own])  # of equals the first
+        sums = dict.fromkeys((known, *others), 0.0)
+        for vectors, counts in blocks:
+            products = _products(vectors, counts)
+            for own in sums:
+                found = left_out(vectors, counts, own) if own == AS_IT_IS else _left_out(products, counts, vectors.shape[2], own)
+                sums[own] += float(found.likelihoods.sum())
+        return max(sums, key=lambda own: sums[own])  # of equals the first
 
     together = best(AS_IT_IS, *(CountsAs(own, own) for own in reversed(COUNTS_AS)))
     if together == AS_IT_IS:
