@@ -142,7 +142,8 @@ def ranking_table(folder: Path) -> str:
     flagged, threshold, unscored = metrics["flagged"], metrics["threshold"], metrics["unscored"]["unlabelled"]
     review = f"; {unscored} without a score, for a person to look at" if unscored else ""
     if not flagged:
-        return f"{metrics['frames']['unlabelled']} frames ranked; none is flagged, as there is no threshold{review}"
+        ranked = number_of(metrics["frames"]["unlabelled"], "frame", "frames")
+        return f"{ranked} ranked; none is flagged, as there is no threshold{review}"
     if threshold.get("method"):
         from medgen.report.guarantee import guarantee
 
@@ -211,7 +212,7 @@ def inspection_tables(inspection: Inspection) -> str:
         parts.append(f"and {more} rarer sizes; --out writes them all")
     grouped = inspection.groups.assign(kind=inspection.groups["kind"].map(KINDS)).rename(columns={"kind": "grouped by"})
     parts += [grouped.to_string(index=False)] if len(grouped) else []
-    parts += [f"{how}: {count} files" for how, count in inspection.understood.items()]
+    parts += [f"{how}: {number_of(count, 'file', 'files')}" for how, count in inspection.understood.items()]
     rejected, ignored = (
         inspection.rejected[inspection.rejected["kind"] == kind][["file", "reason"]] for kind in ("rejected", "ignored")
     )

@@ -56,7 +56,7 @@ def test_a_volume_of_the_decathlon_whose_name_ends_in_four_digits_is_whole(tmp_p
 
 def test_masks_without_a_volume_are_counted(tmp_path: Path) -> None:
     tree(tmp_path, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz")
-    assert any("1 masks have no volume of their name" in note for note in listed_by("nnunet", tmp_path).notes)
+    assert any("1 mask has no volume of its name and is left out" in note for note in listed_by("nnunet", tmp_path).notes)
 
 
 @pytest.mark.parametrize(

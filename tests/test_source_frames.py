@@ -132,12 +132,12 @@ def test_what_fits_needs_no_sentence() -> None:
     ("columns", "sentence"),
     [
         ({"marked": 0}, "1 of 2 annotated frames have an empty mask, a.png"),
-        ({"label": "normal"}, "1 normal frames have a mask that marks a finding, a.png"),
-        ({"scaled": 1}, "1 masks are of another size than their frames and were scaled to it, a.png"),
+        ({"label": "normal"}, "1 normal frame has a mask that marks a finding, a.png"),
+        ({"scaled": 1}, "1 mask is of another size than its frame and was scaled to it, a.png"),
         ({"unrelated": 1}, "1 frame has a segmentation that refers to none of them, and counts as empty: a.png"),
         (
             {"mostly": 1},
-            "1 masks mark more than three quarters of their frame, a.png: what is not 0 is a finding there; see whether black "
+            "1 mask marks more than three quarters of its frame, a.png: what is not 0 is a finding there; see whether black "
             "and white have changed places",
         ),
         ({"kept": 0, "kept_valid": 0}, "1 of 2 findings are outside of the crop or too small for it, a.png"),

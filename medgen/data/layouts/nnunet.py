@@ -16,7 +16,7 @@ from medgen.data.images import is_image, stem_of
 from medgen.data.source_file import MARKED, Listing, MaskFile, SourceFile
 from medgen.data.tree.tables import read_json_file
 from medgen.data.tree.walk import files_below, folders_of, no_images, outside, roots
-from medgen.errors import DataError, did_you_mean
+from medgen.errors import DataError, did_you_mean, number_of
 
 ORDER = 21
 MEANING = "volumes in imagesTr and labelsTr, as in MSD and nnU-Net"
@@ -106,7 +106,7 @@ def _notes(name: str, names: Mapping[int, str], channel: int, others: int) -> It
     """Yield which channel is read, where there are several, and of which files."""
     if len(names) > 1 or others:
         which = f"{names[channel]}, channel {channel:04}" if channel in names else f"channel {channel:04}"
-        files = f"; {others} files of other channels are left out" if others else ""
+        files = f"; {number_of(others, 'file of another channel is', 'files of other channels are')} left out" if others else ""
         listed = f"; --modality takes another of {', '.join(names.values())}" if len(names) > 1 else ""
         yield f"'{name}': {which} of each volume is read{files}{listed}"
 
@@ -114,7 +114,8 @@ def _notes(name: str, names: Mapping[int, str], channel: int, others: int) -> It
 def _mask_notes(root: Path, lost: int) -> Iterator[str]:
     """Yield what is to be known of the masks, `lost` of which have no volume."""
     if lost:
-        yield f"'{root.name}': {lost} masks have no volume of their name and are left out"
+        are = number_of(lost, "mask has no volume of its name and is", "masks have no volume of their name and are")
+        yield f"'{root.name}': {are} left out"
     labels = _labels(root)
     if len(labels) > 1:
         meaning = ", ".join(f"{number} {name}" for number, name in labels.items())

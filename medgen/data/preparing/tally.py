@@ -31,18 +31,23 @@ def mask_sentences(index: pd.DataFrame) -> Iterator[str]:
     if count := int((expected & ~marked).sum()):
         yield f"{count} of {int(expected.sum())} annotated frames have an empty mask, {_names(index, expected & ~marked)}"
     if count := int((normal & marked).sum()):
-        yield f"{count} normal frames have a mask that marks a finding, {_names(index, normal & marked)}"
+        have = number_of(count, "normal frame has", "normal frames have")
+        yield f"{have} a mask that marks a finding, {_names(index, normal & marked)}"
     if count := int((index["mostly"] == 1).sum()):
+        mark = number_of(
+            count, "mask marks more than three quarters of its frame", "masks mark more than three quarters of their frame"
+        )
         yield (
-            f"{count} masks mark more than three quarters of their frame, {_names(index, index['mostly'] == 1)}: "
-            "what is not 0 is a finding there; see whether black and white have changed places"
+            f"{mark}, {_names(index, index['mostly'] == 1)}: what is not 0 is a finding there; see whether black and white have "
+            "changed places"
         )
     if count := int((index["unrelated"] == 1).sum()):
         unrelated = index["unrelated"] == 1
         have = number_of(count, "frame has", "frames have")
         yield f"{have} a segmentation that refers to none of them, and counts as empty: {_names(index, unrelated)}"
     if count := int((index["scaled"] == 1).sum()):
-        yield f"{count} masks are of another size than their frames and were scaled to it, {_names(index, index['scaled'] == 1)}"
+        one, several = "mask is of another size than its frame and was", "masks are of another size than their frames and were"
+        yield f"{number_of(count, one, several)} scaled to it, {_names(index, index['scaled'] == 1)}"
 
 
 def level_sentences(index: pd.DataFrame) -> Iterator[str]:
@@ -52,8 +57,9 @@ def level_sentences(index: pd.DataFrame) -> Iterator[str]:
     if len(poor):
         first = ", ".join(f"{name} ({levels})" for name, levels in poor.head(LISTED).items())
         more = f" and {len(poor) - LISTED} more" if len(poor) > LISTED else ""
+        shown = number_of(len(poor), "file is shown", "files are shown")
         yield (
-            f"{len(poor)} files are shown in fewer than {FEW_LEVELS} grey levels although they hold more: {first}{more}; choose "
+            f"{shown} in fewer than {FEW_LEVELS} grey levels although more is there: {first}{more}; choose "
             "what is black and white by --intensity window:LO,HI or percentile:LO,HI"
         )
 
