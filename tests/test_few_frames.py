@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from medgen.nn.features.few_frames import CountsAs, left_out, likeliest, move_gaussians, moved
+from medgen.nn.features.few_frames import AS_IT_IS, CountsAs, left_out, likeliest, move_gaussians, moved
 from medgen.nn.features.gaussian import Gaussian, whitening
 
 FEW = torch.from_numpy(np.random.default_rng(3).normal(0.7, 1.3, (9, 5)))
@@ -96,3 +96,11 @@ def test_a_gaussian_is_moved_in_its_own_coordinates() -> None:
     assert 0 < share < 1
     torch.testing.assert_close(after.mean, centre + len(few) / (len(few) + own.mean) * offset)
     torch.testing.assert_close(torch.linalg.inv(after.root @ after.root.T), expected)
+
+
+def test_a_mean_moves_where_a_covariance_must_not() -> None:
+    few = torch.from_numpy(np.random.default_rng(4).normal(0.15, 1, (1, 40, 1280)))
+    everywhere = torch.ones(1, 40, dtype=torch.bool)
+    own = likeliest([(few, everywhere)])
+    likelihoods = [float(left_out(few, everywhere, way).likelihoods.sum()) for way in (own, AS_IT_IS, CountsAs(1024, 1024))]
+    assert own.mean < 100 and own.covariance > 500 and likelihoods == sorted(likelihoods, reverse=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -70,7 +70,9 @@ def scores(run: Run, data: Path, names: list[str], out: Path) -> NDArray[np.floa
     return np.array([by_name.get(name, np.nan) for name in names])
 
 
-def measure(run: Run, frames: dict[str, Pixels], folder: Path) -> dict[str, Any]:
+def measure(
+    run: Run, frames: dict[str, Pixels], folder: Path, packings: Mapping[str, Callable[[Pixels], Pixels]] = PACKINGS
+) -> dict[str, Any]:
     """Return the numbers of a run, by packing."""
     renew_calibration(run)
     calibration = run.calibration()
@@ -78,8 +80,7 @@ def measure(run: Run, frames: dict[str, Pixels], folder: Path) -> dict[str, Any]
     most = int(binom.ppf(0.975, len(frames), rate))
     result: dict[str, Any] = {"spread": spread, "false_alarm_rate": rate, "frames": len(frames), "most_flagged": most}
     alone: NDArray[np.float64] | None = None
-    packings = {"tissue alone": lambda pixels: pixels, **PACKINGS}
-    for number, (name, pack) in enumerate(packings.items()):
+    for number, (name, pack) in enumerate({"tissue alone": lambda pixels: pixels, **packings}.items()):
         size = f"{run.origin.prepare.size}-{number}"
         data = prepared(frames, pack, run, folder / size)
         found = scores(run, data, [*frames], folder / f"{run.name}-{number}")

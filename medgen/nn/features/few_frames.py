@@ -107,8 +107,8 @@ def likeliest(blocks: Sequence[tuple[Tensor, Tensor]]) -> CountsAs:
     Both counts are chosen as one, then that of the mean and that of the covariance alone: each look at many Gaussians takes time.
     """
 
-    def best(known: CountsAs, *others: CountsAs) -> CountsAs:
-        sums = dict.fromkeys((known, *others), 0.0)
+    def best(*ways: CountsAs) -> CountsAs:
+        sums = dict.fromkeys(ways, 0.0)
         for vectors, counts in blocks:
             products = _products(vectors, counts)
             for own in sums:
@@ -116,11 +116,10 @@ def likeliest(blocks: Sequence[tuple[Tensor, Tensor]]) -> CountsAs:
                 sums[own] += float(found.likelihoods.sum())
         return max(sums, key=lambda own: sums[own])  # of equals the first
 
-    together = best(AS_IT_IS, *(CountsAs(own, own) for own in reversed(COUNTS_AS)))
-    if together == AS_IT_IS:
-        return together
-    own = best(together, *(CountsAs(count, together.covariance) for count in COUNTS_AS if count != together.mean))
-    return best(own, *(CountsAs(own.mean, count) for count in COUNTS_AS if count != own.covariance))
+    own = best(*(CountsAs(count, count) for count in reversed(COUNTS_AS)))
+    own = best(own, *(CountsAs(count, own.covariance) for count in COUNTS_AS))
+    own = best(own, *(CountsAs(own.mean, count) for count in COUNTS_AS))
+    return best(AS_IT_IS, own)  # at last: a mean may move where both together must not
 
 
 def moved(vectors: Tensor, counts: Tensor, own: CountsAs) -> tuple[Tensor, Tensor]:
