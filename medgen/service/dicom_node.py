@@ -115,7 +115,7 @@ class _Node:
     def closed(self, event: Any) -> None:
         """Give the place of a connection that asked for nothing to the next one.
 
-        pynetdicom waits on for what it might ask, so that a few looks at whether the port is open would take all places.
+        pynetdicom waits on for what it might ask, and would keep its place until its time is over.
         """
         if event.assoc.requestor.primitive is None:
             event.assoc.dul.to_user_queue.put(None)  # as when its time is over

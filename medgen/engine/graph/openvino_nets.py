@@ -99,7 +99,7 @@ def normalised_groups(
 ) -> tuple[Tensor, None, None]:
     """Return (B, C, ...) of x (B, C, ...) as `group_norm` gives them, and neither mean nor deviation, which training alone reads.
 
-    OpenVINO 2026.4.1 has a word for it, and ends the process that compiles a sum or product of it and of what it was made of.
+    OpenVINO 2026.4.1 has a word of its own for it, at which it ended the process that compiled the graph of `pixelda`.
     """
     from torch.nn.functional import layer_norm
 
