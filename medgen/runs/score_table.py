@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
-from medgen.errors import number_of
 from medgen.metrics.calibration import p_value
 from medgen.runs.run import Run
 
@@ -59,9 +58,6 @@ class ScoreTable:
         """Return which run scored how many frames, what its threshold promises, and how many frames are above it."""
         scored, of = is_scored(self.table), f"{len(self)} frames scored by run '{self.run.name}' ({self.run.settings.backend})"
         without = f"; {len(self) - scored.sum()} without a score" if not scored.all() else ""
-        if refused := self.data.refused:
-            files, (name, why) = number_of(len(refused), "file", "files"), refused[0]
-            without += f"; of {files} nothing or not all could be read (`data.rejected()`), the first is '{name}': {why}"
         if "abnormal" not in self.table:
             why = self.run.calibration().get("reason") or "the run had no normal validation frames"
             return f"{of}{without}. There is no threshold: {why}. {RESEARCH}"

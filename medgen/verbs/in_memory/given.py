@@ -7,6 +7,7 @@ them would be. Arrays are taken as the same arrays in .npy files would be, and d
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from medgen.data.preparing.prepare import prepare
 from medgen.data.preparing.video_frames import KEPT
 from medgen.data.readers.arrays import frames_of
 from medgen.data.source_file import Listing, SourceFile
-from medgen.errors import DataError, ImageError
+from medgen.errors import DataError, ImageError, number_of
 from medgen.runs.datasets import as_seen_by
 from medgen.runs.run import Run
 from medgen.types import OnProgress
@@ -102,6 +103,10 @@ def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgr
         if not data.folder.is_relative_to(scratch):
             return data, rows
         refused = tuple(data.rejected().itertuples(index=False, name=None))
+        if refused:
+            files, (name, why) = number_of(len(refused), "file", "files"), refused[0]
+            said = f"of {files} in '{source}' nothing or not all could be read, the first is '{name}': {why}"
+            warnings.warn(f"{said}; the frames of the others are taken", UserWarning, stacklevel=5)  # where `score` is called
         return replace(_kept(data), refused=refused), rows
 
 
