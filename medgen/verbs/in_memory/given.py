@@ -106,7 +106,7 @@ def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgr
         if refused:
             files, (name, why) = number_of(len(refused), "file", "files"), refused[0]
             said = f"of {files} in '{source}' nothing or not all could be read, the first is '{name}': {why}"
-            warnings.warn(f"{said}; the frames of the others are taken", UserWarning, stacklevel=5)  # where `score` is called
+            warnings.warn(f"{said}; what could be read is taken", UserWarning, stacklevel=5)  # where `score` is called
         return replace(_kept(data), refused=refused), rows
 
 
