@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import fail, succeed
 from PIL import Image
@@ -15,6 +16,7 @@ from medgen import api
 from medgen.data.layouts.manifest import read_column
 from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.errors import DataError
+from medgen.report.groups import by_group
 from medgen.verbs.subgroups import subgroups
 
 DRAW = np.random.default_rng(0)
@@ -68,6 +70,12 @@ def test_frames_are_grouped_by_folder_by_size_and_by_column(study: Path) -> None
     assert {*found["folder"]} == {"one", "two"} and [*found["Hospital"]].count("North") == 6
     sizes = [size for size in found["size of the finding"] if size]
     assert len(sizes) == 4 and {*sizes} == {"5 to 20 % of the frame", "20 to 100 % of the frame"}
+
+
+def test_groups_come_in_the_order_of_the_numbers_in_their_names() -> None:
+    names = ["ward 10", "ward 2", "20 to 100 % of the frame", "5 to 20 % of the frame"]
+    frames = pd.DataFrame({"label": "normal", "group": list("abcd"), "score": [0.1, 0.2, 0.3, 0.4]})
+    assert [group["name"] for group in by_group(frames, names, 10)] == [*names[3:1:-1], *names[1::-1]]
 
 
 def test_folders_that_are_the_findings_are_no_grouping_of_their_own(study: Path) -> None:

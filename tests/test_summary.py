@@ -139,6 +139,15 @@ def test_a_class_of_size_is_one_row_of_the_figure_whatever_each_entry_counts_in_
     assert titles == [f"{row['name']} ({span})" for row, span in zip(rows, spans, strict=True)]
 
 
+def test_a_class_of_size_that_only_a_later_entry_has_is_drawn_in_its_place(metrics: dict[str, Any]) -> None:
+    first, second = deepcopy(metrics["entries"][:2])
+    names = [row["name"] for row in first["groups"][SIZES]]
+    del first["groups"][SIZES][1]
+    figure = shares([first, second], SIZES)
+    assert figure is not None
+    assert [label.get_text().rpartition(" (")[0] for label in figure.axes[-1].get_yticklabels()] == names
+
+
 def test_costs_that_were_not_recorded_stay_unknown(comparison: Comparison) -> None:
     first = comparison.entries[0]
     bare = replace(first, costs=[Cost(None, None, None, None)] * len(first.runs))

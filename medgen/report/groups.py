@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,11 @@ def size_classes(shares: Sequence[float]) -> list[str]:
     ends = [*SIZES[1:], 1.0]
     words = [f"{100 * low:g} to {100 * high:g} % of the frame" for low, high in zip(SIZES, ends, strict=True)]
     return ["" if np.isnan(share) else words[int(np.searchsorted(SIZES, share, side="right")) - 1] for share in shares]
+
+
+def in_order(name: str) -> list[tuple[float, str]]:
+    """Return the key by which "5 to 20" comes before "20 to 100", and "ward 2" before "ward 10"."""
+    return [(float(part), "") if part.isdecimal() else (np.inf, part) for part in re.split(r"(\d+)", name)]
 
 
 def by_group(
@@ -45,13 +51,13 @@ def by_group(
 
     Returns
     -------
-    By name: "name", "normal" and "abnormal" (frames), "against" ("its own normal frames", "all normal frames" or ""), "auroc"
-    (value, low, high), "flagged_normal" and "flagged_abnormal" (share with its exact interval, as of independent frames),
-    "within" (whether the interval of the false alarms reaches down to the promised rate).
+    By name, numbers within it as numbers: "name", "normal" and "abnormal" (frames), "against" ("its own normal frames", "all
+    normal frames" or ""), "auroc" (value, low, high), "flagged_normal" and "flagged_abnormal" (share with its exact interval, as
+    of independent frames), "within" (whether the interval of the false alarms reaches down to the promised rate).
     Empty where there are fewer than two groups or more than `MOST`.
     """
     groups = pd.Series([str(value) for value in values], index=frames.index)
-    names = sorted(set(groups) - {""})
+    names = sorted(set(groups) - {""}, key=in_order)
     if not 2 <= len(names) <= MOST:
         return []
     entries = []

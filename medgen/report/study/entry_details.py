@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,11 +92,6 @@ def _findings(runs: Sequence[RunResults]) -> list[FindingShare]:
     ]
 
 
-def _natural(name: str) -> list[tuple[float, str]]:
-    """Return the key by which "5 to 20" comes before "20 to 100"."""
-    return [(float(part), "") if part.isdecimal() else (np.inf, part) for part in re.split(r"(\d+)", name)]
-
-
 def _groups(runs: Sequence[RunResults]) -> dict[str, list[GroupMetrics]]:
     """Return kind of grouping -> its groups with AUROC and the shares that are flagged."""
     kinds: dict[str, list[GroupMetrics]] = {}
@@ -113,7 +107,7 @@ def _groups(runs: Sequence[RunResults]) -> dict[str, list[GroupMetrics]]:
                 "flagged_normal": averaged_interval([table[row["name"]].get("flagged_normal") or {} for table in tables]),
                 "flagged_abnormal": averaged_interval([table[row["name"]].get("flagged_abnormal") or {} for table in tables]),
             }
-            for row in sorted(rows, key=lambda row: _natural(row["name"]))
+            for row in rows
             if all(row["name"] in table for table in tables)
         ]
     return kinds

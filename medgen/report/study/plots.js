@@ -69,10 +69,12 @@
     });
   }
 
-  /** Rows of values with intervals, one mark for each backend; `rows` gives [title, frames, {value, low, high}] of an entry. */
-  function dots(id, rows) {
+  /** Rows of values with intervals, one mark for each backend; `rows` gives [title, frames, {value, low, high}] of an entry.
+   *  They come in the order of `compare`, as an entry need not have all of them; without one in that of the entries. */
+  function dots(id, rows, compare) {
     const tables = entries.map((entry) => rows(entry).filter(([, , share]) => share.value !== null));
     const titles = [...new Set(tables.flat().map(([title]) => title))];
+    if (compare) titles.sort(compare);
     const counted = titles.map((title) => { // entries that see frames at different sizes may count a finding in one class or in the next
       const counts = tables.flat().filter(([name]) => name === title).map(([, count]) => count);
       const [least, most] = [Math.min(...counts), Math.max(...counts)];
@@ -94,7 +96,8 @@
     });
   }
   dots("plot-findings", (entry) => entry.findings.map((row) => [row.finding || "none given", row.frames, row.flagged]));
-  dots("plot-sizes", (entry) => (entry.groups["size of the finding"] ?? []).map((row) => [row.name, row.abnormal, row.flagged_abnormal]));
+  dots("plot-sizes", (entry) => (entry.groups["size of the finding"] ?? []).map((row) => [row.name, row.abnormal, row.flagged_abnormal]),
+    new Intl.Collator("en", { numeric: true }).compare); // "5 to 20" before "20 to 100"
 
   function cost(id, key, title) {
     const known = entries.map((entry, index) => [entry, index]).filter(([{ summary }]) => summary[key].value > 0 && summary.auroc.value !== null);

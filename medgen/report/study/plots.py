@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medgen.report.groups import in_order
 from medgen.report.plot_style import ABNORMAL, INK, MUTED, NORMAL, UNKNOWN, log_axis, new_figure, plot_text
 from medgen.report.run_metrics import IntervalValues
 from medgen.report.study.comparison_metrics import ComparisonMetrics, EntryMetrics
@@ -66,37 +67,37 @@ def distributions(entries: Sequence[EntryMetrics]) -> Figure:
 
 def shares(entries: Sequence[EntryMetrics], sizes: str) -> Figure | None:
     """Draw the share of each finding, and of each size class, that is flagged; None where no entry has a threshold."""
-    sections: dict[str, list[Shares]] = {
-        "by finding": [
-            [(row["finding"] or "none given", row["frames"], row["flagged"]) for row in entry["findings"]] for entry in entries
-        ],
-        "by size of the finding": [
-            [(row["name"], row["abnormal"], row["flagged_abnormal"]) for row in entry["groups"].get(sizes, [])]
-            for entry in entries
-        ],
-    }
-    drawn = {
-        title: tables
-        for title, tables in sections.items()
+    findings: list[Shares] = [
+        [(row["finding"] or "none given", row["frames"], row["flagged"]) for row in entry["findings"]] for entry in entries
+    ]
+    classes: list[Shares] = [
+        [(row["name"], row["abnormal"], row["flagged_abnormal"]) for row in entry["groups"].get(sizes, [])] for entry in entries
+    ]
+    drawn = [
+        (by, tables, key)
+        for by, tables, key in (("finding", findings, None), ("size of the finding", classes, in_order))
         if any(row[-1]["value"] is not None for table in tables for row in table)
-    }
+    ]
     if not drawn:
         return None
-    most = max(len(table) for tables in drawn.values() for table in tables)
+    most = max(len(table) for _, tables, _ in drawn for table in tables)
     figure, charts = new_figure(len(drawn), (5.6, min(7.5, 1.2 + 0.14 * most * (len(entries) + 1))), 2)
-    for axes, (title, tables) in zip(charts, drawn.items(), strict=True):
-        _dots(axes, tables, [plot_text(entry["name"], 28) for entry in entries])
-        axes.set(title=f"Share flagged at the threshold, {title}", xlabel="share of the frames", xlim=(-0.02, 1.02))
+    for axes, (by, tables, key) in zip(charts, drawn, strict=True):
+        _dots(axes, tables, [plot_text(entry["name"], 28) for entry in entries], key)
+        axes.set(title=f"Share flagged at the threshold, by {by}", xlabel="share of the frames", xlim=(-0.02, 1.02))
     figure.legend(*charts[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _dots(axes: Axes, tables: Sequence[Shares], names: Sequence[str]) -> None:
-    """Draw rows of values with intervals, those of each table a little lower than the last one's."""
+def _dots(axes: Axes, tables: Sequence[Shares], names: Sequence[str], key: Callable[[str], Any] | None) -> None:
+    """Draw rows of values with intervals, those of each table a little lower than the last one's.
+
+    The rows come in the order of `key`, as a table need not have all of them; without one in that of the tables.
+    """
     counts: dict[str, list[int]] = {}
     for title, count, _ in (row for table in tables for row in table):
         counts.setdefault(title, []).append(count)
-    rows = {title: row for row, title in enumerate(counts)}
+    rows = {title: row for row, title in enumerate(sorted(counts, key=key) if key else counts)}
     for index, table in enumerate(tables):
         known = [(-rows[title], share) for title, _, share in table if share["value"] is not None]
         y = np.array([row for row, _ in known]) - 0.7 * (index + 0.5) / len(tables) + 0.35
@@ -105,8 +106,7 @@ def _dots(axes: Axes, tables: Sequence[Shares], names: Sequence[str]) -> None:
         colour = look(index)["color"]
         axes.hlines(y, low, high, color=colour, linewidth=1)
         axes.plot(value, y, MARKS[index % len(MARKS)], color=colour, markersize=4, label=names[index])
-    titles = [plot_text(f"{title} ({_span(of)})", 38) for title, of in counts.items()]
-    axes.set_yticks([-row for row in rows.values()], titles)
+    axes.set_yticks([-row for row in rows.values()], [plot_text(f"{title} ({_span(counts[title])})", 38) for title in rows])
 
 
 def _span(counts: Sequence[int]) -> str:
