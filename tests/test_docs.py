@@ -52,7 +52,7 @@ QUICK: Mapping[str, list[str]] = {
     "view": ["--no-browser", "--idle", "0"],
     "sample": ["-n", "8"],
     "serve": ["--port", "0", "--check"],
-    "compare DATA": ["--seeds", "1", "--set", "train.epochs=2"],
+    "compare DATA": ["--seeds", "1", "--set", "train.epochs=2", "--jobs", "1"],  # what several jobs do: test_compare_jobs.py
 }
 
 

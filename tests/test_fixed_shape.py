@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,44 @@ ADDED = [
 ]
 RUNS = {name: (name, NARROW.get(name, [])) for name in registry.names()}
 RUNS["vae with all that can be added"] = ("vae", [*NARROW["vae"], *ADDED])
+FEW = {"vae with all that can be added": 8}  # frames at once, as a large net looks at them often; of all tests after it, too
+
+
+@pytest.mark.parametrize("count", [1, 3, FRAMES, 2 * FRAMES + 1])
+def test_work_always_sees_the_same_number_of_frames(count: int) -> None:
+    seen: list[int] = []
+    in_fixed_shape(lambda frames: (seen.append(len(frames)), frames.index)[1], batch(count))
+    assert set(seen) == {FRAMES}
+
+
+@pytest.mark.parametrize("count", [1, FRAMES, 2 * FRAMES + 1])
+def test_results_are_those_of_the_frames_in_their_order(count: int) -> None:
+    frames = batch(count)
+    assert torch.equal(in_fixed_shape(lambda part: part.index, frames), frames.index)
+
+
+@pytest.mark.parametrize(("side", "count"), [(28, FRAMES), (96, 8), (256, 2), (448, 1)])
+def test_fewer_large_frames_are_looked_at_together(side: int, count: int) -> None:
+    seen: list[int] = []
+    in_fixed_shape(lambda part: (seen.append(len(part)), part)[1], torch.zeros(5, 3, side, side))
+    assert set(seen) == {count}
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_work_sees_one_layout_whatever_that_of_the_frames(layout: torch.memory_format, channels: int) -> None:
+    image = torch.rand(3, channels, 8, 8).contiguous(memory_format=layout)
+    assert in_fixed_shape(lambda part: torch.tensor([part.stride()]).expand(FRAMES, -1), image)[0].tolist() == [
+        64 * channels,
+        1,
+        8 * channels,
+        channels,
+    ]
+
+
+def test_mappings_sequences_and_nothing_keep_their_places() -> None:
+    result = in_fixed_shape(lambda part: {"twice": (2 * part, None)}, torch.arange(3))
+    assert result["twice"][0].tolist() == [0, 2, 4] and result["twice"][1] is None
 
 
 class Made(NamedTuple):
@@ -60,13 +99,15 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def made(request: pytest.FixtureRequest, frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(request: pytest.FixtureRequest, frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")
-    run = make_run(frames, folder / "run", *RUNS[request.param])
-    data = open_trained_on(run)
-    rows = data.rows("val")
-    return Made(run, run.trained_model(), data, rows, score_rows(run, data, rows, folder / "scores", device="cpu"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fixed_shape, "FRAMES", FEW.get(request.param, FRAMES))
+        run = make_run(frames, folder / "run", *RUNS[request.param])
+        data = open_trained_on(run)
+        rows = data.rows("val")
+        yield Made(run, run.trained_model(), data, rows, score_rows(run, data, rows, folder / "scores", device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -138,40 +179,3 @@ def test_the_reconstruction_that_stands_in_scores_is_the_one_that_the_backend_re
     with torch.inference_mode():
         drawn = made.model.eval().score(frames).reconstruction
         assert drawn is None or torch.equal(drawn, registry.require(made.model, Reconstructs).reconstruct(frames))
-
-
-@pytest.mark.parametrize("count", [1, 3, FRAMES, 2 * FRAMES + 1])
-def test_work_always_sees_the_same_number_of_frames(count: int) -> None:
-    seen: list[int] = []
-    in_fixed_shape(lambda frames: (seen.append(len(frames)), frames.index)[1], batch(count))
-    assert set(seen) == {FRAMES}
-
-
-@pytest.mark.parametrize("count", [1, FRAMES, 2 * FRAMES + 1])
-def test_results_are_those_of_the_frames_in_their_order(count: int) -> None:
-    frames = batch(count)
-    assert torch.equal(in_fixed_shape(lambda part: part.index, frames), frames.index)
-
-
-@pytest.mark.parametrize(("side", "count"), [(28, FRAMES), (96, 8), (256, 2), (448, 1)])
-def test_fewer_large_frames_are_looked_at_together(side: int, count: int) -> None:
-    seen: list[int] = []
-    in_fixed_shape(lambda part: (seen.append(len(part)), part)[1], torch.zeros(5, 3, side, side))
-    assert set(seen) == {count}
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_work_sees_one_layout_whatever_that_of_the_frames(layout: torch.memory_format, channels: int) -> None:
-    image = torch.rand(3, channels, 8, 8).contiguous(memory_format=layout)
-    assert in_fixed_shape(lambda part: torch.tensor([part.stride()]).expand(FRAMES, -1), image)[0].tolist() == [
-        64 * channels,
-        1,
-        8 * channels,
-        channels,
-    ]
-
-
-def test_mappings_sequences_and_nothing_keep_their_places() -> None:
-    result = in_fixed_shape(lambda part: {"twice": (2 * part, None)}, torch.arange(3))
-    assert result["twice"][0].tolist() == [0, 2, 4] and result["twice"][1] is None
