@@ -152,6 +152,12 @@ def moved(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_a_report_of_a_set_that_has_moved_says_how_to_name_its_new_place(moved: Path, tmp_path: Path) -> None:
+    told = fail("report", moved / "run", "--out", tmp_path / "page")
+    assert "which is not there; put it back, or name where it is now (--data" in told and "gone" in told
+    assert not (tmp_path / "page").exists()
+
+
 def test_where_raw_frames_are_gone_maps_keep_the_side_of_the_crop(moved: Path, tmp_path: Path) -> None:
     told = succeed("maps", moved / "run", moved / "data", "--out", tmp_path, "--level", "0.01")
     assert "6 have the side of the crop, as their original frames are not there" in told

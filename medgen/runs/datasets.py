@@ -28,7 +28,13 @@ def open_trained_on(run: Run, dataset: str | Path | None = None) -> Prepared:
     ------
     DataError, RunError : if it cannot be opened, or what lies there now does not fit the run.
     """
-    data = open_dataset(dataset or run.origin.dataset, run.settings.data)
+    own = run.origin.dataset
+    if dataset is None and not run.origin.kind and not Path(own).exists():
+        raise DataError(
+            f"'{run.folder}' was trained on '{own}', which is not there; put it back, or name where it is now (--data, where the "
+            "command has it)"
+        )
+    data = open_dataset(dataset or own, run.settings.data)
     check_fits(run, data)
     return _with_common_mask(run, data)
 
