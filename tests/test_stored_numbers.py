@@ -69,7 +69,9 @@ def calibration_numbers(folder: Path) -> Numbers:
 def feature_numbers(folder: Path) -> Numbers:
     data = open_dataset(f"folder:{make_frames(folder / 'frames')}")
     net = load_extractor(EFFICIENTNET)
-    return {net.name: real_features(net, data, 8, "test").mean(0)[:4].tolist()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDGEN_CACHE", str(folder / "cache"))  # features are computed here, and none is read that was kept before
+        return {net.name: real_features(net, data, 8, "test").mean(0)[:4].tolist()}
 
 
 def distance_numbers(folder: Path) -> Numbers:
