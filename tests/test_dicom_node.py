@@ -30,6 +30,7 @@ from medgen.service.dicom_node import ASSOCIATIONS, dicom_node
 from medgen.service.dicom_settings import DicomSettings
 from medgen.service.guard import Noted
 from medgen.service.limits import Limits
+from medgen.service.serve import serve
 
 LIMITS = Limits(body=300_000, seconds=10)
 
@@ -183,6 +184,21 @@ def test_an_address_that_is_none_is_refused(case: Case, send_to: str) -> None:
         dicom_node(case.desk, DicomSettings(0, send_to), "127.0.0.1", LIMITS),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("dicom", "host", "told"),
+    [
+        (DicomSettings(0, "archive"), "127.0.0.1", "expected TITLE@HOST:PORT"),
+        (DicomSettings(0, "ARCHIVE@127.0.0.1:104", run="RAN"), "127.0.0.1", "there is no run 'RAN'; did you mean 'RUN'"),
+        (DicomSettings(0, "ARCHIVE@127.0.0.1:104"), "0.0.0.0", "say who may, by --dicom-from"),
+    ],
+)
+def test_what_is_wrong_with_a_node_is_told_before_the_runs_are_loaded(
+    dicom: DicomSettings, host: str, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        serve([tmp_path / "RUN"], host=host, port=0, token="0123456789abcdef", dicom=dicom)  # there is no such folder
 
 
 def test_a_port_that_is_taken_is_told_with_the_option_to_choose_another(case: Case) -> None:

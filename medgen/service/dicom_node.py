@@ -45,6 +45,23 @@ PATIENCE = 10.0  # seconds for what is in hand when the node stops
 OUR_OWN = "medgen"  # the manufacturer of maps: one that comes back is refused, or two nodes would send maps of maps for ever
 
 
+def peer_of(settings: DicomSettings) -> re.Match[str]:
+    """Return title, host and port of the node that gets the maps.
+
+    Raises
+    ------
+    ConfigError : if a title or the address is none.
+    """
+    peer = PEER.fullmatch(settings.send_to)
+    titled = peer and all(map(TITLE.fullmatch, (peer["title"], settings.title, *settings.callers)))
+    if not peer or not titled or not 0 < int(peer["port"]) < 1 << 16:
+        raise ConfigError(
+            f"the DICOM node '{settings.title}' is to send to '{settings.send_to}'; expected TITLE@HOST:PORT, titles of at most "
+            "16 letters, and a port from 1 to 65535"
+        )
+    return peer
+
+
 @contextmanager
 def dicom_node(
     desk: Desk, settings: DicomSettings, host: str, limits: Limits, on_request: OnRequest | None = None
@@ -55,13 +72,7 @@ def dicom_node(
     ------
     ConfigError : if a title or an address is none, the address cannot be had, or the backend draws no maps.
     """
-    peer = PEER.fullmatch(settings.send_to)
-    titled = peer and all(map(TITLE.fullmatch, (peer["title"], settings.title, *settings.callers)))
-    if not peer or not titled or not 0 < int(peer["port"]) < 1 << 16:
-        raise ConfigError(
-            f"the DICOM node '{settings.title}' is to send to '{settings.send_to}'; expected TITLE@HOST:PORT, titles of at most "
-            "16 letters, and a port from 1 to 65535"
-        )
+    peer = peer_of(settings)
     if not desk.draws_maps:
         raise ConfigError(f"'{desk.run.run.settings.backend}' scores whole frames and draws no maps, which a DICOM node sends")
     node = _Node(desk, peer, settings, limits, on_request)

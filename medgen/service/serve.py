@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, NamedTuple
@@ -22,6 +22,9 @@ from medgen.verbs.in_memory.loaded import LoadedRun, load
 BACKLOG = 64
 NEEDS = "needs {}, which is not installed: pip install 'medgen[{}]'"
 SHORTEST = 16  # characters of a token
+Beside = Callable[
+    [Mapping[str, Any], Limits, Callable[[Noted], None] | None], AbstractContextManager[str]
+]  # yields where it listens
 
 
 class Serving(NamedTuple):
@@ -91,6 +94,7 @@ def serve(
     except ImportError:
         raise ConfigError(f"`medgen serve` {NEEDS.format('FastAPI and uvicorn', 'serve')}") from None
     names = run_names(run_folders)
+    beside = _node_beside(dicom, names, host)
     with listening(host, port) as listener:
         runs: dict[str, LoadedRun] = {}
         for name, folder in names.items():
@@ -101,7 +105,7 @@ def serve(
         app = make_app(runs, token=token, hosts=hosts, limits=limits, on_request=on_request)
         server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=10, log_config=None, access_log=False,
                                                log_level="critical", server_header=False))  # fmt: skip
-        with _beside(app.state.desks, dicom, host, app.state.limits, on_request) as dicom_address:
+        with beside(app.state.desks, app.state.limits, on_request) as dicom_address:
             address = _address(listener)
             started = Serving(address, tuple(runs), dicom_address, lambda: setattr(server, "should_exit", True))
             with _signals_as_end(), quiet:  # a warning of a decoder may hold a value of a file, and the log is to hold none
@@ -113,25 +117,21 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{at}]:{port}" if ":" in at else f"http://{at}:{port}"
 
 
-@contextmanager
-def _beside(
-    desks: Mapping[str, Any], dicom: DicomSettings | None, host: str, limits: Limits, on_request: Callable[[Noted], None] | None
-) -> Iterator[str]:
-    """Run a DICOM node beside the service, where one is wanted; yields where it listens."""
+def _node_beside(dicom: DicomSettings | None, names: Collection[str], host: str) -> Beside:
+    """Return what runs a DICOM node beside the service, where one is wanted; a fault of it is told before runs are loaded."""
     if dicom is None:
-        yield ""
-        return
+        return lambda *_: nullcontext("")
     try:
-        from medgen.service.dicom_node import dicom_node
+        from medgen.service.dicom_node import dicom_node, peer_of
     except ImportError:
         raise ConfigError(f"a DICOM node {NEEDS.format('pynetdicom', 'dicom-node')}") from None
-    name = dicom.run or next(iter(desks))
-    if name not in desks:
-        raise ConfigError(f"there is no run '{name}'; {did_you_mean(name, desks)}")
+    name = dicom.run or next(iter(names))
+    if name not in names:
+        raise ConfigError(f"there is no run '{name}'; {did_you_mean(name, names)}")
     if not is_loopback(host) and not dicom.callers:
         raise ConfigError(f"whoever reaches this machine could send to a DICOM node at '{host}': say who may, by --dicom-from")
-    with dicom_node(desks[name], dicom, host, limits, on_request) as address:
-        yield address
+    peer_of(dicom)
+    return lambda desks, limits, on_request: dicom_node(desks[name], dicom, host, limits, on_request)
 
 
 def run_names(folders: Sequence[Path]) -> dict[str, Path]:
