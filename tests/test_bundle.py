@@ -188,10 +188,14 @@ def test_a_folder_of_which_nothing_can_be_read_is_told_with_the_first_reason(cas
         evaluated(case, broken, tmp_path / "out")
 
 
-def test_a_video_is_left_to_the_command(tmp_path: Path) -> None:
-    (tmp_path / "procedure.mp4").write_bytes(b"")
-    with pytest.raises(DataError, match="is a video; score it with `medgen score`"):
-        listed(tmp_path)
+def test_a_video_is_left_to_the_command_and_keeps_no_frame_from_its_score(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "procedure.mp4").write_bytes(b"")
+    shutil.copy(case.frames / case.stored["path"][0], tmp_path / "frames")
+    with pytest.warns(UserWarning, match="could not be read: 1 of the frames"):
+        found = evaluated(case, tmp_path / "frames", tmp_path / "out")
+    assert found["score"].tolist() == case.stored["score"][:1].tolist()
+    assert "procedure.mp4,is a video; score it with `medgen score`" in (tmp_path / "out" / "rejected.csv").read_text()
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(case: Case, tmp_path: Path) -> None:

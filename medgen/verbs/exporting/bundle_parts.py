@@ -25,7 +25,8 @@ from medgen.verbs.in_memory.loaded import load
 def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
     """Return an item for each frame of a folder, file or table of raw frames: "image", its file, "path", its name, and "frame".
 
-    "frame" is which of a file of several frames it is, from 0; -1 for the only one. "label" and "finding" are what it says.
+    "frame" is which of a file of several frames it is, from 0; -1 for the only one. "label" and "finding" are what it says. A
+    video has a "reason" why it is not read: `medgen score` chooses its frames.
 
     Parameters
     ----------
@@ -34,12 +35,15 @@ def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
 
     Raises
     ------
-    DataError : if there is nothing to read, or a file is a video, whose frames `medgen score` chooses.
+    DataError : if there is nothing to read.
     """
     items: list[dict[str, Any]] = []
     for entry in list_source(Path(folder)).entries:
         if suffix_of(entry.path) in video.SUFFIXES:
-            raise DataError(f"'{entry.path}' is a video; score it with `medgen score`")
+            items.append(
+                {"image": str(entry.path), "path": entry.file, "frame": -1, "reason": "is a video; score it with `medgen score`"}
+            )
+            continue
         try:
             total = count_frames(entry.path, axes=axes)
         except ImageError:  # whoever reads it says why
@@ -57,6 +61,8 @@ class CropOrReason(LoadCropd):
     """Makes an item its crop, or the reason why it has none: one broken file keeps no other from its score."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if "reason" in data:
+            return dict(data)
         try:
             return super().__call__(data)
         except DataError as error:
