@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -48,6 +49,21 @@ def test_a_stopped_and_resumed_run_ends_at_the_same_bits(tmp_path: Path, stops: 
         again.run(lambda row: None, stop=after(steps))
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     assert same(checkpoint.load(tmp_path / "whole" / WEIGHTS)[0], checkpoint.load(tmp_path / "parts" / WEIGHTS)[0])
+
+
+def test_fabric_tells_the_user_nothing_of_its_own() -> None:
+    said: list[logging.LogRecord] = []
+    heard = logging.Handler()
+    heard.emit = said.append  # type: ignore[method-assign]
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    logger.addHandler(heard)
+    try:
+        make_fabric("cpu", "bfloat16")
+        assert said == []
+        logger.info("another's training")  # which may say what it likes
+    finally:
+        logger.removeHandler(heard)
+    assert len(said) == 1
 
 
 def killed(folder: Path) -> None:

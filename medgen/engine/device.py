@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
@@ -42,7 +45,20 @@ def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabri
     from lightning_fabric import Fabric  # as long to import as torch, and only a training needs it
 
     accelerator = find_device(device).type
-    return Fabric(accelerator=accelerator, devices=1, precision=fabric_precision(accelerator, precision))
+    with quiet_fabric():
+        return Fabric(accelerator=accelerator, devices=1, precision=fabric_precision(accelerator, precision))
+
+
+@contextmanager
+def quiet_fabric() -> Iterator[None]:
+    """Keep what Fabric logs of the precision from the user's screen: the run says it, and a progress bar stands there."""
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def fabric_precision(accelerator: str, precision: Precision) -> Literal["bf16-mixed", "32-true"]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, distributed
 
-from medgen.engine.device import Device, Precision, fabric_precision, find_device
+from medgen.engine.device import Device, Precision, fabric_precision, find_device, quiet_fabric
 from medgen.engine.several.place import Place
 from medgen.errors import RankError, RunError
 from medgen.ranks import Ranks
@@ -88,7 +88,8 @@ def joined(place: Place, device: Device, precision: Precision) -> Iterator[tuple
 
     strategy = DDPStrategy(cluster_environment=Given(), timeout=JOINING)
     how = fabric_precision(accelerator, precision)
-    fabric = Fabric(accelerator=accelerator, strategy=strategy, devices=place.devices, num_nodes=place.nodes, precision=how)
+    with quiet_fabric():
+        fabric = Fabric(accelerator=accelerator, strategy=strategy, devices=place.devices, num_nodes=place.nodes, precision=how)
     threads, rank = torch.get_num_threads(), getattr(rank_zero_only, "rank", 0)
     before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")}
     try:
