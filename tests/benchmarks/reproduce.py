@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from medgen.engine.fit import STATE
+from medgen.errors import number_of
 from medgen.runs.run import RUN, open_run
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -136,7 +137,7 @@ def main(out: Path, names: list[str]) -> None:
             sys.stderr.write(f"{name}: '{shlex.join(error.cmd)}' failed; see {out / name / 'log'}\n")
             continue
         sys.stdout.write(f"{one['name']}\n  published: {filled(one['measured'], published)}\n  again:     {again(one, out)}\n")
-    sys.exit(f"{len(failed)} systems failed" if failed else 0)
+    sys.exit(f"{number_of(len(failed), 'system', 'systems')} failed" if failed else 0)
 
 
 if __name__ == "__main__":
