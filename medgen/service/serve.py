@@ -22,9 +22,8 @@ from medgen.verbs.in_memory.loaded import LoadedRun, load
 BACKLOG = 64
 NEEDS = "needs {}, which is not installed: pip install 'medgen[{}]'"
 SHORTEST = 16  # characters of a token
-Beside = Callable[
-    [Mapping[str, Any], Limits, Callable[[Noted], None] | None], AbstractContextManager[str]
-]  # yields where it listens
+# Runs something beside the service for its desks, with its limits, while a block lasts; yields where that listens, or "".
+Beside = Callable[[Mapping[str, Any], Limits, Callable[[Noted], None] | None], AbstractContextManager[str]]
 
 
 class Serving(NamedTuple):
