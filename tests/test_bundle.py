@@ -7,8 +7,10 @@ import runpy
 import shutil
 import sys
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,13 +111,67 @@ def test_the_bundle_scores_a_folder_as_the_command_does(case: Case) -> None:
     assert found[NUMBERS].to_numpy().tolist() == case.stored[NUMBERS].to_numpy().tolist()
 
 
+def test_a_bundle_that_was_moved_finds_itself_from_any_folder(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = Path(shutil.copytree(case.bundle, tmp_path / "moved"))
+    for here, file in ((tmp_path, "moved/configs/inference.json"), (moved, "configs/inference.json")):
+        monkeypatch.chdir(here)
+        workflow = ConfigWorkflow(file, logging_file=False, workflow_type="infer")
+        workflow.initialize()
+        assert Path(workflow.bundle_root).resolve() == moved.resolve()
+
+
+def test_a_bundle_of_another_place_is_not_taken_for_the_one_that_is_asked(case: Case, tmp_path: Path) -> None:
+    places = [case.bundle, Path(shutil.copytree(case.bundle, tmp_path / "copy"))]
+    files = [str(place / "configs/inference.json") for place in places]
+    asked = [ConfigWorkflow(file, logging_file=False, workflow_type="infer") for file in files]
+    for workflow in asked:
+        workflow.initialize()
+    assert [Path(workflow.bundle_root) for workflow in asked] == places
+
+
+@pytest.fixture
+def as_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program that runs be `python -m monai.bundle`."""
+    program = ModuleType("__main__")
+    program.__spec__ = ModuleSpec("monai.bundle.__main__", None)
+    monkeypatch.setitem(sys.modules, "__main__", program)
+
+
+@pytest.mark.usefixtures("as_program")
+def test_a_mistake_ends_the_command_of_monai_with_one_line(case: Case, tmp_path: Path) -> None:
+    def said(**places: str) -> object:
+        with pytest.raises(SystemExit) as ended:
+            run(logging_file=False, **{**case.configs, "dataset_dir": str(case.frames), **places})
+        return ended.value.code
+
+    missing = str(tmp_path / "none")
+    assert said(dataset_dir=missing) == f"medgen: there is no folder of frames '{missing}'; say where they are by --dataset_dir"
+    assert str(said(bundle_root=missing)).startswith(f"medgen: '{missing}/models' does not exist")
+    (tmp_path / "file").write_text("mine")
+    assert str(said(output_dir=str(tmp_path / "file" / "eval"))).startswith("medgen: cannot write ")
+    shutil.copytree(case.bundle / "configs", tmp_path / "half" / "configs")
+    expected = f"medgen: there is no run in '{tmp_path / 'half' / 'models'}'; say where the bundle is by --bundle_root"
+    assert said(config_file=str(tmp_path / "half/configs/inference.json")) == expected
+
+
+def test_a_table_of_other_frames_does_not_stay_where_none_could_be_scored(case: Case, broken: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scores.csv").write_text("of other frames")
+    with pytest.raises(DataError):
+        evaluated(case, broken, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["rejected.csv"]
+
+
 @pytest.mark.skipif(find_spec("fire") is None, reason="`python -m monai.bundle` needs fire, extra bundle")
 def test_it_runs_by_the_command_that_it_documents(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = next(line for line in (case.bundle / "docs/README.md").read_text().splitlines() if "-m monai.bundle" in line)
-    words = line.split()[3:]
-    words[words.index("FRAMES")] = str(case.frames)
-    monkeypatch.chdir(case.bundle)
-    monkeypatch.setattr(sys, "argv", ["monai.bundle", *words, "--output_dir", str(tmp_path / "eval")])
+    words = line.replace("BUNDLE", str(case.bundle)).replace("FRAMES", str(case.frames)).split()[3:]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", ["monai.bundle", *words, "--output_dir", "eval", "--device", "cpu", "--logging_file", "False"]
+    )
     runpy.run_module("monai.bundle", run_name="__main__")
     assert scored(tmp_path)["score"].tolist() == case.stored["score"].tolist()
 

@@ -1,8 +1,8 @@
 """Write a run as a MONAI Bundle, the form in which MONAI's own tools run, share and describe models.
 
 https://docs.monai.io/en/stable/mb_specification.html. ``python -m monai.bundle run --config_file configs/inference.json
---dataset_dir FRAMES`` in the folder of the bundle scores a folder of raw frames and writes ``eval/scores.csv``, the numbers of
-`medgen score`. It needs medgen and what `monai.bundle` itself asks for (the package fire).
+--dataset_dir FRAMES``, by the path of that file from any folder, scores a folder of raw frames and writes ``eval/scores.csv``,
+the numbers of `medgen score`. It needs medgen and what `monai.bundle` itself asks for (the package fire).
 
 The threshold is beside the weights (``models/calibration.json``), never in them.
 """
@@ -28,12 +28,41 @@ from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.made_of import made_of
 from medgen.runs.run import CALIBRATION, COMMON_MASK, NORMAL_REFERENCE, Run
 from medgen.runs.score_table import RESEARCH
-from medgen.verbs.exporting.bundle_parts import RunNetwork
+from medgen.verbs.exporting.bundle_parts import MODELS, RunNetwork
 from medgen.verbs.score import raw_settings
 
 SCHEMA = "https://project-monai.github.io/schema/meta_schema_20240725.json"
 INFERENCE = "configs/inference.json"
 METADATA = "configs/metadata.json"  # written last
+LOGGING = "configs/logging.conf"
+LOG_LINES = """\
+[loggers]
+keys = root, medgen
+
+[handlers]
+keys = stderr
+
+[formatters]
+keys = line
+
+[logger_root]
+level = WARNING
+handlers = stderr
+
+[logger_medgen]
+level = INFO
+handlers = stderr
+qualname = medgen
+propagate = 0
+
+[handler_stderr]
+class = StreamHandler
+formatter = line
+args = (sys.stderr,)
+
+[formatter_line]
+format = %(name)s: %(message)s
+"""
 PARTS = "medgen.verbs.exporting.bundle_parts"
 STATES = (WEIGHTS, CALIBRATION, NORMAL_REFERENCE, COMMON_MASK)  # files of a run that scores depend on, beside run.toml
 TOLD = (
@@ -51,8 +80,8 @@ TOLD = (
 def write_bundle(run: Run, out: Path) -> Path:
     """Write a trained run as a MONAI Bundle; return its folder.
 
-    It has ``configs/inference.json``, ``configs/metadata.json``, the run in ``models/`` and ``docs/README.md``. Where the data
-    of the training lie, and by which command it was done, stays here.
+    It has ``configs/inference.json``, ``configs/metadata.json``, ``configs/logging.conf``, the run in ``models/`` and
+    ``docs/README.md``. Where the data of the training lie, and by which command it was done, stays here.
 
     Parameters
     ----------
@@ -72,7 +101,7 @@ def write_bundle(run: Run, out: Path) -> Path:
         raise RunError(f"'{run.folder}' reads weights from a file that is not in the run, which a bundle would lack")
     with output_folder(out, "export", (METADATA,), of=made_of(out, [run], format="monai-bundle")):
         remove_earlier(out, METADATA)
-        models = out / "models"
+        models = out / MODELS
         for name in STATES:
             if (run.folder / name).is_file():
                 write_bytes(models / name, (run.folder / name).read_bytes())
@@ -82,6 +111,7 @@ def write_bundle(run: Run, out: Path) -> Path:
         settings = run.settings.model_copy(update={"data": run.settings.data.model_copy(update={"other": ""})})
         replace(moved, settings=settings).write()
         write_json(out / INFERENCE, _inference(run))
+        write_text(out / LOGGING, LOG_LINES)
         size, channels = run.origin.prepare.size, run.origin.prepare.channels
         ramp = torch.linspace(0, 1, size * size * channels).reshape(1, channels, size, size)
         drawn = RunNetwork(models, "cpu")(ramp)  # the bundle can be loaded, and this is what comes out
@@ -96,7 +126,7 @@ def _inference(run: Run) -> dict[str, Any]:
     crop = {"_target_": f"{PARTS}.CropOrReason", "keys": "image", "settings": json.loads(settings.model_dump_json())}
     return {
         "imports": ["$import torch"],
-        "bundle_root": ".",
+        "bundle_root": {"_target_": f"{PARTS}.own_root"},
         "dataset_dir": "$@bundle_root + '/frames'",
         "output_dir": "$@bundle_root + '/eval'",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
@@ -112,8 +142,8 @@ def _inference(run: Run) -> dict[str, Any]:
         },
         "network_def": {
             "_target_": f"{PARTS}.RunNetwork",
-            "run_folder": "$@bundle_root + '/models'",
-            "device": "$@device.type",
+            "run_folder": f"$@bundle_root + '/{MODELS}'",
+            "device": "$torch.device(@device).type",
         },
         "inferer": {"_target_": "SimpleInferer"},
         "evaluator": {
@@ -174,11 +204,10 @@ def _readme(run: Run) -> str:
 It scores a folder of raw frames, and needs medgen {__version__} and fire:
 
     pip install medgen fire
-    cd BUNDLE
-    python -m monai.bundle run --config_file configs/inference.json --dataset_dir FRAMES
+    python -m monai.bundle run --config_file BUNDLE/configs/inference.json --dataset_dir FRAMES
 
 `eval/scores.csv` has a row for each frame: its raw score, higher where it is more anomalous, its quantile among normal frames,
 and the decision at the threshold. {limit}
-What could not be read is in `eval/rejected.csv` with the reason. From another folder than this one, add `--bundle_root BUNDLE`.
-`medgen.load("models")` opens the same run in Python.
+What could not be read is in `eval/rejected.csv` with the reason. `--output_dir OUT` writes both elsewhere, `--device cpu` leaves
+a GPU alone. `medgen.load("BUNDLE/models")` opens the same run in Python.
 """

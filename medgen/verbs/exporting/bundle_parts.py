@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
+import sys
 import warnings
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 import torch
+from monai.bundle.workflows import ConfigWorkflow
 from monai.data.utils import list_data_collate
 from torch import Tensor, nn
 
@@ -17,11 +23,63 @@ from medgen.data.images import count_frames, suffix_of
 from medgen.data.readers import video
 from medgen.data.sources import list_source
 from medgen.engine.device import Device
-from medgen.errors import DataError, ImageError
+from medgen.errors import DataError, ImageError, MedgenError, RunError, in_one_line, number_of
 from medgen.files import write_csv
+from medgen.outputs.lock import locked
+from medgen.runs.run import RUN
 from medgen.verbs.in_memory.loaded import load
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
+MODELS, SCORES, REJECTED = "models", "scores.csv", "rejected.csv"
+SECONDS = 10.0  # between two lines on how far it is
+log = logging.getLogger("medgen")
+
+
+def in_a_line(function: Function) -> Function:
+    """Let an error that a user can act on end ``python -m monai.bundle`` with its line; from Python it is raised as ever.
+
+    MONAI would print some sixty lines of its own calls around it.
+    """
+
+    @wraps(function)
+    def called(*args: Any, **named: Any) -> Any:
+        try:
+            return function(*args, **named)
+        except MedgenError as error:
+            program = getattr(sys.modules.get("__main__"), "__spec__", None)
+            if getattr(program, "name", "") == "monai.bundle.__main__":
+                raise SystemExit(f"medgen: {in_one_line(error)}") from error
+            raise
+
+    return cast(Function, called)
+
+
+@in_a_line
+def own_root() -> str:
+    """Return the folder of the bundle whose configuration is evaluated, from wherever MONAI was called.
+
+    A configuration is not told where it lies. The workflow that evaluates it knows, and is found among the callers; without one
+    (a bare `ConfigParser`) the folder is the current one.
+
+    Raises
+    ------
+    RunError : if there is no run in the folder.
+    """
+    root, frame = Path(), inspect.currentframe()
+    while frame is not None:
+        workflow = frame.f_locals.get("self")
+        if isinstance(workflow, ConfigWorkflow):
+            configs = workflow.config_root_path
+            root = configs.parent if configs.name == "configs" else configs
+            break
+        frame = frame.f_back
+    if not (root / MODELS / RUN).is_file():
+        raise RunError(f"there is no run in '{root / MODELS}'; say where the bundle is by --bundle_root")
+    return str(root)
+
+
+@in_a_line
 def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
     """Return an item for each frame of a folder, file or table of raw frames: "image", its file, "path", its name, and "frame".
 
@@ -37,6 +95,8 @@ def listed(folder: Path | str, axes: str = "") -> list[dict[str, Any]]:
     ------
     DataError : if there is nothing to read.
     """
+    if not Path(folder).exists():
+        raise DataError(f"there is no folder of frames '{folder}'; say where they are by --dataset_dir")
     items: list[dict[str, Any]] = []
     for entry in list_source(Path(folder)).entries:
         if suffix_of(entry.path) in video.SUFFIXES:
@@ -85,6 +145,7 @@ class RunNetwork(nn.Module):
     device : "cpu", "cuda" or "auto", a GPU where there is one
     """
 
+    @in_a_line
     def __init__(self, run_folder: Path | str, device: Device = "auto") -> None:
         super().__init__()
         self.run = load(run_folder, device=device)
@@ -115,24 +176,39 @@ class TableEvaluator:
     def __init__(self, network: RunNetwork, batches: Iterable[Mapping[str, Any]], out: Path | str) -> None:
         self.network, self.batches, self.out = network, batches, Path(out)
 
+    @in_a_line
     def run(self) -> pd.DataFrame:
         """Score the frames, write the table and return it; what could not be read is listed beside it.
+
+        How far it is, and where the table lies, goes to the log, which the bundle's ``configs/logging.conf`` shows.
 
         Raises
         ------
         DataError : if none could be read.
+        FolderError : if the folder cannot be written, or another process writes into it.
         """
-        tables, refused = list[pd.DataFrame](), list[tuple[str, str]]()
+        with locked(self.out, "score"):
+            (self.out / SCORES).unlink(missing_ok=True)  # of other frames, say: a table stands for the frames of this call alone
+            table = self._table()
+            write_csv(self.out / SCORES, table)
+        log.info("%s scored: %s", number_of(len(table), "frame", "frames"), self.out / SCORES)
+        return table
+
+    def _table(self) -> pd.DataFrame:
+        """Return the table of all frames, and list those without a row."""
+        tables, refused, done, told = list[pd.DataFrame](), list[tuple[str, str]](), 0, monotonic()
         for batch in self.batches:
             refused += batch["refused"]
             if "image" in batch:
-                told = {name: batch[name] for name in ("label", "finding") if name in batch}
-                tables.append(self.network.run.score(batch).table.assign(**told))
-        write_csv(self.out / "rejected.csv", pd.DataFrame(refused, columns=["file", "reason"]))
+                said = {name: batch[name] for name in ("label", "finding") if name in batch}
+                tables.append(self.network.run.score(batch).table.assign(**said))
+                done += len(tables[-1])
+            if monotonic() - told > SECONDS:
+                told = monotonic()
+                log.info("%s scored so far", number_of(done, "frame", "frames"))
+        write_csv(self.out / REJECTED, pd.DataFrame(refused, columns=["file", "reason"]))
         if not tables:
             raise DataError(f"none of {len(refused)} frames could be read, the first is '{refused[0][0]}': {refused[0][1]}")
         if refused:
-            warnings.warn(f"could not be read: {len(refused)} of the frames; see '{self.out / 'rejected.csv'}'", stacklevel=2)
-        table = pd.concat(tables, ignore_index=True)
-        write_csv(self.out / "scores.csv", table)
-        return table
+            warnings.warn(f"could not be read: {len(refused)} of the frames; see '{self.out / REJECTED}'", stacklevel=4)
+        return pd.concat(tables, ignore_index=True)
