@@ -18,10 +18,11 @@ from untrained import make_frames, make_run
 import medgen
 from medgen import api
 from medgen.data.field.transforms import ContourCropd, LoadFramed
+from medgen.data.native.addresses import open_dataset
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings
 from medgen.engine import checkpoint
-from medgen.errors import BackendError, DataError, RunError
+from medgen.errors import BackendError, ConfigError, DataError, RunError
 from medgen.runs.score_table import ScoreTable
 from medgen.verbs.in_memory.loaded import LoadedRun
 
@@ -72,6 +73,14 @@ FORMS = {
     "a tensor": lambda case: torch.from_numpy(case.frames),
     "raw frames of MONAI": lambda case: [LoadFramed("image")({"image": path}) for path in files(case)],
     "crops of MONAI": dictionaries,
+    "a column of files": lambda case: pd.Series(files(case)),
+    "an array of files": lambda case: np.array(files(case)),
+    "dictionaries of files": lambda case: [{"image": path} for path in files(case)],
+    "pictures of Pillow": lambda case: [Image.fromarray(frame) for frame in case.frames],
+    "a data set of MONAI": lambda case: dictionaries(case).dataset,
+    "tensors that autograd follows": lambda case: [
+        {"image": torch.from_numpy(frame).permute(2, 0, 1).div(255).requires_grad_()} for frame in case.frames
+    ],
 }
 
 
@@ -181,6 +190,8 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         {"image": np.zeros((3, 40, 40)), "valid": np.ones((1, 40, 40))},
         r"crops are 3 x 40 x 40; run '.*' was trained on 3 x 32 x 32",
     ),
+    "a table": (pd.DataFrame({"path": ["a.png"]}), r"its columns are path\); name the column of files: table\['path'\]"),
+    "a folder in a list": (["."], "'.' is a folder; a list is of files"),
     "a file that is not there": (["nowhere.png"], "1 of 1 files do not exist, the first is 'nowhere.png'"),
 }
 
@@ -216,6 +227,28 @@ def test_stated_axes_say_what_a_shape_leaves_open(case: Case) -> None:
     assert case.loaded.score(first, axes="CHW").table["score"][0] == case.stored.table["score"][0]
 
 
+@pytest.mark.parametrize("axes", ["chw", "XYC"])
+def test_axes_of_other_letters_are_refused(axes: str, case: Case) -> None:
+    with pytest.raises(ConfigError, match=f"expected a letter for each axis, N, H, W or C.*got '{axes}'"):
+        case.loaded.score(case.frames[0], axes=axes)
+
+
+def test_maps_of_no_known_place_are_refused(case: Case) -> None:
+    with pytest.raises(ConfigError, match="there are no maps at 'frames'; did you mean 'frame'"):
+        case.loaded.maps(case.frames, at="frames")  # type: ignore[arg-type]
+
+
+def test_a_data_set_that_is_open_is_scored_as_its_folder_is(case: Case) -> None:
+    data = open_dataset(case.loaded.run.origin.dataset)
+    found, expected = (case.loaded.score(given, split="val").table["score"].tolist() for given in (data, data.folder))
+    assert len(found) == 24 and found == expected
+
+
+def test_eight_bits_in_an_array_of_sixteen_are_told_to_be_shown_in_few_grey_levels(case: Case) -> None:
+    with pytest.warns(UserWarning, match=r"1 file is shown in fewer than 64 grey levels.*array \(2\); the run shows values as"):
+        case.loaded.score(case.frames[0].astype(np.uint16))
+
+
 def test_frames_that_are_handed_over_have_no_split(case: Case) -> None:
     with pytest.raises(DataError, match="only a data set has a split 'test'"):
         case.loaded.score(case.frames, split="test")
@@ -228,5 +261,20 @@ def test_a_backend_that_does_not_reconstruct_says_so(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is not a run folder"):
+    with pytest.raises(RunError, match="is not a run folder; give"):
         medgen.load(tmp_path)
+
+
+def test_a_folder_that_holds_a_run_names_it(case: Case) -> None:
+    with pytest.raises(RunError, match=f"is not a run folder, but '{case.run}' is"):
+        medgen.load(case.run.parent)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:1"])
+def test_a_device_of_another_name_is_refused(device: Any, case: Case) -> None:
+    with pytest.raises(ConfigError, match=f"device '{device}': expected one of auto, cpu, cuda"):
+        medgen.load(case.run, device=device)
+
+
+def test_a_device_of_torch_is_taken(case: Case) -> None:
+    assert medgen.load(case.run, device=torch.device("cpu")).device == torch.device("cpu")

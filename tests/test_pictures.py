@@ -15,6 +15,9 @@ from PIL import ImageOps
 from writers import DEEP, DRAW, GREY, RGB, monai_reads, save, smooth
 
 from medgen.data.images import read_image
+from medgen.data.intensity import Intensity, picture
+from medgen.data.pixel_format import to_uint8
+from medgen.data.readers.pictures import frame_of
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp", "a.tiff", "A.PNG"])
@@ -128,3 +131,21 @@ def test_real_frames_equal_opencv(real_data: Path) -> None:
     for path in sorted((real_data / "hyperkvasir" / "polyps").iterdir())[:5]:
         theirs = cv2.imread(str(path))[..., ::-1].astype(int)
         assert np.abs(read_image(path).pixels.astype(int) - theirs).mean() < 1
+
+
+def in_memory(path: Path) -> np.ndarray:
+    """Return the picture of a file that Pillow has opened."""
+    return to_uint8(picture(frame_of(PIL.Image.open(path)), Intensity()))
+
+
+def test_a_picture_in_memory_is_shown_as_its_file_is(tmp_path: Path) -> None:
+    drawn = PIL.Image.fromarray(RGB)
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6
+    drawn.save(tmp_path / "turned.png", exif=turned)
+    drawn.quantize(16).save(tmp_path / "palette.png")
+    PIL.Image.fromarray(np.dstack([RGB, GREY])).save(tmp_path / "alpha.png")
+    drawn.convert("LA").save(tmp_path / "grey-alpha.png")
+    PIL.Image.fromarray(DEEP[..., 0]).save(tmp_path / "deep.png")
+    for name in ("turned.png", "palette.png", "alpha.png", "grey-alpha.png", "deep.png"):
+        np.testing.assert_array_equal(in_memory(tmp_path / name), to_uint8(read_image(tmp_path / name).pixels), name)

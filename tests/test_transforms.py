@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, ScaleIntensityRanged
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityRanged, Transposed
 from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
 from medgen.data.field.transforms import ContourCropd, LoadFramed
 from medgen.data.pyramid import Pyramid
+from medgen.errors import DataError
 from medgen.types import OverlayRules
 
 
@@ -53,3 +56,28 @@ def test_the_rules_of_the_overlay_can_be_stated(rules: OverlayRules, valid: bool
     spot[0, 55:65, 55:65] = 255
     chain = ContourCropd("image", size=120, overlay=rules)
     assert chain({"image": spot})["image_valid"][0, 60, 60].item() is valid
+
+
+def monai_chain(*more: Any, **how: Any) -> Compose:
+    """Return MONAI's own reader, the colour first and from 0 to 1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of readers that are not installed
+        read = LoadImaged("image", **how)
+    return Compose([read, EnsureChannelFirstd("image"), ScaleIntensityRanged("image", 0, 255, 0, 1), *more])
+
+
+@pytest.mark.parametrize("width", [200, 120])
+def test_a_frame_whose_axes_monai_has_exchanged_is_refused(frame: Path, width: int) -> None:
+    Picture.open(frame).crop((0, 0, width, 120)).save(frame)
+    with pytest.raises(
+        DataError, match=r"rows and columns exchanged, as MONAI's LoadImaged reads pictures; read it by LoadFramed"
+    ):
+        ContourCropd("image", size=32)(monai_chain()({"image": frame}))
+
+
+@pytest.mark.parametrize("width", [200, 120])
+def test_a_frame_that_monai_has_read_upright_is_cropped_as_any_other(frame: Path, width: int) -> None:
+    Picture.open(frame).crop((0, 0, width, 120)).save(frame)
+    expected = ContourCropd("image", size=32)(LoadFramed("image")({"image": frame}))["image"]
+    for chain in (monai_chain(reverse_indexing=False), monai_chain(Transposed("image", (0, 2, 1)))):
+        assert torch.equal(ContourCropd("image", size=32)(chain({"image": frame}))["image"], expected)

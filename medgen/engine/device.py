@@ -6,13 +6,13 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from medgen.errors import RunError
+from medgen.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -22,14 +22,19 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def find_device(device: Device = "auto") -> torch.device:
-    """Return the device that is meant; "auto" takes a GPU where there is one.
+def find_device(device: Device | torch.device = "auto") -> torch.device:
+    """Return the device that is meant; "auto" takes a GPU where there is one. A `torch.device` is taken, too.
 
     Raises
     ------
+    ConfigError : if it is none that is known; of several GPUs the first one that PyTorch sees is meant.
     RunError : if a GPU is asked for where there is none.
     """
-    has_gpu = torch.cuda.is_available()
+    known, named = ("auto", "cpu", "cuda"), str(device).removesuffix(":0")
+    if named not in known:
+        several = "; of several GPUs CUDA_VISIBLE_DEVICES chooses one" if named.startswith("cuda:") else ""
+        raise ConfigError(f"device '{device}': expected one of {', '.join(known)}{several}")
+    device, has_gpu = cast(Device, named), torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise RunError("--device cuda: no CUDA device is visible to PyTorch; use --device cpu or install a CUDA build of torch")
     return torch.device("cuda", 0) if has_gpu and device != "cpu" else torch.device("cpu")

@@ -290,7 +290,9 @@ def open_run(folder: Path, kept: bool = False) -> Run:
     """
     if not (folder / RUN).is_file():
         what = "is not a run folder" if folder.is_dir() else "does not exist"
-        raise RunError(f"'{folder}' {what}; give one made by `medgen train BACKEND DATASET --out RUN`")
+        inside = sorted(folder.glob(f"*/{RUN}"))  # of a bundle, or a study
+        near = f", but '{inside[0].parent}' is" if inside else ""
+        raise RunError(f"'{folder}' {what}{near}; give one made by `medgen train BACKEND DATASET --out RUN`")
     sections = with_whole_paths(read_toml(folder / RUN), folder)
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
     for place, name in ((sections.get("origin", {}), "dataset"), (sections.get("data", {}), "other")):

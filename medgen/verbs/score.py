@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from medgen.data.native.addresses import is_address
 from medgen.data.prepared import Prepared, PrepareSettings, is_prepared
 from medgen.data.preparing.prepare import prepare
+from medgen.data.preparing.tally import CHOOSE
 from medgen.data.scorable import left_out, scorable
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
@@ -68,7 +70,19 @@ def _open_frames(
         return _alone(run, open_for(run, f"folder:{input_path}"), out)
     settings = raw_settings(run, video, assume)
     prepare(input_path, out / "prepared", settings, overwrite=is_prepared(out / "prepared"), on_progress=on_progress)
-    return open_for(run, out / "prepared")
+    data = open_for(run, out / "prepared")
+    for sentence in shown_in_few_levels(data.warnings):
+        on_progress(Progress("open", 0, 0, {}, f"warning: {sentence}"))
+    return data
+
+
+def shown_in_few_levels(sentences: Iterable[str]) -> list[str]:
+    """Return those of the warnings of raw frames that tell of lost contrast, with what helps where a run shows them as its own.
+
+    A picture of 8 bits in a file of 16 is black for a run whose own frames had all 16.
+    """
+    remedy = "; the run shows values as those of the frames that it was trained on: bring them to that range"
+    return [sentence.removesuffix(CHOOSE) + remedy for sentence in sentences if sentence.endswith(CHOOSE)]
 
 
 def raw_settings(run: Run, video: str = "", assume: Literal["", "normal"] = "") -> PrepareSettings:

@@ -14,6 +14,7 @@ from monai.transforms.transform import MapTransform
 from medgen.data.field.contour import crop
 from medgen.data.images import read_image
 from medgen.data.intensity import Intensity
+from medgen.data.monai_axes import check_axes
 from medgen.data.pixel_format import to_uint8
 from medgen.data.pyramid import Pyramid
 from medgen.types import OverlayRules
@@ -54,6 +55,10 @@ class ContourCropd(MapTransform):
     square : the centre square of the field of view, or the square around it
     overlay : what is looked for that is no tissue: "auto", "endoscopy", "dark" or "none" (`medgen.data.field.overlay`)
     valid_suffix : each key with this behind it gets (1, size, size) bool, True where the pixel shows tissue
+
+    Raises
+    ------
+    DataError : if MONAI's own LoadImaged has exchanged rows and columns of a frame.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class ContourCropd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         for key in self.key_iterator(result):
+            check_axes(result[key])
             pixels = np.ascontiguousarray(np.asarray(result[key]).transpose(1, 2, 0))  # (H, W, C)
             cut, _ = crop(Pyramid.of(to_uint8(pixels)), self.size, self.square, self.overlay)
             result[key] = torch.from_numpy(cut.pixels.transpose(2, 0, 1).astype(np.float32) / 255)  # (C, S, S)

@@ -115,7 +115,7 @@ def _frames(
         marks = marks_of(number, (pixels.shape[0], pixels.shape[1]))
         name = entry.file if entry.frame is not None else f"{entry.file}{numbered}"
         shown = Pyramid.of(to_uint8(pixels))
-        yield SourceFrame(name, shown, frame.seconds, marks, *_named_by(entry, marks), _levels(frame, pixels))
+        yield SourceFrame(name, shown, frame.seconds, marks, *_named_by(entry, marks), levels_of(frame, pixels))
 
 
 def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[StoredFrame]:
@@ -150,7 +150,7 @@ def _named_by(entry: SourceFile, marks: Marks) -> tuple[str, str]:
     return ("abnormal", entry.finding) if marks.mask.any() else ("normal", "normal")
 
 
-def _levels(frame: StoredFrame, pixels: Pixels) -> int:
+def levels_of(frame: StoredFrame, pixels: Pixels) -> int:
     """Return how many grey levels a picture of more than 8 bits has; 0 where its file has no more of them."""
     if pixels is frame.rendered and pixels.dtype == np.uint8:
         return 0

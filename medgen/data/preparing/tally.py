@@ -9,6 +9,7 @@ import pandas as pd
 from medgen.errors import number_of
 
 FEW_LEVELS = 64  # grey levels of a picture below which a lesion may drown, where the file has more
+CHOOSE = "; choose what is black and white by --intensity window:LO,HI or percentile:LO,HI"
 NAMED, LISTED = 3, 20  # files that a sentence names; that one names which asks to look at each
 
 
@@ -58,10 +59,7 @@ def level_sentences(index: pd.DataFrame) -> Iterator[str]:
         first = ", ".join(f"{name} ({levels})" for name, levels in poor.head(LISTED).items())
         more = f" and {len(poor) - LISTED} more" if len(poor) > LISTED else ""
         shown = number_of(len(poor), "file is shown", "files are shown")
-        yield (
-            f"{shown} in fewer than {FEW_LEVELS} grey levels although more is there: {first}{more}; choose "
-            "what is black and white by --intensity window:LO,HI or percentile:LO,HI"
-        )
+        yield f"{shown} in fewer than {FEW_LEVELS} grey levels although more is there: {first}{more}{CHOOSE}"
 
 
 def _lost_findings(index: pd.DataFrame) -> Iterator[str]:

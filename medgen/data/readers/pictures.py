@@ -125,18 +125,38 @@ def _frame(file: BufferedReader, picture: PIL.Image.Image, number: int) -> Store
     picture.seek(number)
     check_size(picture.height, picture.width)
     picture.load()
+    as_text = picture.mode == "I"  # of Netpbm, brought to 16 bits
+    frame = of_bits(np.asarray(picture).astype(np.uint16), 0, 65535) if as_text else _of_mode(picture)
+    return turned(frame._replace(lossy=_is_lossy(file, picture.format)), _orientation(picture))
+
+
+def frame_of(picture: PIL.Image.Image) -> StoredFrame:
+    """Return a picture of Pillow in memory as the frame that its file would be: upright, palette and alpha resolved.
+
+    What Pillow has in more than 8 bits (modes I, I;16, F) is an array of its values.
+
+    Raises
+    ------
+    ImageError : if it is too large.
+    """
+    check_size(picture.height, picture.width)
+    picture.load()
+    frame = stored(np.asarray(picture)) if picture.mode[0] in "IF" else _of_mode(picture)
+    return turned(frame, _orientation(picture))
+
+
+def _of_mode(picture: PIL.Image.Image) -> StoredFrame:
+    """Return a loaded picture of 8 bits as a frame, as it lies in its file."""
     if picture.mode == "P":
         frame = of_palette(np.asarray(picture), _palette(picture))
     elif picture.has_transparency_data:
         pixels = np.asarray(picture.convert("LA" if picture.mode in GREY_MODES else "RGBA"))
         frame = with_alpha(stored(pixels[..., :-1]), pixels[..., -1], 255)
-    elif picture.mode == "I":  # Netpbm as text, brought to 16 bits
-        frame = of_bits(np.asarray(picture).astype(np.uint16), 0, 65535)
     elif picture.mode in ("L", "RGB"):
         frame = stored(np.asarray(picture))
     else:
         frame = stored(np.asarray(picture.convert("L" if picture.mode in GREY_MODES else "RGB")))
-    return turned(frame._replace(lossy=_is_lossy(file, picture.format)), _orientation(picture))
+    return frame
 
 
 def _pyramid(file: BufferedReader, picture: PIL.Image.Image) -> Callable[[], Pyramid] | None:

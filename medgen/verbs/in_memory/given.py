@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
 from medgen.data.images import read_image
-from medgen.data.native.addresses import as_set
-from medgen.data.pixel_format import joined, with_channels
-from medgen.data.prepared import Prepared, PrepareSettings
-from medgen.data.preparing.in_memory import crop_entries, crop_pictures, shown, take_crops
+from medgen.data.monai_axes import check_axes
+from medgen.data.pixel_format import joined
+from medgen.data.prepared import Prepared
+from medgen.data.preparing.in_memory import crop_entries, shown, take_crops
 from medgen.data.preparing.prepare import prepare
 from medgen.data.preparing.video_frames import KEPT
 from medgen.data.readers.arrays import frames_of
@@ -31,14 +32,15 @@ from medgen.errors import DataError, ImageError, number_of
 from medgen.runs.datasets import as_seen_by
 from medgen.runs.run import Run
 from medgen.types import OnProgress
-from medgen.verbs.score import Split, open_input, raw_settings
+from medgen.verbs.in_memory.arrays import as_array, is_array, of_arrays
+from medgen.verbs.score import Split, chosen_rows, open_input, raw_settings, shown_in_few_levels
 
 Rows = NDArray[np.int64]
 Frames = Any  # what `open_given` takes
 IMAGE, VALID = "image", ("valid", "image_valid")  # keys of a dictionary of MONAI
 EXPECTED = (
-    "expected a folder, a data set, an address, a list of files, an array (H, W, C) or (N, H, W, C) of uint8 or of floats from 0 "
-    "to 1, or a dictionary of MONAI with 'image'"
+    "expected a folder, a data set, an address, a list or column of files, an array (H, W, C) or (N, H, W, C) of uint8 or of "
+    "floats from 0 to 1, pictures of Pillow, or dictionaries of MONAI with 'image'"
 )
 
 
@@ -47,8 +49,9 @@ def open_given(run: Run, frames: Frames, *, split: Split | None, axes: str, on_p
 
     Parameters
     ----------
-    frames : a path or address, or several paths of files; an array or tensor (H, W), (H, W, C) or (N, H, W, C), C 1 or 3, uint8
-        or floats from 0 to 1, or several arrays of one frame each; a dictionary of MONAI or several, with channels first
+    frames : a path, address or opened data set, or several paths of files; an array or tensor (H, W), (H, W, C) or (N, H, W, C),
+        C 1 or 3, uint8 or floats from 0 to 1, or several arrays or pictures of Pillow; a dictionary of MONAI or several, with
+        channels first, or with the path of a file
     split : of a data set
     axes : what the axes of an array mean, a letter for each: N frames, H rows, W columns, C channels; "" leaves it to its shape
 
@@ -58,14 +61,22 @@ def open_given(run: Run, frames: Frames, *, split: Split | None, axes: str, on_p
     """
     if isinstance(frames, str | os.PathLike):
         return _of_source(run, Path(frames), split, on_progress)
+    if isinstance(frames, Prepared):
+        data = as_seen_by(run, frames)
+        return data, chosen_rows(data, frames.folder, split)
     if split is not None:
         raise DataError(f"only a data set has a split '{split}'; leave it away for frames that are handed over")
     if isinstance(frames, Mapping):
-        data = _of_dictionaries(run, [frames])
-    elif hasattr(frames, "__array__"):
-        data = _of_arrays(run, [frames], axes)
+        data = _of_dictionaries(run, [frames], on_progress)
+    elif isinstance(frames, pd.DataFrame):
+        columns = ", ".join(map(str, frames.columns))
+        raise DataError(f"cannot take frames from a table (its columns are {columns}); name the column of files: table['path']")
+    elif is_array(frames) and not _is_column(frames):
+        data = of_arrays(run, [frames], axes)
     elif isinstance(frames, Iterable) and not isinstance(frames, bytes):
         data = _of_several(run, [*frames], axes, on_progress)
+    elif isinstance(frames, Dataset) and isinstance(frames, Sized):
+        data = _of_several(run, [frames[k] for k in range(len(frames))], axes, on_progress)
     else:
         raise DataError(f"cannot take frames from {type(frames).__name__}; {EXPECTED}")
     return data, data.rows()
@@ -77,11 +88,16 @@ def _of_several(run: Run, items: Sequence[Any], axes: str, on_progress: OnProgre
     if all(isinstance(item, str | os.PathLike) for item in items):
         return _of_files(run, [Path(item) for item in items], on_progress)
     if all(isinstance(item, Mapping) for item in items):
-        return _of_dictionaries(run, items)
-    if all(hasattr(item, "__array__") for item in items):
-        return _of_arrays(run, items, axes)
+        return _of_dictionaries(run, items, on_progress)
+    if all(map(is_array, items)):
+        return of_arrays(run, items, axes)
     kinds = ", ".join(sorted({type(item).__name__ for item in items}))
     raise DataError(f"the frames are of several kinds or of none that is known ({kinds}); {EXPECTED}")
+
+
+def _is_column(frames: Any) -> bool:
+    """Tell a column of a table, or an array, of paths or of arrays: several frames, where a picture has numbers."""
+    return getattr(frames, "ndim", 0) == 1 and as_array(frames).dtype.kind in "OUT"
 
 
 def open_entries(run: Run, entries: Sequence[SourceFile]) -> Prepared:
@@ -94,7 +110,7 @@ def open_entries(run: Run, entries: Sequence[SourceFile]) -> Prepared:
     if not run.origin.kind:
         return as_seen_by(run, crop_entries(entries, raw_settings(run)))
     pictures = [read_image(entry.path, entry.frame or 0).pixels for entry in entries]
-    return _of_arrays(run, pictures, "", [entry.file for entry in entries])
+    return of_arrays(run, pictures, "", [entry.file for entry in entries])
 
 
 def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgress) -> tuple[Prepared, Rows]:
@@ -107,6 +123,8 @@ def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgr
             files, (name, why) = number_of(len(refused), "file", "files"), refused[0]
             said = f"of {files} in '{source}' nothing or not all could be read, the first is '{name}': {why}"
             warnings.warn(f"{said}; what could be read is taken", UserWarning, stacklevel=5)  # where `score` is called
+        for sentence in shown_in_few_levels(data.warnings):
+            warnings.warn(sentence, UserWarning, stacklevel=5)
         return replace(_kept(data), refused=refused), rows
 
 
@@ -114,6 +132,8 @@ def _of_files(run: Run, files: Sequence[Path], on_progress: OnProgress) -> Prepa
     """Prepare files in their order; unlike those of a folder each is wanted, so that one that cannot be read is refused."""
     if run.origin.kind:
         return _of_whole_files(run, files)
+    if folder := next((file for file in files if file.is_dir()), None):
+        raise DataError(f"'{folder}' is a folder; a list is of files, and a folder is given alone, as a path")
     if missing := [file for file in files if not file.is_file()]:
         raise DataError(f"{len(missing)} of {len(files)} files do not exist, the first is '{missing[0]}'")
     entries = [SourceFile(file, file.as_posix(), "", "", "", "") for file in files]
@@ -142,7 +162,7 @@ def _of_whole_files(run: Run, files: Sequence[Path]) -> Prepared:
             pictures.append(read_image(file).pixels)
         except ImageError as error:
             raise DataError(f"'{file}': {error}") from error
-    return _of_arrays(run, pictures, "", [file.as_posix() for file in files])
+    return of_arrays(run, pictures, "", [file.as_posix() for file in files])
 
 
 def _kept(data: Prepared) -> Prepared:
@@ -152,57 +172,24 @@ def _kept(data: Prepared) -> Prepared:
     return replace(data, frames=np.array(data.frames[:]), valid=np.array(data.valid[:]), masks=masks, own_valid=own)
 
 
-def _of_arrays(run: Run, arrays: Sequence[Any], axes: str, names: Sequence[str] = ()) -> Prepared:
-    """Crop arrays, or take them whole for a run whose own frames were; one array may hold several frames."""
-    several = len(arrays) > 1
-    stored, found = [], []
-    for number, array in enumerate(arrays):
-        name = f"array {number}" if several else "the array"
-        try:
-            frames = [*frames_of(np.asarray(array), axes)]
-        except ImageError as error:
-            raise DataError(f"{name}: {str(error).replace('--axes', 'axes')}") from error
-        stored += frames
-        many = [f"array {number}#{k}" if several else f"array#{k}" for k in range(len(frames))]
-        found += many if len(frames) > 1 else [f"array {number}" if several else "array"]
-    paths = names or found
-    settings = raw_settings(run)
-    pictures = shown(stored, paths, settings)
-    if run.origin.kind:
-        return whole_frames(run, pictures, paths)
-    return as_seen_by(run, crop_pictures(pictures, paths, settings))
-
-
-def whole_frames(run: Run, pictures: Sequence[NDArray[np.uint8]], paths: Sequence[str]) -> Prepared:
-    """Return frames that are taken whole, as those of an archive are: square and of one size."""
-    own = run.origin.prepare
-    for name, pixels in zip(paths, pictures, strict=True):
-        if pixels.shape[:2] != (pictures[0].shape[0],) * 2:
-            raise DataError(
-                f"{name} is {joined(pixels.shape)}; run '{run.folder}' takes frames whole, square and all of one size: "
-                f"resize them, or train a run on a prepared data set, whose frames are cropped"
-            )
-    channels = max(pixels.shape[2] for pixels in pictures)
-    frames = as_set(np.array([with_channels(pixels, channels) for pixels in pictures]), run.settings.data)
-    settings = PrepareSettings.parse({**own.model_dump(), "size": frames.shape[1], "channels": frames.shape[3]}, "frames")
-    valid = np.ones(frames.shape[:3], dtype=bool)
-    return as_seen_by(run, take_crops(frames[np.arange(len(frames))], valid, paths, settings, run.origin.kind))
-
-
-def _of_dictionaries(run: Run, dictionaries: Sequence[Mapping[Any, Any]]) -> Prepared:
-    """Take dictionaries of one frame or of a batch: crops where they say what is valid, else raw frames."""
+def _of_dictionaries(run: Run, dictionaries: Sequence[Mapping[Any, Any]], on_progress: OnProgress) -> Prepared:
+    """Take dictionaries of one frame or of a batch: files, crops where they say what is valid, else raw frames."""
+    named = [items.get(IMAGE) for items in dictionaries]
+    if all(isinstance(path, str | os.PathLike) for path in named):
+        return _of_files(run, [Path(str(path)) for path in named], on_progress)
     images: list[NDArray[Any]] = []
     masks: list[NDArray[np.bool_]] = []
     paths: list[str] = []
     for number, items in enumerate(dictionaries):
         if IMAGE not in items:
             raise DataError(f"a dictionary has the keys {', '.join(map(repr, items))}; expected '{IMAGE}'")
-        image = np.asarray(items[IMAGE])
+        check_axes(items[IMAGE])
+        image = as_array(items[IMAGE])
         if image.ndim not in (3, 4):
             raise DataError(f"'{IMAGE}' has shape {joined(image.shape)}; expected (C, H, W), or a batch (B, C, H, W)")
         batch = image if image.ndim == 4 else image[None]
         images += [*batch]
-        valid = next((np.asarray(items[key]) for key in VALID if key in items), None)
+        valid = next((as_array(items[key]) for key in VALID if key in items), None)
         masks += [] if valid is None else [*valid.reshape(-1, *valid.shape[-2:]).astype(bool)]
         paths += _paths(items, len(batch), f"image {number}" if len(dictionaries) > 1 else "image")
     if masks and len(masks) != len(images):
@@ -211,7 +198,7 @@ def _of_dictionaries(run: Run, dictionaries: Sequence[Mapping[Any, Any]]) -> Pre
         )
     turned = [image.transpose(1, 2, 0) for image in images]  # (C, H, W) -> (H, W, C)
     if not masks:
-        return _of_arrays(run, turned, "HWC", paths)
+        return of_arrays(run, turned, "HWC", paths)
     own = run.origin.prepare
     wanted = (own.channels, own.size, own.size)
     if wrong := next((image.shape for image in images if image.shape != wanted), None):

@@ -16,7 +16,7 @@ from medgen.contract.capabilities import Reconstructs
 from medgen.data.prepared import Prepared
 from medgen.data.writers.map_to_original import to_original
 from medgen.engine.device import Device, find_device
-from medgen.errors import BackendError
+from medgen.errors import BackendError, ConfigError, did_you_mean
 from medgen.report.run_metrics import Threshold
 from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.in_memory import ModelInMemory, Seen, look_at
@@ -33,12 +33,13 @@ class LoadedRun:
 
     Frames are given in any of these forms; whatever the form, the same frame gets the same numbers, those of `medgen score`:
 
-    - a path: a folder of raw frames, a file, a prepared data set, or an address such as ``folder:DIR``
-    - a list of files; each has to be readable, and the rows keep their order
+    - a path: a folder of raw frames, a file, a prepared data set, or an address such as ``folder:DIR``; a data set that is open
+    - a list or column of files; each has to be readable, and the rows keep their order
     - an array or tensor (H, W, C) or (N, H, W, C), C 1 or 3, uint8 or floats from 0 to 1, or a list of arrays of any sizes: raw
-      frames, which are cropped, scaled and masked as those of files are
-    - a dictionary of MONAI, of one frame or a batch, or any iterable of them such as a DataLoader, with channels first: "image"
-      and, of frames that are crops already, "valid" or "image_valid"
+      frames, which are cropped, scaled and masked as those of files are; pictures of Pillow
+    - a dictionary of MONAI, of one frame or a batch, or any iterable of them such as a DataLoader or Dataset, with channels
+      first: "image" and, of frames that are crops already, "valid" or "image_valid"; "path" names the frame in the table. An
+      "image" may also be the path of a file
 
     Attributes
     ----------
@@ -134,7 +135,10 @@ class LoadedRun:
         Raises
         ------
         BackendError : if the backend draws no maps.
+        ConfigError : if `at` is neither.
         """
+        if at not in ("crop", "frame"):
+            raise ConfigError(f"there are no maps at '{at}'; {did_you_mean(at, ('crop', 'frame'))}")
         scored = self._look(frames, split, axes, label=label, on_progress=on_progress).scored
         if scored.maps is None:
             if not scored.table["score"].notna().any():  # nothing was looked at

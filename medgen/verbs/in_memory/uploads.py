@@ -19,7 +19,7 @@ from medgen.data.preparing.source_frames import content_frames
 from medgen.errors import DataError, ImageError
 from medgen.runs.datasets import as_seen_by
 from medgen.runs.run import Run
-from medgen.verbs.in_memory.given import whole_frames
+from medgen.verbs.in_memory.arrays import whole_frames
 from medgen.verbs.score import raw_settings
 
 
