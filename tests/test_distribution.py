@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -231,6 +232,19 @@ def mean_colour(images: Tensor) -> Tensor:
 
 def test_extraction_keeps_the_order_of_the_images() -> None:
     torch.testing.assert_close(extract(mean_colour, batches()), torch.cat(list(batches())).mean((2, 3)))
+
+
+def test_no_features_of_earlier_images_stay_beside_those_of_later_ones() -> None:
+    kept: list[weakref.ref[Tensor]] = []
+
+    def watched(images: Tensor) -> Tensor:
+        assert not any(found() is not None for found in kept)
+        features = mean_colour(images)
+        kept.append(weakref.ref(features))
+        return features
+
+    found = extract(watched, (torch.full((2, 3, 4, 4), float(k)) for k in range(1500)))
+    assert torch.equal(found, torch.arange(1500.0).repeat_interleave(2)[:, None].expand(-1, 3))
 
 
 def test_moments_of_a_stream_equal_those_of_the_features() -> None:

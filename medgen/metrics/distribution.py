@@ -167,10 +167,20 @@ def extract(extractor: Extract, batches: Iterable[Tensor]) -> Tensor:
     ------
     MedgenError : if there is no image.
     """
-    features = [extractor(images).cpu() for images in batches]
-    if not features:
+    rows, count = torch.empty(0), 0
+    for images in batches:
+        features = extractor(images).cpu()
+        if count + len(features) > len(rows):
+            wider = features.new_empty(max(BLOCK, 2 * len(rows), count + len(features)), features.shape[1])
+            if count:
+                wider[:count] = rows[:count]
+            rows = wider
+        rows[count : count + len(features)] = features
+        count += len(features)
+        del features  # small blocks left among large ones may keep their room from being used again: 5 GB for 10,000 frames
+    if not count:
         raise MedgenError("there are no images to extract features from; expected at least one batch")
-    return torch.cat(features)  # (N, F)
+    return rows[:count].clone()  # (N, F)
 
 
 def extract_moments(extractor: Extract, batches: Iterable[Tensor]) -> Moments:
