@@ -112,7 +112,7 @@ soak: OUT = soak
 soak: .venv/tested
 	$(PIP) atheris==3.0.0 schemathesis==4.32.5 openvino==2026.4.1
 	$(PYTHON) -m venv build/ray
-	build/ray/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[ray,s3]' 'moto[server]==5.2.5'
+	build/ray/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[ray,s3,gcs]' 'aiobotocore[boto3]' 'moto[server]==5.2.5' gcp-storage-emulator==2026.7.19
 	for script in ray_archive shards_s3; do OMP_NUM_THREADS=1 build/ray/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
 	for script in kills full_disk files outputs fuzz ceilings service devices jobs exports shards page; do OMP_NUM_THREADS=1 .venv/bin/python tests/soak/$$script.py $(OUT) || exit 1; done
 	.venv/bin/medgen doctor

@@ -115,7 +115,9 @@ def archive_rows(found: dict[str, Any]) -> list[Row]:
     for what, facts in found.items():
         took = f"{facts['frames']} frames in {facts['partitions']} partitions" if "frames" in facts else ""
         survived = f"{facts['survived']} of {facts['tried']} kills survived" if "tried" in facts else ""
-        rows.append((f"archive on Ray, the bits of one process: {what}", took or survived, holds(facts["wrong"])))
+        rows.append(
+            (f"archive on Ray, the bits of one process: {what}", took or survived or "the same bytes", holds(facts["wrong"]))
+        )
     return rows
 
 

@@ -1,8 +1,9 @@
 """Score an archive on Ray while its parts are killed: `python tests/soak/ray_archive.py OUT` writes OUT/ray_archive.json.
 
-Ray runs here with two nodes of a core each. The frames of a folder and of an S3 server (moto) are scored, and so often (TIMES)
-with a worker, and so often with a node killed (SIGKILL) in the middle of it. Each time every frame has to be there once, with the
-bits of scores and maps that one process makes of the same frames. What is measured already stays.
+Ray runs here with two nodes of a core each. The frames of a folder and of servers like Amazon's (moto) and Google's are scored,
+and so often (TIMES) with a worker, and so often with a node killed (SIGKILL) in the middle of it. Each time every frame has to
+be there once, with the bits of scores and maps that one process makes of the same frames. They are prepared from the servers,
+too, as from a folder, and a set in shards is fetched. What is measured already stays.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +27,34 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.usage import arguments
+from soak.storages import google, s3
 
 from medgen import api
 from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import PrepareSettings, read_table
-from medgen.files import read_json, write_json
+from medgen.files import digest_of, read_json, write_json
 
 TIMES = 10
 PARTITION = 10  # files
 FRAMES = {"train": 16, "val": 24, "test_normal": 30, "test_abnormal": 30}
-BUCKET = "archive"
+SMALL = PrepareSettings(size=32)
 STORE = 80 * 2**20  # bytes
 
 
 def make_world(root: Path) -> None:
-    """Make frames, one of which is damaged, a run, and what one process finds in them."""
+    """Make frames, one of which is damaged, a run, what one process finds in them and makes of them, and what the servers get."""
     made = make_phantom(root / "made", PhantomSettings(**FRAMES, width=160, height=160))
-    api.prepare(made, root / "data", PrepareSettings(size=32))
+    api.prepare(made, root / "data", SMALL)
     api.train(root / "data", root / "run", api.recipe("endovae", None, ["train.epochs=1", "train.panel_epochs=0"]))
     for finding in ("normal", "polyp"):
         shutil.copytree(made / finding, root / "frames" / finding)
     (root / "frames" / "normal" / "damaged.png").write_bytes(b"no image")
     api.score(root / "run", root / "frames", root / "local", pictures=False)
+    shutil.copytree(root / "frames", root / "store" / "frames")
+    files = sorted(path.relative_to(root / "frames").as_posix() for path in (root / "frames").rglob("*.*g"))
+    pd.DataFrame({"file": files}).to_parquet(root / "store" / "frames" / "table.parquet")
+    api.prepare(root / "store" / "frames", root / "of-folder", SMALL)
+    api.prepare(root / "store" / "frames", root / "store" / "data", SMALL, shards=16)
 
 
 def differences(root: Path, out: Path) -> list[str]:
@@ -132,27 +138,24 @@ def add_node(cluster: Any) -> Any:
     return cluster.add_node(num_cpus=1, object_store_memory=STORE)
 
 
-@contextmanager
-def storage(root: Path) -> Iterator[str]:
-    """Run an S3 server that this process and those that it starts know; yields where the frames lie in it."""
-    import s3fs
-    from moto.server import ThreadedMotoServer
+def differing_sets(root: Path, source: str) -> list[str]:
+    """Prepare a source at an address, and return which files of the data set are not those that its folder makes."""
+    out = root / "prepared"
+    shutil.rmtree(out, ignore_errors=True)
+    api.prepare_archive(source, out, SMALL, workers=2)
+    made, expected = (
+        {path.name: digest_of(path) for path in of.iterdir() if path.suffix in (".npy", ".csv")}
+        for of in (out, root / "of-folder")
+    )
+    return [f"other {name}" for name in sorted(made.keys() | expected.keys()) if made.get(name) != expected.get(name)]
 
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}" if host == "0.0.0.0" else f"http://{host}:{port}"}
-    os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
-    try:
-        system = s3fs.S3FileSystem()
-        system.mkdir(BUCKET)
-        system.put(str(root / "frames"), f"{BUCKET}/frames", recursive=True)
-        files = sorted(path.relative_to(root / "frames").as_posix() for path in (root / "frames").rglob("*.*g"))
-        pd.DataFrame({"file": files}).to_parquet(root / "table.parquet")
-        system.put(str(root / "table.parquet"), f"{BUCKET}/frames/table.parquet")
-        yield f"s3://{BUCKET}/frames"
-    finally:
-        server.stop()
+
+def fetched(root: Path, source: str) -> list[str]:
+    """Fetch a set in shards from an address block by block; return what is wrong with what came."""
+    near = root / "near"
+    shutil.rmtree(near, ignore_errors=True)
+    api.prepare_elsewhere(source, near)
+    return [problem for found in api.verify(near) for problem in found.problems]
 
 
 def main(out: Path) -> None:
@@ -166,7 +169,7 @@ def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_world(root)
-        with storage(root) as address:
+        with s3(root / "store") as address, google(root / "store") as google_address:
             cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE})
             nodes = [add_node(cluster), add_node(cluster)]
             ray.init(address=cluster.address, log_to_driver=False)
@@ -178,16 +181,28 @@ def main(out: Path) -> None:
             def replace_it() -> None:  # in this thread, with whose end the nodes that it started end
                 nodes.append(add_node(cluster))
 
+            frames, google_frames = f"{address}/frames", f"{google_address}/frames"
             sources = {
                 "folder": str(root / "frames"),
-                "S3, folder": address,
-                "S3, pattern": f"{address}/**/*.*g",
-                "S3, table of paths": f"{address}/table.parquet",
+                "S3, folder": frames,
+                "S3, pattern": f"{frames}/**/*.*g",
+                "S3, table of paths": f"{frames}/table.parquet",
+                "Google Cloud Storage, folder": google_frames,
+                "Google Cloud Storage, pattern": f"{google_frames}/**/*.*g",
+                "Google Cloud Storage, table of paths": f"{google_frames}/table.parquet",
+            }
+            checks = {
+                "prepared from S3": lambda: differing_sets(root, frames),
+                "prepared from Google Cloud Storage": lambda: differing_sets(root, google_frames),
+                "shards on Google Cloud Storage, every frame": lambda: fetched(root, f"{google_address}/data"),
             }
             try:
                 for name, source in sources.items():
                     if name not in read_json(file):
                         write_json(file, read_json(file) | {name: scored(root, source)})
+                for name, check in checks.items():
+                    if name not in read_json(file):
+                        write_json(file, read_json(file) | {name: {"wrong": check()}})
                 killed(root, kill_a_worker, file, "worker killed", lambda: None)
                 killed(root, kill_a_node, file, "node killed", replace_it)
             finally:
