@@ -21,19 +21,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from medgen.data.intensity import ROBUST, Intensity, keeps_convention, picture
-from medgen.data.pixel_format import stored, to_uint8
 from medgen.data.prepared import PrepareSettings
 from medgen.data.preparing.prepare import prepare
 from medgen.data.source_file import MANIFEST
 from medgen.engine.device import Device
-from medgen.errors import ConfigError, FolderError, ImageError, MedgenError
+from medgen.errors import ConfigError, FolderError, MedgenError
 from medgen.files import write_bytes, write_csv
 from medgen.runs.run import RUN
 from medgen.runs.settings import recipe
 from medgen.runs.to_image import png
 from medgen.verbs.exporting.bundle import STATES
 from medgen.verbs.in_memory.loaded import LoadedRun, load
+from medgen.verbs.in_memory.one_range import range_of, shown
 from medgen.verbs.train import train
 
 try:
@@ -43,6 +42,7 @@ try:
 except ImportError as error:
     raise ConfigError("medgen.estimator needs scikit-learn: pip install 'medgen[sklearn]'") from error
 
+Pictures = NDArray[Any] | list[NDArray[Any]]  # (n, H, W, C), or (H, W, C) each where sizes differ
 SMALLEST = 16  # side of a picture that is made of a row, at least
 
 
@@ -61,6 +61,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     - (n, H, W) or (n, H, W, C), C 1 or 3: pictures as a camera takes them; the field of view of each is cut out, and what is no
       tissue is blanked, as `medgen prepare` does it. With ``whole=True`` nothing is cut; they have to be square then.
+    - a list of such pictures (H, W) or (H, W, C) of any sizes, which are cropped
     - (n, features): rows, as scikit-learn's tools hand them over. `image_shape` says which pictures they are; without it a row
       fills a grey square, the rest of which is black. They are taken whole.
 
@@ -70,7 +71,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     backend : name of a backend
-    settings : of the training, each as ``--set`` takes it, such as "train.epochs=20"
+    settings : of the training, each as ``--set`` takes it, such as "train.epochs=20"; one alone may be a text
     size : side in pixels to which frames are brought
     whole : take pictures whole
     image_shape : (H, W) or (H, W, C) of the pictures that rows of a table hold
@@ -96,7 +97,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self,
         backend: str = "vae",
         *,
-        settings: Sequence[str] = (),
+        settings: Sequence[str] | str = (),
         size: int = 96,
         whole: bool = False,
         image_shape: tuple[int, ...] | None = None,
@@ -138,14 +139,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         folder = self._scratch.folder if self._scratch else Path(str(self.folder))
         if folder.is_dir() and any(folder.iterdir()):
             raise FolderError(f"'{folder}' is not empty; name a new folder, or None to keep nothing")
-        whole = self.whole or np.asarray(X).ndim == 2
-        self._range = _range_of(frames) if whole else None
+        whole = self.whole or (not isinstance(frames, list) and np.ndim(X) == 2)
+        self._range = range_of(np.asarray(frames)) if whole else None
         self._write(frames, folder / "frames", groups, seed)
-        chosen = [*self.settings, f"train.seed={seed}", f"false_alarm_rate={self.false_alarm_rate}"]
+        stated = [self.settings] if isinstance(self.settings, str) else self.settings
+        chosen = [*stated, f"train.seed={seed}", f"false_alarm_rate={self.false_alarm_rate}"]
         if whole:
             data, chosen = f"folder:{folder / 'frames'}", [*chosen, f"data.resize_to={self.size}"]
         else:
-            prepared = PrepareSettings.parse({"size": self.size, "channels": frames.shape[3]}, "AnomalyDetector")
+            prepared = PrepareSettings.parse({"size": self.size, "channels": frames[0].shape[2]}, "AnomalyDetector")
             data = str(prepare(folder / "frames", folder / "data", prepared).folder)
         run = train(Path(data), folder / "run", recipe(self.backend, None, chosen), device=self.device)
         self.model_ = load(run.folder, device=self.device)
@@ -159,7 +161,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Return how normal each frame is, (n,): its raw score with the sign turned; NaN of a frame that shows too little."""
         check_is_fitted(self)
         frames = self._checked(X, reset=False)
-        given = _shown(frames, self._range) if self._range is not None else frames
+        given = shown(np.asarray(frames), self._range) if self._range is not None else frames
         return -self.model_.score([*given]).table["score"].to_numpy(dtype=np.float64)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
@@ -188,13 +190,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             warnings.warn(what, UserWarning, stacklevel=2)
         return np.where(decision >= 0, 1, -1)
 
-    def _checked(self, X: ArrayLike, reset: bool) -> NDArray[Any]:  # noqa: N803
-        """Return frames (n, H, W, C) of an X of any shape that is taken.
+    def _checked(self, X: ArrayLike, reset: bool) -> Pictures:  # noqa: N803
+        """Return frames (n, H, W, C) of an X of any shape that is taken; a list of (H, W, C) of pictures whose sizes differ.
 
         Raises
         ------
         ValueError : if it has another shape, or values that are no numbers.
         """
+        if (several := _of_several_sizes(X)) is not None:
+            if self.whole:
+                raise ValueError("X has pictures of several sizes; whole=True takes them whole, square and all of one size")
+            return several
         if np.asarray(X).ndim <= 2:  # scikit-learn says what is wrong with fewer axes, and with what is no array
             rows = validate_data(self, X, reset=reset, ensure_min_samples=2 if reset else 1)
             return _pictures(rows, self.image_shape)
@@ -205,21 +211,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             raise ValueError(f"X has shape {np.shape(X)}; expected (n, H, W), (n, H, W, C) with C 1 or 3, or (n, features)")
         return frames
 
-    def _write(self, frames: NDArray[Any], folder: Path, groups: ArrayLike | None, seed: int) -> None:
+    def _write(self, frames: Pictures, folder: Path, groups: ArrayLike | None, seed: int) -> None:
         """Write frames as a folder that medgen reads, divided into training and validation frames."""
         own = np.arange(len(frames)) if groups is None else np.asarray(groups).astype(str)
         check_consistent_length(frames, own)
         divide = GroupShuffleSplit(1, test_size=self.val_share, random_state=seed)
         _, held_out = next(divide.split(frames, groups=own))
         splits = np.where(np.isin(np.arange(len(frames)), held_out), "val", "train")
-        shown = None if self._range is None else _shown(frames, self._range)
-        names = [f"{number:06}.{'npy' if shown is None else 'png'}" for number in range(len(frames))]
+        pictures = None if self._range is None else shown(np.asarray(frames), self._range)
+        names = [f"{number:06}.{'npy' if pictures is None else 'png'}" for number in range(len(frames))]
         folder.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names):
-            if shown is None:
+            if pictures is None:
                 np.save(folder / name, frames[number])
             else:
-                pixels = shown[number].squeeze(-1) if shown.shape[3] == 1 else shown[number]
+                pixels = pictures[number].squeeze(-1) if pictures.shape[3] == 1 else pictures[number]
                 (folder / name).write_bytes(png(pixels))
         about = {"file": names, "finding": "normal", "label": "normal", "split": splits, "group": [f"{group}" for group in own]}
         write_csv(folder / MANIFEST, pd.DataFrame(about))
@@ -243,6 +249,25 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             self.model_ = load(self._scratch.folder / "run", device=self.device)
 
 
+def _of_several_sizes(X: Any) -> list[NDArray[Any]] | None:  # noqa: N803
+    """Return pictures (H, W, C) of a list or column of arrays whose sizes differ; None for anything else.
+
+    Raises
+    ------
+    ValueError : for paths, for pictures of different channels, and for values that are no numbers.
+    """
+    listed = isinstance(X, list | tuple) or (getattr(X, "ndim", 0) == 1 and str(getattr(X, "dtype", "")) == "object")
+    items = [*X] if listed else []
+    if items and all(isinstance(item, str | Path) for item in items):
+        raise ValueError("X holds paths; expected pixels: [np.asarray(PIL.Image.open(path)) for path in X]")
+    if not all(isinstance(item, np.ndarray) and item.ndim in (2, 3) for item in items) or len({*map(np.shape, items)}) < 2:
+        return None
+    checked = [check_array(np.atleast_3d(item), allow_nd=True, ensure_2d=False) for item in items]
+    if (channels := {item.shape[2] for item in checked}) not in ({1}, {3}):
+        raise ValueError(f"X has pictures of {sorted(channels)} channels; expected (H, W) or (H, W, C), C 1 or 3 for all")
+    return checked
+
+
 def _pictures(rows: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]:
     """Return pictures (n, H, W, C) of rows (n, features); each pixel is repeated until a side has `SMALLEST`."""
     if shape is None:
@@ -254,25 +279,3 @@ def _pictures(rows: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]
     pictures = rows.reshape(len(rows), *shape, *((1,) if len(shape) == 2 else ()))
     times = math.ceil(SMALLEST / min(shape[:2]))
     return pictures.repeat(times, axis=1).repeat(times, axis=2)
-
-
-def _range_of(frames: NDArray[Any]) -> Intensity:
-    """Return which values are black and white, of frames (n, H, W, C) that are taken whole: one range for all."""
-    if frames.dtype == np.uint8 or keeps_convention(stored(frames.reshape(1, -1, 1))):
-        return Intensity()
-    low, high = (float(value) for value in np.percentile(frames, ROBUST))
-    return Intensity("percentile", ROBUST, (low, high if high > low else low + 1))
-
-
-def _shown(frames: NDArray[Any], intensity: Intensity) -> NDArray[np.uint8]:
-    """Return frames as pictures (n, H, W, C) uint8.
-
-    Raises
-    ------
-    ValueError : if values lie outside of what those in `fit` said of them.
-    """
-    try:
-        return np.stack([to_uint8(picture(stored(frame), intensity)) for frame in frames])
-    except ImageError as error:
-        low, high = frames.min(), frames.max()
-        raise ValueError(f"X has values from {low:g} to {high:g}; those in fit were from 0 to 1 (floats) or 255") from error

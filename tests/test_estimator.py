@@ -117,6 +117,26 @@ def test_too_few_frames_for_the_rate_are_told_of_and_still_score() -> None:
         few.predict(FRAMES)
 
 
+def test_pictures_of_several_sizes_score_as_the_run_scores_them() -> None:
+    sizes = [np.pad(frame, ((0, 2 * (k % 3)), (0, k % 2), (0, 0)), "edge") for k, frame in enumerate(FRAMES)]
+    learnt = detector().fit(sizes)
+    assert learnt.score_samples(sizes).tolist() == (-learnt.model_.score(sizes).table["score"]).tolist()
+    with pytest.raises(ValueError, match="whole=True takes them whole, square and all of one size"):
+        detector(whole=True).fit(sizes)
+    with pytest.raises(ValueError, match=r"X has pictures of \[1, 3\] channels"):
+        detector().fit([*sizes, FRAMES[0, ..., 0]])
+
+
+def test_paths_are_refused_with_the_way_to_their_pixels() -> None:
+    with pytest.raises(ValueError, match="X holds paths; expected pixels"):
+        detector().fit(["a.png", "b.png"])
+
+
+def test_one_setting_may_be_a_text() -> None:
+    with pytest.raises(MedgenError, match=r"epoch.*did you mean 'epochs'"):
+        AnomalyDetector("vae", settings="train.epoch=1", size=16).fit(FRAMES)
+
+
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"X has shape \(4, 8, 8, 2\); expected \(n, H, W\)"):
         detector().fit(np.zeros((4, 8, 8, 2)))
