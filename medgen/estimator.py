@@ -43,6 +43,7 @@ except ImportError as error:
     raise ConfigError("medgen.estimator needs scikit-learn: pip install 'medgen[sklearn]'") from error
 
 Pictures = NDArray[Any] | list[NDArray[Any]]  # (n, H, W, C), or (H, W, C) each where sizes differ
+CHANNELS = {1: "grey", 3: "colour"}
 SMALLEST = 16  # side of a picture that is made of a row, at least
 
 
@@ -197,17 +198,27 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         ------
         ValueError : if it has another shape, or values that are no numbers.
         """
-        if (several := _of_several_sizes(X)) is not None:
-            if self.whole:
-                raise ValueError("X has pictures of several sizes; whole=True takes them whole, square and all of one size")
-            return several
+        several = _of_several_sizes(X)
+        if several is not None and self.whole:
+            raise ValueError("X has pictures of several sizes; whole=True takes them whole, square and all of one size")
+        frames = self._of_one_size(X, reset) if several is None else several
+        form = "rows" if several is None and np.ndim(X) == 2 else f"pictures of {CHANNELS[frames[0].shape[2]]}"
+        if reset:
+            self._form = form
+        elif form != self._form:
+            raise ValueError(f"X has {form}; {type(self).__name__} was fitted to {self._form}")
+        return frames
+
+    def _of_one_size(self, X: ArrayLike, reset: bool) -> NDArray[Any]:  # noqa: N803
         if np.asarray(X).ndim <= 2:  # scikit-learn says what is wrong with fewer axes, and with what is no array
             rows = validate_data(self, X, reset=reset, ensure_min_samples=2 if reset else 1)
             return _pictures(rows, self.image_shape)
         frames = check_array(X, allow_nd=True, ensure_2d=False, ensure_min_samples=2 if reset else 1)
+        if frames.ndim == 3 and frames.shape[2] in CHANNELS:
+            raise ValueError(f"X has shape {frames.shape}, which is one picture (H, W, C); expected several of them: X[None]")
         if frames.ndim == 3:
             frames = frames[..., None]
-        if frames.ndim != 4 or frames.shape[3] not in (1, 3):
+        if frames.ndim != 4 or frames.shape[3] not in CHANNELS:
             raise ValueError(f"X has shape {np.shape(X)}; expected (n, H, W), (n, H, W, C) with C 1 or 3, or (n, features)")
         return frames
 

@@ -127,6 +127,20 @@ def test_pictures_of_several_sizes_score_as_the_run_scores_them() -> None:
         detector().fit([*sizes, FRAMES[0, ..., 0]])
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (FRAMES[0], r"X has shape \(40, 48, 3\), which is one picture \(H, W, C\); expected several of them: X\[None\]"),
+        (FRAMES[..., 0], "X has pictures of grey; AnomalyDetector was fitted to pictures of colour"),
+        (FRAMES.reshape(24, -1), "X has rows; AnomalyDetector was fitted to pictures of colour"),
+    ],
+    ids=["one picture", "grey", "rows"],
+)
+def test_frames_of_another_form_than_those_in_fit_are_refused(fitted: AnomalyDetector, given: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(given)
+
+
 def test_paths_are_refused_with_the_way_to_their_pixels() -> None:
     with pytest.raises(ValueError, match="X holds paths; expected pixels"):
         detector().fit(["a.png", "b.png"])
