@@ -114,7 +114,7 @@ def test_what_is_no_crop_of_8_bits_is_named_and_left_out(run: Run, onnx: Path, t
 
 def test_a_folder_of_no_crops_is_told_in_a_line(onnx: Path, tmp_path: Path) -> None:
     told = scored_alone(onnx, tmp_path)
-    assert told.returncode == 1 and "holds neither crops nor frames.npy" in told.stderr and told.stderr.count("\n") == 1
+    assert told.returncode == 1 and "has no crops and no frames.npy" in told.stderr and told.stderr.count("\n") == 1
 
 
 def test_the_script_refuses_another_graph_than_the_one_that_was_exported(run: Run, onnx: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ else:
                 crops[path.name] = np.asarray(picture.convert("LA" if CROP[2] == 1 else "RGBA"))
         except (OSError, SyntaxError, ValueError) as error:
             sys.stderr.write(f"left out: {path.name}: {error}\n")
-    pixels = np.stack([*crops.values()] or sys.exit(f"{FOLDER} holds neither crops nor frames.npy; `medgen score` reads shards"))
+    pixels = np.stack([*crops.values()] or sys.exit(f"{FOLDER} has no crops and no frames.npy; `medgen score` takes raw frames"))
     names, given = [*crops], {"frames": pixels[..., :-1], "valid": pixels[..., -1] > 0}
 
 if [*given["frames"].shape] != [len(names), *CROP]:
