@@ -140,7 +140,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         folder = self._scratch.folder if self._scratch else Path(str(self.folder))
         if folder.is_dir() and any(folder.iterdir()):
             raise FolderError(f"'{folder}' is not empty; name a new folder, or None to keep nothing")
-        whole = self.whole or (not isinstance(frames, list) and np.ndim(X) == 2)
+        whole = self.whole or (not isinstance(frames, list) and np.asarray(X).ndim == 2)
         self._range = range_of(np.asarray(frames)) if whole else None
         self._write(frames, folder / "frames", groups, seed)
         stated = [self.settings] if isinstance(self.settings, str) else self.settings
@@ -202,7 +202,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         if several is not None and self.whole:
             raise ValueError("X has pictures of several sizes; whole=True takes them whole, square and all of one size")
         frames = self._of_one_size(X, reset) if several is None else several
-        form = "rows" if several is None and np.ndim(X) == 2 else f"pictures of {CHANNELS[frames[0].shape[2]]}"
+        form = "rows" if several is None and np.asarray(X).ndim == 2 else f"pictures of {CHANNELS[frames[0].shape[2]]}"
         if reset:
             self._form = form
         elif form != self._form:
