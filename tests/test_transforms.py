@@ -14,8 +14,9 @@ from PIL import Image as Picture
 
 from medgen.data.field.contour import crop
 from medgen.data.field.transforms import ContourCropd, LoadFramed
+from medgen.data.for_monai import LoadCropd
 from medgen.data.pyramid import Pyramid
-from medgen.errors import DataError
+from medgen.errors import ConfigError, DataError
 from medgen.types import OverlayRules
 
 
@@ -81,3 +82,51 @@ def test_a_frame_that_monai_has_read_upright_is_cropped_as_any_other(frame: Path
     expected = ContourCropd("image", size=32)(LoadFramed("image")({"image": frame}))["image"]
     for chain in (monai_chain(reverse_indexing=False), monai_chain(Transposed("image", (0, 2, 1)))):
         assert torch.equal(ContourCropd("image", size=32)(chain({"image": frame}))["image"], expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            np.full((3, 40, 50), 200, np.float32),
+            "'image' has float32 values from 200 to 200; expected uint8, or floats from 0 to 1",
+        ),
+        (np.full((3, 40, 50), -1.0), "'image' has float64 values from -1 to -1; expected uint8, or floats from 0 to 1"),
+        (np.zeros((40, 50, 3), np.uint8), r"'image' has shape 40 x 50 x 3; expected channels first, \(C, H, W\), C 1 or 3"),
+        (np.zeros((1, 3, 40, 50), np.uint8), "'image' has shape 1 x 3 x 40 x 50; expected channels first"),
+    ],
+)
+def test_frames_of_other_values_or_axes_are_refused(given: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        ContourCropd("image")({"image": given})
+
+
+def test_sixteen_bits_are_shown_by_the_whole_range_of_their_type(frame: Path) -> None:
+    pixels = np.array(Picture.open(frame)).transpose(2, 0, 1)
+    eight, sixteen = (
+        ContourCropd("image", size=32)({"image": given})["image"] for given in (pixels, pixels.astype(np.uint16) * 257)
+    )
+    assert torch.equal(eight, sixteen)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"square": "padd"}, "there is no square 'padd'; did you mean 'pad'"),
+        ({"overlay": "all"}, "there is no overlay 'all'"),
+        ({"size": 0}, "size is 0; expected the side of the crop"),
+    ],
+)
+def test_settings_of_a_crop_that_are_none_are_refused(chosen: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ContourCropd("image", **chosen)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("none.png", "'none.png': no such file"), (np.zeros((3, 4, 4)), "under 'image' is no path but ndarray; ContourCropd takes")],
+)
+def test_what_is_no_file_is_named(given: Any, message: str) -> None:
+    for read in (LoadFramed("image"), LoadCropd("image")):
+        with pytest.raises(DataError, match=message):
+            read({"image": given})

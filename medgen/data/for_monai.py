@@ -18,6 +18,7 @@ from monai.data.dataset import Dataset
 from monai.transforms.transform import MapTransform
 
 from medgen.data.dataset import Overlay, make_batch
+from medgen.data.field.transforms import path_under
 from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.crop_file import crop_file
@@ -55,7 +56,7 @@ class LoadCropd(MapTransform):
         stated = int(result.get(self.frame_key, -1))
         frame = stated if stated >= 0 else None
         for key in self.key_iterator(result):
-            path = Path(result[key])
+            path = path_under(key, result[key])
             entry = SourceFile(path, path.as_posix(), "", "", "", "", frame=frame)
             try:
                 first, *more = islice(crop_file(entry, self.settings, b""), 2)
