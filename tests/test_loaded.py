@@ -276,5 +276,13 @@ def test_a_device_of_another_name_is_refused(device: Any, case: Case) -> None:
         medgen.load(case.run, device=device)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("verb", [api.score, api.maps])
+def test_a_gpu_that_is_not_there_is_refused_before_frames_are_prepared(verb: Any, case: Case, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no CUDA device is visible"):
+        verb(case.run, case.folder, tmp_path / "out", device="cuda")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_device_of_torch_is_taken(case: Case) -> None:
     assert medgen.load(case.run, device=torch.device("cpu")).device == torch.device("cpu")

@@ -29,7 +29,7 @@ from medgen.data.writers.export import (
     scale_between,
 )
 from medgen.data.writers.map_to_original import Original, find_originals, outlines, overlay, smoothed, to_original
-from medgen.engine.device import Device
+from medgen.engine.device import Device, find_device
 from medgen.engine.runtime import Runtime
 from medgen.errors import BackendError, DataError, ImageError
 from medgen.files import disk_name, write_bytes, write_csv, write_json
@@ -145,6 +145,7 @@ def maps(
     """
     run = open_run(run_folder)
     share, raw = parsed(level)
+    find_device(device)  # one that is not there is refused before frames are prepared for it
     if deidentify:
         check_apart(input_path, out)
     of = made_of(out, [run], input_path, split, label=label, deidentified="yes" if deidentify else "no")

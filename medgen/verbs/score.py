@@ -14,7 +14,7 @@ from medgen.data.prepared import Prepared, PrepareSettings, is_prepared
 from medgen.data.preparing.prepare import prepare
 from medgen.data.preparing.tally import CHOOSE
 from medgen.data.scorable import left_out, scorable
-from medgen.engine.device import Device
+from medgen.engine.device import Device, find_device
 from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
 from medgen.outputs.folder import output_folder
@@ -186,6 +186,7 @@ def score(
     """
     run = open_run(run_folder)
     run.require_weights()
+    find_device(device)  # one that is not there is refused before frames are prepared for it
     of = made_of(out, [run], input_path, split, label=label, video=video)
     with output_folder(out, "score", SCORED, others=MAPPED, of=of):
         data, rows = open_input(run, input_path, out, split, on_progress, video)
