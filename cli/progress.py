@@ -40,6 +40,7 @@ class Display:
         self.stopped = False
         self.printed: dict[str, float] = {}
         self.started: dict[str, tuple[float, int]] = {}  # of each task: time of its first event, and how much was done then
+        self.done: dict[str, int] = {}  # of each task
 
     def __enter__(self) -> Self:
         if self.interactive:
@@ -73,14 +74,21 @@ class Display:
             self._say(progress.message)
         if not progress.total:
             return
+        again = progress.done < self.done.get(progress.task, 0)  # another one of that name; the one before may have ended early
+        self.done[progress.task] = progress.done
         if self.interactive:
             if progress.task not in self.tasks:
                 self.tasks[progress.task] = self.bars.add_task(progress.task, total=progress.total, values="")
             task = self.tasks[progress.task]
+            if again:
+                self.bars.reset(task)
             self.bars.update(task, completed=progress.done, total=progress.total)
             if values:
                 self.bars.update(task, values=values)
         else:
+            if again:
+                self.started.pop(progress.task, None)
+                self.printed.pop(progress.task, None)
             self._line(progress, values)
 
     def _say(self, message: str) -> None:
@@ -99,9 +107,6 @@ class Display:
         done = progress.done - done_before  # a resumed task begins in the middle
         left = f"  {_clock((now - began) * (progress.total - progress.done) / done)} left" if done and not last else ""
         click.echo(f"{progress.task}: {progress.done}/{progress.total}  {values}{left}".rstrip(), err=True)
-        if last:  # a task of the same name may begin again
-            self.started.pop(progress.task)
-            self.printed.pop(progress.task)
 
     def stop(self) -> bool:
         """Tell whether a signal to stop has come; signals are handled from the first call on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from medgen_cli.progress import Display
 
@@ -39,3 +41,23 @@ def test_the_time_left_of_a_resumed_task_counts_from_where_it_went_on(
         display(Progress("train", 900, 1000))
         display(Progress("train", 910, 1000))
     assert capsys.readouterr().err.splitlines()[-1] == "train: 910/1000    3:00 left"
+
+
+def test_the_time_left_counts_anew_where_the_task_before_ended_early(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 600.0, 620.0, 640.0])
+    monkeypatch.setattr("medgen_cli.progress.time.monotonic", lambda: next(clock))
+    with Display() as display:
+        for done in (1, 700, 10, 20):
+            display(Progress("train", done, 1000))
+    assert capsys.readouterr().err.splitlines()[2:] == ["train: 10/1000", "train: 20/1000    32:40 left"]
+
+
+def test_the_bar_of_a_task_that_begins_again_is_no_longer_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Display() as display:
+        for done in (1, 2, 1):
+            display(Progress("train", done, 2))
+        (bar,) = display.bars.tasks
+        assert bar.completed == 1 and not bar.finished
