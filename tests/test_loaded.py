@@ -277,7 +277,7 @@ def test_a_device_of_another_name_is_refused(device: Any, case: Case) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("verb", [api.score, api.maps])
+@pytest.mark.parametrize("verb", [api.score, api.maps, api.reconstruct, api.evaluate, api.rank])
 def test_a_gpu_that_is_not_there_is_refused_before_frames_are_prepared(verb: Any, case: Case, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no CUDA device is visible"):
         verb(case.run, case.folder, tmp_path / "out", device="cuda")

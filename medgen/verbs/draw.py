@@ -74,6 +74,7 @@ def reconstruct(
     run = open_run(run_folder)
     model = run.trained_model()
     registry.require(model, Reconstructs)
+    find_device(device)  # one that is not there is refused before frames are prepared for it
     if made_by is not None and not is_picture(out):
         raise ConfigError(f"made_by is of one picture, and '{out}' is a folder; name a .png or leave made_by out")
     if is_picture(out):

@@ -12,7 +12,7 @@ import pandas as pd
 from medgen import registry
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
-from medgen.engine.device import Device
+from medgen.engine.device import Device, find_device
 from medgen.engine.runtime import Runtime
 from medgen.errors import number_of
 from medgen.files import shown_source
@@ -75,6 +75,7 @@ def rank(
     """
     run = open_run(run_folder)
     run.require_weights()
+    find_device(device)  # one that is not there is refused before frames are prepared for it
     out = out or REPORTS / f"{run.name}-{input_path.resolve().name}"
     with output_folder(out, "report --input", RANKED, of=made_of(out, [run], input_path)):
         return _rank(run, input_path, out, top, device, runtime, on_progress)

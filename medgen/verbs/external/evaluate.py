@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
-from medgen.engine.device import Device
+from medgen.engine.device import Device, find_device
 from medgen.engine.runtime import Runtime
 from medgen.errors import DataError, FolderError
 from medgen.files import shown_source, write_csv
@@ -86,6 +86,7 @@ def evaluate(
     """
     run = open_run(run_folder, kept=True)
     run.require_weights()
+    find_device(device)  # one that is not there is refused before frames are prepared for it
     name = input_path.resolve().stem if input_path.suffix == ".csv" else input_path.resolve().name
     out = out or REPORTS / f"{run.name}-on-{name}"
     if out.resolve().is_relative_to(run.folder.resolve()):

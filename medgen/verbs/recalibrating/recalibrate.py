@@ -77,7 +77,7 @@ def recalibrate(
     >>> local.calibration()["normals"], local.calibration()["groups"]
     (32, 4)
     """
-    run = _finished_run(run_folder)
+    run, with_device = _finished_run(run_folder), find_device(device)
     stored = run.threshold().get("false_alarm_rate", run.settings.false_alarm_rate)  # `set_threshold` may have moved it since
     rate = stored if false_alarm_rate is None else false_alarm_rate
     of = made_of(out, [run], normals, split or "train and val")
@@ -85,7 +85,6 @@ def recalibrate(
         (out / RUN).unlink(missing_ok=True)  # the last that is written
         frames = open_normals(run, normals, out, split, by_group, on_progress)
         lowest = check_rate(frames.groups, rate, by_group)
-        with_device = find_device(device)
         before = _scores_before(run, frames, with_device, on_progress)
         detector = Movable(run, frames.data, frames.rows, with_device, on_progress, fixed=not move)
         after, facts = _calibration(run, frames, detector, rate, by_group, move, with_device, on_progress)
