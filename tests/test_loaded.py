@@ -265,9 +265,13 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         medgen.load(tmp_path)
 
 
-def test_a_folder_that_holds_a_run_names_it(case: Case) -> None:
-    with pytest.raises(RunError, match=f"is not a run folder, but '{case.run}' is"):
-        medgen.load(case.run.parent)
+@pytest.mark.parametrize("above", [1, 2])
+def test_a_folder_that_holds_a_run_as_a_bundle_or_a_comparison_does_names_it(above: int, tmp_path: Path) -> None:
+    run = tmp_path / "top" / "runs" / "vae-seed0"
+    run.mkdir(parents=True)
+    (run / "run.toml").touch()
+    with pytest.raises(RunError, match=f"is not a run folder, but '{run}' is"):
+        medgen.load(run.parents[above - 1])
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:1"])

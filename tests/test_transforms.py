@@ -76,6 +76,12 @@ def test_a_frame_whose_axes_monai_has_exchanged_is_refused(frame: Path, width: i
         ContourCropd("image", size=32)(monai_chain()({"image": frame}))
 
 
+def test_a_square_frame_of_one_colour_has_no_axes_to_exchange(frame: Path) -> None:
+    Picture.new("RGB", (120, 120), (90, 40, 30)).save(frame)
+    cut = ContourCropd("image", size=32)(monai_chain()({"image": frame}))
+    assert torch.equal(cut["image"], ContourCropd("image", size=32)(LoadFramed("image")({"image": frame}))["image"])
+
+
 @pytest.mark.parametrize("width", [200, 120])
 def test_a_frame_that_monai_has_read_upright_is_cropped_as_any_other(frame: Path, width: int) -> None:
     Picture.open(frame).crop((0, 0, width, 120)).save(frame)

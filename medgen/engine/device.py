@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ def find_device(device: Device | torch.device = "auto") -> torch.device:
     ConfigError : if it is none that is known; of several GPUs the first one that PyTorch sees is meant.
     RunError : if a GPU is asked for where there is none.
     """
-    known, named = ("auto", "cpu", "cuda"), str(device).removesuffix(":0")
+    known, named = get_args(Device), str(device).removesuffix(":0")
     if named not in known:
         several = "; of several GPUs CUDA_VISIBLE_DEVICES chooses one" if named.startswith("cuda:") else ""
         raise ConfigError(f"device '{device}': expected one of {', '.join(known)}{several}")

@@ -171,10 +171,7 @@ def extract(extractor: Extract, batches: Iterable[Tensor]) -> Tensor:
     for images in batches:
         features = extractor(images).cpu()
         if count + len(features) > len(rows):
-            wider = features.new_empty(max(BLOCK, 2 * len(rows), count + len(features)), features.shape[1])
-            if count:
-                wider[:count] = rows[:count]
-            rows = wider
+            rows.resize_(max(BLOCK, 2 * len(rows), count + len(features)), features.shape[1])  # keeps what is there
         rows[count : count + len(features)] = features
         count += len(features)
         del features  # small blocks left among large ones may keep their room from being used again: 5 GB for 10,000 frames

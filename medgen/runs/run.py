@@ -270,11 +270,8 @@ def create_run(folder: Path, settings: RunSettings, data: Prepared, command: str
 
 def write_normal_reference(folder: Path, reference: Mapping[str, FeatureGaussian]) -> None:
     """Write what `Run.normal_reference` reads into the folder of a run."""
-    save(
-        folder / NORMAL_REFERENCE,
-        {f"{part}/{key}": of for part, own in reference.items() for key, of in own.tensors().items()},
-        {},
-    )
+    tensors = {f"{part}/{key}": of for part, own in reference.items() for key, of in own.tensors().items()}
+    save(folder / NORMAL_REFERENCE, tensors, {})
 
 
 def open_run(folder: Path, kept: bool = False) -> Run:
@@ -290,7 +287,7 @@ def open_run(folder: Path, kept: bool = False) -> Run:
     """
     if not (folder / RUN).is_file():
         what = "is not a run folder" if folder.is_dir() else "does not exist"
-        inside = sorted(folder.glob(f"*/{RUN}"))  # of a bundle, or a study
+        inside = sorted([*folder.glob(f"*/{RUN}"), *folder.glob(f"*/*/{RUN}")])  # of a bundle, of a comparison
         near = f", but '{inside[0].parent}' is" if inside else ""
         raise RunError(f"'{folder}' {what}{near}; give one made by `medgen train BACKEND DATASET --out RUN`")
     sections = with_whole_paths(read_toml(folder / RUN), folder)

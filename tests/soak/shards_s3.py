@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.usage import arguments
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from soak.shards import SETTINGS, differing, make_set, rates, trained
+from soak.storages import let_s3_be_at
 
 from medgen import api
 from medgen.data.dataset import TrainingBatches
@@ -35,17 +36,10 @@ SHUFFLED = (*SETTINGS, f"data.shuffle_frames={TOGETHER}")
 
 def serve(port: int) -> subprocess.Popen[bytes]:
     """Start an S3 server that this process knows from now on."""
-    address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    keys = {
-        "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    os.environ |= keys
+    let_s3_be_at(f"http://127.0.0.1:{port}")
     return server
 
 

@@ -10,6 +10,12 @@ from pathlib import Path
 BUCKET = "archive"
 
 
+def let_s3_be_at(address: str) -> None:
+    """Lead this process, and those that it starts, to a server that takes any key."""
+    os.environ |= {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "us-east-1"}
+    os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+
+
 @contextmanager
 def s3(folder: Path) -> Iterator[str]:
     """Run an S3 server that this process and those that it starts know; yields where a copy of the folder lies in it."""
@@ -19,8 +25,7 @@ def s3(folder: Path) -> Iterator[str]:
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}" if host == "0.0.0.0" else f"http://{host}:{port}"}
-    os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
+    let_s3_be_at(f"http://127.0.0.1:{port}" if host == "0.0.0.0" else f"http://{host}:{port}")
     try:
         system = s3fs.S3FileSystem()
         system.mkdir(BUCKET)

@@ -14,9 +14,9 @@ from monai.transforms.transform import MapTransform
 from numpy.typing import NDArray
 
 from medgen.data.field.contour import crop
+from medgen.data.field.monai_axes import check_axes
 from medgen.data.images import read_image
 from medgen.data.intensity import Intensity, picture
-from medgen.data.monai_axes import check_axes
 from medgen.data.pixel_format import joined, stored, to_uint8
 from medgen.data.pyramid import Pyramid
 from medgen.errors import ConfigError, DataError, ImageError, did_you_mean

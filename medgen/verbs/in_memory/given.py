@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from medgen.data.field.monai_axes import check_axes
 from medgen.data.images import read_image
-from medgen.data.monai_axes import check_axes
 from medgen.data.pixel_format import joined
 from medgen.data.prepared import Prepared
 from medgen.data.preparing.in_memory import crop_entries, shown, take_crops

@@ -49,5 +49,7 @@ def check_axes(image: Any) -> None:
 
 def _is_mirrored(given: NDArray[np.float32], own: NDArray[np.float32]) -> bool:
     """Tell whether a square picture is the file's own, mirrored at its diagonal, and not that picture itself."""
+    if given.min() == given.max() or own.min() == own.max():  # of one colour: the same either way
+        return False
     as_it_is, mirrored = (float(np.corrcoef(given.ravel(), other.ravel())[0, 1]) for other in (own, own.T))
     return mirrored > ALIKE and mirrored > as_it_is
