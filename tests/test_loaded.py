@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from monai.data import DataLoader, Dataset
+from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose
 from PIL import Image
 from untrained import make_frames, make_run
@@ -92,6 +92,13 @@ def test_frames_in_any_form_get_the_scores_and_maps_of_the_command_to_the_bit(fo
         assert found.table[name].tolist() == case.stored.table[name].tolist(), name
     assert found.maps is not None and case.stored.maps is not None
     assert np.array_equal(found.maps, case.stored.maps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_frames_whose_axes_monai_has_exchanged_are_refused(dtype: torch.dtype, case: Case) -> None:
+    image = torch.from_numpy(case.frames[0]).permute(2, 1, 0).div(255).to(dtype).requires_grad_()
+    with pytest.raises(DataError, match="rows and columns exchanged"):
+        case.loaded.score({"image": MetaTensor(image, meta={"filename_or_obj": files(case)[0]})})
 
 
 def test_the_table_has_the_columns_and_types_of_the_stored_one(case: Case) -> None:

@@ -76,6 +76,13 @@ def test_a_frame_whose_axes_monai_has_exchanged_is_refused(frame: Path, width: i
         ContourCropd("image", size=32)(monai_chain()({"image": frame}))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_tensor_that_autograd_follows_is_cropped_as_its_values_are(dtype: torch.dtype, frame: Path) -> None:
+    image = LoadFramed("image")({"image": frame})["image"].to(dtype)
+    expected = ContourCropd("image", size=32)({"image": image.float().numpy()})["image"]
+    assert torch.equal(ContourCropd("image", size=32)({"image": image.requires_grad_()})["image"], expected)
+
+
 def test_a_square_frame_of_one_colour_has_no_axes_to_exchange(frame: Path) -> None:
     Picture.new("RGB", (120, 120), (90, 40, 30)).save(frame)
     cut = ContourCropd("image", size=32)(monai_chain()({"image": frame}))

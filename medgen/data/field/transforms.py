@@ -14,7 +14,7 @@ from monai.transforms.transform import MapTransform
 from numpy.typing import NDArray
 
 from medgen.data.field.contour import crop
-from medgen.data.field.monai_axes import check_axes
+from medgen.data.field.tensors import as_array, check_axes
 from medgen.data.images import read_image
 from medgen.data.intensity import Intensity, picture
 from medgen.data.pixel_format import joined, stored, to_uint8
@@ -39,8 +39,8 @@ def path_under(key: Hashable, value: Any) -> Path:
 
 def _as_picture(key: Hashable, image: Any) -> NDArray[np.uint8]:
     """Return a frame (C, H, W) as a picture (H, W, C)."""
-    check_axes(image)
-    values = np.asarray(image)
+    values = as_array(image)
+    check_axes(values, getattr(image, "meta", {}))
     if values.ndim != 3 or values.shape[0] not in (1, 3):
         raise DataError(f"'{key}' has shape {joined(values.shape)}; expected channels first, (C, H, W), C 1 or 3")
     if values.dtype.kind == "f":

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from PIL.Image import Image as Picture
 
+from medgen.data.field.tensors import as_array
 from medgen.data.native.addresses import as_set
 from medgen.data.pixel_format import joined, with_channels
 from medgen.data.prepared import Prepared, PrepareSettings
@@ -32,14 +32,6 @@ from medgen.verbs.score import raw_settings, shown_in_few_levels
 def is_array(item: Any) -> bool:
     """Tell an array, a tensor or a picture of Pillow."""
     return hasattr(item, "__array__") or isinstance(item, Picture)
-
-
-def as_array(item: Any) -> NDArray[Any]:
-    """Return an array of what is like one; a tensor may be on a GPU, in bfloat16, and followed by autograd."""
-    if isinstance(item, torch.Tensor):
-        plain = item.detach().cpu()
-        return np.asarray(plain.float() if plain.dtype == torch.bfloat16 else plain)
-    return np.asarray(item)
 
 
 def of_arrays(run: Run, arrays: Sequence[Any], axes: str, names: Sequence[str] = ()) -> Prepared:

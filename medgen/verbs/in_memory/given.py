@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from medgen.data.field.monai_axes import check_axes
+from medgen.data.field.tensors import as_array, check_axes
 from medgen.data.images import read_image
 from medgen.data.pixel_format import joined
 from medgen.data.prepared import Prepared
@@ -32,7 +32,7 @@ from medgen.errors import DataError, ImageError, number_of
 from medgen.runs.datasets import as_seen_by
 from medgen.runs.run import Run
 from medgen.types import OnProgress
-from medgen.verbs.in_memory.arrays import as_array, is_array, of_arrays
+from medgen.verbs.in_memory.arrays import is_array, of_arrays
 from medgen.verbs.score import Split, chosen_rows, open_input, raw_settings, shown_in_few_levels
 
 Rows = NDArray[np.int64]
@@ -183,8 +183,8 @@ def _of_dictionaries(run: Run, dictionaries: Sequence[Mapping[Any, Any]], on_pro
     for number, items in enumerate(dictionaries):
         if IMAGE not in items:
             raise DataError(f"a dictionary has the keys {', '.join(map(repr, items))}; expected '{IMAGE}'")
-        check_axes(items[IMAGE])
         image = as_array(items[IMAGE])
+        check_axes(image, getattr(items[IMAGE], "meta", {}))
         if image.ndim not in (3, 4):
             raise DataError(f"'{IMAGE}' has shape {joined(image.shape)}; expected (C, H, W), or a batch (B, C, H, W)")
         batch = image if image.ndim == 4 else image[None]
