@@ -92,8 +92,13 @@ def _move(planes: Tensor, draws: Draws) -> Tensor:
     across = [mirror * cosine / draws.zoom, -mirror * sine / draws.zoom, mirror * (cosine * x - sine * y)]
     down = [sine / draws.zoom, cosine / draws.zoom, sine * x + cosine * y]
     rows = [across, down]  # from an output's (x, y, 1) to its source's (x, y)
-    theta = torch.as_tensor(np.array(rows).transpose(2, 0, 1), dtype=planes.dtype, device=planes.device)  # (B, 2, 3)
-    grid = functional.affine_grid(theta, list(planes.shape), align_corners=False)  # (B, S, S, 2)
+    # One sum of what comes from x and what comes from y: affine_grid multiplies matrices of two columns, at ten times the cost.
+    side = planes.shape[-1]
+    theta = torch.as_tensor(np.array(rows).transpose(2, 1, 0), dtype=planes.dtype, device=planes.device)  # (B, 3, 2)
+    place = (torch.arange(side, dtype=planes.dtype, device=planes.device) * 2 + 1) / side - 1  # centres of pixels, in half sides
+    from_x = place.view(1, 1, -1, 1) * theta[:, 0, None, None]  # (B, 1, S, 2)
+    from_y = place.view(1, -1, 1, 1) * theta[:, 1, None, None] + theta[:, 2, None, None]  # (B, S, 1, 2)
+    grid = from_x + from_y  # (B, S, S, 2)
     return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
