@@ -203,6 +203,21 @@ def test_openvino_reads_what_is_exported_for_it_and_computes_as_the_sidecar_says
     np.testing.assert_allclose(found, opened(onnx, monkeypatch).run(["score"], given)[0], rtol=1e-4)
 
 
+@needs_onnx
+def test_pytorch_takes_the_frames_by_name_and_gives_its_numbers_by_name(
+    run: Run, onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = api.export(run.folder, tmp_path / "torch", "torch-export", frames=4)
+    assert exported.files[0] == "model.pt2" and not exported.parity["beyond_tolerance"]
+    given = crops()
+    with torch.no_grad():
+        found = opened(exported.folder, monkeypatch)(**{name: torch.from_numpy(one) for name, one in given.items()})
+    assert [*found] == [*json.loads((exported.folder / "graph.json").read_text())["outputs"]]
+    wanted = opened(onnx, monkeypatch).run([*found], given)
+    for one, other in zip(found.values(), wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_other_scores_are_refused_and_another_map_is_told() -> None:
     facts = {"beyond_tolerance": ["map"], "share_of_largest_value": {"score": 1e-7, "map": 2e-3}}
     assert "map by 2.0e-03 of the largest value, 0.0001 is allowed" in check_parity(facts)

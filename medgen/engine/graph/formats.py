@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from medgen.engine.graph.trace import exporting, why_not
@@ -110,16 +111,34 @@ class TorchExport(GraphFormat):
     opened_by = 'torch.export.load("model.pt2").module()'
 
     def convert(self, program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        torch.export.save(program, path)
+        (examples,), _ = program.example_inputs  # of one list (`trace.write_down`)
+        given = dict(zip(inputs, examples, strict=True))
+        torch.export.save(torch.export.export(_Named(program.module(check_guards=False), outputs), (), given), path)
 
     def open(self, folder: Path) -> Run:
-        module = torch.export.load(folder / self.files[0]).module()
+        program = torch.export.load(folder / self.files[0])
+        module, names = program.module(), program.graph_signature.user_inputs
 
         def run(values: Sequence[NDArray[Any]]) -> Arrays:
+            given = {name: torch.from_numpy(np.ascontiguousarray(one)) for name, one in zip(names, values, strict=True)}
             with torch.no_grad():
-                return [value.numpy() for value in module([torch.from_numpy(np.ascontiguousarray(one)) for one in values])]
+                return [value.numpy() for value in module(**given).values()]
 
         return run
+
+
+class _Named(nn.Module):
+    """A graph from one list to another, called with its inputs by name; returns its outputs by name.
+
+    The graph is held in a list, so that it is no part of this module: of a part PyTorch looks for constants by another name.
+    """
+
+    def __init__(self, graph: nn.Module, outputs: Sequence[str]) -> None:
+        super().__init__()
+        self.graph, self.outputs = [graph], outputs
+
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self.outputs, self.graph[0]([*inputs.values()]), strict=True))
 
 
 class OpenVino(GraphFormat):
