@@ -21,6 +21,7 @@ from pydicom.encaps import encapsulate, encapsulate_extended
 from writers import DRAW, rejected, smooth, write_dicom
 
 from medgen.data.images import opened, read_image
+from medgen.data.readers import dicom
 
 Encoder = Callable[..., bytes]
 COUNT = np.arange(48 * 64).reshape(48, 64)
@@ -238,3 +239,13 @@ def test_truncated_data_are_called_that_and_not_a_missing_decoder(tmp_path: Path
     data = encode(pixels, 8)
     path = written(tmp_path / "a.dcm", pixels, "MONOCHROME2", syntax, data[: int(len(data) * share)])
     assert re.search("damaged|truncated", reason := rejected(path)) and "pip" not in reason
+
+
+def test_a_deflated_file_that_inflates_to_more_than_fits_is_refused_before_it_is_inflated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_dicom(tmp_path / "a.dcm", smooth(), "RGB", syntax=uid.DeflatedExplicitVRLittleEndian)
+    np.testing.assert_array_equal(read_image(path).pixels, smooth())
+    monkeypatch.setattr(dicom, "MAX_VOLUME", 9_000)  # of bytes; the pixels alone have 9216
+    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("was read"))
+    assert "inflates to more than" in rejected(path)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import SecondaryCaptureImageStorage  # type: ignore[attr-defined]
@@ -32,7 +32,7 @@ from medgen.service.guard import Noted
 from medgen.service.limits import Limits
 from medgen.service.serve import serve
 
-LIMITS = Limits(body=300_000, seconds=10)
+LIMITS = Limits(body=300_000, unpacked=1_000_000, seconds=10)
 
 
 class Case(NamedTuple):
@@ -113,6 +113,19 @@ def test_what_is_larger_than_it_may_be_ends_the_association(case: Case, tmp_path
     before = len(case.received)
     sent = send(case, write_dicom(tmp_path / "a.dcm", noise(400, 400, 3), "RGB"))
     assert sent.returncode != 0 and len(case.received) == before
+
+
+def test_what_inflates_to_more_than_it_may_be_is_refused(case: Case, tmp_path: Path) -> None:
+    padding = bytes(LIMITS.unpacked + 1)
+    path = write_dicom(
+        tmp_path / "a.dcm", noise(32, 32), "MONOCHROME2", syntax=DeflatedExplicitVRLittleEndian, DataSetTrailingPadding=padding
+    )
+    entity = AE(ae_title="STORESCU")
+    entity.add_requested_context(SecondaryCaptureImageStorage, DeflatedExplicitVRLittleEndian)
+    association = entity.associate("127.0.0.1", case.port, ae_title="MEDGEN")
+    told = association.send_c_store(path)
+    association.release()
+    assert (told.Status, told.ErrorComment) == (0xC000, "inflates to more than 1,000,000 bytes")
 
 
 def test_who_is_not_named_may_not_send(case: Case, tmp_path: Path) -> None:

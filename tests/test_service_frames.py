@@ -16,6 +16,7 @@ import pydicom
 import pytest
 from asking import Client
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 from untrained import make_run
 from writers import write_dicom
 
@@ -120,6 +121,17 @@ def test_a_map_as_dicom_belongs_to_the_patient_and_says_what_was_decided(case: C
 def test_a_map_as_dicom_is_refused_of_a_photograph(case: Case) -> None:
     status, why = reason(case.client.post(MAP, case.files[0].read_bytes(), params={"form": "dicom"}))
     assert status == 422 and "DICOM files alone" in why
+
+
+@pytest.mark.parametrize("form", ["alone", "in a zip"])
+def test_a_deflated_dicom_file_is_counted_as_it_inflates(form: str, case: Case, tmp_path: Path) -> None:
+    packed = {"syntax": DeflatedExplicitVRLittleEndian, "DataSetTrailingPadding": bytes(500_000)}
+    body = write_dicom(tmp_path / "a.dcm", np.zeros((32, 32, 3), np.uint8), "RGB", **packed).read_bytes()
+    assert len(body) < 10_000
+    assert reason(case.client.post(SCORE, body if form == "alone" else zipped({"a.dcm": body}))) == (
+        413,
+        "a DICOM file is too large once it is inflated; send it uncompressed or compressed frame by frame",
+    )
 
 
 def test_maps_of_several_frames_come_in_a_zip(case: Case) -> None:

@@ -9,6 +9,9 @@ from io import BytesIO
 
 from starlette.requests import ClientDisconnect, Request
 
+from medgen.data.images import HEAD
+from medgen.data.readers import dicom
+from medgen.data.readers._dicom_deflate import inflates_beyond
 from medgen.service.limits import Limits, Refusal
 from medgen.verbs.in_memory.uploads import Upload
 
@@ -52,9 +55,10 @@ def files_of(body: bytes, limits: Limits) -> list[Upload]:
 
     Raises
     ------
-    Refusal : 413 if a zip holds more files or bytes than it may, 422 if it cannot be unpacked.
+    Refusal : 413 if a zip, or a deflated DICOM file, holds more files or bytes than it may, 422 if it cannot be unpacked.
     """
     if not body.startswith(ZIP):
+        _check_inflated(body, limits.unpacked)
         return [Upload("frame", body)]
     try:
         with zipfile.ZipFile(BytesIO(body)) as archive:
@@ -64,6 +68,7 @@ def files_of(body: bytes, limits: Limits) -> list[Upload]:
             files, room = [], limits.unpacked
             for entry in entries:
                 content = _unpacked(archive, entry, room)
+                _check_inflated(content, room)
                 room -= len(content)
                 files.append(Upload(entry.filename, content))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
@@ -84,6 +89,18 @@ def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, room: int) -> by
             if len(content) > room:
                 raise Refusal(413, "the zip is too large once it is unpacked; send fewer files at once")
     return bytes(content)
+
+
+def _check_inflated(content: bytes, room: int) -> None:
+    """Refuse a deflated DICOM file that inflates to more than there is room for."""
+    if not dicom.recognises(content[:HEAD], ""):
+        return
+    try:
+        larger = inflates_beyond(BytesIO(content), room)
+    except Exception:  # of a damaged file, which the reader names as one
+        return
+    if larger:
+        raise Refusal(413, "a DICOM file is too large once it is inflated; send it uncompressed or compressed frame by frame")
 
 
 def _is_left_out(name: str) -> bool:

@@ -23,6 +23,7 @@ from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import STATUS_SUCCESS, STATUS_WARNING, code_to_category
 
+from medgen.data.readers._dicom_deflate import inflates_beyond
 from medgen.data.writers.export import read_header
 from medgen.errors import ConfigError, MedgenError
 from medgen.runs.localising.regions import crop_maps
@@ -177,6 +178,8 @@ class _Node:
     def _stored(self, event: Any) -> tuple[int, str]:
         try:
             content = event.encoded_dataset()
+            if inflates_beyond(BytesIO(content), self._limits.unpacked):
+                raise MedgenError(f"inflates to more than {self._limits.unpacked:,} bytes")
             header = read_header(BytesIO(content))
             if str(header.get("Manufacturer", "")) == OUR_OWN and "DERIVED" in (header.get("ImageType") or ""):
                 return OTHER, "is a map of medgen, of which none is made"

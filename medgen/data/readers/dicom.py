@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from medgen.data.pixel_format import FileFrames, Raw, Spacing, StoredFrame, check_size, stored
+from medgen.data.pixel_format import MAX_VOLUME, FileFrames, Raw, Spacing, StoredFrame, check_size, stored
+from medgen.data.readers._dicom_deflate import inflates_beyond
 from medgen.data.readers._dicom_grey import grey, look_up
 from medgen.data.readers._dicom_pixels import KEYWORDS, check_coding, decoded, is_lossy, is_video, stored_range
 from medgen.data.readers._dicom_segments import is_segmentation, marks, reference
@@ -98,6 +99,8 @@ def _open(file: BufferedReader) -> Dataset:
     from pydicom.errors import InvalidDicomError
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+    if inflates_beyond(file, MAX_VOLUME):
+        raise ImageError(f"inflates to more than {MAX_VOLUME / 1e9:g} GB, the most that is read of a deflated DICOM file")
     try:
         ds = dcmread(file, defer_size=DEFERRED)
     except InvalidDicomError:
