@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from shutil import which
+from threading import Thread
+from threading import enumerate as enumerate_threads
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
@@ -188,6 +190,20 @@ def test_a_stop_ends_associations_and_asks_for_what_comes_late_to_be_sent_again(
         late = association.send_c_store(frame)
     association.join(5)
     assert late.Status == 0xA700 and "send this again" in late.ErrorComment and association.is_aborted
+
+
+def test_a_stop_lets_go_of_an_archive_that_does_not_answer(case: Case, frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medgen.service.dicom_node.PATIENCE", 0.1)
+    before = {*enumerate_threads()}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        archive = f"ARCHIVE@127.0.0.1:{silent.getsockname()[1]}"
+        with dicom_node(case.desk, DicomSettings(0, archive), "127.0.0.1", LIMITS) as address:
+            association = associated(int(address.rpartition(":")[2]))
+            sender = Thread(target=lambda: association.send_c_store(frame))
+            sender.start()
+            reached, _ = silent.accept()
+        with reached:
+            assert comes_true(lambda: all(thread.daemon for thread in {*enumerate_threads()} - before))
 
 
 @pytest.mark.parametrize("send_to", ["archive", "ARCHIVE@127.0.0.1:0", "ARCHIVE@127.0.0.1:65536", "A" * 17 + "@127.0.0.1:104"])

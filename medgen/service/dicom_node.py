@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
+from socket import SHUT_RDWR
 from threading import Condition
 from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -117,6 +118,7 @@ class _Node:
         self._desk, self._peer, self._settings, self._limits, self._on_request = desk, peer, settings, limits, on_request
         self._arrivals: WeakKeyDictionary[Any, Arrival] = WeakKeyDictionary()  # of each association
         self._in_hand, self._done = 0, Condition()
+        self._sending: WeakSet[Any] = WeakSet()  # associations with the node that gets the maps
 
     def opened(self, event: Any) -> None:
         """Bound what an association may send."""
@@ -147,9 +149,15 @@ class _Node:
         return DONE
 
     def finish(self) -> None:
-        """Wait for what is in hand, `PATIENCE` at most."""
+        """Wait for what is in hand, `PATIENCE` at most, and for no node that leaves a map unanswered.
+
+        The thread of an association with that one would keep the process until the time of an answer is over.
+        """
         with self._done:
             self._done.wait_for(lambda: not self._in_hand, PATIENCE)
+        for association in list(self._sending):
+            with suppress(AttributeError, OSError):  # of one that has ended by itself
+                association.dul.socket.socket.shutdown(SHUT_RDWR)
 
     def store(self, event: Any) -> Dataset:
         """Score what came and send its maps."""
@@ -206,7 +214,8 @@ class _Node:
         entity.connection_timeout = min(self._limits.seconds, 10)
         entity.add_requested_context(SecondaryCaptureImageStorage, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         peer = self._peer
-        association = entity.associate(peer["host"], int(peer["port"]), ae_title=peer["title"])
+        reached: Any = [(evt.EVT_CONN_OPEN, lambda event: self._sending.add(event.assoc))]
+        association = entity.associate(peer["host"], int(peer["port"]), ae_title=peer["title"], evt_handlers=reached)
         if not association.is_established:
             raise ConnectionError("the node that gets the maps cannot be reached")
         try:
