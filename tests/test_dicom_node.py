@@ -27,6 +27,7 @@ from writers import write_dicom
 
 from medgen import api
 from medgen.errors import ConfigError
+from medgen.service.answers import secondary_capture
 from medgen.service.desk import Desk
 from medgen.service.dicom_node import ASSOCIATIONS, dicom_node
 from medgen.service.dicom_settings import DicomSettings
@@ -163,6 +164,23 @@ def test_a_map_that_the_archive_takes_with_a_warning_is_taken(case: Case, frame:
     told = [association.send_c_store(frame) for _ in range(2)]
     association.release()
     assert [status.Status for status in told] == [0x0000, 0xC001] and "(status A700)" in told[1].ErrorComment
+
+
+def test_each_map_of_a_file_is_drawn_once_the_one_before_is_sent(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, drawn = len(case.received), list[int]()
+
+    def counted(*args: Any) -> Any:
+        drawn.append(len(case.received) - before)
+        return secondary_capture(*args)
+
+    monkeypatch.setattr("medgen.service.dicom_node.secondary_capture", counted)
+    association = associated(case.port)
+    path = write_dicom(tmp_path / "a.dcm", np.stack([noise(32, 32, 3)] * 3), "RGB", frames=3, PatientID="P7")
+    assert association.send_c_store(path).Status == 0x0000
+    association.release()
+    assert drawn == [0, 1, 2]
 
 
 def test_half_a_message_keeps_no_place(case: Case) -> None:

@@ -141,6 +141,12 @@ def test_maps_of_several_frames_come_in_a_zip(case: Case) -> None:
     assert answer.headers["content-type"] == "application/zip" and len(names) == 2 and not any(".." in name for name in names)
 
 
+def test_maps_that_are_too_large_together_are_refused(case: Case) -> None:
+    photograph = case.files[0].read_bytes()  # of some kilobytes, of which an overlay in PNG has hundreds
+    status, why = reason(case.client.post(MAP, zipped({"a.jpg": photograph, "b.jpg": photograph}), params={"form": "overlay"}))
+    assert status == 413 and "the maps of these frames are too large together" in why
+
+
 def test_maps_of_files_of_one_name_are_kept_apart_and_stay_pictures_by_name(case: Case) -> None:
     frame, buffer = case.files[1].read_bytes(), BytesIO()
     with ZipFile(buffer, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):

@@ -20,6 +20,7 @@ from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import map_level
 from medgen.runs.to_image import png
 from medgen.service.guard import USE
+from medgen.service.limits import Refusal
 from medgen.verbs.in_memory.loaded import LoadedRun, on_frame
 from medgen.verbs.in_memory.uploads import Opened, Upload, open_uploads, picture_of
 from medgen.verbs.maps import overlaid
@@ -112,13 +113,18 @@ def scores_of(name: str, run: LoadedRun, seen: Seen) -> Answer:
     return Answer(run=name, threshold=known.get("value"), false_alarm_rate=rate, frames=frames, unread=unread)
 
 
-def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
+def maps_of(run: LoadedRun, seen: Seen, form: Form, room: int) -> DrawnMap:
     """Return the maps of files on the frames as they came: one file, or a zip where there are several frames.
 
     All of a request share one scale, from their lowest to their highest score, as those of `medgen maps` do.
 
+    Parameters
+    ----------
+    room : bytes that several maps may have together
+
     Raises
     ------
+    Refusal : 413 if they have more.
     BackendError : if the backend draws no maps.
     DataError : if no frame has a score, or a DICOM map is wanted of what is no DICOM file.
     """
@@ -127,9 +133,14 @@ def maps_of(run: LoadedRun, seen: Seen, form: Form) -> DrawnMap:
         raise BackendError(f"'{scored.run.settings.backend}' scores whole frames and draws no maps")
     if scored.maps is None or not np.isfinite(scored.maps).any():
         raise DataError("no frame shows enough to be scored, so there is no map")
-    crops = [*crop_maps(scored)]
     names = distinct([disk_name(name) for name in scored.table["path"]])  # an archive may hold two of one name
-    files = [(names[k] + SUFFIXES[form], _drawn(run, seen, k, on_frame(scored, k, crop), form)) for k, crop in enumerate(crops)]
+    files: list[tuple[str, bytes]] = []
+    for k, crop in enumerate(crop_maps(scored)):
+        content = _drawn(run, seen, k, on_frame(scored, k, crop), form)
+        room -= len(content)
+        if files and room < 0:
+            raise Refusal(413, "the maps of these frames are too large together; send fewer frames at once, or take png")
+        files.append((names[k] + SUFFIXES[form], content))
     if len(files) == 1:
         return DrawnMap(files[0][1], KINDS[form])
     buffer = BytesIO()

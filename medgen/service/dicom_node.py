@@ -7,7 +7,7 @@ Nothing is written: what arrives stays in memory, and is let go with the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from socket import SHUT_RDWR
@@ -20,6 +20,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom._globals import ALL_TRANSFER_SYNTAXES
+from pynetdicom.association import Association
 from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import STATUS_SUCCESS, STATUS_WARNING, code_to_category
@@ -28,7 +29,7 @@ from medgen.data.readers._dicom_deflate import inflates_beyond
 from medgen.data.writers.export import read_header
 from medgen.errors import ConfigError, MedgenError
 from medgen.runs.localising.regions import crop_maps
-from medgen.service.answers import look, secondary_capture
+from medgen.service.answers import Seen, look, secondary_capture
 from medgen.service.desk import Desk
 from medgen.service.dicom_arrival import Arrival
 from medgen.service.dicom_settings import DicomSettings
@@ -191,7 +192,8 @@ class _Node:
             header = read_header(BytesIO(content))
             if str(header.get("Manufacturer", "")) == OUR_OWN and "DERIVED" in (header.get("ImageType") or ""):
                 return OTHER, "is a map of medgen, of which none is made"
-            self._send(self._desk.serve_here(lambda run: _captures(run, content, self._limits.frames)))
+            seen = self._desk.serve_here(lambda run: _seen(run, content, self._limits.frames))
+            self._send(_captures(self._desk.run, seen))
         except Refusal as refusal:
             return BUSY, str(refusal)
         except ConnectionError as error:
@@ -202,7 +204,7 @@ class _Node:
             return UNREAD, f"cannot be scored ({type(error).__name__})"
         return DONE, ""
 
-    def _send(self, captures: list[Dataset]) -> None:
+    def _send(self, captures: Iterable[Dataset]) -> None:
         """Send maps to the other node.
 
         Raises
@@ -220,23 +222,40 @@ class _Node:
             raise ConnectionError("the node that gets the maps cannot be reached")
         try:
             for capture in captures:
-                status = association.send_c_store(capture).get("Status")
-                if status is None or code_to_category(status) not in TAKEN:
-                    answered = "no answer" if status is None else f"status {status:04X}"
-                    raise ConnectionError(f"the node that gets the maps did not take one ({answered})")
-        except ValueError:
-            raise ConnectionError("the node that gets the maps takes no secondary captures") from None
-        except RuntimeError:  # of an association that is no more
-            raise ConnectionError("the node that gets the maps ended the association") from None
+                _hand_over(association, capture)
         finally:
             association.release()
 
 
-def _captures(run: LoadedRun, content: bytes, most: int) -> list[Dataset]:
-    """Return the map of each frame of a DICOM file that has a score."""
+def _hand_over(association: Association, capture: Dataset) -> None:
+    """Send a map to the other node.
+
+    Raises
+    ------
+    ConnectionError : if it does not take it.
+    """
+    try:
+        status = association.send_c_store(capture).get("Status")
+    except ValueError:
+        raise ConnectionError("the node that gets the maps takes no secondary captures") from None
+    except RuntimeError:  # of an association that is no more
+        raise ConnectionError("the node that gets the maps ended the association") from None
+    if status is None or code_to_category(status) not in TAKEN:
+        answered = "no answer" if status is None else f"status {status:04X}"
+        raise ConnectionError(f"the node that gets the maps did not take one ({answered})")
+
+
+def _seen(run: LoadedRun, content: bytes, most: int) -> Seen:
+    """Score the frames of a DICOM file."""
     seen = look(run, [Upload("frame", content)], most)
     if seen.scored.maps is None or not seen.scored.table["score"].notna().any():
         raise MedgenError("shows too little to be scored")
-    maps = enumerate(crop_maps(seen.scored))
+    return seen
+
+
+def _captures(run: LoadedRun, seen: Seen) -> Iterator[Dataset]:
+    """Yield the map of each frame that has a score, drawn when it is sent: all those of a large file would fill the memory."""
     scored = seen.scored.table["score"].notna().to_numpy()
-    return [secondary_capture(run, seen, k, on_frame(seen.scored, k, crop)) for k, crop in maps if scored[k]]
+    for k, crop in enumerate(crop_maps(seen.scored)):
+        if scored[k]:
+            yield secondary_capture(run, seen, k, on_frame(seen.scored, k, crop))

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from medgen import __version__
-from medgen.service.answers import KINDS, Answer, Form, look, maps_of, scores_of
+from medgen.service.answers import KINDS, Answer, DrawnMap, Form, look, maps_of, scores_of
 from medgen.service.bodies import files_of, read_body
 from medgen.service.desk import Desk
 from medgen.service.guard import USE
 from medgen.service.limits import Refusal
+from medgen.verbs.in_memory.loaded import LoadedRun
 
 router = APIRouter()
 
@@ -119,7 +120,11 @@ async def draw_map(request: Request, run: str, form: Form = "png") -> Response:
     desk, limits = desk_of(request, run), request.app.state.limits
     async with desk.place():
         body = await read_body(request, limits)
-        drawn = await desk.serve(lambda loaded: maps_of(loaded, look(loaded, files_of(body, limits), limits.frames), form))
+
+        def drawn_of(loaded: LoadedRun) -> DrawnMap:
+            return maps_of(loaded, look(loaded, files_of(body, limits), limits.frames), form, limits.unpacked)
+
+        drawn = await desk.serve(drawn_of)
     return Response(drawn.content, media_type=drawn.kind)
 
 
