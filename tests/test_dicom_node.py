@@ -131,6 +131,13 @@ def test_what_inflates_to_more_than_it_may_be_is_refused(case: Case, tmp_path: P
     assert (told.Status, told.ErrorComment) == (0xC000, "inflates to more than 1,000,000 bytes")
 
 
+def test_why_a_file_is_no_picture_is_told_within_the_letters_of_a_comment(case: Case, tmp_path: Path) -> None:
+    association = associated(case.port)
+    told = association.send_c_store(write_dicom(tmp_path / "a.dcm", noise(32, 32), "CIELAB"))
+    association.release()
+    assert (told.Status, told.ErrorComment) == (0xC000, "DICOM colour space 'CIELAB' is not supported")
+
+
 def test_who_is_not_named_may_not_send(case: Case, tmp_path: Path) -> None:
     sent = send(case, write_dicom(tmp_path / "a.dcm", noise(32, 32, 3), "RGB"), "-aet", "STRANGER")
     assert sent.returncode != 0 and "Calling AE Title Not Recognized" in sent.stdout + sent.stderr

@@ -199,7 +199,7 @@ class _Node:
         except ConnectionError as error:
             return UNSENT, str(error)
         except MedgenError as error:
-            return UNREAD, str(error)
+            return UNREAD, str(error).removeprefix("the frame cannot be read: ")  # a comment has room for few letters
         except Exception as error:  # a node goes on whatever it is sent, and says nothing of it
             return UNREAD, f"cannot be scored ({type(error).__name__})"
         return DONE, ""
