@@ -167,6 +167,12 @@ def test_a_map_with_another_decision_is_another_instance_which_an_archive_keeps(
 def test_the_side_of_the_body_is_that_of_the_source_and_stated_where_it_is_not_known(tmp_path: Path) -> None:
     assert write(tmp_path / "a.dcm", scores(), **TAGS, Laterality="L", BodyPartExamined="EYE").Laterality == "L"
     assert write(tmp_path / "b.dcm", scores(), **TAGS)["Laterality"].is_empty
+    drawn = write(tmp_path / "c.dcm", scores(), **TAGS, ImageLaterality="L")
+    assert drawn.ImageLaterality == "L" and "Laterality" not in drawn  # which an image that has the one may not have
+
+
+def test_a_spacing_without_a_value_is_left_out(tmp_path: Path) -> None:
+    assert "PixelSpacing" not in write(tmp_path / "a.dcm", scores(), **{**TAGS, "PixelSpacing": None})
 
 
 def test_a_file_of_one_frame_is_referred_to_as_a_whole(tmp_path: Path) -> None:

@@ -184,12 +184,13 @@ def _new_dataset(source: Dataset, frame: int) -> Dataset:
 
     dataset, plane = Dataset(), dicom.frame_header(source, frame)
     dataset.file_meta = FileMetaDataset()
-    dataset.update({source[name].tag: source[name] for name in (*COPIED_TAGS, *PLANE_TAGS) if name in source})
-    dataset.update({plane[name].tag: plane[name] for name in PLANE_TAGS if name in plane})  # of one frame of an enhanced file
+    dataset.update({source[name].tag: source[name] for name in COPIED_TAGS if name in source})
+    for header in (source, plane):  # of one frame of an enhanced file
+        dataset.update({header[name].tag: header[name] for name in PLANE_TAGS if header.get(name)})  # which are not to be empty
     number = source.get("InstanceNumber")
     dataset.InstanceNumber = (int(number) if number else 1) + frame
     for name in REQUIRED_TAGS:
-        if name not in dataset:
+        if name not in dataset and not (name == "Laterality" and dataset.get("ImageLaterality")):  # one of them alone
             setattr(dataset, name, None)
     if not dataset.get("StudyInstanceUID"):
         dataset.StudyInstanceUID = _uid("study", str(source.get("SOPInstanceUID", "")), str(source.get("PatientID", "")))
