@@ -30,9 +30,11 @@ from medgen.files import write_bytes, write_csv
 from medgen.runs.run import RUN
 from medgen.runs.settings import recipe
 from medgen.runs.to_image import png
+from medgen.types import no_progress
 from medgen.verbs.exporting.bundle import STATES
 from medgen.verbs.in_memory.loaded import LoadedRun, load
 from medgen.verbs.in_memory.one_range import range_of, shown
+from medgen.verbs.in_memory.told import Told
 from medgen.verbs.train import train
 
 try:
@@ -81,6 +83,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     folder : a new or empty folder in which the data set and the run stay, for `medgen report` and all else; None keeps neither
     device : "auto" takes a GPU where there is one
     random_state : seed of the division and of the training; None draws one
+    verbose : above 0, `fit` prints how far it is, a line for each epoch, and what it warns of
 
     Attributes
     ----------
@@ -107,6 +110,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         folder: Path | str | None = None,
         device: Device = "auto",
         random_state: Any = 0,
+        verbose: int = 0,
     ) -> None:
         self.backend = backend
         self.settings = settings
@@ -118,6 +122,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.folder = folder
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: None = None, groups: ArrayLike | None = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Train the backend on normal frames.
@@ -140,6 +145,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         folder = self._scratch.folder if self._scratch else Path(str(self.folder))
         if folder.is_dir() and any(folder.iterdir()):
             raise FolderError(f"'{folder}' is not empty; name a new folder, or None to keep nothing")
+        told = Told() if self.verbose else no_progress
         whole = self.whole or (not isinstance(frames, list) and np.asarray(X).ndim == 2)
         self._range = range_of(np.asarray(frames)) if whole else None
         self._write(frames, folder / "frames", groups, seed)
@@ -149,8 +155,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             data, chosen = f"folder:{folder / 'frames'}", [*chosen, f"data.resize_to={self.size}"]
         else:
             prepared = PrepareSettings.parse({"size": self.size, "channels": frames[0].shape[2]}, "AnomalyDetector")
-            data = str(prepare(folder / "frames", folder / "data", prepared).folder)
-        run = train(Path(data), folder / "run", recipe(self.backend, None, chosen), device=self.device)
+            data = str(prepare(folder / "frames", folder / "data", prepared, on_progress=told).folder)
+        run = train(Path(data), folder / "run", recipe(self.backend, None, chosen), device=self.device, on_progress=told)
         self.model_ = load(run.folder, device=self.device)
         threshold = self.model_.threshold
         self.offset_ = None if threshold is None else -threshold

@@ -20,6 +20,8 @@ import medgen
 from medgen.data.prepared import open_prepared
 from medgen.errors import FolderError, MedgenError
 from medgen.estimator import AnomalyDetector
+from medgen.types import Progress
+from medgen.verbs.in_memory.told import Told
 
 QUICK = (
     "train.epochs=1", "train.panel_epochs=0", "train.precision=float32", "model.widths=[4]", "model.latents=2",
@@ -51,6 +53,24 @@ def test_what_lies_above_the_threshold_of_the_run_is_an_outlier(fitted: AnomalyD
     assert fitted.predict(FRAMES).tolist() == np.where(table["abnormal"], -1, 1).tolist()
     assert fitted.offset_ == -(fitted.model_.threshold or 0)
     assert np.array_equal(fitted.decision_function(FRAMES) < 0, fitted.predict(FRAMES) == -1)
+
+
+@pytest.mark.parametrize(("verbose", "lines"), [(0, 0), (1, 2)])
+def test_fit_prints_each_epoch_where_it_is_asked_to(verbose: int, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
+    detector(settings=[*QUICK, "train.epochs=2", "data.batch_size=4"], verbose=verbose).fit(FRAMES)
+    printed = capsys.readouterr().out.splitlines()
+    assert len({line[-7:] for line in printed if line.startswith("train: ")}) == lines  # "epoch 1", "epoch 2"
+    assert bool(printed) == bool(verbose)
+
+
+def test_an_epoch_of_many_steps_says_once_a_minute_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told()
+    for step in range(1, 7):
+        monkeypatch.setattr("medgen.verbs.in_memory.told.monotonic", lambda step=step: 1000 + 25 * step)
+        told(Progress("train", step, 100, {"epoch": 1}))
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/100", "4/100"]
 
 
 def test_frames_are_cropped_as_medgen_prepares_them(fitted: AnomalyDetector) -> None:
