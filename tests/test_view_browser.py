@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browsers import PATIENCE, barriers, launched
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from untrained import make_frames, make_run
 
 from medgen import api
@@ -89,6 +89,21 @@ def test_keys_go_through_the_frames(page: Page) -> None:
     for key, number in (("ArrowDown", 2), ("j", 3), ("ArrowRight", 4), ("k", 3), ("ArrowUp", 2), ("End", 120), ("Home", 1)):
         page.keyboard.press(key)
         expect(page.locator("#title")).to_contain_text(f"Frame {number} of 120", timeout=PATIENCE)
+
+
+def test_nothing_of_the_frame_before_stands_under_the_name_of_one_that_is_waited_for(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/data/frames/1", lambda route: held.append(route))
+    page.keyboard.press("j")
+    expect(page.locator("#title")).to_contain_text("Frame 2 of 120", timeout=PATIENCE)
+    expect(page.locator("#waiting")).to_be_visible(timeout=PATIENCE)
+    for shown in ("#whole", "#cards"):
+        expect(page.locator(shown)).to_be_hidden(timeout=PATIENCE)
+    held.pop().continue_()
+    for shown in ("#whole", "#cards"):
+        expect(page.locator(shown)).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#waiting")).to_be_hidden(timeout=PATIENCE)
+    page.unroute("**/data/frames/1")
 
 
 def test_a_mark_asks_for_the_reader_first_and_is_then_written_by_key(page: Page, world: Any) -> None:

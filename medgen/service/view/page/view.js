@@ -2,7 +2,7 @@
 /* The page: which frame is looked at, what is shown of it, and the keys. */
 {
   const get = (id) => document.getElementById(id);
-  const state = { about: null, palette: null, names: [], scores: [], done: 0, marks: new Map(), frame: null, cards: [], share: 0.5, work: new AbortController() };
+  const state = { about: null, palette: null, names: [], scores: [], done: 0, marks: new Map(), frame: null, cards: [], waits: null, share: 0.5, work: new AbortController() };
   const shown = { field: true, valid: true, reconstruction: true, heat: true };
 
   function tell(error) {
@@ -67,7 +67,7 @@
       if (get("progress").textContent !== words) get("progress").textContent = words;
       get("refused").hidden = !now.refusals;
       if (now.refusals) {
-        get("refused").firstElementChild.textContent = `${now.refusals} files cannot be read`;
+        get("refused").firstElementChild.textContent = now.refusals === 1 ? "1 file cannot be read" : `${now.refusals} files cannot be read`;
         get("refused").lastElementChild.replaceChildren(...now.refused.map((one) => make("li", {}, visible(`${one.name}: ${one.reason}`))));
       }
       if (state.wasBusy && !busy && !["listed", "marked"].includes(get("order").value)) arrange();
@@ -79,7 +79,21 @@
     }
   }
 
-  /* The frame. */
+  /* The frame. What is shown of the one before goes once its successor takes longer than an eye notices: it has another name above. */
+  function wait() {
+    state.waits ??= setTimeout(() => {
+      for (const id of ["whole", "cards"]) get(id).hidden = true;
+      get("waiting").hidden = false;
+      quiet();
+    }, 200);
+  }
+  function waited() {
+    clearTimeout(state.waits);
+    state.waits = null;
+    get("waiting").hidden = true;
+    get("cards").hidden = false;
+  }
+
   async function choose(frame) {
     if (frame === null || frame === undefined) return;
     state.frame = frame;
@@ -92,16 +106,14 @@
     get("note").value = marksOf(frame).find((mark) => mark.reader === reader())?.note ?? "";
     rows.choose(frame);
     showMarks();
+    wait();
     try {
       const facts = await json(`frames/${frame}`, { signal });
-      const whole = blob(`frames/${frame}/whole`, signal).then((picture) => {
-        if (state.frame !== frame) return;
-        showWhole(get("whole"), picture, facts);
-        toggle();
-      });
       const drawn = facts.runs.map((_, run) => picturesOf(frame, run, facts.runs[run], signal));
-      const cards = (await Promise.all([whole, ...drawn])).slice(1);
+      const [picture, ...cards] = await Promise.all([blob(`frames/${frame}/whole`, signal), ...drawn]);
       if (state.frame !== frame) return;
+      waited();
+      showWhole(get("whole"), picture, facts);
       state.cards = cards;
       quiet();
       fillCards(facts, frame);
@@ -110,6 +122,7 @@
       if (next !== undefined) json(`frames/${next}`, { signal }).catch(() => {});
     } catch (error) {
       if (state.frame !== frame || error.name === "AbortError") return;
+      waited();
       get("whole").hidden = true;
       get("cards").replaceChildren();
       state.cards = [];
