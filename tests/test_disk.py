@@ -73,6 +73,17 @@ def test_no_room_for_weights_is_told_with_the_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("kind", "file"), [("torch-export", "model.pt2"), ("onnx", "model.onnx")])
+def test_no_room_for_a_graph_is_told_with_the_file_and_leaves_none(kind: str, file: str, tmp_path: Path) -> None:
+    if kind == "onnx":
+        pytest.importorskip("onnxscript")
+    run = make_run(make_frames(tmp_path / "frames"), tmp_path / "run").folder
+    with no_file_above(20_000):
+        result = medgen("export", run, "--out", tmp_path / "graph", "--format", kind, "--frames", 4)
+    assert result.exit_code == 1 and f"graph/{file}': File too large" in result.output.splitlines()[-1]
+    assert list((tmp_path / "graph").glob("*")) == []
+
+
 def test_the_clean_up_does_not_hide_the_reason(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 300)
     with pytest.raises(MedgenError, match=r"^cannot write '.*x': File name too long$"):

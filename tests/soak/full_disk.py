@@ -116,6 +116,7 @@ def commands(at: Path) -> dict[str, list[object]]:
         "inspect": ["inspect", frames, "--out", out, "--steps", at / "steps", "--limit", 3, "--workers", 1],
         "audit": ["audit", data, "--out", out],
         "compare": ["compare", data, "--backends", "vae", *small, "--set", "train.epochs=1", "--out", out],
+        "export": ["export", run, "--out", out, "--format", "torch-export"],
         "demo": ["demo", "--out", out, "--epochs", 1],
     }
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from medgen.engine.graph.trace import exporting, why_not
-from medgen.errors import BackendError, ConfigError
+from medgen.errors import BackendError, ConfigError, MedgenError
+from medgen.files import replacing, write_bytes
 
 Arrays = list[NDArray[Any]]
 Run = Callable[[Sequence[NDArray[Any]]], Arrays]  # from the inputs to the outputs, each in the order of the graph
@@ -63,11 +64,12 @@ class GraphFormat(ABC):
         Raises
         ------
         BackendError : if the format has no word for an operator.
+        MedgenError : where the folder cannot be written or the disk is full.
         """
         with _quietly():
             try:
                 self.convert(program, folder / self.files[0], inputs, outputs)
-            except BackendError:
+            except MedgenError:
                 raise
             except Exception as error:  # converters' errors share no type
                 raise BackendError(f"its graph cannot be written in this format ({why_not(error)})") from error
@@ -94,7 +96,8 @@ class Onnx(GraphFormat):
             program, dynamo=True, verbose=False, input_names=[*inputs], output_names=[*outputs], external_data=False
         )
         assert made is not None
-        made.save(path, external_data=False)
+        with replacing(path) as temporary:
+            made.save(temporary, external_data=False)
 
     def open(self, folder: Path) -> Run:
         from medgen.nn.features.nets.onnx_net import open_session
@@ -113,7 +116,9 @@ class TorchExport(GraphFormat):
     def convert(self, program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         (examples,), _ = program.example_inputs  # of one list (`trace.write_down`)
         given = dict(zip(inputs, examples, strict=True))
-        torch.export.save(torch.export.export(_Named(program.module(check_guards=False), outputs), (), given), path)
+        buffer = io.BytesIO()  # on a full disk PyTorch would end the process
+        torch.export.save(torch.export.export(_Named(program.module(check_guards=False), outputs), (), given), buffer)
+        write_bytes(path, buffer.getvalue())
 
     def open(self, folder: Path) -> Run:
         program = torch.export.load(folder / self.files[0])

@@ -14,7 +14,7 @@ from medgen.data.native.addresses import is_address
 from medgen.engine.fixed_shape import at_once
 from medgen.engine.graph.formats import FORMATS, GraphFormat
 from medgen.engine.graph.trace import write_down
-from medgen.errors import BackendError, MedgenError
+from medgen.errors import BackendError
 from medgen.files import replacing, write_bytes, write_json
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import remove_earlier
@@ -102,11 +102,11 @@ def export(
         renew_calibration(run, [own], on_progress=on_progress)
         rows = parity_rows(run, own, compared)
         count = frames or at_once(torch.empty(1, 1, own.size, own.size))
-        work = _write_graph(run, form, out, count, on_progress)
-        facts = parity(run, own, rows, form.open(out), work.inputs, work.outputs, count, on_progress)
         try:
+            work = _write_graph(run, form, out, count, on_progress)
+            facts = parity(run, own, rows, form.open(out), work.inputs, work.outputs, count, on_progress)
             warning = check_parity(facts)
-        except MedgenError:
+        except BaseException:  # half a graph would keep the disk full, and one that is not compared would look finished
             remove_earlier(out, *form.files)
             raise
         facts |= {"versions": {**form.versions(), "python": platform.python_version()}, "warning": warning}
