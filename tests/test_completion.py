@@ -63,14 +63,35 @@ def test_the_script_of_each_shell_asks_medgen(shell: str, line: str) -> None:
     assert line in script and f"_MEDGEN_COMPLETE={shell}_complete" in script
 
 
-@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
-def test_bash_completes_by_the_script(tmp_path: Path) -> None:
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The command as a program of a folder of its own."""
     program = tmp_path / "medgen"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from medgen_cli.main import main; main(prog_name=\'medgen\')"\n')
     program.chmod(0o755)
-    (tmp_path / "script").write_text(CliRunner().invoke(main, ["completion", "bash"]).stdout)
-    asked = (
-        f'. {tmp_path}/script; COMP_WORDS=({program} train endo); COMP_CWORD=2; _medgen_completion {program}; echo "$COMPREPLY"'
-    )
-    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=120)
-    assert done.stdout == "endovae\n", done.stderr
+    return program
+
+
+def asked(*line: str) -> str:
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert done.stdout, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+def test_bash_completes_by_the_script(program: Path) -> None:
+    script = CliRunner().invoke(main, ["completion", "bash"]).stdout
+    words = f'COMP_WORDS=({program} train endo); COMP_CWORD=2; _medgen_completion {program}; echo "$COMPREPLY"'
+    assert asked("bash", "-c", f"{script}\n{words}") == "endovae\n"
+
+
+def test_fish_is_told_all_of_a_word_with_commas() -> None:
+    assert 'string split --max 1 ","' in CliRunner().invoke(main, ["completion", "fish"]).stdout
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_completes_the_last_of_several_backends_by_the_script(program: Path) -> None:
+    script = CliRunner().invoke(main, ["completion", "fish"]).stdout
+    words = "complete --do-complete 'medgen compare DATA --backends vae,endo'"
+    offer = asked("fish", "-c", f"set -x PATH {program.parent} $PATH\n{script}\n{words}")
+    assert offer.split("\t") == ["vae,endovae", f"{registry.summaries()['endovae']}\n"]

@@ -24,4 +24,5 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # click has all of the three
     script = kind(context.find_root().command, {}, "medgen", VARIABLE).source().strip()
+    script = script.replace('string split ","', 'string split --max 1 ","')  # fish: backends have commas between them
     answer(script, shell=shell, script=script)
