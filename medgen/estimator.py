@@ -66,7 +66,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
       tissue is blanked, as `medgen prepare` does it. With ``whole=True`` nothing is cut; they have to be square then.
     - a list of such pictures (H, W) or (H, W, C) of any sizes, which are cropped
     - (n, features): rows, as scikit-learn's tools hand them over. `image_shape` says which pictures they are; without it a row
-      fills a grey square, the rest of which is black. They are taken whole.
+      fills a grey square, the rest of which is black. They are taken whole, and have to be square, too.
 
     A threshold is put where the share `false_alarm_rate` of normal frames lies above, by frames that are held out of the training
     for it (`val_share`); those of one group are never divided.
@@ -90,7 +90,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     model_ : the run in memory (`medgen.load`)
     offset_ : the threshold with scikit-learn's sign: `decision_function` is `score_samples` less it; None without one
     n_features_in_ : columns of X in `fit`, where that had rows
-
     """
 
     model_: LoadedRun
@@ -208,7 +207,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         if several is not None and self.whole:
             raise ValueError("X has pictures of several sizes; whole=True takes them whole, square and all of one size")
         frames = self._of_one_size(X, reset) if several is None else several
-        form = "rows" if several is None and np.asarray(X).ndim == 2 else f"pictures of {CHANNELS[frames[0].shape[2]]}"
+        height, width, channels = frames[0].shape
+        form = "rows" if several is None and np.asarray(X).ndim == 2 else f"pictures of {CHANNELS[channels]}"
+        if (self.whole or form == "rows") and height != width:
+            raise ValueError(f"X has pictures of {height} rows and {width} columns; those that are taken whole have to be square")
         if reset:
             self._form = form
         elif form != self._form:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -71,6 +72,14 @@ def test_an_epoch_of_many_steps_says_once_a_minute_how_far_it_is(
         monkeypatch.setattr("medgen.verbs.in_memory.told.monotonic", lambda step=step: 1000 + 25 * step)
         told(Progress("train", step, 100, {"epoch": 1}))
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/100", "4/100"]
+
+
+@pytest.mark.parametrize(("chosen", "given"), [({"whole": True}, FRAMES), ({"image_shape": (40, 48, 3)}, FRAMES.reshape(24, -1))])
+def test_pictures_that_are_taken_whole_and_are_not_square_are_refused(chosen: dict[str, Any], given: NDArray[np.uint8]) -> None:
+    with pytest.raises(
+        ValueError, match="X has pictures of 40 rows and 48 columns; those that are taken whole have to be square"
+    ):
+        detector(**chosen).fit(given)
 
 
 def test_frames_are_cropped_as_medgen_prepares_them(fitted: AnomalyDetector) -> None:
