@@ -200,6 +200,17 @@ def test_frames_that_are_dropped_join_the_list(browser: Browser, world: Any, tmp
     shown.close()
 
 
+def test_frames_that_cannot_be_scored_are_counted_apart(browser: Browser, world: Any, tmp_path: Path) -> None:
+    shown, _ = opened(browser, world)
+    before = int(shown.locator("#progress").inner_text().split()[0])
+    (tmp_path / "half.png").write_bytes((world.folder / "frames/test/bad/00.png").read_bytes()[:200])
+    shown.locator("#drop summary").click()
+    shown.set_input_files("#files", [tmp_path / "half.png"])
+    told = f"{before + 1} frames; {before} scored, 1 without a score"
+    expect(shown.locator("#progress")).to_contain_text(told, timeout=PATIENCE)
+    shown.close()
+
+
 def test_a_reload_keeps_the_frame_the_reader_and_the_colours(browser: Browser, world: Any) -> None:
     shown, wrong = opened(browser, world)
     shown.fill("#reader", "Dr Ada")

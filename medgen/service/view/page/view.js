@@ -63,7 +63,9 @@
         rows.update();
       }
       const busy = now.listing || now.scored < now.frames;
-      const words = now.frames || now.listing ? `${now.frames} frames${now.listing ? ", looking for more" : ""}; ${now.scored} scored` : "No frames yet: drop some below.";
+      const without = state.scores.filter((runs) => runs.every(([score]) => score === null)).length;
+      const counted = `${now.scored - without} scored${without ? `, ${without} without a score` : ""}`;
+      const words = now.frames || now.listing ? `${now.frames} frames${now.listing ? ", looking for more" : ""}; ${counted}` : "No frames yet: drop some below.";
       if (get("progress").textContent !== words) get("progress").textContent = words;
       get("refused").hidden = !now.refusals;
       if (now.refusals) {
