@@ -130,7 +130,8 @@ class MidLayers:
 
 @lru_cache
 def _net(name: str) -> Extractor:
-    with torch.inference_mode(False):  # it is kept, and a later caller may want a gradient through it
+    # It is kept: a later caller may want a gradient through it, and draws the same numbers as the first, for whom it was built.
+    with torch.inference_mode(False), torch.random.fork_rng([]):
         return load_extractor(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
