@@ -103,3 +103,35 @@ def test_weights_start_at_a_fiftieth_and_biases_at_zero() -> None:
     layers = [layer for layer in unet(64, width=16).modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
     assert all(layer.bias is not None and not layer.bias.any() for layer in layers)
     assert [layer.weight.std().item() for layer in layers] == pytest.approx([0.02] * 12, rel=0.1)
+
+
+def trained(net: UNet, *frames: int) -> UNet:
+    """Let a U-Net see batches of so many frames in training, and return it as it is used."""
+    torch.manual_seed(1)
+    for count in frames:
+        net(torch.rand(count, 3, 32, 32) * 2 - 1)
+    return net.eval()
+
+
+def test_what_was_trained_frame_by_frame_is_drawn_frame_by_frame() -> None:
+    net, (frame, other) = unet(dropout=0), torch.rand(2, 1, 3, 32, 32) * 2 - 1
+    as_in_training = net(frame)
+    trained(net, 1, 1)
+    torch.testing.assert_close(net(frame), as_in_training)
+    torch.testing.assert_close(net(torch.cat([frame, other]))[:1], as_in_training)  # whatever lies beside it
+
+
+def test_what_was_trained_on_batches_is_drawn_by_their_means() -> None:
+    net, frame = unet(dropout=0), torch.rand(1, 3, 32, 32) * 2 - 1
+    as_in_training = net(frame)
+    for norm in (layer for layer in trained(net, 1, 4, 1).modules() if isinstance(layer, nn.BatchNorm2d)):
+        assert not norm.one_by_one
+    assert (net(frame) - as_in_training).abs().max() > 0.01
+
+
+def test_weights_stored_without_the_size_of_batches_draw_by_the_means() -> None:
+    net, frame = trained(unet(), 4), torch.rand(1, 3, 32, 32) * 2 - 1
+    older = {name: value for name, value in net.state_dict().items() if not name.endswith("one_by_one")}
+    again = unet().eval()
+    again.load_state_dict(older)
+    torch.testing.assert_close(again(frame), net(frame))
