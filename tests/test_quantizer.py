@@ -143,3 +143,14 @@ def test_it_computes_in_float32_under_autocast() -> None:
 def test_perplexity_is_the_exponential_of_scipys_entropy() -> None:
     codes = torch.randint(20, (3, 4, 5)).clamp_max(12)
     assert math.isclose(perplexity(codes, 20).item(), math.exp(entropy(codes.flatten().bincount())), rel_tol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [1, 64, 509])
+def test_of_equal_codes_the_first_is_taken_whatever_is_computed_beside_it(rows: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    net = Quantizer(QuantizerSettings(codes=32, width=16, revive_after=0)).to(dtype)
+    different = torch.nn.functional.normalize(torch.randn(16, 16, dtype=dtype), dim=1)
+    net.codebook.copy_(different.repeat(2, 1))
+    chosen = torch.randint(16, (rows,))
+    assert net._nearest(different[chosen]).equal(chosen)

@@ -17,6 +17,7 @@ from medgen import ranks
 from medgen.config import Settings
 from medgen.nn.host import read_at_once
 
+ROUNDING = 32  # so many times the precision of a number two distances of equal codes may differ
 MEAN_STEP = 0.5  # of the moving average of the features' mean: quick, as the features move quickly
 
 
@@ -117,9 +118,17 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def _nearest(self, flat: Tensor) -> Tensor:
-        """Return the nearest code (N,) of each vector (N, D); the vector's own length is the same for all codes and left out."""
+        """Return the nearest code (N,) of each vector (N, D); the vector's own length is the same for all codes and left out.
+
+        Codes are drawn from few vectors and are often the same twice. Which one rounding makes the nearer depends on how many
+        frames are computed together, and so would the use of each, and all that is learnt of it: the first of them is taken.
+        """
         table = self._table()
-        return torch.addmm(table.square().sum(1), flat, table.T, alpha=-2).argmin(1)  # (N, K) -> (N,)
+        gaps = torch.addmm(table.square().sum(1), flat, table.T, alpha=-2)  # (N, K)
+        least = gaps.amin(1, keepdim=True)  # (N, 1)
+        as_near = gaps <= least + ROUNDING * torch.finfo(gaps.dtype).eps * least.abs()
+        places = torch.arange(len(table), device=flat.device)
+        return torch.where(as_near, places, len(table)).amin(1)
 
     @torch.no_grad()
     def _revive(self, flat: Tensor, cells: int) -> None:
