@@ -17,7 +17,7 @@ from medgen import ranks
 from medgen.config import Settings
 from medgen.nn.host import read_at_once
 
-ROUNDING = 32  # so many times the precision of a number two distances of equal codes may differ
+ROUNDING = 8  # so many times the precision of a number two distances of equal codes may differ
 MEAN_STEP = 0.5  # of the moving average of the features' mean: quick, as the features move quickly
 
 
