@@ -154,3 +154,8 @@ def test_of_equal_codes_the_first_is_taken_whatever_is_computed_beside_it(rows: 
     net.codebook.copy_(different.repeat(2, 1))
     chosen = torch.randint(16, (rows,))
     assert net._nearest(different[chosen]).equal(chosen)
+
+
+def test_features_that_are_no_numbers_have_a_loss_that_is_none() -> None:
+    net = Quantizer(QuantizerSettings(codes=8, width=4))
+    assert net(torch.full((1, 4, 2, 2), math.nan)).losses["commitment"].isnan()

@@ -128,7 +128,7 @@ class Quantizer(nn.Module):
         least = gaps.amin(1, keepdim=True)  # (N, 1)
         as_near = gaps <= least + ROUNDING * torch.finfo(gaps.dtype).eps * least.abs()
         places = torch.arange(len(table), device=flat.device)
-        return torch.where(as_near, places, len(table)).amin(1)
+        return torch.where(as_near, places, len(table) - 1).amin(1)  # the last one where nothing is a number
 
     @torch.no_grad()
     def _revive(self, flat: Tensor, cells: int) -> None:
