@@ -81,3 +81,12 @@ def test_only_the_named_parts_of_a_fusion_are_unusual_where_they_are_low() -> No
     reference, low = np.arange(41.0), {"a": [-50.0], "b": [-50.0]}
     expected = neg_log10_p_to_either_side(reference, [-50.0]) / 2  # the other part has 0
     np.testing.assert_allclose(fuse({"a": reference, "b": reference}, low, {"b"}), expected)
+
+
+def test_a_frame_alone_has_the_bits_that_it_has_among_others_however_many_parts_there_are() -> None:
+    draw = np.random.default_rng(0)
+    for count in (1, 7, 8, 12):
+        normal, values = ({str(k): draw.gamma(2, 1, size) for k in range(count)} for size in (12, 24))
+        together = fuse(normal, values)
+        alone = [fuse(normal, {name: part[k : k + 1] for name, part in values.items()})[0] for k in range(24)]
+        assert np.array_equal(together, alone)

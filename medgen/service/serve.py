@@ -20,7 +20,7 @@ from medgen.types import OnProgress, Progress, no_progress
 from medgen.verbs.in_memory.loaded import LoadedRun, load
 
 BACKLOG = 64
-NEEDS = "needs {}, which is not installed: pip install 'medgen[{}]'"
+NEEDS = "needs {}, not installed here: pip install 'medgen[{}]'"
 SHORTEST = 16  # characters of a token
 # Runs something beside the service for its desks, with its limits, while a block lasts; yields where that listens, or "".
 Beside = Callable[[Mapping[str, Any], Limits, Callable[[Noted], None] | None], AbstractContextManager[str]]
