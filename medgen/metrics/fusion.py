@@ -76,9 +76,7 @@ def fuse(
         (neg_log10_p_to_either_side if name in to_either_side else neg_log10_p)(reference, components[name])
         for name, reference in normal_components.items()
     ]
-    total = np.zeros_like(measured[0])
-    for (
-        part
-    ) in measured:  # one after the other: np.mean adds eight and more of a single frame in another order than those of several
+    total = np.zeros_like(measured[0])  # np.mean adds eight or more of a single frame in another order than of several
+    for part in measured:
         total += part
     return total / len(measured)

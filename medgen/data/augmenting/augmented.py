@@ -91,10 +91,9 @@ def _move(planes: Tensor, draws: Draws) -> Tensor:
     x, y = draws.shift
     across = [mirror * cosine / draws.zoom, -mirror * sine / draws.zoom, mirror * (cosine * x - sine * y)]
     down = [sine / draws.zoom, cosine / draws.zoom, sine * x + cosine * y]
-    rows = [across, down]  # from an output's (x, y, 1) to its source's (x, y)
+    rows = np.array([across, down]).T  # (B, 3, 2), from an output's (x, y, 1) to its source's (x, y)
+    theta, side = torch.as_tensor(rows, dtype=planes.dtype, device=planes.device), planes.shape[-1]
     # One sum of what comes from x and what comes from y: affine_grid multiplies matrices of two columns, at ten times the cost.
-    side = planes.shape[-1]
-    theta = torch.as_tensor(np.array(rows).transpose(2, 1, 0), dtype=planes.dtype, device=planes.device)  # (B, 3, 2)
     place = (torch.arange(side, dtype=planes.dtype, device=planes.device) * 2 + 1) / side - 1  # centres of pixels, in half sides
     from_x = place.view(1, 1, -1, 1) * theta[:, 0, None, None]  # (B, 1, S, 2)
     from_y = place.view(1, -1, 1, 1) * theta[:, 1, None, None] + theta[:, 2, None, None]  # (B, S, 1, 2)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medgen.nn.adversarial.dcgan_nets import SLOPE, small_start
-from medgen.nn.adversarial.patch_critic import Norm, norm_of
+from medgen.nn.norms import Norm, norm_of
 
 DROPPED = 3  # blocks on the way up that have dropout, the innermost ones
 
