@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from medgen.data.images import read_image, stem_of
 from medgen.data.native.archives import ALL_FINDINGS, Archive
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import evenly_spaced
+from medgen.data.preparing.groups import find_groups
 from medgen.data.source_file import SourceFile
 from medgen.data.sources import read_source
 from medgen.data.storage.rows import LazyRows
@@ -177,8 +179,23 @@ def _present(source: Path) -> list[SourceFile]:
 
 
 def _table(entries: Sequence[SourceFile]) -> pd.DataFrame:
-    columns = {name: [getattr(entry, name) for entry in entries] for name in ("finding", "label", "split", "group")}
-    return pd.DataFrame({"path": [entry.file for entry in entries], **columns})
+    columns = {name: [getattr(entry, name) for entry in entries] for name in ("finding", "label", "split")}
+    return pd.DataFrame({"path": [entry.file for entry in entries], **columns, "group": _groups(entries)})
+
+
+def _groups(entries: Sequence[SourceFile]) -> list[str]:
+    """Return the group of each frame: the stated one, else what folders and names say, as in `prepare`.
+
+    A patient whose frames the source itself has in several splits is a group in each of them, so that its splits stay.
+    """
+    groups = find_groups([entry.group for entry in entries], [entry.related for entry in entries], [e.file for e in entries], [])
+    splits: dict[str, set[str]] = defaultdict(set)
+    for group, entry in zip(groups, entries, strict=True):
+        splits[group].add(entry.split)
+    return [
+        f"{group} {entry.split}" if len(splits[group]) > 1 and not entry.group else group
+        for group, entry in zip(groups, entries, strict=True)
+    ]
 
 
 def _states(entries: Sequence[SourceFile]) -> list[tuple[str, int, str]]:

@@ -96,6 +96,9 @@ def _share_out(splits: dict[str, str], members: list[str], counts: Counter[str],
 def split_archive(table: pd.DataFrame, seed: int) -> pd.Series:
     """Return a split for each row of `table` (label, split, group); vectorised, as archives hold hundreds of thousands of frames.
 
+    A group with a frame that is not normal goes to test as a whole. Where the source names no splits and that would take most
+    normal frames along, all groups with normal frames are shared out, as `split_prepared` does it.
+
     Raises
     ------
     DataError : where the given splits divide a group.
@@ -106,12 +109,15 @@ def split_archive(table: pd.DataFrame, seed: int) -> pd.Series:
     if divided.any():
         raise DataError(f"group '{divided.idxmax()}' is in several splits; put all frames of a group into one split")
     split = split.mask(split == "", stated.groupby(group).transform("first").fillna(""))  # a group stays together
-    split = split.mask((split == "") & ~normal.groupby(group).transform("all"), "test")
+    learnt = normal.groupby(group).transform("all")
+    if (split == "").all() and 2 * int((normal & learnt).sum()) < int(normal.sum()):
+        learnt = normal.groupby(group).transform("any")
+    split = split.mask((split == "") & ~learnt, "test")
     split = split.mask(split.isin(["train", "val"]) & ~normal, UNUSED)
     split[split == ""] = _whole_groups(group[split == ""], {"val": SHARE, "test": SHARE}, seed)
     if "val" not in set(split):
         split[split == "train"] = _whole_groups(group[split == "train"], {"val": SHARE}, seed)
-    return split
+    return split.mask(split.isin(["train", "val"]) & ~normal, UNUSED)
 
 
 def _whole_groups(group: pd.Series, shares: Mapping[str, float], seed: int) -> NDArray[np.object_]:
