@@ -39,6 +39,11 @@ def test_an_image_of_loco_has_all_masks_in_the_folder_of_its_name(tmp_path: Path
     assert masks_of(entries["test/structural_anomalies/000.png"], tmp_path) == ["ground_truth/structural_anomalies/000/000.png"]
 
 
+def test_a_picture_beside_train_and_test_of_mvtec_has_no_finding(tmp_path: Path) -> None:
+    entries = read_by("mvtec", tree(tmp_path, "train/good/000.png", "test/scratch/000.png", "overview.png"))
+    assert facts(entries["overview.png"]) == ("", "", "") and facts(entries["test/scratch/000.png"])[0] == "scratch"
+
+
 # BMAD
 
 
@@ -106,6 +111,12 @@ def test_a_data_json_of_something_else_is_no_list(tmp_path: Path, content: str) 
 def test_a_list_of_a_split_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     text(tree(tmp_path, "images/a.png"), "data.json", json.dumps({"fold 3": {"0": ["a.png"]}}))
     assert "is no list as MedIAnomaly has it" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/elsewhere/a.png", "../../a.png"])
+def test_a_list_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    text(tree(tmp_path, "images/a.png"), "data.json", json.dumps({"train": {"0": [name]}}))
+    assert f"'{name}' leads out of the folder of images" in refusal(tmp_path)
 
 
 def test_brats_of_medianomaly_has_its_masks(tmp_path: Path) -> None:

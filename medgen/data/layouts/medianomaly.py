@@ -9,7 +9,7 @@ ISIC has it.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from medgen.data.images import is_image
 from medgen.data.source_file import Listing, SourceFile
@@ -81,6 +81,8 @@ def _entries(source: Path, folder: Path) -> dict[str, SourceFile]:
                 if split != "test" and label != "normal":
                     split = "unused"
                 for name in names:
+                    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+                        raise TypeError(f"'{name}' leads out of the folder of images")
                     path = folder / "images" / name
                     file = path.relative_to(source).as_posix()
                     entries[file] = SourceFile(path, file, label, finding, split, "")

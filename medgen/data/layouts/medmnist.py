@@ -61,7 +61,7 @@ def _files(source: Path) -> list[Path]:
         for child in source.iterdir():
             if child.name.startswith(".") or not (child.is_dir() or is_image(child)):
                 continue
-            if child.suffix != ".npz" or not _is_medmnist(child):  # of a million files in a folder, the first says it mostly
+            if not _is_medmnist(child):  # of a million files in a folder, the first says it mostly
                 return []
             found.append(child)
     except OSError:

@@ -43,7 +43,7 @@ def read(source: Path) -> Listing:
 def _labelled(entry: SourceFile) -> SourceFile:
     """Return an entry without patients, whose finding is the folder of its defect."""
     folders = entry.file.split("/")[:-1]
-    finding = folders[-1]
+    finding = folders[-1] if folders else ""  # an overview beside train and test
     known = normalised_name(finding) in FINDINGS
     label = "abnormal" if entry.split == "test" and not known else entry.label
     return replace(entry, finding=finding, label=label)
