@@ -72,6 +72,15 @@ def test_ham10000_is_read_by_its_metadata(tmp_path: Path) -> None:
     assert naevus.group == "lesion_id HAM_0000119"
 
 
+def test_lesions_of_one_isic_patient_belong_together(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"ISIC_2020_Training_Input/ISIC_000000{k}.jpg" for k in (1, 2, 3)))
+    rows = "ISIC_0000001,IP_1,IL_1,benign\nISIC_0000002,IP_1,IL_2,benign\nISIC_0000003,,IL_3,benign\n"
+    text(tmp_path, "ISIC_2020_Training_GroundTruth_v2.csv", f"image_name,patient_id,lesion_id,benign_malignant\n{rows}")
+    text(tmp_path, "ISIC_2020_lesions.csv", "image,lesion_id\nISIC_0000002,IL_2\n")
+    groups = [entry.group for entry in read_by("isic", tmp_path).values()]
+    assert groups == ["patient_id IP_1", "patient_id IP_1", "lesion_id IL_3"]
+
+
 # RSNA
 
 LABELS = "patientId,x,y,width,height,Target\np1,,,,,0\np2,264.0,152.0,213.0,379.0,1\np2,562.0,152.0,256.0,453.0,1\np3,,,,,0\n"

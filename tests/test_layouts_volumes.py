@@ -54,6 +54,13 @@ def test_a_volume_of_the_decathlon_whose_name_ends_in_four_digits_is_whole(tmp_p
     assert masks_of(read_by("nnunet", tmp_path)["imagesTr/la_0007.nii.gz"], tmp_path) == ["labelsTr/la_0007.nii.gz"]
 
 
+def test_volumes_of_one_patient_of_nnunet_belong_together(tmp_path: Path) -> None:
+    names = [f"patient{patient:03}_frame{frame:02}" for patient in (1, 2) for frame in (1, 12)]
+    tree(tmp_path, *(f"imagesTr/{name}_0000.nii.gz" for name in names), *(f"labelsTr/{name}.nii.gz" for name in names))
+    related = [entry.related for entry in read_by("nnunet", tmp_path).values()]
+    assert related == [(f"name:imagesTr/patient{patient:03}",) for patient in (1, 1, 2, 2)]
+
+
 def test_masks_without_a_volume_are_counted(tmp_path: Path) -> None:
     tree(tmp_path, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz")
     assert any("1 mask has no volume of its name and is left out" in note for note in listed_by("nnunet", tmp_path).notes)

@@ -4,8 +4,8 @@ Masks are named ``_segmentation``. A table has a column for each diagnosis (MEL,
 one of them is 1), or melanoma and seborrheic_keratosis (2017; neither is a naevus), or a word (2016 and 2020: benign or
 malignant; HAM10000: dx). Naevi and what is called benign are normal, UNK is unknown, all else is abnormal. Folders of Training,
 Validation and Test give the split where there is a table; diagnosed lesions among the frames to learn from are "unused". Frames
-of one lesion or patient are one group where a table says so. Segmentations mark the lesion, whatever its diagnosis; superpixels
-and the attributes of task 2 are left out.
+of one patient, or else of one lesion, are one group where a table says so. Segmentations mark the lesion, whatever its diagnosis;
+superpixels and the attributes of task 2 are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMES = ("image", "image_id", "image_name", "isic_id")
 ONE_HOT = ("mel", "nv", "bcc", "ak", "akiec", "bkl", "df", "vasc", "scc", "unk")
 TWO = ("melanoma", "seborrheic_keratosis")
 WORD = ("dx", "benign_malignant", "diagnosis")
-GROUPS = ("lesion_id", "patient_id")
+GROUPS = ("patient_id", "lesion_id")  # a patient may have several lesions, no lesion several patients
 NORMAL = {"nv", "nevus", "benign"}
 UNKNOWN = {"unk", "unknown", "indeterminate", ""}
 PARTS = {"training": "train", "validation": "val", "test": "test"}
@@ -60,7 +60,8 @@ def read(source: Path) -> Listing:
         if path.suffix.lower() == ".csv":
             for name, finding, group in _said(path):
                 findings |= {name: finding} if finding else {}
-                groups |= {name: group} if group else {}
+                if group and not groups.get(name, "").startswith(GROUPS[0]):
+                    groups[name] = group
 
     def is_dropped(folders: Folders, name: str) -> bool:
         return DROPPED.fullmatch(Path(name).stem) is not None
@@ -78,9 +79,8 @@ def _said(path: Path) -> Iterator[tuple[str, str, str]]:
     if not image:
         yield from _without_header(path)
         return
-    group = column(names, GROUPS)
     for row in rows:
-        yield row[image], _finding(row), f"{group} {row[group]}" if group and row[group] else ""
+        yield row[image], _finding(row), next((f"{name} {row[name]}" for name in GROUPS if row.get(name)), "")
 
 
 def _finding(row: Row) -> str:

@@ -3,7 +3,8 @@
 Volumes lie in ``imagesTr`` and ``imagesTs``, masks in ``labelsTr``. A volume has the name of its mask; in nnU-Net's, a channel
 of four digits behind it (_0000). In the Decathlon's, channels are the fourth dimension of the volume. ``dataset.json`` says what
 they are called; one is read, the first unless another is asked for. A slice is abnormal where its mask marks something. Volumes
-without a mask (imagesTs) have no label. What the numbers in the masks mean is in ``dataset.json``, too.
+without a mask (imagesTs) have no label. What the numbers in the masks mean is in ``dataset.json``, too. Volumes of one patient
+(patient001_frame01 and patient001_frame12 of ACDC) belong together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from medgen.data.images import is_image, stem_of
 from medgen.data.source_file import MARKED, Listing, MaskFile, SourceFile
+from medgen.data.tree.related import with_relations
 from medgen.data.tree.tables import read_json_file
 from medgen.data.tree.walk import files_below, folders_of, no_images, outside, roots
 from medgen.errors import DataError, did_you_mean, number_of
@@ -80,6 +82,7 @@ def _data_set(source: Path, root: Path, files: list[Path], modality: str) -> Lis
     labels = _labels(root)
     finding = next(iter(labels.values())) if len(labels) == 1 else MARKED
     entries, left_out = [], {}
+    cases: dict[str, str] = {}  # what each file is called without its channel
     one_by_one = False  # whether each channel is a file of its own
     for path in images:
         part, stem, match = PARTS[_part(path, root)], stem_of(path), CHANNEL.fullmatch(stem_of(path))
@@ -90,7 +93,9 @@ def _data_set(source: Path, root: Path, files: list[Path], modality: str) -> Lis
                 left_out[path] = f"another channel than {channel:04}"
                 continue
             mask = masks.pop((part, match["case"]), None)
+            stem = match["case"]
         file = path.relative_to(source).as_posix()
+        cases[file] = stem
         marked = (MaskFile(mask),) if mask else ()
         entries.append(
             SourceFile(
@@ -99,6 +104,7 @@ def _data_set(source: Path, root: Path, files: list[Path], modality: str) -> Lis
         )
     notes = [*_notes(root.name, names, channel, len(left_out)), *_mask_notes(root, len(masks))]
     left_out |= dict.fromkeys(masks.values(), "a mask without a volume of its name")
+    entries = with_relations(entries, name_of=lambda entry: cases[entry.file])
     return Listing(entries, notes, left_out, f"HWN{channel}" if len(names) > 1 and not one_by_one else "")
 
 

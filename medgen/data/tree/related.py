@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from medgen.data.images import stem_of
@@ -21,15 +21,22 @@ NUMBER = re.compile(r"[a-z]{0,2}[-_]?\d+([-_.]\d+)*", re.IGNORECASE)  # 0017, P0
 SPLIT_AMONG = 3  # train, val and test
 
 
-def with_relations(entries: Sequence[SourceFile], common: int | None = None) -> list[SourceFile]:
+def _own_name(entry: SourceFile) -> str:
+    return stem_of(entry.path)
+
+
+def with_relations(
+    entries: Sequence[SourceFile], common: int | None = None, name_of: Callable[[SourceFile], str] = _own_name
+) -> list[SourceFile]:
     """Add what folders and names say to `SourceFile.related`, in front of what is there.
 
     Parameters
     ----------
     entries : the images of a source
     common : the depth of its known classes, where all have the same
+    name_of : what an image is called where that is not the name of its file: without the number of a channel
     """
-    stems = _stems(entries)
+    stems = _stems(entries, name_of)
     unnamed = _unnamed_patients({tuple(entry.file.split("/")[:-1]) for entry in entries}, common)
     patients: dict[str, str] = {}  # of each folder
     known: dict[tuple[str, ...], tuple[str, ...]] = {}  # one for all frames that have the same
@@ -85,11 +92,11 @@ def _unnamed_patients(every: Collection[tuple[str, ...]], common: int | None) ->
     return {folders: patient for folders, (siblings, patient) in found.items() if len(siblings) >= SPLIT_AMONG}
 
 
-def _stems(entries: Sequence[SourceFile]) -> dict[str, str]:
+def _stems(entries: Sequence[SourceFile], name_of: Callable[[SourceFile], str]) -> dict[str, str]:
     """Return the stem of each file whose name has one that says something, as "name:folder/stem"."""
     folders: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for entry in entries:
-        if match := RUNNING.fullmatch(stem_of(entry.path)):
+        if match := RUNNING.fullmatch(name_of(entry)):
             folder = entry.file.rpartition("/")[0]
             folders[folder].append((entry.file, match["stem"]))
     found: dict[str, str] = {}
