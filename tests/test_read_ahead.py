@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medgen.data.pixel_format import StoredFrame, stored
+from medgen.data.pixel_format import FileFrames, StoredFrame, stored
 from medgen.data.prepared import PrepareSettings
-from medgen.data.preparing.read_ahead import one_frame
 from medgen.data.preparing.source_frames import read_frames
+from medgen.data.read_ahead import one_frame
 from medgen.data.source_file import SourceFile
 from medgen.errors import ImageError
 
@@ -32,9 +32,8 @@ class Stack:
                 raise ImageError("truncated")
             yield stored(frame)._replace(number=number)
 
-    def value(self, number: int) -> int | None:
-        frame = one_frame(self.path, number, self.frames())
-        return None if frame is None else int(frame.values[0, 0, 0])
+    def value(self, number: int) -> int:
+        return int(one_frame(self.path, number, FileFrames(len(STACK), self.frames())).values[0, 0, 0])
 
 
 def test_frames_that_are_asked_for_in_order_are_decoded_once(tmp_path: Path) -> None:
@@ -46,6 +45,13 @@ def test_frames_that_are_asked_for_in_order_are_decoded_once(tmp_path: Path) -> 
 def test_of_a_file_that_is_asked_for_once_nothing_more_is_decoded(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
     assert stack.value(2) == 2 and stack.decoded == 3
+
+
+def test_an_image_and_its_mask_in_turn_are_decoded_once_each(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    stack, mask = Stack(tmp_path), Stack(tmp_path / "masks")
+    assert [(stack.value(number), mask.value(number)) for number in range(6)] == [(number, number) for number in range(6)]
+    assert stack.decoded == mask.decoded == 1 + 6
 
 
 def test_frames_may_be_asked_for_in_any_order(tmp_path: Path) -> None:

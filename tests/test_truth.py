@@ -208,6 +208,13 @@ def test_one_frame_of_an_image_has_the_frame_that_is_named(tmp_path: Path) -> No
     np.testing.assert_array_equal(marks(entry(image, MaskFile(mask, 4), frame=0))[0].mask, FRAMES[0] > 0)
 
 
+@pytest.mark.parametrize("codes", ["LPS", "RAI"])
+def test_one_slice_of_an_image_has_its_slice_of_a_mask_in_any_orientation(tmp_path: Path, codes: str) -> None:
+    image, mask = volume(tmp_path / "a.nii.gz", VOLUME), volume(tmp_path / "m.nii.gz", VOLUME, codes)
+    (found,) = marks(entry(image, MaskFile(mask), frame=1))
+    np.testing.assert_array_equal(found.mask, marks(entry(image, MaskFile(mask)))[1].mask)
+
+
 def test_one_frame_of_an_image_has_a_mask_of_one_frame(tmp_path: Path) -> None:
     image, mask = stack(tmp_path / "a.npy", FRAMES), save(tmp_path / "m.png", DISC)
     np.testing.assert_array_equal(marks(entry(image, MaskFile(mask), frame=3))[0].mask, DISC)

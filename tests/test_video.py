@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sample_video import LOSSLESS, av, number_of, numbered, write_video
+from sample_video import LOSSLESS, av, number_of, numbered, write_frames, write_video
 
 from medgen.data.images import count_frames, opened, read_image, read_images
+from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.source_frames import read_frames
 from medgen.data.readers._video_stream import Video, needed_spans
 from medgen.data.sampling import Sampling
+from medgen.data.source_file import MaskFile, SourceFile
 from medgen.errors import ConfigError, ImageError
 
 EVERY = Sampling("all")
@@ -88,6 +91,23 @@ def test_a_frame_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", numbered(3))
     with pytest.raises(ImageError, match="has no frame 3"):
         read_image(tmp_path / "a.mp4", 3)
+
+
+@pytest.mark.parametrize("named", [None, 12])
+def test_a_frame_of_a_video_has_the_frame_of_a_video_of_masks(tmp_path: Path, named: int | None) -> None:
+    write_video(tmp_path / "a.mp4", frames := np.stack(numbered(20)))
+    columns = np.arange(frames.shape[2]) < np.arange(20)[:, None]  # (frame, column): k columns of frame k are marked
+    write_frames(tmp_path / "m.mp4", np.broadcast_to(columns[:, None, :, None] * np.uint8(255), frames.shape))
+    entry = SourceFile(tmp_path / "a.mp4", "a.mp4#12", "", "", "", "", (MaskFile(tmp_path / "m.mp4", named),), frame=12)
+    (frame,) = read_frames(entry, PrepareSettings())
+    np.testing.assert_array_equal(frame.marks.mask, np.broadcast_to(columns[12], frames.shape[1:3]))
+
+
+def test_a_frame_beyond_the_end_of_a_video_is_refused_without_a_wrong_count(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", numbered(3))
+    entry = SourceFile(tmp_path / "a.mp4", "a.mp4#3", "", "", "", "", frame=3)
+    with pytest.raises(ImageError, match=r"^has no frame 3; frames count from 0$"):
+        list(read_frames(entry, PrepareSettings()))
 
 
 def test_times_of_a_variable_frame_rate_are_kept(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from medgen.data.images import opened
 from medgen.data.pixel_format import FileFrames, Raw, StoredFrame
+from medgen.data.read_ahead import no_frame, one_frame
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import BoxShares, MaskFile, SourceFile
 from medgen.errors import ImageError
@@ -202,50 +203,50 @@ def _open_mask(
     axes: str,
 ) -> Fetch:
     with _named(mask.path.name):
-        content = stack.enter_context(opened(mask.path, sampling if mask.frame is None else None, axes, mask=True))
-        if mask.frame is not None:
-            if image.total > 1 and entry.frame is None:
-                raise ImageError(f"is one frame, {mask.frame}, for {image.total} frames of the image; name one of these, too")
-            return _one(content, mask.frame, values)
-        if content.refers_to is not None:
-            return _of_segmentation(mask.path, image, values)
-        if content.total == 1 and (image.total == 1 or entry.frame is not None):
-            return _one(content, 0, values)
-        if content.total != image.total:
-            raise ImageError(f"has {content.total} frame{'s' if content.total > 1 else ''}, the image {image.total}")
-        return _of_volume(content, image, values)
+        wanted = sampling if mask.frame is None else Sampling(numbers=(mask.frame,))
+        content = stack.enter_context(opened(mask.path, wanted, axes, mask=True))
+        number = mask.frame
+        if number is None:
+            if content.refers_to is not None:
+                return _of_segmentation(mask.path, image, values)
+            if content.total == 1 and (image.total == 1 or entry.frame is not None):
+                return _always(next(content.frames), values)  # of a video that of the number that was asked for
+            if content.total != image.total:
+                raise ImageError(f"has {content.total} frame{'' if content.total == 1 else 's'}, the image {image.total}")
+            backwards = _runs_backwards(content, image)
+            if entry.frame is None:
+                return _of_volume(content, backwards, values)
+            number = content.total - 1 - entry.frame if backwards else entry.frame
+        elif image.total > 1 and entry.frame is None:
+            raise ImageError(f"is one frame, {number}, for {image.total} frames of the image; name one of these, too")
+        return _always(one_frame(mask.path, number, content, f"mask {axes}"), values)
 
 
-def _one(content: FileFrames, number: int, values: frozenset[float]) -> Fetch:
-    found = next((frame for frame in content.frames if frame.number == number), None)
-    if found is None:
-        raise ImageError(f"has no frame {number}; it has {content.total}")
-    marks = marked(found, values)
+def _always(frame: StoredFrame, values: frozenset[float]) -> Fetch:
+    marks = marked(frame, values)
     return lambda _: marks
 
 
-def _of_volume(content: FileFrames, image: FileFrames, values: frozenset[float]) -> Fetch:
-    """Fetch frame k for frame k of the image; both are turned upright, so that only the order of their slices can differ.
-
-    Raises
-    ------
-    ImageError : if the slices of the two run along different axes of the body.
-    """
+def _runs_backwards(content: FileFrames, image: FileFrames) -> bool:
+    """Tell whether the slices of a mask run the other way than those of its image; slices along another axis are refused."""
     own, wanted = content.orientation[-1:], image.orientation[-1:]
-    known = own in OPPOSITE and wanted in OPPOSITE
-    if known and own != wanted and OPPOSITE[own] != wanted:
+    if own in OPPOSITE and wanted in OPPOSITE and wanted not in (own, OPPOSITE[own]):
         raise ImageError(
             f"is stored as {content.orientation}, the image as {image.orientation}: their slices run along different axes; "
             "store both in the same orientation"
         )
-    if known and OPPOSITE[own] == wanted:
+    return OPPOSITE.get(own) == wanted
+
+
+def _of_volume(content: FileFrames, backwards: bool, values: frozenset[float]) -> Fetch:
+    """Fetch frame k, or the one as far from the end, for frame k of the image."""
+    if backwards:
         packed = [(frame.values.shape[:2], np.packbits(marked(frame, values))) for frame in content.frames]
         return lambda k: _unpacked(*packed[len(packed) - 1 - k])
 
     def fetch(number: int) -> Mask:
-        found = next((frame for frame in content.frames if frame.number == number), None)
-        if found is None:
-            raise ImageError(f"has no frame {number}")
+        if (found := next((frame for frame in content.frames if frame.number == number), None)) is None:
+            raise no_frame(number, content.total)
         return marked(found, values)
 
     return fetch

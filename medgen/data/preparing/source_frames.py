@@ -13,8 +13,8 @@ from medgen.data.images import opened, opened_content
 from medgen.data.intensity import picture
 from medgen.data.pixel_format import FileFrames, Pixels, StoredFrame, to_uint8
 from medgen.data.prepared import PrepareSettings
-from medgen.data.preparing.read_ahead import one_frame
 from medgen.data.pyramid import Pyramid
+from medgen.data.read_ahead import one_frame
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
 from medgen.data.truth import Marks, open_truth
@@ -123,10 +123,7 @@ def _meant(entry: SourceFile, content: FileFrames, axes: str) -> Iterator[Stored
     if entry.frame is None:
         yield from content.frames
         return
-    frame = one_frame(entry.path, entry.frame, content.frames, axes)
-    if frame is None:
-        raise ImageError(f"has no frame {entry.frame}; it has {content.total}, counted from 0")
-    yield frame
+    yield one_frame(entry.path, entry.frame, content, axes)
 
 
 def counted(entry: SourceFile, frame: SourceFrame) -> dict[str, str | int]:
