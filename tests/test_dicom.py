@@ -16,6 +16,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 from writers import DEEP, DRAW, GREY, RGB, dicom, monai_reads, rejected, save, sequence, smooth, write_dicom
 
 from medgen.data.images import is_image, read_image, read_images
+from medgen.data.intensity import Intensity
 
 HOUNSFIELD = np.arange(-1000, 1000, dtype=np.int16).reshape(40, 50)
 
@@ -138,16 +139,26 @@ def test_modality_table_is_applied(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_image(path).pixels[0, :, 0] * 4095, [0, 0, 1000, 4095, 4095], atol=1e-3)
 
 
-def test_palette_color_equals_pydicom(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("most", "shift"), [(65536, 8), (256, 0)])  # entries of 16 bits, and such that fill eight of them
+def test_palette_color_equals_pydicom_whatever_range_a_data_set_has(tmp_path: Path, most: int, shift: int) -> None:
     from pydicom.pixels.processing import apply_color_lut
 
     tags: dict[str, Any] = {}
     for name in ("Red", "Green", "Blue"):
         tags[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
-        tags[f"{name}PaletteColorLookupTableData"] = DRAW.integers(0, 65536, 256).astype("<u2").tobytes()
+        tags[f"{name}PaletteColorLookupTableData"] = DRAW.integers(0, most, 256).astype("<u2").tobytes()
     path = write_dicom(tmp_path / "a.dcm", GREY, "PALETTE COLOR", **tags)
-    theirs = apply_color_lut(GREY, pydicom.dcmread(path))
-    np.testing.assert_allclose(read_image(path).pixels, theirs / 65535, atol=1e-6)
+    theirs = apply_color_lut(GREY, pydicom.dcmread(path)) >> shift
+    np.testing.assert_array_equal(read_image(path).pixels, theirs)
+    np.testing.assert_array_equal(read_image(path, intensity=Intensity(range=(0.0, 2000.0))).pixels, theirs)
+
+
+def test_voi_table_for_signed_pixels_begins_below_zero_in_a_frame_that_does_not(tmp_path: Path) -> None:
+    lut = sequence()
+    lut[0].add_new("LUTDescriptor", "US", [2001, 2**16 - 1000, 8])
+    lut[0].add_new("LUTData", "OW", (np.arange(2001) // 8).astype("<u2").tobytes())
+    path = write_dicom(tmp_path / "a.dcm", np.array([[0, 600, 2000]], dtype=np.int16), "MONOCHROME2", VOILUTSequence=lut)
+    np.testing.assert_allclose(read_image(path).pixels[0, :, 0] * 255, [125, 200, 250], atol=1e-4)
 
 
 def test_multi_frame_dicom(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def grey(raw: Raw, header: Dataset) -> StoredFrame:
     absent = _absent(raw, header)
     values, low, high = _modality(raw, header)
     inverted = header.PhotometricInterpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE"
-    unit = _voi(values, header)
+    unit = _voi(values, header, signed=low < 0)
     rendered: Pixels | None = None
     if unit is not None:
         unit = np.clip(unit, 0, 1)
@@ -103,11 +103,14 @@ def _modality(raw: Raw, header: Dataset) -> tuple[Raw, float, float]:
     return raw.astype(np.float64) * slope + intercept, ends[0], ends[1]
 
 
-def _voi(values: Raw, header: Dataset) -> NDArray[np.float64] | None:
-    """Apply the VOI table or the first window (PS3.3, C.11.2); None where the file has neither that makes sense."""
+def _voi(values: Raw, header: Dataset, signed: bool) -> NDArray[np.float64] | None:
+    """Apply the VOI table or the first window (PS3.3, C.11.2); None where the file has neither that makes sense.
+
+    `signed` tells whether values could lie below 0, whether or not any of this frame does.
+    """
     if header.get("VOILUTSequence"):
         item = header.VOILUTSequence[0]
-        return _look_up(values, item, header, signed=bool((values < 0).any())) / _top(item)
+        return _look_up(values, item, header, signed) / _top(item)
     if header.get("WindowCenter") is None or header.get("WindowWidth") is None:
         return None
     centre, width = (float(np.atleast_1d(header[name].value)[0]) for name in ("WindowCenter", "WindowWidth"))

@@ -67,9 +67,9 @@ def open_frames(file: BufferedReader) -> FileFrames:
     Returns
     -------
     Each frame with its spacing in mm (PixelSpacing, else ImagerPixelSpacing). Colour and grey of 8 bits without a window or table
-    are rendered as uint8; grey by its window or table as float32 in [0, 1]. All else ranges over what the bits stored can hold,
-    after rescale. The patient is identified by PatientID, the next best are the study and the series. A segmentation has one
-    frame for each frame and segment that it marks.
+    are rendered as uint8, and so are palettes; grey by its window or table as float32 in [0, 1]. All else ranges over what the
+    bits stored can hold, after rescale. The patient is identified by PatientID, the next best are the study and the series. A
+    segmentation has one frame for each frame and segment that it marks.
 
     Raises
     ------
@@ -175,17 +175,24 @@ def _colour(raw: Raw, header: Dataset) -> StoredFrame:
 
 
 def _palette(raw: Raw, header: Dataset) -> StoredFrame:
-    """Indices (H, W) -> (H, W, 3)."""
-    top = 2 ** int(header.RedPaletteColorLookupTableDescriptor[2]) - 1
+    """Indices (H, W) -> (H, W, 3) of 8 bits: what they show is stated, whatever else the data set holds."""
+    count, first, _ = (int(number) for number in header.RedPaletteColorLookupTableDescriptor)
+    every = np.arange(first, first + (count or 2**16))[None]
+    table = _colours(every.astype(raw.dtype), header)[0]  # (N, 3), of 8 or 16 bits, though some writers fill eight of these
+    wide = table.max() > 255
+    colours = _colours(raw, header)
+    return stored((colours >> 8 if wide else colours).astype(np.uint8))._replace(labels=raw)
+
+
+def _colours(indices: Raw, header: Dataset) -> Raw:
+    """Return the entries of the palette for indices, (H, W, 3)."""
     if "RedPaletteColorLookupTableData" in header:
         names = [f"{name}PaletteColorLookupTable" for name in ("Red", "Green", "Blue")]
-        tables = [look_up(raw, header[f"{name}Descriptor"].value, header[f"{name}Data"], header) for name in names]
-        colours = np.stack(tables, axis=-1)
-    else:  # segmented tables
-        from pydicom.pixels.processing import apply_color_lut
+        tables = [look_up(indices, header[f"{name}Descriptor"].value, header[f"{name}Data"], header) for name in names]
+        return np.stack(tables, axis=-1)
+    from pydicom.pixels.processing import apply_color_lut  # of segmented tables
 
-        colours = apply_color_lut(raw, header)
-    return stored(colours.astype(np.uint8) if top == 255 else colours, top)._replace(labels=raw)
+    return apply_color_lut(indices, header)
 
 
 def _spacing(header: Dataset) -> Spacing:
