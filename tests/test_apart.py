@@ -29,7 +29,7 @@ def ask(name: str, seconds: float = 60) -> reader_process.Answer:
 
 def test_facts_and_arrays_come_back_as_they_are() -> None:
     facts, array = ask("answers")
-    assert facts["path"] == "ä\udcff.mha" and facts["process"] != os.getpid()
+    assert facts["path"] == str(Path.cwd() / "ä\udcff.mha") and facts["process"] != os.getpid()
     assert array is not None and array.dtype == np.int16 and array.tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
@@ -77,6 +77,12 @@ def test_a_process_that_has_retired_is_replaced() -> None:
     ask("retires")
     reader_process._idle[0]._child.wait(60)  # it ends a moment after its answer
     assert ask("answers").facts["path"]
+
+
+def test_the_process_reads_from_where_whoever_asks_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask("answers")  # begins in another folder
+    monkeypatch.chdir(tmp_path)
+    assert call("apart_functions:answers", "a.mha", 60).facts["path"] == str(tmp_path / "a.mha")
 
 
 def test_threads_have_a_process_each() -> None:

@@ -38,7 +38,7 @@ def call(function: str, path: str, seconds: float) -> Answer:
     Parameters
     ----------
     function : "MODULE:NAME"; it takes the path and returns facts that JSON knows, and an array or None
-    path : of the file
+    path : of the file; this process may have gone to another folder since that one began
     seconds : after which the process is ended
 
     Raises
@@ -47,27 +47,28 @@ def call(function: str, path: str, seconds: float) -> Answer:
     MemoryError : if it needed more than it was allowed (`medgen.data.apart.memory`).
     RuntimeError : on any other error of the function, with its text.
     """
+    whole = os.path.abspath(path)  # noqa: PTH100 - a link in it stays one
     while True:
         process = _idle.pop() if _idle else _Process()
         try:
-            answer = process.ask({"function": function, "path": path}, seconds)
+            answer = process.ask({"function": function, "path": whole}, seconds)
         except _RetiredError:  # it had waited for so long that it went
             continue
         except BaseException:
             process.end()
             raise
         _idle.append(process)
-        return _unwrapped(answer)
+        return _unwrapped(answer, whole, path)
 
 
-def _unwrapped(answer: Answer) -> Answer:
+def _unwrapped(answer: Answer, whole: str, path: str) -> Answer:
     facts = answer.facts
     if "refused" in facts:
         raise ImageError(facts["refused"])
     if "memory" in facts:
         raise MemoryError
     if "error" in facts:
-        raise RuntimeError(facts["error"])
+        raise RuntimeError(facts["error"].replace(whole, path))
     return answer
 
 
