@@ -166,6 +166,9 @@ def test_hidden_files_and_files_that_are_no_images_are_left_out(tmp_path: Path) 
         "._a.png",
         ".git/b.png",
         "__MACOSX/c.png",
+        "@eaDir/a.png/SYNOPHOTO_THUMB_XL.jpg",
+        "#recycle/d.png",
+        "$RECYCLE.BIN/e.png",
         "README",
     )
     assert [entry.file for entry in read_source(tmp_path)] == ["a.png"]

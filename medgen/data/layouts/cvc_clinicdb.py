@@ -14,7 +14,7 @@ from medgen.data.source_file import Listing
 from medgen.data.tree.class_names import normalised_name
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.tables import read_rows
-from medgen.data.tree.walk import Folders, children, files_below, is_below, roots
+from medgen.data.tree.walk import Folders, children, files_below, is_below, is_hidden, roots
 
 ORDER = 14
 MEANING = "CVC-ClinicDB: polyps in Original, masks in Ground Truth"
@@ -26,7 +26,7 @@ def _known(folder: Path) -> bool:
     if not {"original", "ground-truth"} <= named.keys():
         return False
     try:
-        return all(path.stem.isdigit() for path in named["original"].iterdir() if not path.name.startswith("."))
+        return all(path.stem.isdigit() for path in named["original"].iterdir() if not is_hidden(path.name))
     except OSError:
         return False
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from medgen.data.images import is_image
 from medgen.data.source_file import Listing, SourceFile
+from medgen.data.tree.walk import is_hidden
 from medgen.errors import DataError
 
 ORDER = 9
@@ -59,7 +60,7 @@ def _files(source: Path) -> list[Path]:
     found = []
     try:
         for child in source.iterdir():
-            if child.name.startswith(".") or not (child.is_dir() or is_image(child)):
+            if is_hidden(child.name) or not (child.is_dir() or is_image(child)):
                 continue
             if not _is_medmnist(child):  # of a million files in a folder, the first says it mostly
                 return []

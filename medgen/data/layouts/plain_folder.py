@@ -8,6 +8,7 @@ from pathlib import Path
 from medgen.data.source_file import Listing
 from medgen.data.tree.masks import labelled_by_masks
 from medgen.data.tree.read import read_tree
+from medgen.data.tree.walk import is_hidden
 
 ORDER = 30
 MEANING = "images in one folder, without classes"
@@ -19,7 +20,7 @@ def recognises(source: Path) -> bool:
         if not source.is_dir():
             return False
         with os.scandir(source) as entries:  # which knows what is a folder without looking at each file
-            return not any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+            return not any(entry.is_dir() and not is_hidden(entry.name) for entry in entries)
     except OSError:  # whoever reads the folder says what is wrong with it
         return False
 

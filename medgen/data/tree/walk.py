@@ -12,6 +12,8 @@ from medgen.data.source_file import MANIFEST
 from medgen.errors import DataError
 
 Folders = tuple[str, ...]
+# what archives, file servers and disks keep for themselves: small copies of each picture, and what was deleted
+SYSTEM = frozenset({"@eadir", "@recycle", "#recycle", "#snapshot", "~snapshot", "$recycle.bin", "system volume information"})
 
 
 def files_below(source: Path) -> list[Path]:
@@ -29,8 +31,13 @@ def files_below(source: Path) -> list[Path]:
     return files
 
 
+def is_hidden(name: str) -> bool:
+    """Tell the name of a file or folder that no user means, hidden or of the system."""
+    return name.startswith((".", "__MACOSX")) or name.lower() in SYSTEM
+
+
 def walk(source: Path, special: bool = False) -> Iterator[Path]:
-    """Yield all files that are not hidden, below links too, each folder once.
+    """Yield all files that are not hidden (`is_hidden`), below links too, each folder once.
 
     Parameters
     ----------
@@ -48,9 +55,9 @@ def walk(source: Path, special: bool = False) -> Iterator[Path]:
         visited.add(real)
         try:
             with os.scandir(folder) as listed:
-                entries = sorted((entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name)
+                entries = sorted((entry for entry in listed if not is_hidden(entry.name)), key=lambda entry: entry.name)
                 files = [entry.name for entry in entries if not entry.is_dir() and is_special(entry) == special]
-                below = [entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("__MACOSX")]
+                below = [entry.path for entry in entries if entry.is_dir()]
         except OSError as error:
             raise DataError(f"cannot read the folder '{folder}': {error.strerror}") from None
         yield from (Path(folder, name) for name in files)
@@ -95,7 +102,7 @@ def children(folder: Path) -> list[Path]:
     """Return the folders directly in a folder that are not hidden, sorted; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:  # which knows what is a folder without looking at each file
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")))
+            names = sorted(entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name))
         return [folder / name for name in names]
     except OSError:  # whoever reads the folder says what is wrong with it
         return []

@@ -24,6 +24,7 @@ from medgen.data.preparing.left_over import COLUMNS, left_over, reason_of
 from medgen.data.source_file import MANIFEST, Listing, SourceFile, as_text
 from medgen.data.sources import in_stated_order, list_source
 from medgen.data.storage.remote import SCHEME, explaining_storage, file_system
+from medgen.data.tree.walk import is_hidden
 from medgen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def _below(name: str, root: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in name.split("/"))
+    return any(map(is_hidden, name.split("/")))
 
 
 def _is_here(system: AbstractFileSystem) -> bool:
