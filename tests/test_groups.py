@@ -46,6 +46,7 @@ def test_alike_slices_of_two_files_are_two_groups_and_a_frame_of_unknown_origin_
         ("Case #7.png", "Case #7.png", None),
         ("Case #7/a.mp4#0", "Case #7/a.mp4", 0),
         ("#7", "#7", None),
+        ("a#1234567890", "a#1234567890", None),
     ],
 )
 def test_only_a_number_at_the_end_is_that_of_a_frame(name: str, file: str, frame: int | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medgen.data.source_file import MaskFile, SourceFile
-from medgen.data.sources import read_source
+from medgen.data.sources import list_source, read_source
 from medgen.errors import DataError
 from medgen.types import Box
 
@@ -39,6 +39,16 @@ def test_columns_that_are_not_there_come_from_the_folders(tmp_path: Path) -> Non
     first, second = read(tmp_path, "file,age\ntest/polyps/a.jpg,61\nb.jpg,\n")
     assert (first.file, first.finding, first.label, first.split) == ("b.jpg", "", "", "")
     assert (second.finding, second.label, second.split, second.group, second.masks) == ("polyps", "abnormal", "test", "", ())
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("patient_id", True), ("Video", True), ("age", False), ("group,patient_id", False), ("patient age", False)],
+)
+def test_a_column_of_patients_that_is_not_called_group_is_told_of(tmp_path: Path, header: str, said: bool) -> None:
+    cells = ",".join("x" for _ in header.split(","))
+    notes = list_source(write(tmp_path, f"file,{header}\na.jpg,{cells}\n")).notes
+    assert any(f"its column '{header.lower()}' is not looked at" in note for note in notes) == said
 
 
 def test_an_empty_cell_means_unknown_even_where_the_finding_is_known(tmp_path: Path) -> None:

@@ -99,10 +99,11 @@ class Listing:
 def file_and_frame(name: str) -> tuple[str, int | None]:
     """Divide the name of a frame, "procedure.mp4#250", into that of its file and its number, None where it has none.
 
-    A number sign anywhere else is a part of the name: "Case #7/procedure.mp4", "Case #7.png".
+    A number sign anywhere else is a part of the name: "Case #7/procedure.mp4", "Case #7.png"; so is one before more digits than
+    any file has frames.
     """
     file, _, number = name.rpartition("#")
-    return (file, int(number)) if file and number.isascii() and number.isdecimal() else (name, None)
+    return (file, int(number)) if file and number.isascii() and number.isdecimal() and len(number) < 10 else (name, None)
 
 
 def as_text(name: str) -> str:

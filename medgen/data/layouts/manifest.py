@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path, PurePath
 
-from medgen.data.source_file import MANIFEST, Listing, MaskFile, SourceFile, nearest
+from medgen.data.source_file import MANIFEST, Listing, MaskFile, SourceFile, file_and_frame, nearest
 from medgen.data.tree.boxes import box_of
 from medgen.data.tree.class_names import SPLITS, finding_of, label_of, split_of
 from medgen.data.tree.related import with_relations
@@ -25,7 +25,7 @@ from medgen.types import LABELS, Box
 ORDER = 10
 MEANING = "a table of images"
 COLUMNS = ("file", "finding", "label", "split", "group", "mask", "boxes")
-FRAME = re.compile(r"(?P<file>.+)#(?P<frame>\d{1,9})")  # volume.nii.gz#12
+PATIENT = re.compile(r"(patient|subject|examination|exam|procedure|video)([-_ ]?(id|uid|nr|no|number|name))?")  # of a column
 NO_BOX = "none"  # a cell of boxes that says that there is no finding to mark
 
 
@@ -72,7 +72,9 @@ def listing_of(name: str, rows: Iterable[tuple[int, Mapping[str, str]]], folder:
     """
     entries: dict[str, SourceFile] = {}
     lines: dict[str, int] = {}
+    columns: Iterable[str] = ()
     for line, row in rows:
+        columns = row
         where = f"{name}, line {line}"
         entry = _remote_entry(row, where) if folder is None else _entry(folder, row, where)
         if entry.file in entries:
@@ -87,7 +89,18 @@ def listing_of(name: str, rows: Iterable[tuple[int, Mapping[str, str]]], folder:
     if not entries:
         where = name if folder is None else str(folder / name)
         raise DataError(f"'{where}' names no files; expected one row for each image below the header")
-    return Listing(with_relations(list(entries.values())))
+    return Listing(with_relations(list(entries.values())), _unnamed_groups(name, columns))
+
+
+def _unnamed_groups(name: str, columns: Iterable[str]) -> list[str]:
+    """Return a sentence where a column of patients is not called group, as nothing keeps their frames in one split then."""
+    patients = [column for column in columns if PATIENT.fullmatch(column)]
+    if not patients or "group" in columns:
+        return []
+    return [
+        f"{name} has no column 'group', so that its column '{patients[0]}' is not looked at, and frames of one {patients[0]} may "
+        "stand in several splits; call it group if they belong together"
+    ]
 
 
 def read_column(path: Path, column: str) -> dict[str, str]:
@@ -166,16 +179,10 @@ def _entry(folder: Path, row: Mapping[str, str], where: str) -> SourceFile:
 
 def _remote_entry(row: Mapping[str, str], where: str) -> SourceFile:
     file = _inside(row["file"], "file", where)
-    name, frame = _parted(file)
-    marks = [_parted(_inside(cell, "mask", where)) for cell in _cells(row, "mask")]
+    name, frame = file_and_frame(file)
+    marks = [file_and_frame(_inside(cell, "mask", where)) for cell in _cells(row, "mask")]
     masks = tuple(MaskFile(Path(mask), number) for mask, number in marks)
     return _marked(replace(_named(row, file, Path(name), where), frame=frame), row, masks, where)
-
-
-def _parted(file: str) -> tuple[str, int | None]:
-    """Return the name of a file and the frame of it that is meant."""
-    match = FRAME.fullmatch(file)
-    return (match["file"], int(match["frame"])) if match else (file, None)
 
 
 def _cells(row: Mapping[str, str], column: str) -> list[str]:
@@ -200,7 +207,7 @@ def _named(row: Mapping[str, str], file: str, path: Path, where: str) -> SourceF
 
 def _frame(folder: Path, file: str, where: str) -> tuple[str, int | None]:
     """Return a file and the frame of it that is meant; a file whose own name ends so is no frame of another."""
-    parted = _parted(file)
+    parted = file_and_frame(file)
     name, frame = (file, None) if parted[1] is not None and (folder / file).exists() else parted
     path = folder / name
     lies_in = path.resolve() if path.is_symlink() else _without_links(path.parent)
