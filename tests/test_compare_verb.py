@@ -192,6 +192,14 @@ def test_runs_that_differ_by_their_seed_alone_are_one_entry(study: Compared, roo
     assert groups == {"vae": ["vae-seed0", "vae-seed1"], "narrow": ["narrow"], "copy": ["copy"]}
 
 
+def test_a_run_of_the_name_that_seeds_share_stays_beside_their_entry(study: Compared, root: Path) -> None:
+    vae, narrow = (open_run(root / "S" / "runs" / f"{name}-seed0") for name in ("vae", "narrow"))
+    train = vae.settings.train.model_copy(update={"seed": 1})
+    other = replace(vae, settings=vae.settings.model_copy(update={"train": train}))
+    groups = grouped({"vae-seed0": vae, "vae-seed1": other, "vae": narrow})
+    assert groups == {"vae-seed0": ["vae-seed0", "vae-seed1"], "vae": ["vae"]}
+
+
 def test_one_run_or_the_same_one_twice_is_no_comparison(study: Compared, root: Path, tmp_path: Path) -> None:
     run = root / "S" / "runs" / "vae-seed0"
     assert "takes two runs or more" in fail("compare", run, "--out", tmp_path / "C")

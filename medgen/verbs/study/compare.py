@@ -238,5 +238,6 @@ def grouped(runs: Mapping[str, Run]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for names in alike.values():
         shared = re.sub(r"[-_. ]*seed[-_. ]*\d+$", "", names[0]) if len(names) > 1 else ""
-        groups[shared if shared and shared not in groups else names[0]] = names
+        taken = {*groups, *runs}.difference(names)  # a run may have the name that those of several seeds share
+        groups[shared if shared and shared not in taken else names[0]] = names
     return groups
