@@ -80,7 +80,7 @@ def test_histogram_leaves_out_scores_that_are_not_finite() -> None:
     assert "normal (2)" in drawn
 
 
-@pytest.mark.parametrize("score", [[], [0.0], [0.5, 0.5, 0.5], [-1e9, 1e9], [-3.0, -2.0]])
+@pytest.mark.parametrize("score", [[], [0.0], [0.5, 0.5, 0.5], [0.3, 0.1 + 0.2], [-1e9, 1e9], [-3.0, -2.0]])
 def test_histogram_of_odd_scores_is_drawn(score: list[float]) -> None:
     assert "anomaly score" in texts(figures.score_histogram(score, [""] * len(score), None))
 

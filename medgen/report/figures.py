@@ -76,7 +76,10 @@ def score_bins(raw: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     They do where they are positive and span a factor of 100 or more.
     """
     log = bool(raw.size and raw.min() > 0 and raw.max() / raw.min() >= 100)
-    edges = np.histogram_bin_edges(np.log10(raw) if log else raw, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
+    values = np.log10(raw) if log else raw
+    if values.size and np.ptp(values) <= 1e-12 * np.abs(values).max():
+        values = values[:1]  # all alike but for rounding, which has no room for bins
+    edges = np.histogram_bin_edges(values, bins=int(np.clip(np.sqrt(raw.size), 12, 40)))
     return (10**edges if log else edges), log
 
 
