@@ -15,7 +15,7 @@ from studies import make_comparison, make_frames
 
 from medgen.report.study.comparison import Comparison
 from medgen.report.study.frame_pictures import frame_pictures
-from medgen.report.study.frame_ranks import choose_frames, rank_frames
+from medgen.report.study.frame_ranks import RankedFrames, choose_frames, rank_frames
 from medgen.report.study.frame_table import frame_table
 from medgen.report.study.summary import entry_names
 
@@ -48,6 +48,13 @@ def test_the_frames_that_matter_are_chosen(comparison: Comparison) -> None:
         assert scores.index[scores["label"] == "normal"][scores["score"][scores["label"] == "normal"].argmax()] in chosen
         assert scores.index[scores["label"] == "abnormal"][scores["score"][scores["label"] == "abnormal"].argmin()] in chosen
     assert set(table["finding"].iloc[list(chosen)]) == set(table["finding"])
+
+
+def test_a_finding_of_which_no_frame_has_a_score_asks_for_no_picture() -> None:
+    table = pd.DataFrame({"label": ["normal", "abnormal"], "finding": ["good", "bad"]})
+    scores, unscored = np.array([[1.0, np.nan]]), np.array([[0, -1]], np.int8)
+    chosen = choose_frames(table, RankedFrames(scores, scores, unscored, np.zeros(2)), ["one"], 9)
+    assert chosen == {0: "among the most anomalous normal frames for one"}
 
 
 def test_reasons_name_the_backend_that_they_are_about(comparison: Comparison) -> None:

@@ -94,8 +94,9 @@ def choose_frames(table: pd.DataFrame, ranked: RankedFrames, names: Sequence[str
         queues.append(_because(low, f"among the least anomalous abnormal frames for {name}"))
     queues.append(_because(disputed[1::2], "largest disagreement"))
     mean = np.nanmean(np.where(np.isfinite(ranked.quantiles), ranked.quantiles, 0), axis=0)
-    for kind in sorted(set(finding)):
-        rows = np.flatnonzero((finding == kind) & np.isfinite(ranked.scores).any(axis=0))
+    has_score = np.isfinite(ranked.scores).any(axis=0)
+    for kind in sorted(set(finding[has_score])):
+        rows = np.flatnonzero((finding == kind) & has_score)
         order = rows[np.argsort(np.abs(mean[rows] - np.median(mean[rows])), kind="stable")]
         queues.append(_because(order, f"in the middle of “{kind or 'no finding named'}”"))
     chosen: dict[int, str] = {}
