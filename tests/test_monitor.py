@@ -14,7 +14,7 @@ from medgen import api
 from medgen.engine.running_means import LogRow
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
-from medgen.verbs.tracking.monitor import TrainingMonitor
+from medgen.verbs.tracking.monitor import TrainingMonitor, _cut_half_a_line
 
 FIRST = {"step": 1, "train.a": 0.5, "note.n": 2.0}
 SECOND = {"step": 2, "train.a": 0.25, "note.n": 3.0}
@@ -52,6 +52,14 @@ def test_an_interruption_between_stages_leaves_no_trace(tmp_path: Path, interrup
     before = watch(tmp_path)
     noted(before, FIRST)
     assert noted(watch(tmp_path) if interrupted else before, OTHER)[1:] == ["1,0.5,2.0,", "3,,,0.125"]
+
+
+@pytest.mark.parametrize("left", ["", "step,tra"])
+def test_a_table_that_was_killed_in_its_header_begins_anew(tmp_path: Path, left: str) -> None:
+    (tmp_path / "steps.csv").write_text(left)
+    _cut_half_a_line(tmp_path / "steps.csv")
+    assert not (tmp_path / "steps.csv").exists()  # which pandas could not read
+    assert noted(watch(tmp_path), FIRST) == ["step,train.a,note.n", "1,0.5,2.0"]
 
 
 def test_the_first_row_may_follow_a_header_alone(tmp_path: Path) -> None:

@@ -142,9 +142,15 @@ def _there_and_back(model: Translates, batch: Batch, there: str, back: str) -> l
 
 
 def _cut_half_a_line(path: Path) -> None:
-    """Take away the end of a table that rows are added to, where it is half a row: its process was killed while it wrote."""
+    """Take away the end of a table that rows are added to, where it is half a row: its process was killed while it wrote.
+
+    A table of which not even the header is whole goes.
+    """
     if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
-        write_bytes(path, content[: content.rfind(b"\n") + 1])
+        if b"\n" in content:
+            write_bytes(path, content[: content.rfind(b"\n") + 1])
+        else:
+            path.unlink()
 
 
 def _panel_of(blocks: list[NDArray[np.uint8]]) -> bytes:
