@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,10 @@ from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.video_frames import without_alike, without_blurred
 from medgen.errors import DataError
 from medgen.report.timeline import clock, standing_out
+from medgen.runs.run import Run
+from medgen.runs.score_table import ScoreTable
 from medgen.types import Box
+from medgen.verbs.timelines import write_timelines
 
 LENGTH, BLURRED, STILL, ODD = 12, 4, range(7, 10), 5  # seconds; and what is special at which of them
 
@@ -203,6 +208,12 @@ def test_frames_that_stand_out_are_above_the_threshold_and_apart() -> None:
 
 def test_a_frame_without_a_score_does_not_stand_out() -> None:
     assert standing_out(np.arange(3.0), np.array([np.nan, 1, 2]), None, most=3) == [1, 2]
+
+
+def test_pictures_of_a_set_that_holds_videos_too_have_no_timeline(tmp_path: Path) -> None:
+    table = pd.DataFrame({"path": ["a.png"], "seconds": [np.nan], "score": [0.5]})
+    scored = cast(ScoreTable, SimpleNamespace(table=table))
+    assert write_timelines(cast(Run, None), scored, tmp_path) is None and not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (62.5, "1:02.5"), (59.96, "1:00"), (3723, "1:02:03")])

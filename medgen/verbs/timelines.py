@@ -33,7 +33,7 @@ def write_timelines(run: Run, scored: ScoreTable, out: Path) -> pd.DataFrame | N
     """
     remove_earlier(out, "timeline.csv", "timelines")
     table = scored.table.assign(row=np.arange(len(scored.table)))
-    if SECONDS not in table:
+    if SECONDS not in table or table[SECONDS].isna().all():
         return None
     from medgen.report.timeline import standing_out, timeline_figure  # they bring matplotlib, and most frames are of no video
 
