@@ -125,6 +125,25 @@ def test_the_script_refuses_another_graph_than_the_one_that_was_exported(run: Ru
     assert told.returncode == 1 and told.stderr == "model.onnx is not the file that was exported\n"
 
 
+def test_the_script_knows_frames_of_a_table_that_was_sorted(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "medgen" / "verbs" / "exporting" / "score_folder.py"
+    about = {"inputs": {"frames": {"shape": [2, 2, 2, 1]}}, "columns": ["score"], "file": "graph", "least_valid": 0.1}
+    files = {"score_folder.py": script.read_bytes(), "graph": b"", "threshold.json": b"{}", "index.csv": b"path,row\nb,1\na,0\n"}
+    files["graph.json"] = json.dumps(about | {"digests": {"graph": sha256(b"").hexdigest()}}).encode()
+    files["onnxruntime.py"] = b"""class InferenceSession:
+    def __init__(self, graph, providers): pass
+    def run(self, names, inputs): return [inputs["frames"].mean((1, 2, 3))]
+"""
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    np.save(tmp_path / "frames.npy", np.stack([np.full((2, 2, 1), value, np.uint8) for value in (10, 20)]))
+    np.save(tmp_path / "valid.npy", np.ones((2, 2, 2), bool))
+    told = subprocess.run(
+        [sys.executable, tmp_path / "score_folder.py", tmp_path], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert table(told.stdout)["score"].to_dict() == {"a": "10.0", "b": "20.0"}
+
+
 def test_the_script_is_a_page_of_code() -> None:
     lines = Path(__file__).parents[1] / "medgen" / "verbs" / "exporting" / "score_folder.py"
     code = lines.read_text(encoding="utf-8").split('"""')[2].splitlines()

@@ -22,7 +22,7 @@ if hashlib.sha256((HERE / ABOUT["file"]).read_bytes()).hexdigest() != ABOUT["dig
     sys.exit(f"{ABOUT['file']} is not the file that was exported")
 if (FOLDER / "frames.npy").is_file():
     with (FOLDER / "index.csv").open(encoding="utf-8", newline="") as file:
-        names = [row["path"] for row in csv.DictReader(file)]
+        names = [row["path"] for row in sorted(csv.DictReader(file), key=lambda row: int(row.get("row", 0)))]
     given = {name: np.load(FOLDER / f"{name}.npy", mmap_mode="r") for name in ("frames", "valid")}  # (N, S, S, C), (N, S, S)
 else:
     from PIL import Image
