@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from medgen.contract.capabilities import Classifies
 from medgen.data.dataset import FixedBatches
 from medgen.data.prepared import Prepared, evenly_spaced
+from medgen.data.scorable import scorable
 from medgen.report.plot_style import ABNORMAL, INK, STYLE, new_figure, plot_text, to_png, to_svg
 from medgen.report.run_report_data import ExtraFigure
 from medgen.runs.datasets import open_second
@@ -62,6 +63,7 @@ def classified_figures(run: Run, model: Classifies, scored: ScoreTable) -> Itera
 
 def _named(run: Run, model: Classifies, domain: str, data: Prepared, rows: NDArray[np.int64]) -> Named:
     known = rows[data.index["finding"].iloc[rows].isin(model.classes).to_numpy()]
+    known = scorable(data, known, run.settings.data.overlay)  # the others count in no measure
     known = known[evenly_spaced(len(known), CLASSIFIED)] if len(known) else known
     names = np.array(model.classes)
     found: dict[str, list[NDArray[np.str_]]] = {}
