@@ -82,6 +82,16 @@ def test_parts_of_an_archive_are_one_table_whatever_their_rows(tmp_path: Path) -
 
 
 @has_pyarrow
+def test_a_text_that_there_is_not_stays_none_where_a_part_is_decided_on_again(tmp_path: Path) -> None:
+    paths = [tmp_path / "part-0.parquet", tmp_path / "part-1.parquet"]
+    write_part(paths[0], pd.DataFrame({"path": ["a"], "class_cnn": ["polyp"]}))
+    write_part(paths[1], pd.DataFrame({"path": ["b"]}))
+    give_one_schema(paths)
+    write_part(paths[1], read_part(paths[1]))
+    assert pd.read_parquet(paths[1])["class_cnn"].isna().all()
+
+
+@has_pyarrow
 def test_decisions_of_a_part_are_read_as_they_were_made(tmp_path: Path) -> None:
     for kind in (pd.array([True, None], "boolean"), pd.array([True, False], bool)):
         write_part(tmp_path / "part.parquet", pd.DataFrame({"abnormal": kind}))

@@ -29,7 +29,7 @@ def write_part(path: Path, table: pd.DataFrame) -> None:
             columns.append(pyarrow.array(values.to_numpy(dtype="float64"), pyarrow.float64()))
         else:
             fields.append(pyarrow.field(name, pyarrow.string()))
-            texts = [str(value).encode(errors="backslashreplace").decode() for value in values]
+            texts = [None if pd.isna(value) else str(value).encode(errors="backslashreplace").decode() for value in values]
             columns.append(pyarrow.array(texts, pyarrow.string()))
     with replacing(path) as temporary:
         parquet.write_table(pyarrow.table(columns, schema=pyarrow.schema(fields)), temporary)
