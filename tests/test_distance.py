@@ -18,10 +18,11 @@ from medgen import api
 from medgen.data.native.addresses import ReadSettings, open_dataset
 from medgen.errors import DataError, MedgenError
 from medgen.nn.features.extractors import Extractor
+from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
 from medgen.runs.settings import WatchSettings
 from medgen.verbs import distance
-from medgen.verbs.distance import FILE, FIDTracker, fid, measured, real_features
+from medgen.verbs.distance import FILE, FIDTracker, fid, measure_once, measured, real_features
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
@@ -89,6 +90,19 @@ def test_the_run_keeps_one_result_for_each_extractor_of_its_present_weights(run:
     kept[key]["weights"] = "of another training"
     (run / FILE).write_text(json.dumps(kept))
     assert [entry["extractor"] for entry in measured(open_run(run))] == ["efficientnet-lite0"]
+
+
+def test_frames_of_another_set_of_the_same_name_are_none_of_the_runs_own(
+    run: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(frames, tmp_path / frames.name)
+    (other / "test" / "good" / "0.png").unlink()
+    (run / FILE).unlink(missing_ok=True)
+    fid(run, Path(f"folder:{other}"), extractor="efficientnet-lite0", n=8)
+    monkeypatch.setattr(distance, "available", list)
+    opened = open_run(run)
+    reason = measure_once(opened, opened.trained_model(), open_trained_on(opened), 8)
+    assert "no feature extractor is installed" in reason  # it would be measured
 
 
 def test_a_result_against_other_frames_replaces_none(run: Path, frames: Path, tmp_path: Path) -> None:

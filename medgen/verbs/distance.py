@@ -57,6 +57,7 @@ class SampleDistance(TypedDict, total=False):
     n_generated: int
     warning: str  # why the numbers are not to be trusted, or ""
     reference: str  # where the real frames are from
+    data: str  # digest of their data set: others may be called the same
     split: str  # of the real frames
     seed: int  # of the samples
     weights: str  # of the run whose samples they are, where it keeps the result
@@ -178,7 +179,7 @@ def measure_once(
     data : whose normal test frames are the real ones
     n : frames on each side at the most
     """
-    if any((entry["reference"], entry["split"]) == (shown_source(data.source), "test") for entry in measured(run)):
+    if any((entry.get("data"), entry["split"]) == (data.digest, "test") for entry in measured(run)):
         return ""
     if not run.writable():
         return "the run cannot be written, so nothing is measured into it; `medgen fid RUN` prints how real its samples are"
@@ -192,8 +193,8 @@ def measure_once(
 
 
 def _compared(truth: Tensor, drawn: Tensor, net: Extractor, real: Prepared, split: Split, seed: int) -> SampleDistance:
-    result = {**compare(truth, drawn, net.name, seed), "reference": shown_source(real.source), "split": split, "seed": seed}
-    return cast(SampleDistance, result)
+    of = {"reference": shown_source(real.source), "data": real.digest, "split": split, "seed": seed}
+    return cast(SampleDistance, {**compare(truth, drawn, net.name, seed), **of})
 
 
 def _drawn_before(net: Extractor, generated: Path, n: int, on_progress: OnProgress) -> Tensor:
@@ -294,6 +295,6 @@ def _keep(run: Run, result: SampleDistance) -> None:
     """Write a result into the run, in place of an earlier one by the same extractor against the same frames."""
     remove_dead(run.folder)
     stored = read_json(run.folder / FILE)
-    key = " ".join((result["extractor"], result["split"], result["reference"]))
+    key = " ".join((result["extractor"], result["split"], result["reference"], result["data"]))
     stored[key] = {**result, "weights": run.weights_digest(), "made_by": made_by("distance")}
     write_json(run.folder / FILE, stored)

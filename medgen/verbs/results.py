@@ -23,7 +23,6 @@ from medgen.data.prepared import Prepared
 from medgen.engine.device import Device, seed_all
 from medgen.engine.runtime import Runtime
 from medgen.errors import DataError
-from medgen.files import shown_source
 from medgen.report.evaluate import evaluate
 from medgen.report.run_metrics import RunMetrics
 from medgen.report.run_report_data import RunResults
@@ -202,7 +201,7 @@ def _of_the_backend(
 
 def _distances(run: Run, data: Prepared) -> list[SampleDistance]:
     """Return what is known of the samples, one entry for each extractor: against frames of this data set, else of another one."""
-    own_last = sorted(measured(run), key=lambda entry: entry["reference"] == shown_source(data.source))
+    own_last = sorted(measured(run), key=lambda entry: entry.get("data") == data.digest)
     return [*{entry["extractor"]: entry for entry in own_last}.values()]
 
 
