@@ -189,6 +189,12 @@ def test_the_pdf_says_the_numbers_of_the_summary(metrics: dict[str, Any], pdf_pa
     assert [cell for cell in cells if cell not in text] == []
 
 
+def test_the_pdf_says_of_no_two_that_are_like_the_leader_that_they_are_alike() -> None:
+    verdicts = {"auroc": {"best": None, "leader": "a", "alike": ["b", "c"]}}  # b and c may differ
+    metrics: Any = {"verdicts": verdicts, "measures": [{"key": "auroc", "title": "AUROC"}]}
+    assert pdf._verdict(metrics, "auroc") == "AUROC: a has the highest value, but b, c cannot be told apart from it."
+
+
 def test_the_pdf_says_on_top_and_on_every_page_what_it_is_not_for(pdf_pages: list[str]) -> None:
     assert any(pdf.RESEARCH in text for text in pdf_pages)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from commands import fail, succeed
 from sources import folder
 
 from medgen.metrics.calibration import threshold
+from medgen.verbs.run_warnings import ScoredRun, _there_is_no_threshold
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
@@ -66,6 +69,12 @@ def test_a_rate_for_which_there_are_too_few_frames_is_refused_and_changes_nothin
     refused = fail("threshold", study / "run", "--false-alarm-rate", "0.01")
     assert "needs at least 99 normal frames, got 30" in refused
     assert (study / "run" / "calibration.json").read_text() == before
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.0, ""), (None, "No threshold: too few.")])
+def test_a_threshold_of_nought_is_one(value: float | None, said: str) -> None:
+    run = SimpleNamespace(calibration=lambda: {"value": value, "reason": "too few"})
+    assert _there_is_no_threshold(cast(ScoredRun, SimpleNamespace(run=run))) == said
 
 
 def test_a_run_without_normal_validation_frames_promises_nothing(study: Path, tmp_path: Path) -> None:

@@ -124,6 +124,10 @@ def no_threshold(run: Run) -> str:
     return f"No threshold: {run.calibration().get('reason') or 'there were no normal validation frames'}."
 
 
+def _there_is_no_threshold(scored: ScoredRun) -> str:
+    return no_threshold(scored.run) if scored.run.calibration().get("value") is None else ""
+
+
 def _overlay_was_scored(scored: ScoredRun) -> str:
     if scored.run.settings.data.overlay != "keep":
         return ""
@@ -184,7 +188,7 @@ WARNINGS: tuple[Callable[[ScoredRun], str], ...] = (
     lambda scored: training_warning(scored.run),
     lambda scored: recalibrated_warning(scored.run),
     lambda scored: other_version(scored.run),
-    lambda scored: "" if scored.run.calibration().get("value") else no_threshold(scored.run),
+    _there_is_no_threshold,
     _overlay_was_scored,
     _labels_differ_in_frame_size,
     _files_could_not_be_read,

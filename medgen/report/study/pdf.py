@@ -70,7 +70,7 @@ def _verdict(metrics: ComparisonMetrics, key: str) -> str:
         return f"{title}: {verdict['best']} is better than every other one."
     if verdict["leader"] is None or not verdict["alike"]:
         return ""
-    return f"{title}: {', '.join([verdict['leader'], *verdict['alike']])} cannot be told apart."
+    return f"{title}: {verdict['leader']} has the highest value, but {', '.join(verdict['alike'])} cannot be told apart from it."
 
 
 def _pairs(metrics: ComparisonMetrics) -> tuple[list[str], list[list[str]]]:
