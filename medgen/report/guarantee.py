@@ -6,6 +6,7 @@ from medgen.metrics.cross_conformal import most_false_alarms
 from medgen.report.run_metrics import Threshold
 
 NAMES = {"cv+": "CV+", "jackknife+": "jackknife+"}
+MOVED = "jackknife"  # method of a recalibrated run whose scores moved: of it no bound holds for any frames
 
 
 def bound(threshold: Threshold) -> float:
@@ -18,8 +19,10 @@ def bound(threshold: Threshold) -> float:
 
 
 def promised(threshold: Threshold) -> str:
-    """Return the promised rate: "at most 5 %", or "about 5 %, at most 10 %" where it is the bound that is guaranteed."""
+    """Return the promised rate: "at most 5 %", "about 5 %, at most 10 %" where that is the bound, "about 5 %" without any."""
     rate = f"{100 * threshold['false_alarm_rate']:.3g} %"
+    if threshold.get("method") == MOVED:
+        return f"about {rate}"
     return f"about {rate}, at most {100 * bound(threshold):.3g} %" if threshold.get("method") else f"at most {rate}"
 
 
@@ -31,6 +34,9 @@ def guarantee(threshold: Threshold) -> str:
     if not method:
         frames = f"the {normals} normal validation frames{of_groups}" if normals else "the normal validation frames"
         how = "split conformal prediction"
+    elif method == MOVED:
+        frames = f"the {normals} normal frames{of_groups} (each scored by what the others made of the run)"
+        how = f"{MOVED}, of which no bound holds for any frames"
     else:
         frames = f"the {normals} normal frames{of_groups} (fitted to, each scored without its fold)"
         how = f"{NAMES[method]} of {threshold['folds']} folds" + (", each group counts once" if threshold["by_group"] else "")

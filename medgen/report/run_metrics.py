@@ -85,7 +85,7 @@ class Threshold(TypedDict, total=False):
     normals: int  # normal frames that it comes from
     groups: int  # that those frames come from
     pixel_level: float  # raw score of a pixel that 99 % of the pixels of normal frames lie below, at which maps are cut
-    method: str  # "cv+" or "jackknife+", where the frames were fitted to; absent where they were not (split)
+    method: str  # "cv+" or "jackknife+", where the frames were fitted to; "jackknife", where they moved the run; absent elsewhere
     folds: int  # of them, each of which was left out of a fit
     by_group: bool  # each group counts once
 

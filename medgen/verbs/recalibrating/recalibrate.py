@@ -18,7 +18,7 @@ from medgen.errors import RunError
 from medgen.files import short_digest, shown_source, write_csv, write_json
 from medgen.metrics.calibration import group_shares, p_value, threshold
 from medgen.outputs.folder import output_folder
-from medgen.report.guarantee import promised
+from medgen.report.guarantee import MOVED, promised
 from medgen.report.recalibration import FACTS, RecalibrationMetrics, side, write_recalibration
 from medgen.runs.calibrating.calibrate import PIXELS_BELOW, decide
 from medgen.runs.calibrating.left_out import Movable, fuse_left_out, score_left_out
@@ -89,14 +89,16 @@ def recalibrate(
         detector = Movable(run, frames.data, frames.rows, with_device, on_progress, fixed=not move)
         after, facts = _calibration(run, frames, detector, rate, by_group, move, with_device, on_progress)
         local, shares = _write_run(run, frames, detector, rate, out, command)
+        exact = not (any(shares.values()) or (move and run.settings.scoring.fuse))
+        if not exact:
+            facts["method"] = MOVED
         write_json(out / CALIBRATION, {**facts, "weights": local.weights_digest()})
         flagged = p_values_of_others(after, frames.groups) <= rate
-        table = frames.data.index.iloc[frames.rows][["path", "group"]].assign(score_before=before, score_after=after)
+        table = frames.data.index.iloc[frames.rows][["path", "group", "digest"]].assign(score_before=before, score_after=after)
         limit = run.threshold().get("value")
         decisions = {"abnormal_before": None if limit is None else before > limit, "abnormal_after": flagged}
         write_csv(out / NORMALS, table.assign(**decisions))
         before_promised = promised({**run.threshold(), "false_alarm_rate": stored})
-        exact = not (any(shares.values()) or (move and run.settings.scoring.fuse))
         metrics: RecalibrationMetrics = {
             "run": run.name,
             "weights": run.weights_digest(),
@@ -108,7 +110,7 @@ def recalibrate(
             "shares": shares,
             "exact": exact,
             "before": side(limit, stored, None if limit is None else before > limit, before_promised),
-            "after": side(facts["value"], rate, flagged, f"{'at most' if exact else 'about'} {100 * rate:.3g} %"),
+            "after": side(facts["value"], rate, flagged, promised(facts)),
         }
         write_recalibration(metrics, before, after, out)
         return local.write()
