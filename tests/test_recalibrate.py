@@ -19,6 +19,8 @@ from medgen.data.prepared import PrepareSettings, read_table
 from medgen.engine.checkpoint import load
 from medgen.errors import DataError, MedgenError, RunError
 from medgen.files import write_csv
+from medgen.report.guarantee import guarantee, promised
+from medgen.report.run_metrics import Threshold
 from medgen.runs.group_scores import GROUP, grouped_scores
 from medgen.runs.run import Run, open_run
 from medgen.verbs.score import Split
@@ -96,6 +98,8 @@ def test_a_one_pass_detector_moves_and_takes_frames_of_the_new_place_for_more_no
 ) -> None:
     facts = json.loads((local["dfm"].folder / "recalibration.json").read_text())
     assert 0 < facts["shares"]["model"] < 1 and not facts["exact"]
+    assert promised(local["dfm"].threshold()) == facts["after"]["promised"] == "about 5 %"
+    assert promised(local["vae"].threshold()) == "at most 5 %"  # whose scores stayed
     before, after = (scores(run, place["new"], tmp_path / run.parent.name) for run in (place["dfm"], local["dfm"].folder))
     assert before["abnormal"].all() and not after["abnormal"].any()
 
@@ -164,6 +168,18 @@ def test_groups_are_decided_by_the_frames_that_the_threshold_is_of(place: dict[s
     highest = np.sort(table.groupby("group")["score_after"].max())
     decided = found[GROUP]["ways"][0]["decisions"]
     assert decided["groups"] == 12 and decided["value"] == highest[9]  # ceil(13 x 0.75) = 10th of 12
+
+
+def test_the_test_frames_of_the_run_itself_are_refused(place: dict[str, Path], tmp_path: Path) -> None:
+    own = Path(f"folder:{place['there'].parent / 'here'}")
+    with pytest.raises(DataError, match=r"is what .* is measured on; choose --split val, or give frames of another place"):
+        api.recalibrate(place["vae"], own, tmp_path / "run", split="test")
+
+
+def test_where_scores_moved_no_bound_is_promised() -> None:
+    moved: Threshold = {"value": 1.0, "false_alarm_rate": 0.05, "normals": 24, "groups": 12, "method": "jackknife"}
+    said = guarantee(moved)
+    assert "24 normal frames of 12 groups" in said and "about 5 % are flagged" in said and "at most" not in said
 
 
 def test_fewer_than_twenty_frames_are_refused(place: dict[str, Path], tmp_path: Path) -> None:

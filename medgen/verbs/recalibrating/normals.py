@@ -53,14 +53,15 @@ def open_normals(run: Run, source: Path, out: Path, split: Split | None, by_grou
 
     Raises
     ------
-    DataError : if there are fewer than `FEWEST`, or the run was trained on them.
+    DataError : if there are fewer than `FEWEST`, or they are what the run was trained on or is measured on.
     """
     is_set = is_prepared(source) or is_address(source)
     data, rows = open_input(run, source, out, (split if is_set else None) or "all", on_progress)
     fitted = run.settings.scoring.fitted_splits
-    if data.digest == run.origin.data_digest and (split or "val") in (*fitted, "all"):
+    if data.digest == run.origin.data_digest and (split or "val") in (*fitted, "all", "test"):
         free = "" if "val" in fitted else "choose --split val, or "
-        raise DataError(f"'{source}' is what '{run.folder}' was trained on; {free}give frames of another place")
+        what = "is measured" if split == "test" else "was trained"  # no threshold may hang on a label of its test frames
+        raise DataError(f"'{source}' is what '{run.folder}' {what} on; {free}give frames of another place")
     if is_set and split is None:
         own = data.digest == run.origin.data_digest
         rows = data.rows(*(("val",) if own else NOT_FOR_TESTS))
