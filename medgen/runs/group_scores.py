@@ -23,6 +23,7 @@ from medgen.types import OnProgress, no_progress
 GROUP, FILE = "group (patient, video, near-duplicates)", "video or volume"
 OTHER_DATA = "the frames are not of the data set of the training, whose validation frames would give it"
 FITTED = "the validation frames of this run were fitted to as well, so that there are none to decide for groups by"
+NOT_THERE = "the frames that the run was recalibrated on are not named in its folder"
 NOT_NAMED = "the frames that the run was recalibrated on have no groups of this kind"
 SHARED = "test and validation share groups of this kind, so that one says nothing of the other"
 
@@ -74,6 +75,8 @@ def grouped_scores(
         reason, calibration = "" if own else FITTED if fitted else OTHER_DATA, None
         if elsewhere:
             reason, calibration = ("", _recalibrated_on(run)) if name == GROUP else (NOT_NAMED, None)
+            if name == GROUP and calibration is None:
+                reason = NOT_THERE
         if normals is not None:
             table, chosen = normals
             of_normals = np.array(kinds(data, table.rows)[name], dtype=str)[chosen]
@@ -87,8 +90,13 @@ def grouped_scores(
     return found
 
 
-def _recalibrated_on(run: Run) -> GroupedFrames:
-    """Return the frames of the other place, each scored by what the others made of the run: those that its threshold is of."""
+def _recalibrated_on(run: Run) -> GroupedFrames | None:
+    """Return the frames of the other place, each scored by what the others made of the run: those that its threshold is of.
+
+    None where they were left behind, as in a bundle.
+    """
+    if not (run.folder / NORMALS).is_file():
+        return None
     table = read_table(run.folder / NORMALS, ["score_after"])
     names = [str(group) or f"frame {number}" for number, group in enumerate(table["group"])]
     return GroupedFrames(table["score_after"].to_numpy(dtype=float), np.array(names, dtype=str))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.prepared import Prepared
+from medgen.data.prepared import Prepared, read_table
 from medgen.data.preparing.alike.duplicates import dhash, likest_before, thumbnail
 from medgen.report.run_metrics import SeenInTraining
-from medgen.runs.run import Run
+from medgen.runs.run import NORMALS, Run
 from medgen.types import OnProgress, Progress, no_progress
 
 PAIR = ["path", "split", "other", "other_split", "kind"]  # as the audit lists them: a frame of the training, and one of these
@@ -31,16 +32,30 @@ def seen_in_training(
 ) -> Seen:
     """Look for frames that the run was trained or calibrated on, or nearly: one pair for each, with the likest.
 
+    Of frames that the run was recalibrated on, the same files are found.
+
     Parameters
     ----------
     own : the data set of the training; None where it is gone
     rows : of `data`
     """
-    none = pd.DataFrame(columns=PAIR)
+    reason, near = "", pd.DataFrame(columns=PAIR)
     if own is None:
-        return Seen(none, {"frames": 0, "exact": 0, "reason": "the data set of the training is not there"})
-    if own.kind or data.kind:
-        return Seen(none, {"frames": 0, "exact": 0, "reason": "frames at native size are not searched for near-duplicates"})
+        reason = "the data set of the training is not there"
+    elif own.kind or data.kind:
+        reason = "frames at native size are not searched for near-duplicates"
+    else:
+        near = _near_training(run, own, data, rows, on_progress)
+    normals = _recalibrated_on(run)
+    if normals is None:
+        reason = reason or "it is not noted which files it was recalibrated on"
+    pairs = pd.concat([_same_files(normals or {}, data, rows), near], ignore_index=True)
+    table = pairs.drop_duplicates("other", ignore_index=True)
+    return Seen(table, {"frames": len(table), "exact": int((table["kind"] == "exact").sum()), "reason": reason})
+
+
+def _near_training(run: Run, own: Prepared, data: Prepared, rows: NDArray[np.int64], on_progress: OnProgress) -> pd.DataFrame:
+    """Return the pairs with training and validation frames of the run."""
     trained = own.rows("train", "val")
     frames = [(own, row) for row in trained.tolist()] + [(data, row) for row in rows.tolist()]
     hashes, thumbnails = np.empty(len(frames), np.uint64), np.empty((len(frames), 16, 16, 3), np.uint8)
@@ -51,8 +66,27 @@ def seen_in_training(
             on_progress(Progress("likeness", place, len(frames)))
     rank = np.repeat(np.arange(2), [len(trained), len(rows)])
     pairs = [(trained[a], rows[b - len(trained)]) for a, b in likest_before(hashes, thumbnails, rank)]
-    table = pd.DataFrame([_pair(run, own, int(a), data, int(b)) for a, b in pairs], columns=PAIR)
-    return Seen(table, {"frames": len(table), "exact": int((table["kind"] == "exact").sum()), "reason": ""})
+    return pd.DataFrame([_pair(run, own, int(a), data, int(b)) for a, b in pairs], columns=PAIR)
+
+
+def _recalibrated_on(run: Run) -> dict[str, str] | None:
+    """Return the files that a run was recalibrated on, names by digest; None where nobody noted them."""
+    noted = run.folder / NORMALS
+    if not run.recalibrated_on:
+        return {}
+    table = read_table(noted) if noted.is_file() else pd.DataFrame()
+    return dict(zip(table["digest"], table["path"], strict=True)) if "digest" in table else None
+
+
+def _same_files(normals: Mapping[str, str], data: Prepared, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the pairs with frames that a run was recalibrated on."""
+    frames = data.index.iloc[rows]
+    same = frames[frames["digest"].isin(normals.keys() - {""})]
+    pairs = [
+        (f"{NORMALS}/{normals[digest]}", "normals of the run", path, split, "exact")
+        for digest, path, split in zip(same["digest"], same["path"], same["split"], strict=True)
+    ]
+    return pd.DataFrame(pairs, columns=PAIR)
 
 
 def seen_in_words(counts: SeenInTraining, frames: int) -> str:
