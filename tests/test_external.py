@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,18 @@ from PIL import Image
 from untrained import make_frames, make_run
 
 from medgen import api
-from medgen.data.prepared import PrepareSettings, open_prepared
-from medgen.files import digest_of
+from medgen.config import read_toml, to_toml
+from medgen.data.prepared import Prepared, PrepareSettings, open_prepared
+from medgen.data.scorable import NO_PIXEL
+from medgen.files import digest_of, write_csv, write_text
+from medgen.report.evaluate import evaluate as measure
 from medgen.report.external import LookedAt, measure_shift, shift_in_words, verdict
 from medgen.report.run_metrics import ThresholdMetrics
+from medgen.runs.run import NORMALS, Run, open_run
+from medgen.runs.scores import STAMP, read_stored
 from medgen.verbs.external.evaluate import left_in_other_splits
+from medgen.verbs.external.own_test import own_test
+from medgen.verbs.external.seen import seen_in_training
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 PREPARE = PrepareSettings(size=32, overlay="none")
@@ -130,6 +138,34 @@ def test_a_run_without_its_data_set_is_compared_by_the_scores_that_it_holds(worl
     external = json.loads((tmp_path / "E" / "metrics.json").read_text())["external"]
     assert [entry["trait"] for entry in external["shift"]] == ["score"] and external["seen"]["reason"]
     assert external["own_frames"]["normal"] == 8
+
+
+def test_held_scores_are_decided_by_the_threshold_of_today(world: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(world / "R", tmp_path / "R")
+    held = read_stored(folder / "scores" / "scores.csv").astype({"abnormal": "boolean"})
+    held.loc[0, ["score", "quantile", "abnormal"]] = pd.NA
+    held.loc[0, "status"] = NO_PIXEL
+    write_csv(folder / "scores" / "scores.csv", held)
+    assert own_test(open_run(folder), tmp_path / "out", "auto", "torch").frames is None  # not what was scored
+    stamp = read_toml(folder / "scores" / STAMP) | {"scores": digest_of(folder / "scores" / "scores.csv")}
+    write_text(folder / "scores" / STAMP, to_toml(stamp))
+    limit = api.set_threshold(folder, 0.5)["value"]
+    run = open_run(folder)
+    found = own_test(run, tmp_path / "out", "auto", "torch").frames
+    assert found is not None and found.scores["abnormal"].isna().tolist() == [True] + 15 * [False]
+    assert (found.scores["abnormal"][1:] == (held["score"][1:] > limit)).all()
+    assert measure(found.scores, None, run.threshold())["unscored"]["normal"] == (held["label"][0] == "normal")
+
+
+def test_frames_that_a_run_was_recalibrated_on_are_found_among_the_new_ones(tmp_path: Path) -> None:
+    index = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "split": "test", "digest": ["1", "2", ""]})
+    data = cast(Prepared, SimpleNamespace(index=index, kind="folder"))
+    run = cast(Run, SimpleNamespace(folder=tmp_path, recalibrated_on="frames"))
+    assert seen_in_training(run, None, data, np.arange(3)).counts["frames"] == 0  # as nobody noted which files they were
+    write_csv(tmp_path / NORMALS, pd.DataFrame({"path": ["x.png", "y.png"], "group": "", "digest": ["2", ""]}))
+    pairs, counts = seen_in_training(run, data, data, np.arange(3))
+    assert (counts["frames"], counts["exact"]) == (1, 1) and counts["reason"]  # of a set that is no prepared one
+    assert pairs.to_numpy().tolist() == [["normals.csv/x.png", "normals of the run", "b.png", "test", "exact"]]
 
 
 def test_the_runs_own_data_set_is_refused(world: Path, tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+import torch
 from commands import ONE_EPOCH, fail, medgen, succeed, train_translator
+from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_rescale
 from sources import folder, frame, medmnist
 from writers import dicom, nifti, save
@@ -24,7 +26,7 @@ from medgen.data.prepared import open_prepared
 from medgen.data.writers.export import read_png
 from medgen.data.writers.map_to_original import to_original
 from medgen.runs.run import Run
-from medgen.runs.scores import map_level
+from medgen.runs.scores import _with_pictures, map_level
 from medgen.types import Box
 
 LEVELS = ({"pixel_level": 0.5}, {"pixel_level": 0.0}, {})
@@ -228,3 +230,20 @@ def test_colours_end_where_the_run_says_when_normal_pixels_have_no_level(monkeyp
     monkeypatch.setattr("medgen.runs.scores.map_high", lambda run: 3.0)
     levels = [map_level(cast(Run, SimpleNamespace(threshold=lambda known=known: known))) for known in LEVELS]
     assert levels == [0.5, 1.5, 1.5]
+
+
+def test_colours_of_pictures_end_at_twice_the_level_of_contours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[float] = []
+    pixels = np.zeros((2, 2, 3), np.uint8)
+
+    def heat(error: object, valid: object, high: float) -> NDArray[np.uint8]:
+        ends.append(high)
+        return pixels
+
+    monkeypatch.setattr("medgen.runs.scores.heat", heat)
+    run = SimpleNamespace(threshold=lambda: {"pixel_level": 0.2}, calibration=lambda: {"scores": [9.0]})  # of a fused score
+    data = SimpleNamespace(frames=pixels[None], index=pd.DataFrame({"path": ["a.png"]}))
+    batch = SimpleNamespace(index=torch.tensor([0]), valid=torch.ones(1, 1, 2, 2, dtype=torch.bool))
+    scored = SimpleNamespace(batch=batch, reconstruction=None, scores=SimpleNamespace(map=torch.zeros(1, 1, 2, 2)))
+    assert len([*_with_pictures(cast(Any, run), cast(Any, data), cast(Any, [scored]), tmp_path)]) == 1
+    assert ends == [0.4] and (tmp_path / "a.png.png").is_file()

@@ -13,9 +13,11 @@ from commands import fail, medgen, succeed
 from untrained import make_frames, make_run
 
 from medgen import api
+from medgen.config import read_toml, to_toml
 from medgen.data.prepared import PrepareSettings, open_prepared
-from medgen.files import digest_of
-from medgen.runs.run import Run
+from medgen.files import digest_of, write_text
+from medgen.runs.run import Run, open_run
+from medgen.runs.scores import STAMP, score_rows, scores_folder
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
@@ -127,6 +129,22 @@ def test_a_run_that_cannot_be_written_is_reported_elsewhere(world: Path, tmp_pat
     monkeypatch.setattr(Run, "writable", lambda self: False)
     page = api.report([run], tmp_path / "page")
     assert (page.parent / "scores" / "scores.csv").is_file() and {path: digest_of(path) for path in run.rglob("*")} == before
+
+
+def test_what_a_run_that_cannot_be_written_holds_is_read_there_as_long_as_it_is_of_its_weights(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = open_run(Path(shutil.copytree(world / "R", tmp_path / "R"))), open_prepared(world / "D")
+    held = run.folder / "scores"
+    limit = api.set_threshold(run.folder, 0.5)["value"]
+    before = {path: digest_of(path) for path in held.rglob("*")}
+    monkeypatch.setattr(Run, "writable", lambda self: False)
+    monkeypatch.setattr("medgen.runs.scores.os.access", lambda path, mode: False)
+    assert scores_folder(run, data, "test", tmp_path / "out") == held
+    table = score_rows(run, data, data.rows("test"), held).table
+    assert (table["abnormal"] == (table["score"] > limit)).all() and before == {path: digest_of(path) for path in held.rglob("*")}
+    write_text(held / STAMP, to_toml(read_toml(held / STAMP) | {"weights": "of another training"}))
+    assert scores_folder(run, data, "test", tmp_path / "out") == tmp_path / "out" / "scores"
 
 
 def test_scores_that_were_changed_by_hand_are_made_anew(world: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from medgen.runs.frame_columns import COPIED, RawColumns, described, find_class
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.to_image import to_pixels
-from medgen.runs.versions import made_by
+from medgen.runs.versions import is_current, made_by
 from medgen.types import OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
@@ -46,7 +48,14 @@ def scores_folder(run: Run, data: Prepared, split: str, out: Path) -> Path:
     """
     name = "scores" if split == "test" else f"scores-{split}"
     own = data.digest == (run.origin.other_digest if split == "other" else run.origin.data_digest)
-    return (run.folder if own and (run.writable() or (run.folder / name / STAMP).is_file()) else out) / name
+    return (run.folder if own and (run.writable() or still_hold(run, run.folder / name)) else out) / name
+
+
+def still_hold(run: Run, folder: Path) -> bool:
+    """Tell whether a folder holds whole scores that the run's present weights and this code would give again."""
+    stamp = read_toml(folder / STAMP) if (folder / STAMP).is_file() else {}
+    of_now = is_current("scores", stamp) and stamp.get("weights") == run.weights_digest()
+    return of_now and stamp.get("scores") == digest_of(folder / "scores.csv")
 
 
 def score_rows(
@@ -98,8 +107,10 @@ def score_rows(
     stored = read_toml(out / STAMP) if (out / STAMP).is_file() else {}
     parity = {PARITY: stored[PARITY]} if PARITY in stored else {}
     if stored and stored == {**stamp, "scores": digest_of(out / "scores.csv"), **parity}:
-        table = decide(run, _read_table(out / "scores.csv"))
+        table = decide(run, read_stored(out / "scores.csv"))
         if csv_text(table) != (out / "scores.csv").read_text(encoding="utf-8"):  # the threshold was moved
+            if not os.access(out, os.W_OK):
+                return replace(_read_scores(run, data, rows, out, engine), table=table)
             with locked(out, "score"):
                 write_csv(out / "scores.csv", table)
                 write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
@@ -183,13 +194,13 @@ def _write_maps(
 
 def _read_scores(run: Run, data: Prepared, rows: NDArray[np.int64], out: Path, engine: Engine | None) -> ScoreTable:
     maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
-    table, own = _read_table(out / "scores.csv"), data.index[NAMING].iloc[rows].reset_index(drop=True)
+    table, own = read_stored(out / "scores.csv"), data.index[NAMING].iloc[rows].reset_index(drop=True)
     same = {name: own[name] for name in NAMING if name in table and table[name].equals(own[name])}  # one text, not two
     return ScoreTable(table.assign(**same), maps, data, rows, run, engine.name if engine else "")
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read a table of scores with NaN for the numbers, and a missing decision, of a frame that has none."""
+def read_stored(path: Path) -> pd.DataFrame:
+    """Read a stored table of scores with NaN for the numbers, and a missing decision, of a frame that has none."""
     texts = (*COPIED, "status")
     names = [str(name) for name in pd.read_csv(path, nrows=0).columns]
     table = read_table(path, [name for name in names if name not in texts and not name.startswith(CLASS)])
@@ -213,7 +224,7 @@ def map_high(run: Run) -> float:
 
 def _with_pictures(run: Run, data: Prepared, scored_batches: Iterable[Scored], folder: Path) -> Iterator[Scored]:
     """Yield the batches again, each once its frames' original, reconstruction and map are written side by side."""
-    high = map_high(run)
+    high = 2 * map_level(run)
     for scored in scored_batches:
         indices = scored.batch.index.numpy()
         originals = data.frames[indices]

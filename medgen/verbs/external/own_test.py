@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from medgen.config import read_toml
-from medgen.data.prepared import TABLE_CHANGED, Prepared, read_table
+from medgen.data.prepared import TABLE_CHANGED, Prepared
 from medgen.engine.device import Device
 from medgen.engine.runtime import Runtime
 from medgen.errors import MedgenError
 from medgen.files import write_bytes
 from medgen.report.external import LookedAt
+from medgen.runs.calibrating.calibrate import decide
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import Run
-from medgen.runs.scores import STAMP, score_rows
+from medgen.runs.scores import STAMP, read_stored, score_rows, still_hold
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import cached_traits
 
@@ -55,8 +55,8 @@ def trained_on(run: Run) -> Prepared | None:
 def own_test(run: Run, out: Path, device: Device, runtime: Runtime, on_progress: OnProgress = no_progress) -> OwnTest:
     """Score the run's own test frames into ``out/own-test``, where that was not done yet.
 
-    Where the data set of the training is gone, as it is where a run was handed on alone, the scores that the run holds are taken
-    as they are, and there are no traits.
+    Where the data set of the training is gone, as it is where a run was handed on alone, the scores that the run holds are taken,
+    decided by its threshold of today, and there are no traits.
     """
     data, stored = trained_on(run), run.folder / "scores"
     if data is None:
@@ -74,7 +74,7 @@ def own_test(run: Run, out: Path, device: Device, runtime: Runtime, on_progress:
 
 def _of_the_run(run: Run, stored: Path) -> OwnTest:
     gone = "The data set of the training is not there, so that no trait of its frames is known"
-    if not all((stored / name).is_file() for name in FILES) or read_toml(stored / STAMP).get("weights") != run.weights_digest():
+    if not still_hold(run, stored):
         return OwnTest(None, None, f"{gone}, and the run holds no scores of them; `medgen report` on the run would leave some.")
-    table = read_table(stored / "scores.csv", ["score"])
+    table = decide(run, read_stored(stored / "scores.csv"))
     return OwnTest(None, LookedAt(table, pd.DataFrame(index=table.index)), f"{gone}; the scores are those that the run holds.")
