@@ -15,6 +15,7 @@ from medgen.runs.made_of import made_of
 from medgen.runs.run import open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.results import evaluate_run, open_split
+from medgen.verbs.subgroups import check_columns
 from medgen.verbs.tracking.tracker import note_report
 
 PAGE = ("report.html", "metrics.json")  # one of them is in each folder of a page
@@ -67,6 +68,7 @@ def report(
             data, rows = open_split(run, dataset, split)
             if dataset is not None:
                 require_own(run, data)
+            check_columns(data, by)
             own = out if len(opened) == 1 else out / run.name
             how: dict[str, Any] = {"split": split, "by": by, "device": device, "runtime": runtime, "on_progress": on_progress}
             results.append(evaluate_run(run, data, rows, own, **how).results)
