@@ -184,6 +184,11 @@ def test_what_would_leave_nothing_is_refused(groups: str, share: float) -> None:
         hold_out(index(groups), share, 0)
 
 
+def test_splits_stay_that_a_folder_itself_divides_a_patient_by(tmp_path: Path) -> None:
+    data = open_dataset(f"folder:{folder(tmp_path, 'train/good/p1', 'train/good/p2', 'test/good/p1')}")
+    assert Counter(data.index["split"]) == {"train": 4, "val": 4, "test": 4}
+
+
 def test_real_maps_are_pairs(real_data: Path) -> None:
     data = open_dataset(f"pairs:{real_data / 'maps'}", ReadSettings(resize_to=64))
     assert Counter(data.index["split"]) == {"train": 400, "val": 100} and data.frames.shape == (500, 64, 64, 3)

@@ -75,6 +75,11 @@ def test_a_jpeg_that_marks_all_of_a_frame_marks_all(tmp_path: Path) -> None:
     assert of_mask(tmp_path, save(tmp_path / "m.jpg", noisy, quality=60)).all()
 
 
+def test_what_a_video_keeps_of_a_finding_that_has_left_marks_nothing() -> None:
+    residue = stored(DISC.astype(np.uint8), lossy=True)._replace(seconds=0.4)
+    assert not marked(residue).any() and marked(residue._replace(values=residue.values * 255)).any()
+
+
 def test_labels_of_a_jpeg_cannot_be_chosen(tmp_path: Path) -> None:
     mask = save(tmp_path / "m.jpg", DISC * 200)
     with pytest.raises(ImageError, match=r"m\.jpg: is compressed with loss"):
