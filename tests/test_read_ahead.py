@@ -32,8 +32,8 @@ class Stack:
                 raise ImageError("truncated")
             yield stored(frame)._replace(number=number)
 
-    def value(self, number: int) -> int:
-        return int(one_frame(self.path, number, FileFrames(len(STACK), self.frames())).values[0, 0, 0])
+    def value(self, number: int, kind: str = "picture") -> int:
+        return int(one_frame(self.path, number, FileFrames(len(STACK), self.frames()), kind=kind).values[0, 0, 0])
 
 
 def test_frames_that_are_asked_for_in_order_are_decoded_once(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_of_a_file_that_is_asked_for_once_nothing_more_is_decoded(tmp_path: Path
 def test_an_image_and_its_mask_in_turn_are_decoded_once_each(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     stack, mask = Stack(tmp_path), Stack(tmp_path / "masks")
-    assert [(stack.value(number), mask.value(number)) for number in range(6)] == [(number, number) for number in range(6)]
+    assert [(stack.value(number), mask.value(number, "mask")) for number in range(6)] == [(k, k) for k in range(6)]
     assert stack.decoded == mask.decoded == 1 + 6
 
 

@@ -1,8 +1,8 @@
 """Frames of a file that are asked for one by one: those behind are kept, so that a file of N frames is not run through N times.
 
 An archive lists each of its frames by itself, and a compressed one has to be unpacked from its beginning for each. Each thread
-keeps a few megabytes of the files that it was asked for last, an image and its masks; as frames are asked for in order, the next
-is nearly always there.
+keeps a few megabytes of the picture and of the mask that it was asked for last; as frames are asked for in order, the next is
+nearly always there.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from medgen.data.pixel_format import FileFrames, StoredFrame
 from medgen.errors import ImageError
 
 KEPT = 1 << 24  # bytes of pixels of a file
-FILES = 3  # an image and two masks in turn
 
 
 class _Kept(threading.local):
-    """What a thread keeps: for each file in its state the frames by their numbers, that of the file asked for last at the end."""
+    """What a thread keeps, of a picture and of a mask: of which file in which state, and its frames by their numbers."""
 
     def __init__(self) -> None:
-        self.files: dict[tuple[object, ...], dict[int, StoredFrame]] = {}
+        self.files: dict[str, tuple[tuple[object, ...], dict[int, StoredFrame]]] = {}
 
 
 _kept = _Kept()
 
 
-def one_frame(path: Path, number: int, content: FileFrames, read_as: str = "") -> StoredFrame:
+def one_frame(path: Path, number: int, content: FileFrames, axes: str = "", kind: str = "picture") -> StoredFrame:
     """Return one frame of a file.
 
     Parameters
@@ -35,22 +34,21 @@ def one_frame(path: Path, number: int, content: FileFrames, read_as: str = "") -
     path : the file
     number : of the frame, from 0
     content : the file, opened for all of its frames or for this one; they are not touched where the frame is known already
-    read_as : what else the frames depend on: axes, and whether the mask of the file is meant
+    axes : as which the file is read
+    kind : "picture" or "mask", which are asked for in turn
 
     Raises
     ------
     ImageError : if the frame cannot be read, or there is none of that number.
     """
     state = path.stat()
-    file = (path, state.st_size, state.st_mtime_ns, read_as)
-    before = _kept.files.pop(file, None)
-    again = before is not None  # a file of which a single frame is wanted is not read further
-    kept = _kept.files[file] = before if before and number in before else {}
-    if len(_kept.files) > FILES:
-        del _kept.files[next(iter(_kept.files))]
-    if number in kept:
+    file = (path, state.st_size, state.st_mtime_ns, axes)
+    last, kept = _kept.files.get(kind, ((), {}))
+    again = last == file  # a file of which a single frame is wanted is not read further
+    if again and number in kept:
         return kept[number]
-    size = 0
+    kept, size = {}, 0
+    _kept.files[kind] = file, kept
     try:
         for frame in content.frames:
             if (found := frame.number or 0) >= number:

@@ -222,7 +222,7 @@ def _open_mask(
             number = content.total - 1 - entry.frame if backwards else entry.frame
         elif image.total > 1 and entry.frame is None:
             raise ImageError(f"is one frame, {number}, for {image.total} frames of the image; name one of these, too")
-        return _always(one_frame(mask.path, number, content, f"mask {axes}"), values)
+        return _always(one_frame(mask.path, number, content, axes, "mask"), values)
 
 
 def _always(frame: StoredFrame, values: frozenset[float]) -> Fetch:
