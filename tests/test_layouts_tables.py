@@ -149,6 +149,17 @@ def test_boxes_of_coco_mark_a_finding_and_an_image_without_any_is_annotated(tmp_
     assert polyp.boxes == (Box(10, 20, 51, 60),) and (normal.boxes, normal.annotated) == ((), True)
 
 
+def test_an_annotation_of_coco_without_a_box_has_that_around_its_outline_and_hides_no_other(tmp_path: Path) -> None:
+    images = [{"id": k, "file_name": f"{k}.png"} for k in range(3)]
+    outlined = {"image_id": 1, "segmentation": [[4.5, 6, 20, 6, 20, 9.5], [2, 7, 5, 8, 3, 8]]}
+    coded = {"image_id": 2, "bbox": [], "segmentation": {"size": [9, 9], "counts": "abc"}}
+    found = {"images": images, "annotations": [{"image_id": 0, "bbox": [1, 2, 3, 4]}, outlined, coded]}
+    tree(tmp_path, *(f"images/{k}.png" for k in range(3)))
+    first, second, third = read_by("class_folders", text(tmp_path, "a.json", json.dumps(found))).values()
+    assert (first.boxes, second.boxes) == ((Box(1, 2, 4, 6),), (Box(2, 6, 20, 10),))
+    assert (third.boxes, third.annotated) == ((), False)
+
+
 def test_boxes_of_pascal_voc_mark_a_finding(tmp_path: Path) -> None:
     edges = "<xmin>10</xmin><ymin>20</ymin><xmax>50</xmax><ymax>60</ymax>"
     content = f"<annotation><object><name>polyp</name><bndbox>{edges}</bndbox></object></annotation>"

@@ -143,11 +143,24 @@ def _of_json(path: Path) -> Boxes:
 def _of_coco(content: Mapping[str, Any]) -> Boxes:
     names = {image["id"]: str(image["file_name"]) for image in content["images"]}
     boxes: Boxes = {name: [] for name in names.values()}
+    unknown = set()
     for found in content["annotations"]:
-        left, top, width, height = map(float, found["bbox"])
-        if box := box_of(left, top, left + width, top + height):
-            boxes[names[found["image_id"]]].append(box)
-    return boxes
+        name, edges = names[found["image_id"]], _edges_of_coco(found)
+        if edges is None:
+            unknown.add(name)
+        elif box := box_of(*edges):
+            boxes[name].append(box)
+    return {name: found for name, found in boxes.items() if name not in unknown}
+
+
+def _edges_of_coco(found: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """Return left, top, right and bottom of an annotation, without a box those of its outlines; None where it has neither."""
+    if stated := found.get("bbox"):
+        left, top, width, height = map(float, stated)
+        return left, top, left + width, top + height
+    outlines = found.get("segmentation")
+    corners = [float(number) for outline in (outlines if isinstance(outlines, list) else ()) for number in outline]
+    return (min(corners[::2]), min(corners[1::2]), max(corners[::2]), max(corners[1::2])) if corners else None
 
 
 def _of_xml(path: Path) -> Boxes:
