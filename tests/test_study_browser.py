@@ -136,6 +136,11 @@ def test_a_click_sorts_the_summary_and_another_turns_it(page: Page) -> None:
     assert head.locator("..").get_attribute("aria-sort") == "ascending"
 
 
+def test_what_is_missing_sorts_last_in_either_direction(page: Page) -> None:
+    later = "[true, false].map((falling) => order('\u2013', '0.5', falling) > 0 && order('0.5', '\u2013', falling) < 0)"
+    assert page.evaluate(later) == [True, True]
+
+
 def test_times_sort_by_their_length_and_not_as_text(page: Page) -> None:
     page.locator("#summary ~ .scroll thead button", has_text="Training time").press("Enter")
     assert column(page, "#summary ~ .scroll table", 0) == ["wgan", "endovae", "patchcore", "featvae"]

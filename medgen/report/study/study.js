@@ -20,7 +20,7 @@ function make(tag, properties = {}, ...children) {
 
 /** Compare two cells: numbers by size, text by alphabet, what is missing last in either direction. */
 function order(a, b, falling) {
-  const empty = (value) => value === "" || value === null || value === undefined;
+  const empty = (value) => ["", "–", null, undefined].includes(value);
   if (empty(a) || empty(b)) return empty(a) - empty(b);
   const [x, y] = [Number(a), Number(b)];
   const sign = Number.isNaN(x) || Number.isNaN(y) ? String(a).localeCompare(String(b)) : x - y;
