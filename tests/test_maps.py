@@ -26,7 +26,7 @@ from medgen.data.prepared import open_prepared
 from medgen.data.writers.export import read_png
 from medgen.data.writers.map_to_original import to_original
 from medgen.runs.run import Run
-from medgen.runs.scores import _with_pictures, map_level
+from medgen.runs.scores import _with_pictures, map_high, map_level
 from medgen.types import Box
 
 LEVELS = ({"pixel_level": 0.5}, {"pixel_level": 0.0}, {})
@@ -230,6 +230,11 @@ def test_colours_end_where_the_run_says_when_normal_pixels_have_no_level(monkeyp
     monkeypatch.setattr("medgen.runs.scores.map_high", lambda run: 3.0)
     levels = [map_level(cast(Run, SimpleNamespace(threshold=lambda known=known: known))) for known in LEVELS]
     assert levels == [0.5, 1.5, 1.5]
+
+
+@pytest.mark.parametrize(("scores", "end"), [([1.0, 2.0, 4.0], 10.0), ([0.0, 0.0, 1.0], 0.05), ([-3.0, -2.0], 0.05), ([], 0.05)])
+def test_a_scale_of_colours_ends_above_nought(scores: list[float], end: float) -> None:
+    assert map_high(cast(Run, SimpleNamespace(calibration=lambda: {"scores": scores}))) == end
 
 
 def test_colours_of_pictures_end_at_twice_the_level_of_contours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

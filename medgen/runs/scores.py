@@ -217,9 +217,9 @@ def map_level(run: Run) -> float:
 
 
 def map_high(run: Run) -> float:
-    """Return where the colour scale of maps ends: five times the median score of normal validation frames, else 0.05."""
-    scores = run.calibration().get("scores")
-    return 5 * float(np.median(scores)) if scores else 0.05
+    """Return where colours end: five times the median score of normal validation frames, 0.05 where that is not positive."""
+    middle = float(np.median(run.calibration().get("scores") or [0.0]))
+    return 5 * middle if middle > 0 else 0.05
 
 
 def _with_pictures(run: Run, data: Prepared, scored_batches: Iterable[Scored], folder: Path) -> Iterator[Scored]:
