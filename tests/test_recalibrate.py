@@ -182,6 +182,13 @@ def test_where_scores_moved_no_bound_is_promised() -> None:
     assert "24 normal frames of 12 groups" in said and "about 5 % are flagged" in said and "at most" not in said
 
 
+def test_where_groups_count_once_each_the_guarantee_says_so() -> None:
+    known: Threshold = {"value": 1.0, "false_alarm_rate": 0.05, "normals": 48, "groups": 24}
+    grouped: Threshold = {**known, "by_group": True}
+    assert "(split conformal prediction, in the mean" in guarantee(known)
+    assert "(hierarchical conformal prediction, each group counts once, in the mean" in guarantee(grouped)
+
+
 def test_fewer_than_twenty_frames_are_refused(place: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has 19 normal frames to recalibrate on; expected 20 or more"):
         api.recalibrate(place["vae"], other_place(tmp_path / "few", 19), tmp_path / "run")

@@ -26,18 +26,11 @@ def threshold(run: Path, rate: float) -> None:
     No score changes, and nothing is trained or scored again; a rate that there are too few frames for is refused.
     """
     from medgen import api
+    from medgen.report.guarantee import guarantee
 
     chosen = api.set_threshold(run, rate)
     answer(f"threshold: {chosen['value']:.6g}; a frame that scores higher is called abnormal", **chosen)
-    if chosen.get("method"):
-        from medgen.report.guarantee import guarantee
-
-        answer(f"guarantee: {guarantee(chosen)}")
-        return
-    groups = f" of {chosen['groups']} groups" if chosen.get("groups", chosen["normals"]) < chosen["normals"] else ""
-    answer(
-        f"guarantee: of normal frames like the {chosen['normals']} normal validation frames{groups} that it rests on, at most "
-        f"{100 * rate:g} % are called so (split conformal prediction, in the mean over such sets)"
-    )
-    if groups:
+    answer(f"guarantee: {guarantee(chosen)}")
+    counted_alone = not chosen.get("method") and not chosen.get("by_group")
+    if counted_alone and chosen.get("groups", chosen["normals"]) < chosen["normals"]:
         answer("frames of one group resemble each other, so that the guarantee is looser than so many frames would make it")

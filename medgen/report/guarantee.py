@@ -30,16 +30,16 @@ def guarantee(threshold: Threshold) -> str:
     """Return by which method the threshold was set, what it promises and on how many frames and groups that rests, a sentence."""
     normals, groups = threshold.get("normals"), threshold.get("groups")
     of_groups = f" of {groups} groups" if normals and groups and groups < normals else ""
-    method = threshold.get("method")
+    method, once = threshold.get("method"), ", each group counts once" if threshold.get("by_group") else ""
     if not method:
         frames = f"the {normals} normal validation frames{of_groups}" if normals else "the normal validation frames"
-        how = "split conformal prediction"
+        how = f"{'hierarchical' if once else 'split'} conformal prediction{once}"
     elif method == MOVED:
         frames = f"the {normals} normal frames{of_groups} (each scored by what the others made of the run)"
-        how = f"{MOVED}, of which no bound holds for any frames"
+        how = f"{MOVED}{once}, of which no bound holds for any frames"
     else:
         frames = f"the {normals} normal frames{of_groups} (fitted to, each scored without its fold)"
-        how = f"{NAMES[method]} of {threshold['folds']} folds" + (", each group counts once" if threshold["by_group"] else "")
+        how = f"{NAMES[method]} of {threshold['folds']} folds{once}"
     return (
         f"Of normal frames like {frames} that it rests on, {promised(threshold)} are flagged ({how}, in the mean over such sets)."
     )

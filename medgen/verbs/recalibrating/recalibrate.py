@@ -177,7 +177,7 @@ def _calibration(
     shares = group_shares(frames.groups)[order]
     facts["scores"], facts["normals"], facts["groups"] = scores[order].tolist(), len(scores), len(set(frames.groups.tolist()))
     if facts["groups"] < facts["normals"]:
-        facts["shares"] = shares.tolist()
+        facts["shares"], facts["by_group"] = shares.tolist(), True
     facts["value"] = threshold(scores[order], rate, shares)
     return scores, facts
 
