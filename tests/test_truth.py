@@ -76,7 +76,7 @@ def test_a_jpeg_that_marks_all_of_a_frame_marks_all(tmp_path: Path) -> None:
 
 
 def test_what_a_video_keeps_of_a_finding_that_has_left_marks_nothing() -> None:
-    residue = stored(DISC.astype(np.uint8), lossy=True)._replace(seconds=0.4)
+    residue = stored(DISC.astype(np.uint8), lossy=True)._replace(residue=True)
     assert not marked(residue).any() and marked(residue._replace(values=residue.values * 255)).any()
 
 

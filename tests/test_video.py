@@ -135,7 +135,7 @@ def test_key_frames_are_those_at_which_a_decoder_can_start(tmp_path: Path) -> No
 
 
 def test_packets_that_no_wanted_frame_needs_are_not_decoded() -> None:
-    video = Video(None, "mov", (), (), [0, 10, 20, 30, 25, 40, 50, 60], [0, 3, 6], 1, "")  # type: ignore[arg-type]
+    video = Video(None, "mov", (), (), [0, 10, 20, 30, 25, 40, 50, 60], [0, 3, 6], 1, "", True)  # type: ignore[arg-type]
     assert needed_spans(video, [7], reordering=False) == [(6, 7)]
     assert needed_spans(video, [4], reordering=False) == [(0, 4)]  # it is shown before its key frame
     assert needed_spans(video, [7], reordering=True) == [(3, 7)]

@@ -11,6 +11,7 @@ import pandas as pd
 import PIL.Image
 import pytest
 from commands import SMALL_VAE, fail, succeed
+from mask_files import DISC, entry, marks
 from numpy.typing import NDArray
 from sample_video import RATE, write_video
 
@@ -19,6 +20,7 @@ from medgen.data.field.sharpness import sharpness
 from medgen.data.prepared import PrepareSettings, open_prepared
 from medgen.data.preparing.crop_file import Cropped
 from medgen.data.preparing.video_frames import without_alike, without_blurred
+from medgen.data.source_file import MaskFile
 from medgen.errors import DataError
 from medgen.report.timeline import clock, standing_out
 from medgen.runs.run import Run
@@ -224,3 +226,16 @@ def test_times_are_written_as_on_a_clock(seconds: float, text: str) -> None:
 def test_the_rule_of_a_video_is_checked_with_the_settings() -> None:
     with pytest.raises(ValueError, match="no rule 'sometimes'"):
         PrepareSettings(video="sometimes")
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "options", "level"), [("libx264", "yuv420p", {"crf": "40"}, 255), ("ffv1", "gray", {}, 1)]
+)
+def test_what_a_codec_keeps_of_a_finding_marks_nothing_and_a_label_marks(
+    codec: str, form: str, options: dict[str, str], level: int, tmp_path: Path
+) -> None:
+    seen = [True] * 4 + [False] * 8
+    frames = np.array([DISC * level if there else 0 * DISC for there in seen], np.uint8)[..., None].repeat(3, axis=3)
+    write_video(tmp_path / "masks.mkv", frames, codec, form, options)
+    write_video(tmp_path / "a.mkv", frames)
+    assert [found.mask.any() for found in marks(entry(tmp_path / "a.mkv", MaskFile(tmp_path / "masks.mkv")))] == seen

@@ -43,6 +43,7 @@ class StoredFrame(NamedTuple):
     spacing : (row, column) in mm; None where the format has none
     number : which frame of its file it is, from 0; None for the next one
     seconds : since the first frame of a video; None where there is no time
+    residue : whether the compression may have left in it something of the frames before
     """
 
     values: Raw
@@ -55,6 +56,7 @@ class StoredFrame(NamedTuple):
     spacing: Spacing = None
     number: int | None = None
     seconds: float | None = None
+    residue: bool = False
 
 
 class FileFrames(NamedTuple):

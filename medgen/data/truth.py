@@ -30,7 +30,7 @@ BRIGHT = 200  # a mask with smoothed edges was drawn in white, a map of labels r
 EDGE_VALUES = 3  # smoothed edges have at least so many values between black and white
 FEW = 16  # values that are no integers may be labels that a program has divided by 255; probabilities have more
 FLAT = 0.1  # share of their pixels that may lie within an even area; labels fill areas
-RESIDUE = 16  # grey levels below which a video may keep, frame after frame, where a finding was before
+RESIDUE = 16  # grey levels below which a lossy video may keep, frame after frame, where a finding was before
 SCALED = 0.05  # share of a label by which scaling to 8 bits may have changed it
 OPPOSITE = {"L": "R", "R": "L", "P": "A", "A": "P", "S": "I", "I": "S"}
 
@@ -117,7 +117,7 @@ def marked(frame: StoredFrame, values: frozenset[float] = frozenset()) -> Mask:
             raise ImageError("is compressed with loss, so that its label values are guesses; leave mask values out")
         return _are(labels.astype(np.float64), values)
     low, high = float(labels.min()), float(labels.max())
-    if frame.seconds is not None and high < RESIDUE:
+    if frame.residue and high < RESIDUE:
         return np.zeros(labels.shape, dtype=bool)
     if low == high or not (frame.lossy or _is_graded(labels)):
         return labels != 0

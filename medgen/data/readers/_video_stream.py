@@ -44,6 +44,7 @@ class Video(NamedTuple):
     starts : the places in the file of packets at which a decoder can start
     aspect : how many times as wide as high a pixel is
     missing : what the header promises and the file lacks, or ""
+    lossy : whether its codec may lose something; False of FFV1 and others that never do
     """
 
     file: IO[bytes]
@@ -54,6 +55,7 @@ class Video(NamedTuple):
     starts: Sequence[int]
     aspect: float
     missing: str
+    lossy: bool
 
 
 class _Listed(NamedTuple):
@@ -103,7 +105,8 @@ def survey(file: IO[bytes], kind: str, rate: float | None = None) -> Video:
         # an AVI numbers its packets in the order of the file, in which frames that are shown earlier may come later
         known = timed and (kind != "avi" or len(starts) == len(listed))
         keys = [listed[place].key for place in order]
-        return Video(file, kind, seconds, keys, stamps if known else (), starts, _aspect(stream), damage)
+        lossy = stream.codec_context.codec.lossy
+        return Video(file, kind, seconds, keys, stamps if known else (), starts, _aspect(stream), damage, lossy)
 
 
 def decoded(video: Video, wanted: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:

@@ -93,7 +93,8 @@ def _chosen(video: Video, sampling: Sampling) -> FileFrames:
 def _frames(video: Video, wanted: Sequence[int]) -> Iterator[StoredFrame]:
     display, lost = Display(video.aspect), set(wanted)
     for number, frame in decoded(video, wanted):
-        yield stored(display.show(frame), lossy=True)._replace(number=number, seconds=video.seconds[number])
+        shown = stored(display.show(frame), lossy=True)  # by any codec, as most store other colours than RGB
+        yield shown._replace(number=number, seconds=video.seconds[number], residue=video.lossy)
         lost.discard(number)
     if lost:
         first = video.seconds[min(lost)]
