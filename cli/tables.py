@@ -144,13 +144,9 @@ def ranking_table(folder: Path) -> str:
     if not flagged:
         ranked = number_of(metrics["frames"]["unlabelled"], "frame", "frames")
         return f"{ranked} ranked; none is flagged, as there is no threshold{review}"
-    if threshold.get("method"):
-        from medgen.report.guarantee import guarantee
+    from medgen.report.guarantee import guarantee
 
-        return f"{flagged['count']} of {flagged['of']} frames are flagged{review}. {guarantee(threshold)}"
-    promise = f"of normal frames like the {threshold['normals']} normal validation frames at most"
-    rate = f"{100 * threshold['false_alarm_rate']:g} %"
-    return f"{flagged['count']} of {flagged['of']} frames are flagged; {promise} {rate} would be{review}"
+    return f"{flagged['count']} of {flagged['of']} frames are flagged{review}. {guarantee(threshold)}"
 
 
 def prepared_table(data: Prepared) -> str:

@@ -10,8 +10,8 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from medgen.data.images import opened
+from medgen.data.preparing.truth import Marks, open_truth
 from medgen.data.source_file import MaskFile, SourceFile
-from medgen.data.truth import Marks, open_truth
 from medgen.types import Box
 
 Y, X = np.mgrid[:96, :96]

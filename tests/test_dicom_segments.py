@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from writers import DRAW, dicom, rejected, sequence
 
 from medgen.data.images import count_frames, opened
-from medgen.data.truth import marked
+from medgen.data.preparing.truth import marked
 
 FIRST, SECOND = "1.2.826.1", "1.2.826.2"
 MARKS = DRAW.integers(0, 2, (3, 5, 7), dtype=np.uint8)  # 35 pixels a frame: frames begin within a byte

@@ -15,7 +15,7 @@ from writers import save
 
 from medgen.data.images import opened
 from medgen.data.pixel_format import StoredFrame
-from medgen.data.truth import Mask, marked
+from medgen.data.preparing.truth import Mask, marked
 
 Y, X = np.mgrid[0:40, 0:48]
 DISC = (X - 20) ** 2 + (Y - 18) ** 2 < 100

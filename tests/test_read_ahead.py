@@ -10,8 +10,8 @@ import pytest
 
 from medgen.data.pixel_format import FileFrames, StoredFrame, stored
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.read_ahead import one_frame
 from medgen.data.preparing.source_frames import read_frames
-from medgen.data.read_ahead import one_frame
 from medgen.data.source_file import SourceFile
 from medgen.errors import ImageError
 

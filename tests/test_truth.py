@@ -13,10 +13,10 @@ import pytest
 from mask_files import DISC, X, Y, entry, marks, of_mask, save
 from numpy.typing import NDArray
 
-from medgen.data import truth
 from medgen.data.pixel_format import FileFrames, StoredFrame, stored
+from medgen.data.preparing import truth
+from medgen.data.preparing.truth import Marks, fitted, marked, open_truth
 from medgen.data.source_file import MaskFile
-from medgen.data.truth import Marks, fitted, marked, open_truth
 from medgen.errors import ImageError
 from medgen.types import Box
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from writers import DRAW, rejected
 
 from medgen.data.images import opened, read_images
-from medgen.data.truth import marked
+from medgen.data.preparing.truth import marked
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "i8", "f4", "f8"]
 UPRIGHT = np.diag([-1.0, -1.0, 1.0, 1.0])  # slice k is voxels[:, :, k].T

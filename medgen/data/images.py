@@ -1,6 +1,6 @@
 """A path to its frames: the only way in which an image file is opened, whatever its format.
 
-`opened` hands over what a file holds; `read_images` makes pictures of it, and `medgen.data.truth` masks.
+`opened` hands over what a file holds; `read_images` makes pictures of it, and `medgen.data.preparing.truth` masks.
 
 Each file in `medgen.data.readers` whose name does not begin with an underscore reads one format, or a family of them, and keeps
 the contract of `medgen.data.reader.Reader`. A new file there is a new format: nothing else has to be told.

@@ -1,7 +1,7 @@
 """The forms in which pixels travel, and how raw arrays are checked and brought into them.
 
 A reader hands over `StoredFrame`: what the file holds, in the file's own unit. `medgen.data.intensity` makes it a picture,
-(H, W, C) uint8 or float32 in [0, 1]; `medgen.data.truth` makes it a mask.
+(H, W, C) uint8 or float32 in [0, 1]; `medgen.data.preparing.truth` makes it a mask.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from medgen.files import json_values
 from medgen.report import plot_style
-from medgen.report.guarantee import guarantee
+from medgen.report.guarantee import MOVED, guarantee
 from medgen.report.measures import measures_of
 
 DASH = "\u2013"  # stands for what is missing
@@ -46,7 +46,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     house.filters |= {"number": number, "brief": brief, "data_uri": data_uri, "literal": literal}
-    house.globals |= {"measures_of": measures_of, "guarantee": guarantee}
+    house.globals |= {"measures_of": measures_of, "guarantee": guarantee, "MOVED": MOVED}
     return house
 
 

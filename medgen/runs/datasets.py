@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from medgen.data.common_mask import with_common_mask
 from medgen.data.dataset import DataSettings
 from medgen.data.intensity import Intensity
 from medgen.data.native.addresses import is_address, open_dataset
 from medgen.data.native.archives import ALL_FINDINGS
-from medgen.data.prepared import TABLE_CHANGED, Prepared, PrepareSettings
+from medgen.data.prepared import TABLE_CHANGED, Prepared, PrepareSettings, read_table
 from medgen.errors import DataError, RunError
-from medgen.runs.run import Run
+from medgen.runs.run import NORMALS, Run
 from medgen.runs.settings import RunSettings
 
 
@@ -37,6 +38,12 @@ def open_trained_on(run: Run, dataset: str | Path | None = None) -> Prepared:
     data = open_dataset(dataset or own, run.settings.data)
     check_fits(run, data)
     return _with_common_mask(run, data)
+
+
+def recalibrated_on(run: Run) -> pd.DataFrame | None:
+    """Return the frames of another place that a run was recalibrated on; None where they were left behind, as in a bundle."""
+    path = run.folder / NORMALS
+    return read_table(path, ["score_after"]) if path.is_file() else None
 
 
 def require_own(run: Run, data: Prepared) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.contract.backend import Backend
-from medgen.data.prepared import Prepared, read_table
+from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored, scorable
 from medgen.data.source_file import file_and_frame
 from medgen.engine.device import Device
 from medgen.report.localisation.group_scores import GroupedFrames, score_groups
 from medgen.report.localisation.local_metrics import GroupedScores
-from medgen.runs.run import NORMALS, Run
+from medgen.runs.datasets import recalibrated_on
+from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.scores import score_rows, scores_folder
 from medgen.types import OnProgress, no_progress
@@ -74,9 +75,8 @@ def grouped_scores(
             normals = _normals(run, data, out_of_validation)
         reason, calibration = "" if own else FITTED if fitted else OTHER_DATA, None
         if elsewhere:
-            reason, calibration = ("", _recalibrated_on(run)) if name == GROUP else (NOT_NAMED, None)
-            if name == GROUP and calibration is None:
-                reason = NOT_THERE
+            calibration = _of_the_other_place(run) if name == GROUP else None
+            reason = NOT_NAMED if name != GROUP else NOT_THERE if calibration is None else ""
         if normals is not None:
             table, chosen = normals
             of_normals = np.array(kinds(data, table.rows)[name], dtype=str)[chosen]
@@ -90,14 +90,11 @@ def grouped_scores(
     return found
 
 
-def _recalibrated_on(run: Run) -> GroupedFrames | None:
-    """Return the frames of the other place, each scored by what the others made of the run: those that its threshold is of.
-
-    None where they were left behind, as in a bundle.
-    """
-    if not (run.folder / NORMALS).is_file():
+def _of_the_other_place(run: Run) -> GroupedFrames | None:
+    """Return the frames of the other place, each scored by what the others made of the run: those that its threshold is of."""
+    table = recalibrated_on(run)
+    if table is None:
         return None
-    table = read_table(run.folder / NORMALS, ["score_after"])
     names = [str(group) or f"frame {number}" for number, group in enumerate(table["group"])]
     return GroupedFrames(table["score_after"].to_numpy(dtype=float), np.array(names, dtype=str))
 

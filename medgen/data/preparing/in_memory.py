@@ -16,10 +16,10 @@ from medgen.data.prepared import SECONDS, Prepared, PrepareSettings, columns_of
 from medgen.data.preparing.crop_file import Cropped, crop_frame
 from medgen.data.preparing.prepare import CROPPING
 from medgen.data.preparing.source_frames import SourceFrame, opened_source
+from medgen.data.preparing.truth import Marks
 from medgen.data.pyramid import Pyramid
 from medgen.data.scorable import is_one_colour
 from medgen.data.source_file import SourceFile
-from medgen.data.truth import Marks
 from medgen.errors import DataError, ImageError
 from medgen.files import short_digest
 from medgen.types import Box

@@ -13,11 +13,11 @@ from medgen.data.images import opened, opened_content
 from medgen.data.intensity import picture
 from medgen.data.pixel_format import FileFrames, Pixels, StoredFrame, to_uint8
 from medgen.data.prepared import PrepareSettings
+from medgen.data.preparing.read_ahead import one_frame
+from medgen.data.preparing.truth import Marks, open_truth
 from medgen.data.pyramid import Pyramid
-from medgen.data.read_ahead import one_frame
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import SourceFile
-from medgen.data.truth import Marks, open_truth
 from medgen.errors import ImageError
 
 MANY_LEVELS = 64  # values in a file of more than 8 bits from which on its picture should have as many grey levels

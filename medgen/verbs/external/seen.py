@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medgen.data.prepared import Prepared, read_table
+from medgen.data.prepared import Prepared
 from medgen.data.preparing.alike.duplicates import dhash, likest_before, thumbnail
 from medgen.report.run_metrics import SeenInTraining
+from medgen.runs.datasets import recalibrated_on
 from medgen.runs.run import NORMALS, Run
 from medgen.types import OnProgress, Progress, no_progress
 
@@ -46,7 +47,7 @@ def seen_in_training(
         reason = "frames at native size are not searched for near-duplicates"
     else:
         near = _near_training(run, own, data, rows, on_progress)
-    normals = _recalibrated_on(run)
+    normals = _files_recalibrated_on(run)
     if normals is None:
         reason = reason or "it is not noted which files it was recalibrated on"
     pairs = pd.concat([_same_files(normals or {}, data, rows), near], ignore_index=True)
@@ -69,13 +70,12 @@ def _near_training(run: Run, own: Prepared, data: Prepared, rows: NDArray[np.int
     return pd.DataFrame([_pair(run, own, int(a), data, int(b)) for a, b in pairs], columns=PAIR)
 
 
-def _recalibrated_on(run: Run) -> dict[str, str] | None:
+def _files_recalibrated_on(run: Run) -> dict[str, str] | None:
     """Return the files that a run was recalibrated on, names by digest; None where nobody noted them."""
-    noted = run.folder / NORMALS
     if not run.recalibrated_on:
         return {}
-    table = read_table(noted) if noted.is_file() else pd.DataFrame()
-    return dict(zip(table["digest"], table["path"], strict=True)) if "digest" in table else None
+    table = recalibrated_on(run)
+    return None if table is None or "digest" not in table else dict(zip(table["digest"], table["path"], strict=True))
 
 
 def _same_files(normals: Mapping[str, str], data: Prepared, rows: NDArray[np.int64]) -> pd.DataFrame:

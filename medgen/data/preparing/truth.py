@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from medgen.data.images import opened
 from medgen.data.pixel_format import FileFrames, Raw, StoredFrame
-from medgen.data.read_ahead import no_frame, one_frame
+from medgen.data.preparing.read_ahead import no_frame, one_frame
 from medgen.data.sampling import Sampling
 from medgen.data.source_file import BoxShares, MaskFile, SourceFile
 from medgen.errors import ImageError
