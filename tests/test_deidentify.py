@@ -64,6 +64,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         grey = (60 + x + number * y // 2).astype(np.uint8)
         grey[TEXT] = 255
         plant(root / "Zwetschgenbaum" / f"Quillfeather-{number}.dcm", number, grey)
+    (root / "@eaDir").mkdir()
+    (root / "@eaDir" / "small.jpg").write_bytes(b"what a file server keeps for itself")
     return root
 
 

@@ -84,7 +84,7 @@ def test_a_set_of_bmad_without_masks(tmp_path: Path, below: str) -> None:
 
 
 def test_lists_of_medianomaly_give_labels_and_splits(tmp_path: Path) -> None:
-    tree(tmp_path, *(f"RSNA/images/{name}.png" for name in "abcde"))
+    tree(tmp_path, *(f"RSNA/images/{name}.png" for name in "abcde"), "RSNA/images/@eaDir/a.png")
     lists = {"train": {"0": ["a.png"], "unlabeled": {"0": ["d.png"]}}, "test": {"0": ["b.png"], "1": ["c.png"]}}
     text(tmp_path, "RSNA/data.json", json.dumps(lists))
     listing = listed_by("medianomaly", tmp_path / "RSNA")

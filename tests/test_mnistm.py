@@ -29,11 +29,13 @@ def digits(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """Two photographs, one of them in a folder below, as the published archive has them."""
+    """Two photographs, one of them in a folder below, as the published archive has them; and what a file server keeps."""
     folder = tmp_path / "bsds" / "images" / "train"
     folder.mkdir(parents=True)
     save(folder / "2.jpg", noise(40, 60, 3))
     save(folder.parents[1] / "1.png", noise(60, 40, 3, seed=1))
+    (folder.parents[1] / "@eaDir").mkdir()
+    save(folder.parents[1] / "@eaDir" / "1.png", noise(30, 30, 3, seed=2))
     return folder.parents[1]
 
 

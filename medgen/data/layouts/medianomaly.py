@@ -17,7 +17,7 @@ from medgen.data.tree.class_names import SPLITS
 from medgen.data.tree.read import read_tree
 from medgen.data.tree.related import with_relations
 from medgen.data.tree.tables import read_json_file
-from medgen.data.tree.walk import roots
+from medgen.data.tree.walk import roots, walk
 from medgen.errors import DataError
 
 ORDER = 17
@@ -60,7 +60,7 @@ def read(source: Path) -> Listing:
         listed = _entries(source, folder)
         entries |= listed
         names = {entry.path for entry in listed.values()}
-        if left := sum(path not in names and is_image(path) for path in (folder / "images").rglob("*") if path.is_file()):
+        if left := sum(path not in names and is_image(path) for path in walk(folder / "images") if path.is_file()):
             notes.append(f"{left} images of '{folder.name}' stand in no list of its data.json and are left out")
     if not entries:
         raise DataError(f"the data.json of '{source}' names no images")

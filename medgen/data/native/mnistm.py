@@ -24,6 +24,7 @@ from medgen.data.native.resized import ResizedFrames
 from medgen.data.pixel_format import to_uint8
 from medgen.data.prepared import Prepared, is_prepared, open_prepared, read_table
 from medgen.data.storage.rows import Frames
+from medgen.data.tree.walk import walk
 from medgen.errors import DataError, ImageError
 from medgen.files import new_array, replacing, short_digest, write_csv, write_text
 from medgen.outputs.folder import output_folder
@@ -90,7 +91,7 @@ def _find(folder: Path) -> list[Path]:
     """Return the photographs in a folder or below, in the order of their names."""
     if not folder.is_dir():
         raise DataError(f"there is no folder '{folder}'; expected the colour photographs of BSDS500 in it")
-    paths = [path for path in folder.rglob("*") if suffix_of(path) in SUFFIXES and path.is_file()]
+    paths = [path for path in walk(folder) if suffix_of(path) in SUFFIXES and path.is_file()]
     if not paths:
         raise DataError(f"'{folder}' holds no photograph ({', '.join(SUFFIXES)}); expected those of BSDS500 in it or below")
     return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from medgen.data.field.contour import find_field
 from medgen.data.field.overlay import channel_levels, find_overlay
 from medgen.data.readers._dicom_pixels import decoded, is_lossy
+from medgen.data.tree.walk import walk
 from medgen.data.writers.export import format_of
 from medgen.errors import ConfigError, DataError
 from medgen.files import write_bytes
@@ -88,8 +89,7 @@ def deidentify(source: Path, out: Path, blank_text: bool | None = None) -> int:
         from dicomanonymizer import simpledicomanonymizer as profile
     except ImportError:
         raise ConfigError("--deidentify needs dicom-anonymizer; install it by `pip install 'medgen[deidentify]'`") from None
-    found = sorted(source.rglob("*")) if source.is_dir() else [source]
-    files = [path for path in found if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in walk(source) if path.is_file()] if source.is_dir() else [source]
     for path in files:
         if format_of(path) != "dicom":
             raise DataError(f"'{path}' is no DICOM file; --deidentify takes DICOM files alone")
