@@ -59,7 +59,10 @@ def test_batch_norm_sees_the_whole_batch() -> None:
 def test_devices_draw_the_shares_of_what_one_would_draw(layout: torch.memory_format) -> None:
     like = torch.zeros(6, 3, 4, 4).to(memory_format=layout)
     torch.manual_seed(3)
-    whole = torch.randn_like(like)
+    whole = torch.empty_like(like)  # whose numbers lie in memory in the order in which they were drawn
+    whole.as_strided((whole.numel(),), (1,)).copy_(torch.randn(whole.numel()))
+    torch.manual_seed(3)
+    assert torch.equal(ranks.randn_like(like), whole)
     torch.manual_seed(3)
 
     def share(world: Ranks) -> torch.Tensor:
