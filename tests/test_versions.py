@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -22,7 +23,7 @@ from medgen.runs.calibrating.calibrate import renew_calibration
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.resources import cost
 from medgen.runs.run import CALIBRATION, Run
-from medgen.runs.scores import score_rows
+from medgen.runs.scores import score_rows, still_hold
 from medgen.runs.versions import KINDS, is_current, made_by
 from medgen.verbs import audit, distance
 from medgen.verbs.audit import cached_traits
@@ -77,6 +78,17 @@ def tampered_score(run: Run) -> float:
 
 def test_scores_of_the_present_code_are_read_again(run: Run) -> None:
     assert tampered_score(run) == 9.0
+
+
+@pytest.mark.parametrize("large", ["maps.npy", "maps"])
+def test_maps_and_pictures_that_were_thrown_away_are_made_again(run: Run, large: str) -> None:
+    data = open_trained_on(run)
+    scored = [score_rows(run, data, data.rows("test"), run.folder / "scores", device="cpu", pictures=True)]
+    assert still_hold(run, run.folder / "scores")
+    (run.folder / "scores" / large).rename(run.folder / "elsewhere")
+    assert not still_hold(run, run.folder / "scores")
+    scored.append(score_rows(run, data, data.rows("test"), run.folder / "scores", device="cpu", pictures=True))
+    assert (run.folder / "scores" / large).exists() and np.array_equal(*(made.maps for made in scored))
 
 
 def test_names_of_frames_are_in_memory_once(run: Run) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,8 @@ from medgen.types import OnProgress, Progress, no_progress
 
 STAMP = "scores.toml"  # written last: which weights, frames and code made the scores beside it
 SCORED = (STAMP, "scores.csv")  # one of them is in each folder of scores
+MAPS = "maps.npy"  # there where the backend draws maps, which the stamp says
+PICTURES = "maps"  # their folder
 PARITY = "parity"  # section of the stamp: how far another engine than PyTorch was from it
 NAMING = ["id", "path", "group"]  # those of them whose texts many frames do not share
 
@@ -55,7 +58,14 @@ def still_hold(run: Run, folder: Path) -> bool:
     """Tell whether a folder holds whole scores that the run's present weights and this code would give again."""
     stamp = read_toml(folder / STAMP) if (folder / STAMP).is_file() else {}
     of_now = is_current("scores", stamp) and stamp.get("weights") == run.weights_digest()
-    return of_now and stamp.get("scores") == digest_of(folder / "scores.csv")
+    return of_now and _are_whole(folder, stamp)
+
+
+def _are_whole(folder: Path, stamp: Mapping[str, Any]) -> bool:
+    """Tell whether a folder has the table that its stamp names, the maps and the pictures: some throw away what is large."""
+    large = {MAPS: stamp.get("maps"), PICTURES: stamp.get("pictures")}
+    there = all((folder / name).exists() for name, made in large.items() if made)
+    return there and stamp.get("scores") == digest_of(folder / "scores.csv")
 
 
 def score_rows(
@@ -105,22 +115,23 @@ def score_rows(
     remove_dead_lock(out)
     renew_calibration(run, [data], device=device, on_progress=on_progress)
     stored = read_toml(out / STAMP) if (out / STAMP).is_file() else {}
-    parity = {PARITY: stored[PARITY]} if PARITY in stored else {}
-    if stored and stored == {**stamp, "scores": digest_of(out / "scores.csv"), **parity}:
+    found = {name: stored[name] for name in ("scores", "maps", PARITY) if name in stored}  # when they were made
+    if stored and stored == {**stamp, **found} and _are_whole(out, stored):
         table = decide(run, read_stored(out / "scores.csv"))
         if csv_text(table) != (out / "scores.csv").read_text(encoding="utf-8"):  # the threshold was moved
             if not os.access(out, os.W_OK):
                 return replace(_read_scores(run, data, rows, out, engine), table=table)
             with locked(out, "score"):
                 write_csv(out / "scores.csv", table)
-                write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
+                write_text(out / STAMP, to_toml({**stamp, **found, "scores": digest_of(out / "scores.csv")}))
         return _read_scores(run, data, rows, out, engine)
     model = run.trained_model() if model is None else copy.deepcopy(model)  # scoring moves it, and lays its weights out otherwise
     with locked(out, "score"):
-        remove_earlier(out, STAMP, "maps")
+        remove_earlier(out, STAMP, PICTURES)
         _score(run, model, data, rows, out, pictures, find_class(model, label), find_device(device), engine, on_progress)
-        parity = {} if engine is None else {PARITY: engine.parity()}
-        write_text(out / STAMP, to_toml({**stamp, "scores": digest_of(out / "scores.csv"), **parity}))
+        found = {"scores": digest_of(out / "scores.csv"), "maps": (out / MAPS).is_file()}
+        found |= {} if engine is None else {PARITY: engine.parity()}
+        write_text(out / STAMP, to_toml({**stamp, **found}))
         scored = _read_scores(run, data, rows, out, engine)
     if engine is not None:
         scores = scored.table["score"].to_numpy(dtype=np.float64)[is_scored(scored.table)]
@@ -148,12 +159,12 @@ def _score(
     scored_batches = score_batches(
         model, batches, device, "score", on_progress, settings=settings, normal_reference=reference, engine=engine
     )
-    drawn = _with_pictures(run, data, scored_batches, out / "maps") if pictures else scored_batches
-    raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / "maps.npy")
+    drawn = _with_pictures(run, data, scored_batches, out / PICTURES) if pictures else scored_batches
+    raw = _write_maps(drawn, model, places, (len(rows), data.size, data.size), out / MAPS)
     about = described(data, rows, shares)
     write_csv(out / "scores.csv", decide(run, pd.concat([about, raw], axis=1)))
     if pictures:
-        _write_pictures_without_scores(data, np.delete(rows, places), out / "maps")
+        _write_pictures_without_scores(data, np.delete(rows, places), out / PICTURES)
     left = [data.rejected(), data.passed_over()[["file", "reason"]]]
     write_csv(out / "rejected.csv", pd.concat(left, ignore_index=True))
     if len(places) < len(rows):
@@ -193,7 +204,7 @@ def _write_maps(
 
 
 def _read_scores(run: Run, data: Prepared, rows: NDArray[np.int64], out: Path, engine: Engine | None) -> ScoreTable:
-    maps = np.load(out / "maps.npy", mmap_mode="r") if (out / "maps.npy").is_file() else None
+    maps = np.load(out / MAPS, mmap_mode="r") if (out / MAPS).is_file() else None
     table, own = read_stored(out / "scores.csv"), data.index[NAMING].iloc[rows].reset_index(drop=True)
     same = {name: own[name] for name in NAMING if name in table and table[name].equals(own[name])}  # one text, not two
     return ScoreTable(table.assign(**same), maps, data, rows, run, engine.name if engine else "")
