@@ -240,6 +240,12 @@ def test_weights_that_are_kept_are_their_moving_average_where_a_player_has_one(t
     assert averaged.line.weight.item() == pytest.approx(3.0)
 
 
+def test_no_gradient_is_longer_than_the_stated_norm(tmp_path: Path) -> None:
+    model = Line()
+    Fit(model, Batches(3), [], TrainSettings(epochs=1, clip=0.25), make_fabric("cpu", "float32"), tmp_path).run(lambda row: None)
+    assert model.line.weight.item() == pytest.approx(3 * 0.25)
+
+
 def test_the_learning_rate_falls_linearly_to_its_least_over_the_end_of_a_stage(tmp_path: Path) -> None:
     rates: list[float] = []
     training = Fit(

@@ -199,14 +199,14 @@ class Fit:
         """Take the turns of one batch, `epochs` epochs after the start of the training."""
         turns = self.model.turns(batch, self.schedule.progress(epochs))
         share = self.schedule.share(epochs)
-        parts = self._parts(self.position.step)
+        parts, returns = self._parts(self.position.step), self.position.returns
         while True:
             with self.fabric.autocast(), divided(self.ranks) if parts > 1 else nullcontext():
                 turn = next(turns, None)
             if turn is None:
                 break
             name, losses = turn
-            clip = self.settings.clip or (CLIP if (returns := self.position.returns) else 0.0)
+            clip = self.settings.clip or (CLIP if returns else 0.0)
             total = torch.stack(list(losses.values())).sum()
             self.optimizers[name].move(self.fabric, total, clip, share, SLOWER**returns, self.ranks)
             self.moved.add(name)
