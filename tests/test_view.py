@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +29,7 @@ from medgen.data.preparing.prepare import prepare
 from medgen.data.sources import list_source
 from medgen.errors import FolderError
 from medgen.files import digest_of
+from medgen.service.view.app import Server
 from medgen.service.view.frames import FrameList
 from medgen.service.view.marks import COLUMNS, Marks
 from medgen.verbs.in_memory.loaded import LoadedRun
@@ -229,10 +231,14 @@ def test_files_that_are_cropped_in_memory_have_the_bits_of_a_prepared_set(tmp_pa
     np.testing.assert_array_equal(found.valid[order], wanted.valid)
 
 
-def test_the_command_says_its_address_and_ends_when_nobody_looks(world: Any, tmp_path: Path) -> None:
-    marks = tmp_path / "own.csv"
-    said = succeed("view", str(world.run), str(world.plain), "--no-browser", "--idle", "0", "--marks", str(marks))
-    assert said.startswith("page: http://127.0.0.1:") and "#token=" in said and not marks.exists()
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_command_says_its_address_before_it_shows_the_page_and_ends_when_nobody_looks(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: list[str]
+) -> None:
+    marks, close = tmp_path / "own.csv", Server.close
+    monkeypatch.setattr(Server, "close", lambda page: (click.echo("closed"), close(page)))
+    said = succeed("view", str(world.run), str(world.plain), "--no-browser", "--idle", "0", "--marks", str(marks), *form)
+    assert "http://127.0.0.1:" in said and "#token=" in said and said.endswith("\nclosed\n") and not marks.exists()
 
 
 def test_frames_that_are_not_there_are_refused_in_a_line(world: Any, tmp_path: Path) -> None:

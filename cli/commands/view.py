@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..answer import answer
+from ..answer import answer, print_object
 from ..options import PATH, device_option, split_option
 
 
@@ -23,7 +23,8 @@ from ..options import PATH, device_option, split_option
 @click.option("--idle", type=click.FloatRange(0), help="Stop so many minutes after the page was closed.  [default: never]")
 @device_option
 @split_option
-def view(paths: tuple[Path, ...], port: int, browser: bool, idle: float | None, **chosen: Any) -> None:
+@click.pass_context
+def view(context: click.Context, /, paths: tuple[Path, ...], port: int, browser: bool, idle: float | None, **chosen: Any) -> None:
     """Open a page on which FRAMES (a folder, file, video or data set) are seen as RUNs see them. Research use only.
 
     Frames can be dropped on the page, too. It runs until Ctrl-C, for this machine alone.
@@ -35,4 +36,5 @@ def view(paths: tuple[Path, ...], port: int, browser: bool, idle: float | None, 
     runs, frames = (paths[:-1], paths[-1]) if with_frames else (paths, None)
     page = api.view(runs, frames, port=port, idle=idle, **chosen)
     answer(f"page: {page.address}\nmarks: {chosen['marks']}; stop with Ctrl-C", page=page.address, marks=chosen["marks"])
+    print_object(context)  # now, as the page stays open
     page.run(browser)
