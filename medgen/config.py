@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Self
 
@@ -141,7 +142,7 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
     ------
     ConfigError : if an assignment has no ``=`` or goes below a plain value.
     """
-    result = json.loads(json.dumps(values))
+    result = deepcopy(dict(values))
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -61,9 +62,9 @@ def test_an_assignment_reaches_a_nested_setting() -> None:
 
 
 def test_an_assignment_leaves_the_given_values_alone() -> None:
-    values = {"model": {"latents": 6}}
-    override(values, ["model.latents=16"])
-    assert values == {"model": {"latents": 6}}
+    values = {"model": {"latents": 6}, "made": date(2026, 1, 2)}  # TOML knows days
+    assert override(values, ["model.latents=16"]) == {"model": {"latents": 16}, "made": date(2026, 1, 2)}
+    assert values == {"model": {"latents": 6}, "made": date(2026, 1, 2)}
 
 
 @pytest.mark.parametrize("assignment", ["latents", "=3", "epochs.x=3"])
