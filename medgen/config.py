@@ -165,7 +165,7 @@ def _toml_value(text: str) -> Any:
 
 
 def to_toml(values: Mapping[str, Any], prefix: str = "") -> str:
-    """Write nested plain values as TOML; None is left out, as TOML has none."""
+    """Write nested plain values as TOML; None is left out, as TOML has none, and stray bytes of file names become escapes."""
     flat = [
         f"{key} = {_toml_text(value)}" for key, value in values.items() if value is not None and not isinstance(value, Mapping)
     ]
@@ -180,4 +180,6 @@ def _toml_text(value: Any) -> str:
         return "[" + ", ".join(_toml_text(item) for item in value) + "]"
     if isinstance(value, float):
         return repr(value)
-    return json.dumps(value, ensure_ascii=False)  # JSON strings, integers and booleans are TOML too
+    if isinstance(value, str):  # no TOML holds stray bytes
+        value = value.encode(errors="backslashreplace").decode()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON's other values are TOML too

@@ -16,7 +16,7 @@ from medgen.config import Settings, merged, override, read_toml, to_toml
 from medgen.errors import ConfigError
 
 plain = st.one_of(
-    st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), st.text("aZ0 \"'\\#=[]é漢")
+    st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), st.text("aZ0 \"'\\#=[]é漢\x7f")
 )
 keys = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1)
 
@@ -93,6 +93,10 @@ def test_a_broken_recipe_is_one_line(tmp_path: Path) -> None:
 @given(st.dictionaries(keys, st.one_of(plain, st.lists(plain), st.dictionaries(keys, plain))))
 def test_what_is_written_as_toml_is_read_again(values: dict[str, object]) -> None:
     assert tomllib.loads(to_toml(values)) == values
+
+
+def test_stray_bytes_of_a_path_are_written_as_escapes() -> None:
+    assert tomllib.loads(to_toml({"paths": ["caf\udce9"]})) == {"paths": [r"caf\udce9"]}
 
 
 def test_the_digest_depends_on_values_alone() -> None:
