@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -172,6 +172,24 @@ def dataset_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def refuse_unused(names: Sequence[str], reason: str) -> None:
+    """Refuse options that are given although the command, as it is used, would do nothing with them.
+
+    Parameters
+    ----------
+    names : of their parameters
+    reason : what they are for, as a sentence goes on behind the option: "is of one picture"
+
+    Raises
+    ------
+    click.UsageError : naming the first that is given.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} {reason}; leave it away")
 
 
 def mnist_m_wanted(source: Path, mnist: Path | None, bsds: Path | None) -> bool:

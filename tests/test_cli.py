@@ -224,6 +224,11 @@ def test_a_missing_argument_is_one_line() -> None:
     assert "RUN" in fail("report")
 
 
+def test_what_is_said_of_raw_frames_is_refused_of_a_data_set(study: Path, tmp_path: Path) -> None:
+    for words in (["score", "--video", "keys"], ["evaluate", "--assume", "normal"]):
+        assert "; leave it away" in fail(words[0], study / "run", study / "data", "--out", tmp_path / "x", *words[1:])
+
+
 def test_a_raw_folder_is_not_trained_on(study: Path) -> None:
     assert "medgen prepare" in fail("train", "endovae", study / "frames", "--out", study / "x")
 

@@ -1,4 +1,4 @@
-"""Commands are found by their files."""
+"""Commands are found by their files, and ignore no option."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from commands import fail
 from medgen_cli import commands
 from medgen_cli.main import main
 
@@ -42,3 +43,20 @@ def test_the_help_lists_it_with_the_others(runner: CliRunner) -> None:
 def test_every_command_has_the_name_of_its_file_and_says_what_it_does(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None and command.name == name and command.help
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "edit R D --from a --to b --out O --steps 3",
+        "edit R --frame F --along a --out O -n 3",
+        "export R --out O --format monai-bundle --frames 4",
+        "inspect D --limit 3",
+        "maps R D --out O --blank-text",
+        "reconstruct R D --out O -n 3",
+        "report R --top 3",
+        "serve R --dicom-from A",
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: str) -> None:
+    assert "; leave it away" in fail(*words.split())

@@ -47,7 +47,8 @@ def test_raw_frames_keep_their_names_and_sizes(unpaired: Path, raw: Path, tmp_pa
     assert sizes == {"day/a.png": (40, 53, 3), "day/b.png.png": (9, 9, 3), "day/b.bmp.png": (24, 24, 3)}
 
 
-def test_the_test_frames_of_a_data_set_are_translated(unpaired: Path, tmp_path: Path) -> None:
+def test_the_test_frames_of_a_data_set_are_translated(unpaired: Path, raw: Path, tmp_path: Path) -> None:
+    assert "only a data set has a split 'val'" in fail("translate", unpaired / "run", raw, "--out", tmp_path, "--split", "val")
     assert "8 translations" in succeed("translate", unpaired / "run", f"unpaired:{unpaired / 'data'}", "--out", tmp_path)
     assert len([*tmp_path.rglob("*.png")]) == 8
 

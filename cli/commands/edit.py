@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..answer import answer
-from ..options import PATH, device_option
+from ..options import PATH, device_option, refuse_unused
 from ..progress import Display
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ def edit(
     """
     from medgen import api
 
+    if frame is None:
+        refuse_unused(("steps",), "is of --frame")
+    else:
+        refuse_unused(("count",), "is of --from and --to")
     common: dict[str, Any] = {"with_test": with_test, "device": device}
     with Display() as display:
         if frame is not None and along is not None and finding is None and target is None:

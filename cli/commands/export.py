@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH
+from ..options import PATH, refuse_unused
 from ..progress import Display
 
 
@@ -43,6 +43,8 @@ def export(run: Path, out: Path, kind: Any, **chosen: Any) -> None:
 
     from ..tables import parity_lines
 
+    if kind == "monai-bundle":
+        refuse_unused(("data", "frames", "compared"), "is of a graph, and a bundle is none")
     with Display() as display:
         exported = api.export(run, out, kind, on_progress=display, **chosen)
     if exported.parity:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH, group_names_option, parquet_option, reading_options
+from ..options import PATH, group_names_option, parquet_option, reading_options, refuse_unused
 from ..progress import Display
 
 
@@ -42,6 +42,8 @@ def inspect(
     from ..tables import inspection_tables, prepared_table
     from ..values import inspection_values, prepared_values
 
+    if steps is None:
+        refuse_unused(("limit", "size"), "is of the pictures that --steps writes")
     if figure is not None and out is None and steps is None and is_prepared(source):
         data = open_prepared(source)
         answer(prepared_table(data), **prepared_values(data))

@@ -10,7 +10,7 @@ import click
 
 from ..answer import answer
 from ..engines import SOURCE, engine_options, is_spread, score_spread
-from ..options import PATH, input_options, parquet_option, runtime_option
+from ..options import PATH, input_options, parquet_option, refuse_unused, runtime_option
 from ..progress import Display
 
 
@@ -51,6 +51,8 @@ def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
         return
     from medgen import api
 
+    if not chosen["deidentify"]:
+        refuse_unused(("blank_text",), "is of the copies that --deidentify makes")
     with Display() as display:
         result = api.maps(run, source, out, on_progress=display, **chosen)
     answer(f"{result.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}", **asdict(result), maps=out)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..answer import answer
-from ..options import PATH, input_options
+from ..options import PATH, input_options, refuse_unused
 from ..progress import Display
 
 
@@ -25,7 +25,10 @@ def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:
     One picture has four rows: frames, their reconstructions, frames that a run made, and theirs.
     """
     from medgen import api
+    from medgen.outputs.own_files import is_picture
 
+    if not is_picture(out):
+        refuse_unused(("n",), f"is of one picture, and '{out}' is a folder for all frames")
     with Display() as display:
         count = api.reconstruct(run, source, out, on_progress=display, **chosen)
     answer(f"{count} reconstructions: {out}", frames=count, reconstructions=out)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from ..answer import answer
-from ..options import PATH, device_option, parquet_option, runtime_option
+from ..options import PATH, device_option, parquet_option, refuse_unused, runtime_option
 from ..progress import Display
 from ..tables import metrics_table, ranking_table
 
@@ -45,6 +44,7 @@ def report(runs: tuple[Path, ...], out: Path | None, input_path: Path | None, to
     if input_path is not None:
         _rank(runs, input_path, out, top, device=chosen["device"], runtime=chosen["runtime"])
         return
+    refuse_unused(("top",), "is of a ranking, by --input")
     with Display() as display:
         page = api.report(runs, out, on_progress=display, **chosen)
     metrics = page.with_name("metrics.json")
@@ -58,10 +58,7 @@ def _rank(runs: tuple[Path, ...], input_path: Path, out: Path | None, top: int, 
 
     if len(runs) != 1:
         raise click.UsageError(f"--input ranks frames by one RUN, got {len(runs)}")
-    context = click.get_current_context()
-    for name, option in (("dataset", "--data"), ("split", "--split"), ("by", "--by")):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{option} is for test frames with labels; it does not go with --input")
+    refuse_unused(("dataset", "split", "by"), "is for test frames with labels, and --input ranks frames without")
     with Display() as display:
         page = api.rank(runs[0], input_path, out, top=top, on_progress=display, **how)
     answer(ranking_table(page.parent), metrics=read_json(page.with_name("metrics.json")))

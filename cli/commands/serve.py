@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..answer import answer, is_quiet, print_object
-from ..options import PATH, device_option
+from ..options import PATH, device_option, refuse_unused
 from ..progress import Display
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def serve(
 
     if (dicom_port is None) != (dicom_to is None):
         raise click.UsageError("a DICOM node takes both --dicom-port, where it listens, and --dicom-to, where maps go")
+    if dicom_port is None:
+        refuse_unused(("dicom_title", "dicom_from", "dicom_run"), "is of a DICOM node, which takes --dicom-port and --dicom-to")
     dicom = None
     if dicom_port is not None:
         dicom = DicomSettings(dicom_port, str(dicom_to), dicom_title, dicom_from, dicom_run)

@@ -64,7 +64,11 @@ def open_input(
 def _open_frames(
     run: Run, input_path: Path, out: Path, on_progress: OnProgress, video: str, assume: Literal["", "normal"]
 ) -> Prepared:
-    if is_prepared(input_path) or is_address(input_path):
+    is_set = is_prepared(input_path) or is_address(input_path)
+    if (video or assume) and (is_set or run.origin.kind):
+        unused = "--video" if video else "--assume"
+        raise DataError(f"{unused} is of raw frames that are prepared, and '{input_path}' is taken as it is; leave it away")
+    if is_set:
         return _alone(run, open_for(run, input_path), out)
     if run.origin.kind:
         return _alone(run, open_for(run, f"folder:{input_path}"), out)

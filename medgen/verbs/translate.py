@@ -82,9 +82,12 @@ def translate(
     chosen = find_device(device)
     model.to(chosen).eval()
     translator = _Translator(translates, chosen, direction, run.origin.prepare.size)
+    is_set = is_prepared(input_path) or is_address(input_path)
+    if split is not None and not is_set:
+        raise DataError(f"only a data set has a split '{split}'; leave it away for raw frames")
     of = made_of(out, [run], input_path, split, direction=direction)
     with output_folder(out, "translate", of=of), own_files(out) as write:
-        if is_prepared(input_path) or is_address(input_path):
+        if is_set:
             return _data_set(run, translator, input_path, write, split, on_progress)
         return _raw_frames(translator, input_path, write, run.origin.prepare, fit, on_progress)
 

@@ -56,7 +56,7 @@ def open_normals(run: Run, source: Path, out: Path, split: Split | None, by_grou
     DataError : if there are fewer than `FEWEST`, or they are what the run was trained on or is measured on.
     """
     is_set = is_prepared(source) or is_address(source)
-    data, rows = open_input(run, source, out, (split if is_set else None) or "all", on_progress)
+    data, rows = open_input(run, source, out, split or "all", on_progress)
     fitted = run.settings.scoring.fitted_splits
     if data.digest == run.origin.data_digest and (split or "val") in (*fitted, "all", "test"):
         free = "" if "val" in fitted else "choose --split val, or "
