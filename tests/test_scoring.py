@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 import torch
 from commands import SMALL_VAE, fail, succeed
 from sources import folder
-from tiny import batch, tiny
+from tiny import batch, tiny, training_batch
 
 from medgen import api
 from medgen.engine.score import Scorer
@@ -21,10 +22,14 @@ from medgen.errors import BackendError, ConfigError
 from medgen.metrics.calibration import threshold
 from medgen.metrics.fusion import fuse, neg_log10_p, neg_log10_p_to_either_side
 
+PAIRS = {"pairing": "given", "width": 4, "critic_width": 4}
 
-def test_a_frame_and_its_mirror_image_score_the_same_with_flips() -> None:
-    scorer, frames = Scorer(tiny("vae").eval(), ScoringSettings(flips=True)), batch()
-    mirrored = replace(frames, image=frames.image.flip(3), valid=frames.valid.flip(3))
+
+@pytest.mark.parametrize(("name", "model"), [("vae", {}), ("pix2pix", PAIRS)])
+def test_a_frame_and_its_mirror_image_score_the_same_with_flips(name: str, model: dict[str, Any]) -> None:
+    scorer, frames = Scorer(tiny(name, **model).eval(), ScoringSettings(flips=True)), training_batch()
+    assert frames.other is not None
+    mirrored = replace(frames, image=frames.image.flip(3), valid=frames.valid.flip(3), other=frames.other.flip(3))
     with torch.inference_mode():
         plain, turned = scorer(frames), scorer(mirrored)
     torch.testing.assert_close(plain.score, turned.score)

@@ -87,7 +87,8 @@ class Scorer:
         scores = self._score(batch)
         if not self.settings.flips:
             return scores
-        mirrored = self._score(replace(batch, image=batch.image.flip(3), valid=batch.valid.flip(3)))
+        other = None if batch.other is None else batch.other.flip(3)  # of a pair, which belongs to the frame as it is turned
+        mirrored = self._score(replace(batch, image=batch.image.flip(3), valid=batch.valid.flip(3), other=other))
         mean = mean_scores([scores, replace(mirrored, map=None if mirrored.map is None else mirrored.map.flip(3))])
         return replace(mean, reconstruction=scores.reconstruction)
 
