@@ -10,7 +10,7 @@ from tiny import batch
 
 from medgen import registry
 from medgen.backends.featvae import Model
-from medgen.errors import BackendError
+from medgen.errors import BackendError, ConfigError
 from medgen.types import Batch
 
 LAYERS = {"side": 64, "strides": (8, 16)}
@@ -72,3 +72,10 @@ def test_weights_made_with_another_net_are_refused() -> None:
     model.fingerprint[0] += 1
     with pytest.raises(BackendError, match="are not those that the run was trained with"):
         model.score(batch(2))
+
+
+def test_maps_too_small_for_structural_similarity_are_refused_before_a_training() -> None:
+    with pytest.raises(ConfigError, match=r"6 x 6 cells or more, not 5 x 5; set .* to 48 or more"):
+        small(features={"side": 40, "strides": (8, 16)})
+    with torch.inference_mode():
+        assert small(features={"side": 48, "strides": (8, 16)}).eval().score(batch(2)).score.isfinite().all()

@@ -22,13 +22,15 @@ from medgen import ranks
 from medgen.backends._on_features import OnFeatures
 from medgen.config import Settings
 from medgen.contract.backend import Losses, Optimizer, Player
-from medgen.losses import gaussian_kl, valid_mean
+from medgen.errors import ConfigError
+from medgen.losses import SSIM_WINDOW, gaussian_kl, valid_mean
 from medgen.nn.features.feature_maps import FeatureMap, LayerSettings, upsample
 from medgen.nn.features.pixel_loss import PixelResidual
 from medgen.nn.features.residual import ResidualSettings, residual_scores
 from medgen.types import Batch, Scores
 
 SLOPE = 0.01  # of the leaky rectifier below 0
+FEWEST = SSIM_WINDOW // 2 + 1  # cells along a side, so that structural similarity can mirror half a window at the edge
 
 
 class Config(Settings):
@@ -51,6 +53,12 @@ class Model(OnFeatures):
     def __init__(self, config: Config, size: int, channels: int) -> None:
         super().__init__(config, size, channels)
         self.look_through(config.features)
+        if (cells := min(self.layers.grid)) < FEWEST:
+            stride = config.features.strides[0]
+            raise ConfigError(
+                f"featvae compares maps of {FEWEST} x {FEWEST} cells or more, not {cells} x {cells}; set model.features.side to "
+                f"{FEWEST * stride} or more, or take maps of a finer stride than {stride}"
+            )
         self.residual = PixelResidual(config.loss, size)
         total, width = sum(self.layers.widths), config.width
         self.standard = nn.BatchNorm2d(total, affine=False)
