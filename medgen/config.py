@@ -100,7 +100,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     ConfigError : if the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # an editor may begin it with a byte order mark
     except OSError as error:
         raise ConfigError(f"cannot read the recipe '{path}': {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -84,6 +84,11 @@ def test_a_missing_recipe_is_one_line(tmp_path: Path) -> None:
         read_toml(tmp_path / "no.toml")
 
 
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbfa = 1\r\n")
+    assert read_toml(tmp_path / "x.toml") == {"a": 1}
+
+
 def test_a_broken_recipe_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("a = ")
     with pytest.raises(ConfigError, match="not valid TOML"):

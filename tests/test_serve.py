@@ -119,7 +119,7 @@ def test_others_are_served_with_a_token_alone(run: Path) -> None:
 
 
 def test_a_token_that_can_be_guessed_is_refused(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbfsecret\r\n")  # as an editor of Windows writes it
     assert "6 characters, which can be guessed" in fail("serve", run, "--token-file", tmp_path / "token", "--check")
 
 

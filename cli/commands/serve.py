@@ -109,7 +109,7 @@ def _token(file: Path | None) -> str:
     if file is None:
         return os.environ.get(TOKEN, "").strip()
     try:
-        token = file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        token = file.read_text(encoding="utf-8-sig").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"--token-file '{file}' cannot be read: {error}") from None
     if not token:
