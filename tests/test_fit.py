@@ -202,6 +202,12 @@ def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
         make_fit(tmp_path).resume()
 
 
+def test_a_state_of_other_settings_is_one_line(tmp_path: Path) -> None:
+    Fit(Line(), Batches(1), [], TrainSettings(), make_fabric("cpu", "float32"), tmp_path).save()
+    with pytest.raises(RunError, match=r"does not fit the settings in run\.toml"):
+        Fit(Line(ema=0.9), Batches(1), [], TrainSettings(), make_fabric("cpu", "float32"), tmp_path).resume()
+
+
 def test_a_lone_batch_is_enough(tmp_path: Path) -> None:
     assert len(batch(1)) == 1 and make_fit(tmp_path, steps=1, epochs=1).run(lambda row: None).epoch == 1
 

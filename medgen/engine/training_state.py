@@ -57,8 +57,15 @@ def unpack(
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(f"'{path}' does not fit the model: {str(error).splitlines()[-1].strip()}") from None
-    for name, optimizer in optimizers.items():
-        optimizer.load_state(checkpoint.unflatten(about["hands"][name], tensors))
+    try:
+        for name, optimizer in optimizers.items():
+            optimizer.load_state(checkpoint.unflatten(about["hands"][name], tensors))
+        position = Position(**about["position"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"'{path}' does not fit the settings in run.toml ({type(error).__name__}: {error}). It is that of another version of "
+            "medgen, or run.toml was changed: put it back as it was, or train again"
+        ) from None
     for kind, mean in means.items():
         mean.load(kind, tensors)
-    return Position(**about["position"]), {name for name in optimizers if name in about["moved"]}
+    return position, {name for name in optimizers if name in about["moved"]}
