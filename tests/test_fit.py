@@ -252,13 +252,12 @@ def test_no_gradient_is_longer_than_the_stated_norm(tmp_path: Path) -> None:
     assert model.line.weight.item() == pytest.approx(3 * 0.25)
 
 
-def test_the_learning_rate_falls_linearly_to_its_least_over_the_end_of_a_stage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("least", "last"), [(0.1, 0.5), (0.7, 0.7), (2.0, 1.0)], ids=["falls", "stops", "never-rises"])
+def test_the_learning_rate_falls_linearly_to_its_least_over_the_end_of_a_stage(tmp_path: Path, least: float, last: float) -> None:
     rates: list[float] = []
-    training = Fit(
-        Line(decay_from=0.5, min_lr=0.1), Batches(1), [], TrainSettings(epochs=4), make_fabric("cpu", "float32"), tmp_path
-    )
-    training.run(lambda row: rates.append(row["lr.line"]))
-    assert rates == pytest.approx([1.0, 1.0, 1.0, 0.5])
+    model, chosen = Line(decay_from=0.5, min_lr=least), TrainSettings(epochs=4)
+    Fit(model, Batches(1), [], chosen, make_fabric("cpu", "float32"), tmp_path).run(lambda row: rates.append(row["lr.line"]))
+    assert rates == pytest.approx([1.0, 1.0, 1.0, last])
 
 
 def test_the_learning_rate_is_multiplied_every_so_many_steps_across_a_resume(tmp_path: Path) -> None:

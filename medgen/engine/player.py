@@ -85,8 +85,9 @@ class PlayerOptimizer:
         """
         if self.settings.decay_from < 1:  # set in each step: a lengthened run may come back to an earlier share
             left = min(1.0, (1 - done) / (1 - self.settings.decay_from))
+            least = min(self.settings.min_lr, self.settings.lr)
             for group in self.optimizer.param_groups:
-                group["lr"] = max(self.settings.min_lr, left * self.settings.lr)
+                group["lr"] = max(least, left * self.settings.lr)
         self.optimizer.zero_grad(set_to_none=True)
         try:
             fabric.backward(loss, inputs=self.weights)
