@@ -133,3 +133,10 @@ def test_an_optimizer_setting_of_endovae_leaves_the_others_as_they_are() -> None
 
     config = registry.parse("endovae", {"optimizer": {"lr": 5e-4}})
     assert (config.optimizer.lr, config.optimizer.warmup_steps, config.optimizer.plateau_epochs) == (5e-4, 100, 10)  # type: ignore[attr-defined]
+
+
+def test_a_momentum_that_no_optimizer_takes_is_refused_with_its_key() -> None:
+    from medgen.contract.backend import Optimizer
+
+    with pytest.raises(ConfigError, match=r"'betas.1' is 1: input should be less than 1"):
+        Optimizer.parse({"betas": [0.5, 1]})

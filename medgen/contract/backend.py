@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from medgen.errors import BackendError, did_you_mean
 from medgen.types import Batch, DataRequirements, Scores
 
 Losses = dict[str, Tensor]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Settings):
@@ -29,7 +30,7 @@ class Optimizer(Settings):
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
     lr: float = Field(1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.999)
     weight_decay: float = Field(0.0, ge=0)
     warmup_steps: int = Field(0, ge=0, le=10**9)  # the learning rate rises linearly over so many steps
     plateau_epochs: int = Field(0, ge=0, le=10**6)  # epochs without a better validation loss before the rate falls; 0 = never
