@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,11 +17,13 @@ from sklearn.metrics import roc_auc_score
 from sources import folder
 from tiny import batch, tiny
 
-from medgen.engine import checkpoint
+from medgen.contract.backend import Backend
+from medgen.engine import checkpoint, validate
 from medgen.engine.fit import WEIGHTS
+from medgen.engine.memory import MemoryMeter
 from medgen.engine.validate import synthetic_auroc
 from medgen.nn.synthetic import foreign_patches
-from medgen.types import Batch
+from medgen.types import Batch, Scores
 
 
 def validation() -> list[Batch]:
@@ -35,6 +40,17 @@ def test_it_is_the_auroc_of_frames_with_a_patch_against_those_without() -> None:
             corrupted.append(model.score(replace(frames, image=changed)).score)
     expected = roc_auc_score([0] * 15 + [1] * 15, np.concatenate([*clean, *corrupted]))
     assert synthetic_auroc(model, validation(), torch.device("cpu")) == pytest.approx(expected)
+
+
+def test_it_compares_many_frames_without_a_table_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate, "foreign_patches", lambda image, valid, index: (image, valid))
+    means = SimpleNamespace(eval=lambda: None, score=lambda frames: Scores(frames.image.mean((1, 2, 3))))
+    frames = Batch(torch.arange(4000.0).view(-1, 1, 1, 1), torch.ones(4000, 1, 1, 1, dtype=torch.bool), torch.arange(4000))
+    meter = MemoryMeter(torch.device("cpu"))
+    assert synthetic_auroc(cast(Backend, means), [frames], torch.device("cpu")) == 0.5
+    assert (meter.peak() or 0) < 2**24
+    unknown = replace(frames, image=frames.image * math.nan)
+    assert synthetic_auroc(cast(Backend, means), [unknown], torch.device("cpu")) == 0.0
 
 
 def test_without_validation_frames_there_is_none() -> None:

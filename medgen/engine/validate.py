@@ -46,8 +46,11 @@ def synthetic_auroc(model: Backend, batches: Iterable[Batch], device: torch.devi
         corrupted.append(model.score(replace(moved, image=changed)).score)
     if not clean:
         return math.nan
-    higher = ranks.sum(torch.cat(corrupted))[:, None] - ranks.sum(torch.cat(clean))
-    return float(((higher > 0).double() + 0.5 * (higher == 0)).mean())
+    # A score that is no number is above none and below none
+    normal = ranks.sum(torch.cat(clean)).nan_to_num(math.inf, math.inf, -math.inf).sort().values
+    changed = ranks.sum(torch.cat(corrupted)).nan_to_num(-math.inf, math.inf, -math.inf)
+    below, not_above = (int(torch.searchsorted(normal, changed, right=ties).sum()) for ties in (False, True))
+    return (below + not_above) / (2 * len(normal) * len(changed))
 
 
 @torch.no_grad()
