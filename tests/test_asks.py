@@ -151,11 +151,12 @@ def test_a_limit_of_a_container_counts_where_it_leaves_less(tmp_path: Path, monk
     for group, limit in (("job", "1000"), ("job/step", "max")):
         (tmp_path / group / "memory.max").write_text(f"{limit}\n")
         (tmp_path / group / "memory.current").write_text("400\n")
+        (tmp_path / group / "memory.stat").write_text("anon 90\nfile 310\ninactive_file 200\nactive_file 100\n")
     (tmp_path / "cgroup").write_text("0::/job/step\n")
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    2 kB\n")
     for name, place in (("GROUPS", tmp_path), ("SELF", tmp_path), ("MACHINE", tmp_path / "meminfo")):
         monkeypatch.setattr(memory, name, place)
-    assert free_memory(torch.device("cpu")) == 600
+    assert free_memory(torch.device("cpu")) == 600 + 300  # files that were read are given back
     (tmp_path / "job" / "memory.max").write_text("max\n")
     assert free_memory(torch.device("cpu")) == 2048
 

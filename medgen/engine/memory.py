@@ -69,7 +69,7 @@ def free_memory(device: torch.device) -> int | None:
     """Return how many bytes a training on a device could take now; None where the system does not say.
 
     On a processor it is what Linux calls available, or what the limit of the container or of the cluster's job leaves, if that is
-    less.
+    less. Files that were read count as free in both: the system gives their memory back when it is asked for.
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
@@ -91,7 +91,8 @@ def _left_by_limits() -> list[int]:
     for group in [folder for folder in (GROUPS / place, *(GROUPS / place).parents) if folder.is_relative_to(GROUPS)]:
         try:
             limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+            cached = re.findall(r"^(?:in)?active_file (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
         except (OSError, ValueError):  # no such limit; "max" says that there is none
             continue
-        left.append(max(0, limit - used))
+        left.append(max(0, limit - used + sum(map(int, cached))))
     return left
