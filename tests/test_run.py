@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from medgen import api
-from medgen.runs.run import Run
+from medgen.errors import ConfigError
+from medgen.runs.run import Run, open_run
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,12 @@ def changed(run: Run, section: str, **values: Any) -> Run:
     part = getattr(run.settings, section)
     update = {**part, **values} if isinstance(part, dict) else part.model_copy(update=values)
     return replace(run, settings=run.settings.model_copy(update={section: update}))
+
+
+def test_a_number_of_epochs_that_no_training_has_is_refused_before_it_is_written(run: Run) -> None:
+    with pytest.raises(ConfigError, match=r"'epochs' is -1: input should be greater than or equal to 1"):
+        run.with_epochs(-1)
+    assert open_run(run.folder).settings == run.settings
 
 
 def test_scores_stay_valid_where_settings_change_that_they_do_not_hang_on(run: Run) -> None:

@@ -35,6 +35,7 @@ from medgen.engine.checkpoint import Undrawn, load, load_weights, save
 from medgen.engine.device import move_model, seed_all
 from medgen.engine.fit import STATE, WEIGHTS
 from medgen.engine.score_components import NOTHING_ADDED
+from medgen.engine.train_settings import TrainSettings
 from medgen.errors import RunError
 from medgen.files import read_json, shown_source, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
@@ -125,8 +126,8 @@ class Run:
         return replace(self, about={**self.about, **facts}).write()
 
     def with_epochs(self, epochs: int) -> Run:
-        """Return the run with another number of epochs, on disk too."""
-        train = self.settings.train.model_copy(update={"epochs": epochs})
+        """Return the run with another number of epochs, on disk too; a ConfigError says, before, that no training has so many."""
+        train = TrainSettings.parse({**self.settings.train.model_dump(), "epochs": epochs}, "train")
         return replace(self, settings=self.settings.model_copy(update={"train": train})).write()
 
     def trained_model(self) -> Backend:

@@ -174,6 +174,7 @@ def resume(
     ------
     RunError : if the folder is no run or one of another backend, the data set is not the one that the run began with, or
         `epochs` are asked of a backend that fits in one pass.
+    ConfigError : if no training has so many `epochs`.
 
     Examples
     --------
@@ -202,14 +203,14 @@ def resume(
     if second and second.digest != run.origin.other_digest:
         raise RunError(f"run '{out}' began with other frames of the second domain than '{second.address}' has now")
     batches = training_batches(run.settings, data, second)
-    if epochs and batches.requirements.single_pass:
+    if epochs is not None and batches.requirements.single_pass:
         raise RunError(
             f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
         )
     _check_divided(run.settings, batches, place)
     with output_folder(out, "train", (RUN,)):
         run = open_run(out)  # as it is now that nobody else writes there
-        run = run.with_epochs(epochs) if epochs else run
+        run = run if epochs is None else run.with_epochs(epochs)
         how: dict[str, Any] = {"device": device, "max_minutes": max_minutes, "on_progress": on_progress, "stop": stop}
         return _train(run, data, batches, go_on=run.started(), place=place, **how)
 
