@@ -123,6 +123,11 @@ def test_a_token_that_can_be_guessed_is_refused(run: Path, tmp_path: Path) -> No
     assert "6 characters, which can be guessed" in fail("serve", run, "--token-file", tmp_path / "token", "--check")
 
 
+@pytest.mark.parametrize("name", ["scores.example:8443", "https://scores.example", "[::1]"])
+def test_a_further_name_is_one_without_scheme_and_port(run: Path, name: str) -> None:
+    assert f"'{name}' is no name of a machine" in fail("serve", run, "--allow-host", name, "--port", "0", "--check")
+
+
 def test_a_port_that_is_taken_is_told(run: Path) -> None:
     taken: list[str] = []
 

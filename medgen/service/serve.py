@@ -73,8 +73,8 @@ def serve(
 
     Raises
     ------
-    ConfigError : if FastAPI and uvicorn are not installed, the address cannot be had, two runs have one name, or others could
-        reach the service without a token.
+    ConfigError : if FastAPI and uvicorn are not installed, the address cannot be had, two runs have one name, a further name is
+        none, or others could reach the service without a token.
     RunError : if a folder is no run, or the run is not trained.
 
     Examples
@@ -86,6 +86,9 @@ def serve(
                           "or stay at 127.0.0.1 (--host)")  # fmt: skip
     if token and len(token) < SHORTEST:
         raise ConfigError(f"the token has {len(token)} characters, which can be guessed; expected {SHORTEST} or more")
+    for name in allow_hosts:
+        if not name or {*name} & {*"/[]"} or name.count(":") == 1:  # a request names no scheme, and its port is no part of a name
+            raise ConfigError(f"'{name}' is no name of a machine; give --allow-host the name alone, without scheme and port")
     try:
         import uvicorn
 
