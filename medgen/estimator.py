@@ -78,7 +78,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     size : side in pixels to which frames are brought
     whole : take pictures whole
     image_shape : (H, W) or (H, W, C) of the pictures that rows of a table hold
-    val_share : share of the groups, whatever their sizes, that the training does not see; of the frames where `fit` gets no groups
+    val_share : share of the groups, of any sizes, that the training does not see; of the frames where `fit` is given no groups
     false_alarm_rate : of normal frames, above 0 and below 1
     folder : a new or empty folder in which the data set and the run stay, for `medgen report` and all else; None keeps neither
     device : "auto" takes a GPU where there is one
