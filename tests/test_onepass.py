@@ -22,7 +22,7 @@ from medgen.backends._onepass import OnePass, _turned
 from medgen.errors import BackendError
 from medgen.metrics.comparing.paired import delong
 from medgen.nn.features import normal_cells
-from medgen.nn.features.choosing import chosen_set, vote
+from medgen.nn.features.choosing import chosen_set, set_votes, vote
 from medgen.nn.features.normal_cells import NormalCells, cell_distance
 from medgen.types import Batch
 
@@ -214,6 +214,12 @@ def test_dfms_vote_is_an_auroc_with_delongs_error() -> None:
     share, error = vote(normal, odd)
     theirs = delong(labels, scores, np.zeros(70))
     assert float(share) == pytest.approx(roc_auc_score(labels, scores)) and float(error) == pytest.approx(theirs.error)
+
+
+@pytest.mark.parametrize("foreign", [0, 1, 5])
+def test_dfm_takes_all_blocks_where_a_fold_leaves_one_normal_frame_to_vote_by(foreign: int) -> None:
+    sets = [(0,), (1,), (0, 1)]
+    assert chosen_set(sets, *set_votes(sets, [torch.zeros(1)] * 2, [torch.ones(foreign)] * 2)) == 2
 
 
 # the map of dfm

@@ -18,9 +18,11 @@ def set_votes(sets: Sequence[tuple[int, ...]], normal: Sequence[Tensor], foreign
 def vote(normal: Tensor, foreign: Tensor) -> tuple[Tensor, Tensor]:
     """Return how often a frame with a foreign patch (M,) is farther than a normal one (N,), and the standard error of that share.
 
-    DeLong et al. 1988, https://doi.org/10.2307/2531595.
+    DeLong et al. 1988, https://doi.org/10.2307/2531595. Of fewer than two frames on a side the error may be any: it is infinite.
     """
     above = (foreign[:, None] > normal).double()  # (M, N)
+    if min(above.shape) < 2:
+        return above.sum() / max(1, above.numel()), above.new_tensor(torch.inf)
     return above.mean(), (above.mean(1).var() / len(foreign) + above.mean(0).var() / len(normal)).sqrt()
 
 
