@@ -32,6 +32,7 @@ from medgen.files import digest_of
 from medgen.service.view.app import Server
 from medgen.service.view.frames import FrameList
 from medgen.service.view.marks import COLUMNS, Marks
+from medgen.service.view.viewer import Viewer
 from medgen.verbs.in_memory.loaded import LoadedRun
 
 DEEP = 20  # seconds that an answer may take on a busy machine
@@ -204,6 +205,16 @@ def test_name_and_order_say_nothing_of_the_class_unless_labels_are_asked_for(wor
     assert "test/bad/03.png" in names(seeing) and {f.label for f in seeing.part(0, 99)} == {"normal", "abnormal"}
     classes = ["bad" in frame.path for frame in blind.part(0, len(blind))]
     assert not (all(classes[:8]) or all(classes[-8:]))
+
+
+def test_few_labels_hide_the_names_of_all_frames(world: Any, tmp_path: Path) -> None:
+    for number in range(150):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"case{number}.png")
+    lines = [f"case{number}.png,{'abnormal' if number in (3, 77) else ''}" for number in range(150)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,label", *lines]))
+    viewer = Viewer([world.run], tmp_path, marks=tmp_path / "marks.csv", device="cpu")
+    viewer._add(viewer._entries)
+    assert len(viewer.frames) == 150 and not any("case" in name for name in names(viewer.frames))
 
 
 def test_a_data_set_shows_its_test_frames_under_their_ids(world: Any) -> None:

@@ -7,7 +7,7 @@ stand there by their ids and in an order that mixes the classes, unless the read
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +32,7 @@ from medgen.verbs.in_memory.loaded import LoadedRun
 from medgen.verbs.score import Split, chosen_rows, raw_settings
 
 ONE_FRAME = frozenset({".jpg", ".jpeg", ".png", ".bmp"})  # of which a file is not opened to count its frames
+PART = 64  # files that are listed before those that wait for frames are told
 
 Pixels = NDArray[np.uint8]
 
@@ -168,12 +169,15 @@ class FrameList:
             entries = sorted(entries, key=lambda entry: short_digest(entry.file))
         return entries
 
-    def expand(self, entries: Sequence[SourceFile]) -> int:
-        """Add the frames of files, one file after the other; return how many were added. What cannot be read is noted."""
+    def expand(self, entries: Sequence[SourceFile], on_more: Callable[[], None] = lambda: None) -> int:
+        """Add the frames of files, one file after the other; return how many were added. What cannot be read is noted.
+
+        Whether names are hidden is one answer for all of them. `on_more` is called each time that `PART` more files are there.
+        """
         hides, before = self._hides(entries), len(self)
         self.listing = True
         try:
-            for entry in entries:
+            for count, entry in enumerate(entries, start=1):
                 try:
                     for one in self._files.expanded(entry):
                         frame = self._frame(one, hides)
@@ -181,6 +185,8 @@ class FrameList:
                             self._frames.append(frame)
                 except ImageError as error:
                     self.refused.append((self._called(entry, hides), str(error)))
+                if count % PART == 0:
+                    on_more()
         finally:
             self.listing = False
         return len(self) - before

@@ -128,9 +128,8 @@ class Viewer:
 
     def _add(self, entries: Sequence[SourceFile]) -> None:
         with self._adding:
-            for start in range(0, len(entries), 64):
-                self.frames.expand(entries[start : start + 64])
-                self.scorer.wake()
+            self.frames.expand(entries, self.scorer.wake)
+        self.scorer.wake()
 
     def about(self) -> dict[str, Any]:
         """Return what does not change: the runs, and how it is looked at."""
