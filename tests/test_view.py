@@ -140,6 +140,14 @@ def test_a_training_frame_is_the_nearest_one_to_itself(world: Any) -> None:
     assert nearest["among"] == 8 and nearest["space"] == "latent space of the run"
 
 
+def test_frames_that_are_dropped_have_the_names_of_their_files_each_its_own(world: Any) -> None:
+    before = len(world.ask.json("frames"))
+    for number in (0, 1):
+        world.ask.json("drop?name=50%2525.png", (world.plain / f"0{number}.png").read_bytes())
+    shown = [name for name, _, _ in world.ask.json(f"frames?start={before}")]
+    assert shown == ["dropped/50%25.png", "dropped/50%25.png (2)"]
+
+
 def test_a_file_of_another_kind_is_not_taken(world: Any) -> None:
     code, said = world.ask.status("drop?name=letter.docx", b"text")
     assert code == 422 and "'.docx' is not supported" in said

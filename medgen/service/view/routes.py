@@ -7,7 +7,6 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
@@ -189,7 +188,7 @@ def _add_changes(router: APIRouter, viewer: Viewer) -> None:
         """Take the bytes of one file; they go to the private folder piece by piece, never whole into memory."""
         from starlette.concurrency import run_in_threadpool
 
-        entry = viewer.place_for(unquote(name))
+        entry = viewer.place_for(name)
         try:
             with entry.path.open("xb") as file:
                 async for piece in request.stream():

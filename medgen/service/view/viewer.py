@@ -6,7 +6,8 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class _Dropped:
     folder: Path
     count: int = 0
     size: int = 0
+    names: set[str] = field(default_factory=set)  # of the files that are shown
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -118,8 +120,11 @@ class Viewer:
         DataError : if it cannot be read.
         """
         with self._adding:
-            refused = len(self.frames.refused)
-            added = self.frames.expand([entry])
+            refused, name, numbers = len(self.frames.refused), entry.file, count(2)
+            while name in self._dropped.names:  # a mark is found by the name of its frame
+                name = f"{entry.file} ({next(numbers)})"
+            added = self.frames.expand([replace(entry, file=name)])
+            self._dropped.names |= {name} if added else set()
             reasons = self.frames.refused[refused:]
         self.scorer.wake()
         if reasons and not added:
