@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
-from tiny import batch, tiny
+from tiny import batch, tiny, training_batch
 from torch import Tensor
 
+from medgen.backends.pix2pix import Model as Pix2Pix
 from medgen.contract.backend import Backend
 from medgen.engine import score
 from medgen.engine.score import Scorer
@@ -47,3 +49,13 @@ def test_features_that_several_components_look_at_are_computed_once() -> None:
     frames, nets = ScoredFrames(tiny("vae").eval(), batch()), [perceptual_layers(128)]
     with torch.inference_mode():
         assert frames.features(nets) is frames.features([perceptual_layers(128)])
+
+
+def test_what_is_drawn_of_a_pair_is_compared_with_its_second_frame() -> None:
+    model, frames = tiny("pix2pix", pairing="given", width=4, critic_width=4).eval(), training_batch(1)
+    assert isinstance(model, Pix2Pix)
+    scorer = Scorer(model, ScoringSettings(perceptual="efficientnet-lite0", residual_distance=True))
+    with torch.inference_mode():
+        as_it_should_be = replace(frames, other=model.reconstruct(frames))
+        assert scorer(as_it_should_be).components["perceptual"].max() < 1e-6 < scorer(frames).components["perceptual"].min()
+        assert not any(block.any() for block in scorer.pooled(as_it_should_be)["residual_distance"])

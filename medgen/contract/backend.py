@@ -172,6 +172,11 @@ def backend_name(model: object) -> str:
     return name_of(type(model.behind if isinstance(model, Backend) else model).__module__)
 
 
+def paired_target(model: Backend, batch: Batch) -> Tensor | None:
+    """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
+    return batch.other if type(model).requirements(model.config).other == "pair" else None
+
+
 def check_direction(model: Translates, direction: str) -> None:
     """Refuse a direction in which a model cannot translate.
 

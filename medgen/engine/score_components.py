@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from medgen.config import Settings
-from medgen.contract.backend import Backend
+from medgen.contract.backend import Backend, paired_target
 from medgen.contract.capabilities import Reconstructs, ReconstructsFeatures
 from medgen.losses import valid_mean
 from medgen.nn.features.feature_gaussian import COARSE
@@ -113,6 +113,12 @@ class ScoredFrames:
         drawn = require(self.model, Reconstructs).reconstruct(self.batch) if self.scored is None else self.scored
         return drawn.clamp(0, 1)
 
+    @property
+    def target(self) -> Tensor:
+        """What the reconstruction should be, (B, C, S, S): the frames, or the second ones of pairs that are drawn from them."""
+        second = paired_target(self.model, self.batch)
+        return self.batch.image if second is None else second
+
     def features(self, nets: Sequence[MidLayers]) -> list[FeatureMap]:
         """Return the feature maps of the frames, those of the first network first."""
         key = tuple(net.settings for net in nets)
@@ -171,8 +177,8 @@ class Perceptual(DirectComponent):
         self.layers = perceptual_layers(model.size, settings.perceptual)
 
     def measure(self, frames: ScoredFrames) -> Tensor:
-        image, valid = frames.batch.image, frames.batch.valid
-        return valid_mean(perceptual_map(self.layers, image, frames.reconstruction, valid), valid)
+        valid = frames.batch.valid
+        return valid_mean(perceptual_map(self.layers, frames.target, frames.reconstruction, valid), valid)
 
 
 class FeatureDistance(DistanceComponent):
@@ -197,9 +203,10 @@ class ResidualDistance(DistanceComponent):
     def maps(self, frames: ScoredFrames) -> list[FeatureMap]:
         if self.backend is not None:
             return self.backend.feature_residual(frames.batch)
-        drawn = feature_maps(self.nets, frames.reconstruction, frames.batch.valid)
-        pairs = zip(frames.features(self.nets), drawn, strict=True)
-        return [FeatureMap(real.values - fake.values, real.counts) for real, fake in pairs]
+        image, target, valid = frames.batch.image, frames.target, frames.batch.valid
+        seen = frames.features(self.nets) if target is image else feature_maps(self.nets, target, valid)
+        drawn = feature_maps(self.nets, frames.reconstruction, valid)
+        return [FeatureMap(real.values - fake.values, real.counts) for real, fake in zip(seen, drawn, strict=True)]
 
     def anomaly_map(self, residual: Sequence[FeatureMap], valid: Tensor) -> Tensor:
         """Return the map (B, 1, S, S): the length of the difference on the coarsest map, the mean over the sizes of the frame.

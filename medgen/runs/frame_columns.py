@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medgen import registry
-from medgen.contract.backend import Backend
+from medgen.contract.backend import Backend, paired_target
 from medgen.contract.capabilities import Conditional
 from medgen.data.prepared import SECONDS, Prepared
 from medgen.data.scorable import statuses
@@ -89,8 +89,3 @@ def _quality(drawn: Batch) -> dict[str, Tensor]:
     """Return each measure of quality (B,) of frames whose reconstructions stand beside them as their others."""
     assert drawn.other is not None
     return qualities(drawn.image, drawn.other, drawn.valid)
-
-
-def paired_target(model: Backend, batch: Batch) -> Tensor | None:
-    """Return what a model that draws from pairs should draw, (B, C, S, S): their second frames; None for any other."""
-    return batch.other if type(model).requirements(model.config).other == "pair" else None

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from medgen.contract.backend import Backend
+from medgen.contract.backend import Backend, paired_target
 from medgen.contract.capabilities import Reconstructs
 from medgen.data.dataset import make_batch
 from medgen.data.scorable import is_scored
 from medgen.engine.fixed_shape import in_fixed_shape
 from medgen.report.run_report_data import Panel
 from medgen.report.study.comparison import FrameView
-from medgen.runs.frame_columns import paired_target
 from medgen.runs.run import Run
 from medgen.runs.score_table import ScoreTable
 from medgen.runs.to_image import to_pixels
