@@ -84,16 +84,17 @@ def test_the_bank_is_drawn_from_no_more_patches_than_stated() -> None:
     assert int(model.used) == 100
 
 
-def test_padims_distances_are_mahalanobis_distances_at_each_place() -> None:
-    model = fitted("padim", width=9)
+@pytest.mark.parametrize("width", [9, 100])  # fewer numbers than frames, and more
+def test_padims_distances_are_mahalanobis_distances_at_each_place(width: int) -> None:
+    model = fitted("padim", width=width)
     seen = torch.cat([model.layers.joined(frames(k).image, frames(k).valid)[0] for k in range(3)])[:, model.chosen].double()
     new = model.layers.joined(frames(9).image, frames(9).valid)[0][:, model.chosen].double()
     place = (slice(None), slice(None), 3, 5)
-    covariance = np.cov(seen[place].numpy().T) + 0.01 * np.eye(9)
+    covariance = np.cov(seen[place].numpy().T) + 0.01 * np.eye(width)
     away = new[place].numpy() - seen[place].numpy().mean(0)
     expected = np.sqrt(np.einsum("nd,de,ne->n", away, np.linalg.inv(covariance), away))
     vectors = (new.flatten(2).permute(2, 0, 1).float() - model.means[:, None]) @ model.roots
-    np.testing.assert_allclose(vectors.norm(dim=2).view(8, 8, 6)[3, 5], expected, rtol=1e-3)
+    np.testing.assert_allclose(vectors.norm(dim=2).view(8, 8, 6)[3, 5], expected, rtol=1e-5)
     assert (model.score(frames(9)).components["highest"].numpy() >= expected * 0.999).all()
 
 

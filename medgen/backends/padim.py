@@ -66,7 +66,8 @@ class Model(OnePass):
             return
         for fold in folds.unique().tolist():
             chosen = slice(None) if (folds == fold).all() else (folds == fold).to(vectors.device)
-            own, number = vectors[:, chosen], counts[:, chosen].sum(1).to(vectors)  # (P, n, D) and (P,)
+            # in float64: a covariance is what squares of features leave where those of their mean are taken off
+            own, number = vectors[:, chosen].double(), counts[:, chosen].sum(1).double()  # (P, n, D) and (P,)
             parts = [number, own.sum(1), own.transpose(1, 2) @ own]  # (P,), (P, D), (P, D, D)
             before = self._sums.get(fold, [torch.zeros_like(part) for part in parts])
             self._sums[fold] = [one + other for one, other in zip(before, parts, strict=True)]
@@ -82,10 +83,11 @@ class Model(OnePass):
     def _fill(self, sums: Sequence[Tensor], means: Tensor, roots: Tensor) -> None:
         """Compute the Gaussians (P, D) and (P, D, D) from sums over frames."""
         counts, identity = sums[0].clamp_min(1)[:, None], torch.eye(means.shape[1], dtype=torch.float64)
-        means.copy_(sums[1] / counts)
-        for position in range(len(means)):  # one at a time: all in float64 would be large
-            count, mean = float(counts[position]), means[position].double().cpu()
-            scatter = sums[2][position].double().cpu() - count * torch.outer(mean, mean)
+        centres = sums[1] / counts
+        means.copy_(centres)
+        for position in range(len(means)):
+            count, mean = float(counts[position]), centres[position].cpu()
+            scatter = sums[2][position].cpu() - count * torch.outer(mean, mean)
             roots[position] = whitening(scatter / max(1.0, count - 1) + self.config.regular * identity).to(roots)
 
     def look(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
