@@ -137,6 +137,7 @@ def test_a_finished_run_is_lengthened_by_resume(study: Path, named: bool) -> Non
     run = Path(shutil.copytree(study / "run", study / f"longer-{named}"))  # beside its data set, which it names from there
     succeed("train", *(["endovae", study / "data"] if named else []), "--out", run, "--resume", "--epochs", 3)
     assert list(pd.read_csv(run / "log.csv")["epoch"]) == [1, 2, 3]
+    assert "was trained for 3 epochs" in fail("train", "--out", run, "--resume", "--epochs", 2)
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def resume(
     Raises
     ------
     RunError : if the folder is no run or one of another backend, the data set is not the one that the run began with, or
-        `epochs` are asked of a backend that fits in one pass.
+        `epochs` are asked of a backend that fits in one pass, or fewer than it was trained for.
     ConfigError : if no training has so many `epochs`.
 
     Examples
@@ -207,6 +207,9 @@ def resume(
         raise RunError(
             f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
         )
+    done = int(max(run.history().get("epoch", ()), default=0))
+    if epochs is not None and epochs < done:
+        raise RunError(f"run '{out}' was trained for {done} epochs, which --epochs {epochs} would have to count, too; give more")
     _check_divided(run.settings, batches, place)
     with output_folder(out, "train", (RUN,)):
         run = open_run(out)  # as it is now that nobody else writes there
