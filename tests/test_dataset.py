@@ -12,6 +12,7 @@ from medgen.data.phantom.frames import PhantomSettings, make_phantom
 from medgen.data.prepared import Prepared, PrepareSettings
 from medgen.data.preparing.prepare import prepare
 from medgen.errors import DataError
+from medgen.types import DataRequirements
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,12 @@ def test_a_short_epoch_draws_other_frames_each_time_and_none_twice(data: Prepare
     training = TrainingBatches(data, DataSettings(batch_size=4, epoch_frames=9), 3)
     first, second = (torch.cat([batch.index for batch in training.epoch(number)]) for number in (0, 1))
     assert len(training) == 2 and len(set(first.tolist())) == 8 and set(first.tolist()) != set(second.tolist())
+
+
+@pytest.mark.parametrize(("size", "single_pass", "batches"), [(4, True, [4, 4, 1]), (16, False, [9])])
+def test_a_short_epoch_has_no_more_frames_than_are_said(data: Prepared, size: int, single_pass: bool, batches: list[int]) -> None:
+    chosen, wanted = DataSettings(batch_size=size, epoch_frames=9), DataRequirements(single_pass=single_pass)
+    assert [len(batch) for batch in TrainingBatches(data, chosen, 3, requirements=wanted).epoch(0)] == batches
 
 
 def test_augmentation_changes_training_frames_and_can_be_switched_off(data: Prepared) -> None:

@@ -27,13 +27,14 @@ def check_batches(settings: RunSettings, batches: TrainingBatches) -> None:
     ------
     ConfigError : if the backend normalises over the batch; the message says what to set.
     """
-    if min(settings.data.batch_size, len(batches.rows)) > 1:
+    if min(settings.data.batch_size, batches.frames) > 1:
         return
     model = build_model(settings, batches.data.size, batches.data.channels)
     try:
         learn_from(model, next(batches.epoch(0)))
     except ConfigError as error:
-        remedy = "set data.batch_size to 2 or more" if len(batches.rows) > 1 else "there is 1 training frame: add some"
+        low = "data.batch_size" if settings.data.batch_size == 1 else "data.epoch_frames"
+        remedy = f"set {low} to 2 or more" if len(batches.rows) > 1 else "there is 1 training frame: add some"
         raise ConfigError(f"{error}; {remedy}") from None
 
 
