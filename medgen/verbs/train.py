@@ -207,7 +207,8 @@ def resume(
         raise RunError(
             f"'{run.settings.backend}' fits in one pass over the frames; there are no more epochs, leave --epochs away"
         )
-    done = int(max(run.history().get("epoch", ()), default=0))
+    history = run.history()
+    done = int(history["epoch"].max()) if len(history) else 0
     if epochs is not None and epochs < done:
         raise RunError(f"run '{out}' was trained for {done} epochs, which --epochs {epochs} would have to count, too; give more")
     _check_divided(run.settings, batches, place)
