@@ -250,6 +250,7 @@ def test_a_run_folder_in_use_is_not_overwritten(study: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_refused(study: Path) -> None:
     assert "is not a run folder" in fail("report", study / "frames")
+    assert "is not a run folder" in fail("report", study / "run/run.toml")
 
 
 def test_a_gpu_that_is_not_there_is_refused(study: Path) -> None:

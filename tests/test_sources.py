@@ -12,6 +12,7 @@ from medgen.data.source_file import MaskFile, SourceFile
 from medgen.data.sources import check_splits, read_source
 from medgen.data.tree.class_names import FINDINGS
 from medgen.errors import DataError
+from medgen.outputs.folder import Mark
 
 
 def facts(entries: list[SourceFile]) -> list[tuple[str, str, str, str]]:
@@ -172,6 +173,15 @@ def test_hidden_files_and_files_that_are_no_images_are_left_out(tmp_path: Path) 
         "README",
     )
     assert [entry.file for entry in read_source(tmp_path)] == ["a.png"]
+
+
+def test_what_medgen_wrote_among_the_frames_is_left_out_unless_it_was_drawn(tmp_path: Path) -> None:
+    tree(tmp_path, "normal/a.png", "data/frames.npy", "data/prepare.toml", "run/panels/1.png", "run/run.toml")
+    tree(tmp_path, "begun/frames.npy", "scores/pictures/a.png", "drawn/b.png")
+    for folder, verb in (("begun", "prepare"), ("scores", "score"), ("drawn", "sample")):
+        Mark(verb, finished=folder != "begun").write(tmp_path / folder)
+    assert [entry.file for entry in read_source(tmp_path)] == ["drawn/b.png", "normal/a.png"]
+    assert [entry.file for entry in read_source(tmp_path / "run")] == ["panels/1.png"]  # which somebody names
 
 
 def test_dicom_without_suffix_is_found(tmp_path: Path) -> None:

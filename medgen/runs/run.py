@@ -287,7 +287,7 @@ def open_run(folder: Path, kept: bool = False) -> Run:
     RunError : if it is none.
     """
     if not (folder / RUN).is_file():
-        what = "is not a run folder" if folder.is_dir() else "does not exist"
+        what = "is not a run folder" if folder.exists() else "does not exist"
         inside = sorted([*folder.glob(f"*/{RUN}"), *folder.glob(f"*/*/{RUN}")])  # of a bundle, of a comparison
         near = f", but '{inside[0].parent}' is" if inside else ""
         raise RunError(f"'{folder}' {what}{near}; give one made by `medgen train BACKEND DATASET --out RUN`")

@@ -10,10 +10,14 @@ from pathlib import Path
 from medgen.data.images import suffixes
 from medgen.data.source_file import MANIFEST
 from medgen.errors import DataError
+from medgen.outputs.folder import MARK, Mark
 
 Folders = tuple[str, ...]
 # what archives, file servers and disks keep for themselves: small copies of each picture, and what was deleted
 SYSTEM = frozenset({"@eadir", "@recycle", "#recycle", "#snapshot", "~snapshot", "$recycle.bin", "system volume information"})
+
+WHOLE = frozenset({"prepare.toml", "run.toml"})  # what a prepared data set and a run have
+RESULTS = frozenset({"prepare", "train", "score", "maps", "report", "evaluate"})  # verbs whose pictures are not frames
 
 
 def files_below(source: Path) -> list[Path]:
@@ -39,6 +43,8 @@ def is_hidden(name: str) -> bool:
 def walk(source: Path, special: bool = False) -> Iterator[Path]:
     """Yield all files that are not hidden (`is_hidden`), below links too, each folder once.
 
+    Data sets, runs and scores that were written among the frames are left out: crops and maps are no frames of a camera.
+
     Parameters
     ----------
     special : yield what only looks like a file instead: pipes, sockets and devices, of which a reader would wait for ever
@@ -55,13 +61,24 @@ def walk(source: Path, special: bool = False) -> Iterator[Path]:
         visited.add(real)
         try:
             with os.scandir(folder) as listed:
-                entries = sorted((entry for entry in listed if not is_hidden(entry.name)), key=lambda entry: entry.name)
+                found = [*listed]
+                if visited != {real} and _is_result(folder, {entry.name for entry in found}):
+                    continue
+                entries = sorted((entry for entry in found if not is_hidden(entry.name)), key=lambda entry: entry.name)
                 files = [entry.name for entry in entries if not entry.is_dir() and is_special(entry) == special]
                 below = [entry.path for entry in entries if entry.is_dir()]
         except OSError as error:
             raise DataError(f"cannot read the folder '{folder}': {error.strerror}") from None
         yield from (Path(folder, name) for name in files)
         waiting += reversed(below)
+
+
+def _is_result(folder: str, names: set[str]) -> bool:
+    """Tell a folder that a command has filled, or was about to, with what is made of frames."""
+    if names & WHOLE:
+        return True
+    mark = Mark.read(Path(folder)) if MARK in names else None
+    return mark is not None and mark.verb in RESULTS
 
 
 def is_special(entry: os.DirEntry[str]) -> bool:
