@@ -89,6 +89,16 @@ def test_an_archive_is_named_as_what_it_is(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["manifest.xlsx", "Manifest.csv"])
+def test_a_manifest_that_is_not_read_is_no_file_like_any_other(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    (tmp_path / "ages.xlsx").touch()
+    rows = left_over(tmp_path, Listing([])).set_index("file")
+    assert (
+        rows.kind[name] == "rejected" and "save it as manifest.csv" in rows.reason[name] and rows.kind["ages.xlsx"] == "ignored"
+    )
+
+
 def test_an_image_that_the_source_does_not_speak_of_is_ignored(tmp_path: Path) -> None:
     save(tmp_path / "a.png", VOXELS[0])
     assert left_over(tmp_path, Listing([]))["kind"].tolist() == ["ignored"]

@@ -19,6 +19,7 @@ MEDICAL = frozenset(
 )  # fmt: skip
 """Suffixes of pictures that are not read and that Python's table of media types does not know."""
 SPECIAL = "a pipe, a socket or a device, of which a reader may wait for ever"
+SHEETS = frozenset({".xlsx", ".xls", ".ods", ".tsv", ".csv"})
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
 
 
@@ -62,6 +63,8 @@ def reason_of(path: Path, stated: str = "") -> tuple[str, str]:
     media = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
     if media in ("image", "video") or suffix in MEDICAL:
         return f"{suffix} is a format that is not read; convert it, for example to PNG", "rejected"
+    if suffix in SHEETS and path.stem.lower() == Path(MANIFEST).stem and path.name != MANIFEST:  # which is meant to be read
+        return f"not read as the table of the images; save it as {MANIFEST}, with commas, semicolons or tabs", "rejected"
     if suffix in ARCHIVES:
         return f"an archive ({suffix}), which is not opened; unpack it if it holds images", "ignored"
     return f"no image ({suffix or 'no suffix'})", "ignored"
