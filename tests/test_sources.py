@@ -177,8 +177,9 @@ def test_hidden_files_and_files_that_are_no_images_are_left_out(tmp_path: Path) 
 
 def test_what_medgen_wrote_among_the_frames_is_left_out_unless_it_was_drawn(tmp_path: Path) -> None:
     tree(tmp_path, "normal/a.png", "data/frames.npy", "data/prepare.toml", "run/panels/1.png", "run/run.toml")
-    tree(tmp_path, "begun/frames.npy", "scores/pictures/a.png", "drawn/b.png")
-    for folder, verb in (("begun", "prepare"), ("scores", "score"), ("drawn", "sample")):
+    tree(tmp_path, "begun/frames.npy", "scores/pictures/a.png", "ranked/scores/maps.npy", "steps/a.png", "drawn/b.png")
+    verbs = {"begun": "prepare", "scores": "score", "ranked": "report --input", "steps": "inspect", "drawn": "sample"}
+    for folder, verb in verbs.items():
         Mark(verb, finished=folder != "begun").write(tmp_path / folder)
     assert [entry.file for entry in read_source(tmp_path)] == ["drawn/b.png", "normal/a.png"]
     assert [entry.file for entry in read_source(tmp_path / "run")] == ["panels/1.png"]  # which somebody names

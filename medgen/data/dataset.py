@@ -165,19 +165,19 @@ class TrainingBatches:
         return np.sort(np.concatenate(chosen))
 
     @property
-    def frames(self) -> int:
+    def epoch_frames(self) -> int:
         """How many frames an epoch draws."""
         return min(self.settings.epoch_frames or len(self.rows), len(self.rows))
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch; the last frames that fill no batch are left out, other ones in each epoch."""
         size = self.settings.batch_size
-        return -(-self.frames // size) if self.requirements.single_pass else max(1, self.frames // size)
+        return -(-self.epoch_frames // size) if self.requirements.single_pass else max(1, self.epoch_frames // size)
 
     def divides(self, step: int, count: int) -> bool:
         """Tell whether the frames of a step of an epoch can be divided evenly."""
         size = self.settings.batch_size
-        return min(size, self.frames - step * size) % count == 0
+        return min(size, self.epoch_frames - step * size) % count == 0
 
     def epoch(
         self, number: int, start: int = 0, device: torch.device | str = "cpu", part: tuple[int, int] = (0, 1)
@@ -194,7 +194,7 @@ class TrainingBatches:
         order = Order(self.rows, np.random.default_rng([self.seed, 1, number]), self.settings.shuffle_frames)
         size, (own, second) = self.settings.batch_size, self._on(torch.device(device))
         for step in range(start, len(self)):
-            rows = order.rows[step * size : min((step + 1) * size, self.frames)]
+            rows = order.rows[step * size : min((step + 1) * size, self.epoch_frames)]
             announce(order.coming(step * size, (step + 1) * size, first=step == start), own.frames, own.valid)
             chosen = slice(part[0], None, part[1]) if self.divides(step, part[1]) else slice(None)
             batch = make_batch(own, rows[chosen], self.settings.overlay, self.classes, device, masks=False)

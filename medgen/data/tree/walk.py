@@ -17,7 +17,7 @@ Folders = tuple[str, ...]
 SYSTEM = frozenset({"@eadir", "@recycle", "#recycle", "#snapshot", "~snapshot", "$recycle.bin", "system volume information"})
 
 WHOLE = frozenset({"prepare.toml", "run.toml"})  # what a prepared data set and a run have
-RESULTS = frozenset({"prepare", "train", "score", "maps", "report", "evaluate"})  # verbs whose pictures are not frames
+DRAWN = frozenset({"sample", "translate", "reconstruct"})  # verbs whose pictures are taken for frames
 
 
 def files_below(source: Path) -> list[Path]:
@@ -78,7 +78,7 @@ def _is_result(folder: str, names: set[str]) -> bool:
     if names & WHOLE:
         return True
     mark = Mark.read(Path(folder)) if MARK in names else None
-    return mark is not None and mark.verb in RESULTS
+    return mark is not None and mark.verb not in DRAWN
 
 
 def is_special(entry: os.DirEntry[str]) -> bool:

@@ -27,7 +27,7 @@ def check_batches(settings: RunSettings, batches: TrainingBatches) -> None:
     ------
     ConfigError : if the backend normalises over the batch; the message says what to set.
     """
-    if min(settings.data.batch_size, batches.frames) > 1:
+    if min(settings.data.batch_size, batches.epoch_frames) > 1:
         return
     model = build_model(settings, batches.data.size, batches.data.channels)
     try:

@@ -41,7 +41,7 @@ def check_memory(settings: RunSettings, batches: TrainingBatches, device: Device
     RunError : if it takes more than is free; the message says how many frames a batch could have.
     """
     fabric = make_fabric(device, settings.train.precision)
-    count, free = min(settings.data.batch_size, batches.frames), free_memory(fabric.device)
+    count, free = min(settings.data.batch_size, batches.epoch_frames), free_memory(fabric.device)
     with _refusing_weights_beyond(free):
         model = build_model(settings, batches.data.size, batches.data.channels)
     few = _first(next(batches.epoch(0)), FRAMES).to(fabric.device)
