@@ -18,6 +18,7 @@ from medgen.engine.fit import WEIGHTS, Fit, LogRow
 from medgen.engine.running_means import Means
 from medgen.engine.stages import Schedule
 from medgen.engine.train_settings import TrainSettings
+from medgen.errors import ConfigError
 from medgen.types import Batch, Scores
 
 
@@ -100,6 +101,20 @@ def test_the_weights_that_are_kept_are_the_best_of_the_last_stage(tmp_path: Path
 def test_a_player_without_a_turn_hears_no_validation_loss(tmp_path: Path) -> None:
     _, rows, _ = two_stages(tmp_path)
     assert rows[3]["lr.first"] < 1.0 and rows[4]["lr.second"] == 1.0
+
+
+class Unjudged(TwoStages):
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return Stage(0.5, "distance"), Stage(1.0, "")
+
+
+def test_a_rate_that_would_wait_for_a_loss_in_vain_is_refused(tmp_path: Path) -> None:
+    chosen = TrainSettings(epochs=8, precision="float32", early_stopping=0)
+    fit = Fit(Unjudged(), Batches(1), Batches(), chosen, make_fabric("cpu", "float32"), tmp_path)
+    with pytest.raises(ConfigError, match=r"plateau_epochs = 1: the learning rate of 'second' would wait .* decay_from"):
+        fit.run(lambda row: None)
+    assert fit.position.epoch == 4  # the first stage has its loss
 
 
 def test_a_stage_that_waits_in_vain_leaves_its_epochs_out(tmp_path: Path) -> None:

@@ -206,6 +206,7 @@ class Fit:
             if turn is None:
                 break
             name, losses = turn
+            self.optimizers[name].refuse_idle_plateau(name, self.schedule.stages[self.position.stage].monitor)
             clip = self.settings.clip or (CLIP if returns else 0.0)
             total = torch.stack(list(losses.values())).sum()
             self.optimizers[name].move(self.fabric, total, clip, share, SLOWER**returns, self.ranks)

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau, StepLR
 
 from medgen.contract.backend import Optimizer, Player
 from medgen.engine.compiled import refuse_double_backward
+from medgen.errors import ConfigError
 from medgen.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -132,6 +133,14 @@ class PlayerOptimizer:
         self.steps = 0
         for mean, value in zip(self.average, self.averaged, strict=True):
             mean.copy_(value)
+
+    def refuse_idle_plateau(self, name: str, monitor: str) -> None:
+        """Raise `ConfigError` if the rate of this player, called `name`, is to wait for a loss that its stage has none of."""
+        if self.plateau and not monitor:
+            raise ConfigError(
+                f"plateau_epochs = {self.settings.plateau_epochs}: the learning rate of {name!r} would wait for a validation "
+                "loss, and this part of the training has none; take decay_from or decay_every instead"
+            )
 
     def note_validation(self, loss: float) -> None:
         """Lower the learning rate if the validation loss of the epochs up to this one has not fallen for long enough."""
