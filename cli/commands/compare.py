@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medgen.verbs.study.over_datasets import ComparedOverDatasets
     from medgen.verbs.study.settings import StudySettings
 
+NAMED = 3  # runs that a warning names, before it says how many more it concerns
 STUDY_OPTIONS = ("backends", "budget", "seeds", "config", "assignments")  # options that describe a study on the command line
 
 
@@ -157,13 +158,19 @@ def comparison_table(comparison: Comparison) -> str:
         bounds = f"{number(area['low'])} to {number(area['high'])}" if area else "-"
         spent = "-" if seconds is None else f"{seconds / 60:.1f} min"
         rows.append((run["backend"], run["run"], number(area.get("value")), bounds, spent))
-    maps = [
-        f"warning: {run.name}: {text}"
+    from medgen.report.study.warned import warned
+
+    maps = warned(
+        (run.name, text)
         for entry in comparison.entries
         for run in entry.runs
         if (text := (run.metrics.get("localisation") or {}).get("warning"))
-    ]
-    return "\n".join([align(rows), *maps, *(f"failed: {failure['name']}: {failure['reason']}" for failure in values["failed"])])
+    )
+    lines = []
+    for one in maps:
+        whose = [*one.names[:NAMED], f"{len(one.names) - NAMED} more"] if len(one.names) > NAMED + 1 else one.names
+        lines.append(f"warning: {', '.join(whose)}: {one.text}{'; the page has the numbers of each' if one.each else ''}")
+    return "\n".join([align(rows), *lines, *(f"failed: {failure['name']}: {failure['reason']}" for failure in values["failed"])])
 
 
 def datasets_table(metrics: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from medgen.report.study.pdf import comparison_pdf
 from medgen.report.study.rank_chart import draw_ranks
 from medgen.report.study.summary import entry_names, study_metrics
 from medgen.report.study.tables import between, filled, number_cell, summary_csv, summary_tex
+from medgen.report.study.warned import Warned, warned
 
 SCRIPTS = ("study.js", "plots.js", "frame_browser.js")
 PLOTTED = ("name", "backend", "summary", "roc", "precision_recall", "histogram", "findings", "groups")
@@ -111,15 +112,12 @@ def _scores(comparison: Comparison) -> pd.DataFrame:
     return scores[["entry", "run", *scores.columns.drop(["entry", "run"])]]
 
 
-def _warnings(comparison: Comparison, metrics: ComparisonMetrics) -> list[tuple[str, str]]:
-    """Return each warning once, behind the names of the entries that it concerns; "" where it concerns all of them."""
-    concerned: dict[str, list[str]] = {}
-    for entry in metrics["entries"]:
-        for text in entry["warnings"]:
-            concerned.setdefault(text, []).append(entry["name"])
-    everyone = len(metrics["entries"])
-    about_all = [("", text) for text in (metrics["caution"], *headlines(comparison.audit)) if text]
-    return about_all + [("" if len(whose) == everyone else ", ".join(whose), text) for text, whose in concerned.items()]
+def _warnings(comparison: Comparison, metrics: ComparisonMetrics) -> list[Warned]:
+    """Return each kind of warning once; without names where it concerns all entries."""
+    entries = metrics["entries"]
+    about_all = [Warned((), text) for text in (metrics["caution"], *headlines(comparison.audit)) if text]
+    of_entries = warned((entry["name"], text) for entry in entries for text in entry["warnings"])
+    return about_all + [one._replace(names=()) if len(one.names) == len(entries) else one for one in of_entries]
 
 
 def _mapped(metrics: ComparisonMetrics) -> list[tuple[str, Mapping[str, Any]]]:
