@@ -62,3 +62,18 @@ def test_the_first_part_is_trained_alone_before_both_are(progress: float, traine
         name.split(".")[0] for name, weight in model.generator.named_parameters() if weight.grad is not None and weight.grad.any()
     }
     assert moved == trained
+
+
+def test_while_the_first_part_is_trained_alone_it_draws_alone() -> None:
+    torch.manual_seed(0)
+    model = Model(Config(generator="coarse_to_fine", width=2, critic_width=2, pairing="blur"), 32, 3).eval()
+    net, frames = model.generator, batch()
+    assert isinstance(net, CoarseToFine)
+    drawn = {}
+    for progress in (0.0, 0.9):
+        next(model.turns(frames, progress))
+        drawn[progress] = model.translate(frames)
+    small = net.coarse(torch.nn.functional.avg_pool2d(2 * frames.image - 1, 2))
+    large = torch.nn.functional.interpolate(small, (32, 32), mode="bilinear")
+    torch.testing.assert_close(drawn[0.0], (large + 1) / 2)
+    assert not torch.allclose(drawn[0.0], drawn[0.9])

@@ -103,6 +103,8 @@ class Model(Backend):
 
     def turns(self, batch: Batch, progress: float) -> Iterator[tuple[str, Losses]]:
         truth, source, valid = self._truth(batch), self._source(batch), batch.valid
+        if isinstance(self.generator, CoarseToFine):
+            self.generator.alone = progress < self.coarse_until  # a panel of this time would show an untrained part
         if progress < self.coarse_until:
             assert isinstance(self.generator, CoarseToFine)
             truth, source = F.avg_pool2d(truth, 2), F.avg_pool2d(source, 2)

@@ -32,7 +32,13 @@ class CoarseToFine(nn.Module):
     width : W, channels of the second part's first convolution; the first part begins with twice as many
     halvings : of the first part at the most
     blocks, fine_blocks : residual blocks of the first and of the second part
+
+    Attributes
+    ----------
+    alone : whether the first part draws frames alone, enlarged, as long as the second one has learnt nothing
     """
+
+    alone = False
 
     def __init__(
         self, size: int, channels: int, width: int = 32, halvings: int = 4, blocks: int = 9, fine_blocks: int = 3
@@ -71,6 +77,9 @@ class CoarseToFine(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[2:]
+        if self.alone:
+            small = self.coarse(F.avg_pool2d(image, 2, ceil_mode=True))
+            return F.interpolate(small, (height, width), mode="bilinear")
         padded = _padded(image, 2 * self.stride)
         features = self.second_down(padded) + self.first(F.avg_pool2d(padded, 2))  # (B, 2 W, S / 2, S / 2)
         return self.second_head(self.second_up(features))[..., :height, :width]  # (B, C, S, S)
