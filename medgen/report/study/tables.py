@@ -41,13 +41,18 @@ def words(value: float | None, unit: str) -> str:
         return DASH
     if unit == "count":
         scale, letter = next(((s, c) for s, c in ((1e9, " G"), (1e6, " M"), (1e3, " k")) if value >= s), (1, ""))
-        return f"{value / scale:.3g}{letter}" if letter else f"{value:.0f}"
+        return f"{_three_digits(value / scale)}{letter}" if letter else f"{value:.0f}"
     if unit == "seconds":
         hours, minutes = divmod(round(value / 60), 60)
         return f"{hours} h {minutes:02d} min" if hours else f"{value / 60:.1f} min" if value >= 60 else f"{value:.3g} s"
     if unit == "bytes":
         return f"{value / 2**30:.2f} GiB"
-    return f"{value:.{ {'ratio': 3, 'dB': 2, 'distance': 2}[unit] }f}" if unit != "rate" else f"{value:.3g}"
+    return f"{value:.{ {'ratio': 3, 'dB': 2, 'distance': 2}[unit] }f}" if unit != "rate" else _three_digits(value)
+
+
+def _three_digits(value: float) -> str:
+    """Return three digits, and all that stand before the point where it has more: 1,410 would become 1.41e+03."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
 
 
 def number_cell(value: float | None, unit: str) -> Markup:
