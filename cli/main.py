@@ -88,6 +88,8 @@ class Group(click.Group):
         except Exception as error:
             if debug:
                 traceback.print_exc()
+            if isinstance(error, BrokenPipeError):  # of who reads what is printed, such as `head`
+                raise  # click ends the process without a word
             click.echo(f"medgen: {in_one_line(error)}", err=True)
             raise SystemExit(1) from None
 

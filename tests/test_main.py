@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -60,3 +63,12 @@ def test_every_command_has_the_name_of_its_file_and_says_what_it_does(name: str)
 )
 def test_an_option_that_would_do_nothing_is_refused(words: str) -> None:
     assert "; leave it away" in fail(*words.split())
+
+
+def test_a_command_whose_reader_has_gone_ends_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)  # as `medgen ... | head` does once it has its lines
+    line = [sys.executable, "-c", "from medgen_cli.main import main; main()", "recipes"]
+    ended = subprocess.run(line, stdout=writer, stderr=subprocess.PIPE, timeout=300, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
