@@ -38,7 +38,7 @@ from medgen.service.limits import Limits, Refusal
 from medgen.verbs.in_memory.loaded import LoadedRun, on_frame
 from medgen.verbs.in_memory.uploads import Upload
 
-TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # an application entity title: printable, without a backslash (PS3.5 6.2)
+TITLE = re.compile(r"(?! *$)[ -\[\]-~]{1,16}")  # an application entity title: printable, no backslash, not all spaces (PS3.5 6.2)
 PEER = re.compile(r"(?P<title>[^@]+)@(?P<host>.+):(?P<port>\d+)")
 DONE, BUSY, OTHER, UNREAD, UNSENT = 0x0000, 0xA700, 0xA900, 0xC000, 0xC001
 TAKEN = (STATUS_SUCCESS, STATUS_WARNING)  # an archive that changes what it is sent, a patient's number say, warns (PS3.4 B.2.3)
@@ -102,7 +102,7 @@ def dicom_node(
             f"the DICOM node cannot listen at {host}, port {settings.port}: {error}; choose another --dicom-port (0: any)"
         ) from None
     try:
-        yield f"{settings.title}@{host}:{server.socket.getsockname()[1]}"
+        yield f"{settings.title}@{f'[{host}]' if ':' in host else host}:{server.socket.getsockname()[1]}"
     finally:
         server.shutdown()
         node.finish()
@@ -217,7 +217,11 @@ class _Node:
         entity.add_requested_context(SecondaryCaptureImageStorage, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         peer = self._peer
         reached: Any = [(evt.EVT_CONN_OPEN, lambda event: self._sending.add(event.assoc))]
-        association = entity.associate(peer["host"], int(peer["port"]), ae_title=peer["title"], evt_handlers=reached)
+        host = peer["host"].removeprefix("[").removesuffix("]")  # around an IPv6 address
+        try:
+            association = entity.associate(host, int(peer["port"]), ae_title=peer["title"], evt_handlers=reached)
+        except (OSError, UnicodeError):  # of a name that no machine has
+            raise ConnectionError("the node that gets the maps has an unknown host name") from None
         if not association.is_established:
             raise ConnectionError("the node that gets the maps cannot be reached")
         try:
