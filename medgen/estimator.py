@@ -138,7 +138,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         MedgenError : if a setting is wrong, or the folder holds something.
         """
         frames = self._checked(X, reset=True)
-        given = isinstance(self.random_state, int)
+        given = isinstance(self.random_state, int | np.integer)
         seed = int(self.random_state if given else check_random_state(self.random_state).randint(2**31))
         self._scratch = _Scratch() if self.folder is None else None
         folder = self._scratch.folder if self._scratch else Path(str(self.folder))
@@ -197,12 +197,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return np.where(decision >= 0, 1, -1)
 
     def _checked(self, X: ArrayLike, reset: bool) -> Pictures:  # noqa: N803
-        """Return frames (n, H, W, C) of an X of any shape that is taken; a list of (H, W, C) of pictures whose sizes differ.
-
-        Raises
-        ------
-        ValueError : if it has another shape, or values that are no numbers.
-        """
+        """Return frames (n, H, W, C) of an X of any shape that is taken, ValueError for others; a list where sizes differ."""
         several = _of_several_sizes(X)
         if several is not None and self.whole:
             raise ValueError("X has pictures of several sizes; whole=True takes them whole, square and all of one size")
@@ -232,6 +227,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _write(self, frames: Pictures, folder: Path, groups: ArrayLike | None, seed: int) -> None:
         """Write frames as a folder that medgen reads, divided into training and validation frames."""
+        if not 0 < self.val_share < 1:  # scikit-learn takes a whole number for so many groups
+            raise ValueError(f"val_share is {self.val_share}; expected a share of the groups, above 0 and below 1")
         own = np.arange(len(frames)) if groups is None else np.asarray(groups).astype(str)
         check_consistent_length(frames, own)
         divide = GroupShuffleSplit(1, test_size=self.val_share, random_state=seed)
@@ -293,7 +290,9 @@ def _pictures(rows: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]
         side = math.ceil(math.sqrt(rows.shape[1]))
         rows = np.pad(rows, ((0, 0), (0, side * side - rows.shape[1])))
         shape = (side, side)
-    if len(shape) not in (2, 3) or math.prod(shape) != rows.shape[1]:
+    if np.ndim(shape) != 1 or len(shape) not in (2, 3) or (*shape, 1)[2] not in CHANNELS:
+        raise ValueError(f"image_shape is {shape}; expected (H, W), or (H, W, C) with C 1 or 3")
+    if math.prod(shape) != rows.shape[1]:
         raise ValueError(f"image_shape is {shape}, of {math.prod(shape)} values; X has rows of {rows.shape[1]}")
     pictures = rows.reshape(len(rows), *shape, *((1,) if len(shape) == 2 else ()))
     times = math.ceil(SMALLEST / min(shape[:2]))

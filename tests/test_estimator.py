@@ -196,3 +196,21 @@ def test_values_outside_of_those_in_fit_are_refused_where_these_had_a_convention
 def test_a_clone_is_not_fitted_and_has_the_same_parameters(fitted: AnomalyDetector) -> None:
     again = clone(fitted)
     assert not hasattr(again, "model_") and again.get_params() == fitted.get_params()
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_a_seed_is_the_same_number_whatever_kind_of_integer_holds_it(kind: type[np.integer], tmp_path: Path) -> None:
+    seeded = detector(random_state=kind(3), folder=tmp_path / "kept").fit(FRAMES)
+    assert seeded.model_.run.settings.train.seed == 3
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 2), (2, 2, 2, 4), 32])
+def test_a_shape_that_no_picture_has_is_refused(shape: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected \(H, W\), or \(H, W, C\) with C 1 or 3"):
+        detector(image_shape=shape).fit(np.arange(32.0 * 4).reshape(4, 32))
+
+
+@pytest.mark.parametrize("share", [0, 1, 6, -0.5])
+def test_a_share_of_validation_frames_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match=f"val_share is {share}; expected a share of the groups, above 0 and below 1"):
+        detector(val_share=share).fit(FRAMES)
