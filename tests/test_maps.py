@@ -64,6 +64,15 @@ def mixed(study: Path, raw: Path) -> Path:
     return study / "mixed"
 
 
+@pytest.mark.parametrize("command", ["maps", "reconstruct"])
+def test_a_file_that_cannot_be_read_is_told_of_with_the_reason(study: Path, tmp_path: Path, command: str) -> None:
+    (frames := tmp_path / "frames").mkdir()
+    shutil.copy(study / "frames" / pd.read_csv(study / "maps" / "scores.csv")["path"][0], frames / "a.png")
+    (frames / "b.png").write_bytes(b"no picture")
+    told = succeed(command, study / "run", frames, "--out", tmp_path / "told")
+    assert "warning: 1 file could not be read, the first is 'b.png': is not an image inside" in told
+
+
 def written(out: Path) -> set[str]:
     return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and path.suffix != ".json"}
 

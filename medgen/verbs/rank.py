@@ -84,7 +84,7 @@ def rank(
 def _rank(run: Run, input_path: Path, out: Path, top: int, device: Device, runtime: Runtime, on_progress: OnProgress) -> Path:
     """Score the frames and write the page."""
     name = input_path.resolve().name
-    data, rows = open_input(run, input_path, out, on_progress=on_progress)
+    data, rows = open_input(run, input_path, out, on_progress=on_progress, shows_unread=True)
     model = run.trained_model()
     scored = score_rows(run, data, rows, out / "scores", model=model, device=device, runtime=runtime, on_progress=on_progress)
     known = is_scored(scored.table)

@@ -16,7 +16,7 @@ from medgen.data.preparing.tally import CHOOSE
 from medgen.data.scorable import left_out, scorable
 from medgen.engine.device import Device, find_device
 from medgen.engine.runtime import Runtime
-from medgen.errors import DataError
+from medgen.errors import DataError, number_of
 from medgen.outputs.folder import output_folder
 from medgen.outputs.own_files import remove_earlier
 from medgen.runs.datasets import open_for, shown_otherwise
@@ -39,6 +39,7 @@ def open_input(
     on_progress: OnProgress = no_progress,
     video: str = "",
     assume: Literal["", "normal"] = "",
+    shows_unread: bool = False,
 ) -> tuple[Prepared, NDArray[np.int64]]:
     """Open the frames that a run is to look at; return their data set and the rows that are meant.
 
@@ -49,6 +50,7 @@ def open_input(
     split : another one of the data set
     video : which frames of raw videos (`PrepareSettings.video`); "" for those that the run's own data set would have
     assume : label of raw frames that their source leaves unlabelled
+    shows_unread : whether the caller says which raw files could not be read; otherwise a warning does
 
     Raises
     ------
@@ -56,6 +58,9 @@ def open_input(
     """
     run.require_weights()
     data = _open_frames(run, input_path, out, on_progress, video, assume)
+    if not (shows_unread or is_prepared(input_path) or is_address(input_path)) and len(unread := data.rejected()):
+        said = f"{number_of(len(unread), 'file', 'files')} could not be read, the first is '{unread['file'].iloc[0]}'"
+        on_progress(Progress("open", 0, 0, {}, f"warning: {said}: {unread['reason'].iloc[0]}"))
     if warning := shown_otherwise(run, data):
         on_progress(Progress("open", 0, 0, {}, f"warning: {warning}"))
     return data, chosen_rows(data, input_path, split)
@@ -193,7 +198,7 @@ def score(
     find_device(device)  # one that is not there is refused before frames are prepared for it
     of = made_of(out, [run], input_path, split, label=label, video=video)
     with output_folder(out, "score", SCORED, others=MAPPED, of=of):
-        data, rows = open_input(run, input_path, out, split, on_progress, video)
+        data, rows = open_input(run, input_path, out, split, on_progress, video, shows_unread=True)
         scored = score_rows(
             run, data, rows, out, pictures=pictures, label=label, device=device, runtime=runtime, on_progress=on_progress
         )

@@ -92,7 +92,7 @@ def evaluate(
     if out.resolve().is_relative_to(run.folder.resolve()):
         raise FolderError(f"'{out}' lies in the run '{run.folder}', which stays as it is; choose another --out")
     with output_folder(out, "evaluate", EVALUATED, of=made_of(out, [run], input_path, split, assume=assume)):
-        data, rows = open_input(run, input_path, out, split, on_progress, assume=assume)
+        data, rows = open_input(run, input_path, out, split, on_progress, assume=assume, shows_unread=True)
         _check_other(run, data)
         check_columns(data, by)
         results = _results(run, External(data, rows, name), out, by, device, runtime, on_progress)

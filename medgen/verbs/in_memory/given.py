@@ -115,7 +115,7 @@ def open_entries(run: Run, entries: Sequence[SourceFile]) -> Prepared:
 
 def _of_source(run: Run, source: Path, split: Split | None, on_progress: OnProgress) -> tuple[Prepared, Rows]:
     with TemporaryDirectory() as scratch:  # where raw frames are prepared
-        data, rows = open_input(run, source, Path(scratch), split, on_progress)
+        data, rows = open_input(run, source, Path(scratch), split, on_progress, shows_unread=True)
         if not data.folder.is_relative_to(scratch):
             return data, rows
         refused = tuple(data.rejected().itertuples(index=False, name=None))
