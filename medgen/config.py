@@ -86,6 +86,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown setting '{name}'; {did_you_mean(str(last), _fields(model, parents))}"
+    if first["type"] == "missing":
+        return f"{where}: '{name}' is missing"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" and isinstance(first["input"], Mapping):  # settings of a section that do not go together
         return f"{where}: '{name}': {reason}" if name else f"{where}: {reason}"

@@ -44,3 +44,15 @@ def test_scores_stay_valid_where_settings_change_that_they_do_not_hang_on(run: R
 def test_scores_do_not_stay_valid_where_the_backend_or_the_overlay_is_set_otherwise(run: Run) -> None:
     for other in (changed(run, "data", overlay="keep"), changed(run, "model", score={"sigma": 3.0})):
         assert other.weights_digest() != run.weights_digest()
+
+
+def test_what_another_version_wrote_and_this_one_cannot_read_is_refused_with_that_version(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('[origin]\nlater = 1\n[about]\nmedgen = "9.1"\n')
+    with pytest.raises(ConfigError, match=r"'source' is missing; medgen 9\.1 made the run, this is"):
+        open_run(tmp_path)
+
+
+def test_of_settings_that_this_version_wrote_no_version_is_said(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("[origin]\nlater = 1\n")
+    with pytest.raises(ConfigError, match=r"'source' is missing$"):
+        open_run(tmp_path)

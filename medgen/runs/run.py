@@ -41,7 +41,7 @@ from medgen.files import read_json, shown_source, write_bytes, write_text
 from medgen.nn.features.feature_gaussian import FeatureGaussian
 from medgen.report.run_metrics import Threshold
 from medgen.runs.models import build_model
-from medgen.runs.packages import made_with, require_backend
+from medgen.runs.packages import made_with, require_backend, written_by
 from medgen.runs.settings import RunSettings
 from medgen.runs.to_image import png
 from medgen.runs.versions import is_current
@@ -295,5 +295,6 @@ def open_run(folder: Path, kept: bool = False) -> Run:
     about = {key: str(value) for key, value in sections.pop("about", {}).items()}
     for place, name in ((sections.get("origin", {}), "dataset"), (sections.get("data", {}), "other")):
         place[name] = whole_address(place.get(name, ""), folder)
-    origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
-    return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about, kept)
+    with written_by(about):
+        origin = Origin.parse(sections.pop("origin", {}), f"{folder}/run.toml [origin]")
+        return Run(folder, RunSettings.parse(sections, f"{folder}/run.toml"), origin, about, kept)
