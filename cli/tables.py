@@ -99,9 +99,9 @@ def score_table(table: pd.DataFrame, most: int = 10) -> str:
     columns = [name for name in ("path", "label", "score", "quantile", "abnormal") if name in table]
     scored = table[table["status"] == "scored"]
     top = scored.sort_values("score", ascending=False).head(most)[columns]
-    head = f"the {len(top)} most anomalous of {len(scored)} scored frames"
+    head = f"the {len(top)} most anomalous of {number_of(len(scored), 'scored frame', 'scored frames')}"
     if "abnormal" in table:
-        head += f"; {int(scored['abnormal'].sum())} are above the threshold"
+        head += f"; {number_of(int(scored['abnormal'].sum()), 'is', 'are')} above the threshold"
     if unscored := len(table) - len(scored):
         head += f"; {unscored} without a score, for a person to look at"
     return f"{head}\n{top.to_string(index=False)}" if len(top) else head

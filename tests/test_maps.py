@@ -171,7 +171,7 @@ def test_a_report_of_a_set_that_has_moved_says_how_to_name_its_new_place(moved: 
 
 def test_where_raw_frames_are_gone_maps_keep_the_side_of_the_crop(moved: Path, tmp_path: Path) -> None:
     told = succeed("maps", moved / "run", moved / "data", "--out", tmp_path, "--level", "0.01")
-    assert "6 have the side of the crop, as their original frames are not there" in told
+    assert "6 maps have the side of the crop, as the original frames are not there" in told
     assert {read_image(path).pixels.shape[:2] for path in tmp_path.rglob("*.png")} == {(32, 32)}
     assert len(written(tmp_path / "overlays")) == 6
 
@@ -194,7 +194,7 @@ def test_a_frame_that_has_another_size_by_now_keeps_the_side_of_the_crop(study: 
     succeed("prepare", tmp_path / "raw", "--out", tmp_path / "data", "--size", 32)
     save(tmp_path / "raw" / "a.png", frame(20))
     told = succeed("maps", study / "run", tmp_path / "data", "--out", tmp_path / "maps", "--level", "0.01", "--split", "all")
-    assert "it is 20 x 20, the data set was made of 52 x 40" in told and "1 have the side of the crop" in told
+    assert "it is 20 x 20, the data set was made of 52 x 40" in told and "1 map has the side of the crop" in told
     assert read_png(tmp_path / "maps" / "original" / "a.png.png").shape == (32, 32)
 
 
@@ -205,7 +205,9 @@ def test_maps_of_an_archive_have_its_own_size(tmp_path: Path) -> None:
     told = succeed("maps", tmp_path / "run", address, "--out", tmp_path / "files")
     assert "4 maps" in told and "side of the crop" not in told  # the files are the originals
     archive = medmnist(tmp_path / "a.npz", (16, 16, 3))
-    assert "6 have the side of the crop" in succeed("maps", tmp_path / "run", f"medmnist:{archive}", "--out", tmp_path / "maps")
+    assert "6 maps have the side of the crop" in succeed(
+        "maps", tmp_path / "run", f"medmnist:{archive}", "--out", tmp_path / "maps"
+    )
     assert {read_image(path).pixels.shape[:2] for path in (tmp_path / "maps").rglob("*.png")} == {(16, 16)}
 
 

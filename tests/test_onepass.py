@@ -159,6 +159,15 @@ def test_a_frame_without_a_valid_pixel_has_a_finite_score(name: str) -> None:
     assert model.score(Batch(whole.image * 0, whole.valid & False, whole.index)).score.isfinite().all()
 
 
+def test_frames_without_a_patch_that_counts_are_no_bank() -> None:
+    model = registry.create("patchcore", {"features": LAYERS}, SIZE, 3)
+    whole = frames(0)
+    dark = Batch(whole.image, torch.zeros_like(whole.valid), whole.index)
+    assert isinstance(model, OnePass) and not list(model.turns(dark, 0.0))
+    with pytest.raises(BackendError, match="no patch to remember: no cell of the features' grid is half tissue"):
+        model.finalise_fit()
+
+
 def test_the_eight_views_are_all_there_are() -> None:
     square = torch.arange(9.0).view(1, 1, 3, 3)
     assert len({tuple(_turned(square, view).flatten().tolist()) for view in range(8)}) == 8

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from medgen.errors import number_of
+
 from ..answer import answer
 from ..options import PATH, group_names_option, parquet_option, reading_options, refuse_unused
 from ..progress import Display
@@ -71,4 +73,4 @@ def inspect(
     if figure is not None:
         answer(f"figure: {figure}", figure=figure)
     if pictures:
-        answer(f"{pictures} pictures: {steps}", pictures=pictures, steps=steps)
+        answer(f"{number_of(pictures, 'picture', 'pictures')}: {steps}", pictures=pictures, steps=steps)

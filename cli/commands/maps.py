@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from medgen.errors import number_of
+
 from ..answer import answer
 from ..engines import SOURCE, engine_options, is_spread, score_spread
 from ..options import PATH, input_options, parquet_option, refuse_unused, runtime_option
@@ -55,7 +57,9 @@ def maps(run: Path, source: Path, out: Path, **chosen: Any) -> None:
         refuse_unused(("blank_text",), "is of the copies that --deidentify makes")
     with Display() as display:
         result = api.maps(run, source, out, on_progress=display, **chosen)
-    answer(f"{result.frames} maps: {out / 'original'}; over their frames: {out / 'overlays'}", **asdict(result), maps=out)
+    made = number_of(result.frames, "map", "maps")
+    answer(f"{made}: {out / 'original'}; over their frames: {out / 'overlays'}", **asdict(result), maps=out)
     if result.at_crop:
-        answer(f"{result.at_crop} have the side of the crop, as their original frames are not there")
+        few = number_of(result.at_crop, "map has", "maps have")
+        answer(f"{few} the side of the crop, as the original frames are not there")
     answer(f"contours at {result.level:.4g} ({result.level_is}), colours up to {result.high:.4g}")

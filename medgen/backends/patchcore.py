@@ -17,6 +17,7 @@ from torch import Tensor
 from medgen import ranks
 from medgen.backends._onepass import OnePass, OnePassConfig, top
 from medgen.config import SEEDS
+from medgen.errors import BackendError
 from medgen.nn.features.coreset import greedy_coreset
 from medgen.nn.features.feature_maps import FeatureMap
 from medgen.types import Batch, Scores
@@ -81,7 +82,7 @@ class Model(OnePass):
             self._fill(vectors[folds != fold], self.fold_bank[fold], self.fold_used[fold])
 
     def _fill(self, vectors: Tensor, bank: Tensor, used: Tensor) -> None:
-        chosen = greedy_coreset(vectors, self.config.bank, self.config.seed)
+        chosen = _coreset(vectors, self.config.bank, self.config.seed)
         bank[: len(chosen)] = vectors[chosen]
         used.fill_(len(chosen))
 
@@ -126,8 +127,18 @@ class Model(OnePass):
         vectors = features[counts.bool()].to(self.bank)
         used, places = int(self.used), len(self.bank)
         wanted = max(places - used, round(places * len(features) / (len(features) + COUNTS_AS)))
-        chosen = greedy_coreset(vectors, min(wanted, len(vectors)), self.config.seed)
+        chosen = _coreset(vectors, min(wanted, len(vectors)), self.config.seed)
         kept = min(used, places - len(chosen))
         self.bank[kept : kept + len(chosen)] = vectors[chosen]
         self.used.fill_(kept + len(chosen))
         return len(chosen) / (kept + len(chosen))
+
+
+def _coreset(vectors: Tensor, count: int, seed: int) -> Tensor:
+    """Return the rows of a coreset; refuse frames of which no cell of the features' grid counts."""
+    if not len(vectors):
+        raise BackendError(
+            "these frames have no patch to remember: no cell of the features' grid is half tissue in any of them; see where tissue "
+            "was found (medgen inspect --steps), or take larger frames or data.overlay=keep"
+        )
+    return greedy_coreset(vectors, count, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medgen.errors import number_of
 from medgen.metrics.cross_conformal import most_false_alarms
 from medgen.report.run_metrics import Threshold
 
@@ -29,7 +30,7 @@ def promised(threshold: Threshold) -> str:
 def guarantee(threshold: Threshold) -> str:
     """Return by which method the threshold was set, what it promises and on how many frames and groups that rests, a sentence."""
     normals, groups = threshold.get("normals"), threshold.get("groups")
-    of_groups = f" of {groups} groups" if normals and groups and groups < normals else ""
+    of_groups = f" of {number_of(groups, 'group', 'groups')}" if normals and groups and groups < normals else ""
     method, once = threshold.get("method"), ", each group counts once" if threshold.get("by_group") else ""
     if not method:
         frames = f"the {normals} normal validation frames{of_groups}" if normals else "the normal validation frames"

@@ -9,6 +9,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from medgen.errors import number_of
 from medgen.files import json_values, write_json, write_text
 from medgen.metrics.decisions import false_alarms
 from medgen.report.figures import score_histogram
@@ -61,7 +62,7 @@ def side(threshold: float | None, rate: float, flagged: NDArray[np.bool_] | None
 def promise(metrics: RecalibrationMetrics) -> list[str]:
     """Return what the new threshold promises, what that rests on and what was moved, a sentence each."""
     rate, grouped = metrics["after"]["false_alarm_rate"], metrics["groups"] < metrics["normals"]
-    frames = f"{metrics['normals']} normal frames" + (f" of {metrics['groups']} groups" if grouped else "")
+    frames = f"{metrics['normals']} normal frames" + (f" of {number_of(metrics['groups'], 'group', 'groups')}" if grouped else "")
     whom = "a normal frame of a new group (patient, video)" if grouped else "another normal frame of this place"
     if metrics["exact"]:
         kind = "hierarchical conformal prediction, each group counts once" if grouped else "split conformal prediction"

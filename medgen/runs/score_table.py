@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
 from medgen.data.scorable import is_scored
+from medgen.errors import number_of
 from medgen.metrics.calibration import p_value
 from medgen.runs.run import Run
 
@@ -56,15 +57,16 @@ class ScoreTable:
 
     def in_words(self) -> str:
         """Return which run scored how many frames, what its threshold promises, and how many frames are above it."""
-        scored, of = is_scored(self.table), f"{len(self)} frames scored by run '{self.run.name}' ({self.run.settings.backend})"
+        scored, frames = is_scored(self.table), number_of(len(self), "frame", "frames")
+        of = f"{frames} scored by run '{self.run.name}' ({self.run.settings.backend})"
         without = f"; {len(self) - scored.sum()} without a score" if not scored.all() else ""
         if "abnormal" not in self.table:
             why = self.run.calibration().get("reason") or "the run had no normal validation frames"
             return f"{of}{without}. There is no threshold: {why}. {RESEARCH}"
         known = self.run.threshold()
-        above = int(self.table["abnormal"].fillna(False).sum())
+        above = number_of(int(self.table["abnormal"].fillna(False).sum()), "is", "are")
         rate = f"a false-alarm rate of {100 * known['false_alarm_rate']:g} % of {known['normals']} normal frames"
-        return f"{of}{without}. {above} are above the threshold {known['value']:.6g}, put at {rate}. {RESEARCH}"
+        return f"{of}{without}. {above} above the threshold {known['value']:.6g}, put at {rate}. {RESEARCH}"
 
     def __repr__(self) -> str:
         return f"{self.in_words()}\n{self.table!r}"
