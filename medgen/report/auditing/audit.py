@@ -176,10 +176,12 @@ def headlines(audit: AuditMetrics) -> list[str]:
     lines = list(audit.get("too_easy", ()))
     if count := len(audit.get("warnings", ())):
         first = audit["traits"][0]
-        what = "1 trivial trait alone tells" if count == 1 else f"{count} trivial traits, each alone, tell"
+        worst = f"{first['title']} ({first['auroc']['value']:.2f})"
+        whose = f"A trivial trait alone, the {worst}, tells" if count == 1 else f"{count} trivial traits, each alone, tell"
+        most = f", most of all the {worst}" if count > 1 else ""
         lines.append(
-            f"{what} normal from abnormal test frames with an AUROC over {WARN}, most of all the {first['title']} "
-            f"({first['auroc']['value']:.2f}); the shortcut audit below lists them and what is left of the model without them."
+            f"{whose} normal from abnormal test frames with an AUROC over {WARN}{most}; the shortcut audit below lists "
+            f"{'it' if count == 1 else 'them'} and what is left of the model without {'it' if count == 1 else 'them'}."
         )
     return lines
 
