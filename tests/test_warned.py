@@ -56,7 +56,7 @@ def test_the_page_shows_alike_warnings_as_one_that_opens(tmp_path: Path) -> None
         for entry in made.entries
     ]
     page = write_comparison(replace(made, entries=entries), tmp_path).read_text()
-    assert page.count("that no model made, in 4 runs.</summary>") == 1 and page.count("The same of all.</div>") == 1
+    assert page.count("that no model made: 4 cases.</summary>") == 1 and page.count("The same of all.</div>") == 1
     for measures in (9, 8, 7, 6):
         assert page.count(f"in {measures} of 9 measures") == 1
     assert "“&lt;b&gt;”" in page and "<strong>Warning.</strong> The same of all." in page

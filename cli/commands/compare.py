@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from medgen.report.study.warned import warned
+
 from ..answer import answer
 from ..options import (
     PATH,
@@ -158,8 +160,6 @@ def comparison_table(comparison: Comparison) -> str:
         bounds = f"{number(area['low'])} to {number(area['high'])}" if area else "-"
         spent = "-" if seconds is None else f"{seconds / 60:.1f} min"
         rows.append((run["backend"], run["run"], number(area.get("value")), bounds, spent))
-    from medgen.report.study.warned import warned
-
     maps = warned(
         (run.name, text)
         for entry in comparison.entries

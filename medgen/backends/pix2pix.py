@@ -105,8 +105,7 @@ class Model(Backend):
         truth, source, valid = self._truth(batch), self._source(batch), batch.valid
         if isinstance(self.generator, CoarseToFine):
             self.generator.alone = progress < self.coarse_until  # a panel of this time would show an untrained part
-        if progress < self.coarse_until:
-            assert isinstance(self.generator, CoarseToFine)
+        if isinstance(self.generator, CoarseToFine) and self.generator.alone:
             truth, source = F.avg_pool2d(truth, 2), F.avg_pool2d(source, 2)
             valid = -F.max_pool2d(-valid.float(), 2) > 0  # where all four pixels are
             fake = self.generator.coarse(source)

@@ -176,12 +176,12 @@ def headlines(audit: AuditMetrics) -> list[str]:
     lines = list(audit.get("too_easy", ()))
     if count := len(audit.get("warnings", ())):
         first = audit["traits"][0]
-        worst = f"{first['title']} ({first['auroc']['value']:.2f})"
+        worst, them = f"{first['title']} ({first['auroc']['value']:.2f})", "it" if count == 1 else "them"
         whose = f"A trivial trait alone, the {worst}, tells" if count == 1 else f"{count} trivial traits, each alone, tell"
         most = f", most of all the {worst}" if count > 1 else ""
         lines.append(
             f"{whose} normal from abnormal test frames with an AUROC over {WARN}{most}; the shortcut audit below lists "
-            f"{'it' if count == 1 else 'them'} and what is left of the model without {'it' if count == 1 else 'them'}."
+            f"{them} and what is left of the model without {them}."
         )
     return lines
 
