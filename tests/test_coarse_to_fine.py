@@ -10,6 +10,7 @@ from players import batch
 
 from medgen import api
 from medgen.backends.pix2pix import Config, Model
+from medgen.errors import ConfigError
 from medgen.nn.translation.coarse_to_fine import CoarseToFine, halvings_of
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -77,3 +78,8 @@ def test_while_the_first_part_is_trained_alone_it_draws_alone() -> None:
     large = torch.nn.functional.interpolate(small, (32, 32), mode="bilinear")
     torch.testing.assert_close(drawn[0.0], (large + 1) / 2)
     assert not torch.allclose(drawn[0.0], drawn[0.9])
+
+
+def test_a_training_of_the_first_part_alone_is_refused() -> None:
+    with pytest.raises(ConfigError, match="coarse_share"):  # what it saved would draw with an untrained part
+        Config.parse({"generator": "coarse_to_fine", "coarse_share": 1.0})

@@ -46,7 +46,7 @@ class Config(Settings):
     groups: int = Field(2, ge=2, le=4)  # one cell of so many is erased: any in training, in scoring each once in so many patterns
     blur_share: float = Field(0.03, gt=0, le=0.25)  # standard deviation of the blur as a share of the side
     generator: Literal["unet", "coarse_to_fine"] = "unet"
-    coarse_share: float = Field(0.3, ge=0, le=1)  # of the training, in which coarse_to_fine draws at half the side alone
+    coarse_share: float = Field(0.3, ge=0, lt=1)  # of the training, in which coarse_to_fine draws at half the side alone
     width: int = Field(64, ge=1)  # channels of the generator's first convolution; Wang et al. have 32
     norm: Literal["batch", "instance"] = "batch"
     dropout: float = Field(0.5, ge=0, lt=1)
