@@ -30,7 +30,7 @@ class VariationalConfig(Settings):
     loss: Literal["binary_cross_entropy"] | PixelLoss = "binary_cross_entropy"  # each summed over pixels and channels of a frame
     reconstruction_weight: float = Field(1.0, gt=0)  # of a squared error: 1 / (2 variance) of the Gaussian it stands for
     kl_weight: float = Field(1.0, ge=0)
-    kl_warmup: float = Field(0.0, ge=0, le=1)  # share of the training over which the KL weight rises from 0: keeps latents alive
+    kl_warmup: float = Field(0.0, ge=0, le=1)  # share of the training over which the KL weight rises from 0
     kl_target: float = Field(0.0, ge=0)  # nats; above 0 a controller chooses the KL weight so that the KL term comes to this
     control: ControllerSettings = ControllerSettings()
     optimizer: Optimizer = Optimizer()
