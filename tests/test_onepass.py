@@ -159,12 +159,21 @@ def test_a_frame_without_a_valid_pixel_has_a_finite_score(name: str) -> None:
     assert model.score(Batch(whole.image * 0, whole.valid & False, whole.index)).score.isfinite().all()
 
 
+@pytest.mark.parametrize("name", ["patchcore", "padim", "dfm"])
+def test_a_frame_that_shows_little_is_not_the_most_normal_one(name: str) -> None:
+    model, whole = fitted(name), frames(9)
+    little = torch.zeros_like(whole.valid)
+    little[..., ::3, ::3] = True  # at most 4 of 9 pixels of a cell
+    score = model.score(Batch(torch.rand_like(whole.image), little, whole.index)).score
+    assert (score > model.score(frames(0)).score.min()).all()
+
+
 def test_frames_without_a_patch_that_counts_are_no_bank() -> None:
     model = registry.create("patchcore", {"features": LAYERS}, SIZE, 3)
     whole = frames(0)
     dark = Batch(whole.image, torch.zeros_like(whole.valid), whole.index)
     assert isinstance(model, OnePass) and not list(model.turns(dark, 0.0))
-    with pytest.raises(BackendError, match="no patch to remember: no cell of the features' grid is half tissue"):
+    with pytest.raises(BackendError, match="no patch to remember: none of them has a valid pixel"):
         model.finalise_fit()
 
 

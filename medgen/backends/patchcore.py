@@ -138,7 +138,7 @@ def _coreset(vectors: Tensor, count: int, seed: int) -> Tensor:
     """Return the rows of a coreset; refuse frames of which no cell of the features' grid counts."""
     if not len(vectors):
         raise BackendError(
-            "these frames have no patch to remember: no cell of the features' grid is half tissue in any of them; see where "
-            "tissue was found (medgen inspect --steps), or take larger frames or data.overlay=keep"
+            "these frames have no patch to remember: none of them has a valid pixel; see where tissue was found "
+            "(medgen inspect --steps), or set data.overlay=keep"
         )
     return greedy_coreset(vectors, count, seed)

@@ -35,7 +35,7 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "scores": Kind(
-            7,
+            8,
             "backends, engine/score*.py or fixed_shape.py, or metrics/image.py may score, redraw or classify a frame otherwise",
         ),
         "calibration": Kind(2, "what is stored of the normal frames, their threshold or their Gaussians may differ", ("scores",)),

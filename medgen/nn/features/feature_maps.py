@@ -21,7 +21,7 @@ from medgen.losses import smooth
 from medgen.nn.features.extractors import Extractor, load_extractor
 from medgen.nn.inpaint import inpaint
 
-VALID_SHARE = 0.5  # of the pixels below a cell of a map: so many have to be valid for the cell to count
+VALID_SHARE = 0.5  # of the pixels below a cell of a map: so many have to be valid for the cell to count, where any cell has them
 FINGERPRINT_BYTES = 8
 NET_SIDE = 224  # pixels: side of the frames for which the sources of the detectors state lengths
 
@@ -152,9 +152,13 @@ def _fingerprint(name: str) -> Tensor:
 
 
 def _counts(valid: Tensor, grid: torch.Size) -> Tensor:
-    """Return which cells of a grid (h, w) count, (B, 1, h, w) bool."""
+    """Return which cells of a grid (h, w) count, (B, 1, h, w) bool: of a frame where no cell has enough, those that have most.
+
+    A frame that shows little is judged by what it shows. Without any cell it would score 0, as the most normal frame of all.
+    """
     height, width = grid
-    return F.adaptive_avg_pool2d(valid.float(), (height, width)) >= VALID_SHARE
+    shares = F.adaptive_avg_pool2d(valid.float(), (height, width))
+    return (shares > 0) & (shares >= shares.amax((2, 3), keepdim=True).clamp_max(VALID_SHARE))
 
 
 def upsample(values: Tensor, size: int) -> Tensor:
