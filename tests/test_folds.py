@@ -15,7 +15,7 @@ from medgen.backends._onepass import OnePass
 from medgen.errors import BackendError
 from medgen.metrics.calibration import group_shares, p_value
 from medgen.metrics.cross_conformal import cross_p_value
-from medgen.nn.features.gaussian import held_out
+from medgen.nn.features.gaussian import RIDGE, held_out, shrunk_covariance, whitening
 from medgen.nn.features.gaussians_without import GaussiansWithout, held_out_without
 from medgen.nn.features.placed import placed
 from medgen.types import Batch
@@ -51,6 +51,17 @@ def test_the_gaussian_without_a_fold_is_that_of_scikit_learn_of_the_rest(count: 
     for fold in range(5):
         theirs = LedoitWolf().fit(vectors(count)[folds != fold].double().numpy())
         np.testing.assert_allclose(found[:, fold], theirs.mahalanobis(new.double().numpy()) / 12, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rest", [0, 1, 2, 3])
+def test_few_vectors_beside_a_fold_have_the_gaussian_that_they_have_alone(rest: int) -> None:
+    folds, new = (torch.arange(9) >= rest).long(), vectors(7, seed=1)
+    found = GaussiansWithout(vectors(9), folds, 2).distance(new)[:, 1]
+    covariance, _ = shrunk_covariance(vectors(9)[:rest])
+    mean = vectors(9)[:rest].double().mean(0) if rest else vectors(9).double().mean(0)
+    expected = (((new - mean) @ whitening(covariance + RIDGE * torch.eye(12))).square()).mean(1)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-8)
+    assert found.max() < 1e6
 
 
 def test_an_empty_fold_leaves_the_gaussian_of_all() -> None:

@@ -16,7 +16,7 @@ def vectors(count: int, width: int = 12) -> torch.Tensor:
     return torch.randn(count, width) @ torch.randn(width, width) + 3
 
 
-@pytest.mark.parametrize("count", [2, 8, 13, 400])
+@pytest.mark.parametrize("count", [3, 8, 13, 400])
 def test_covariance_and_shrinkage_are_those_of_scikit_learn(count: int) -> None:
     covariance, share = shrunk_covariance(vectors(count))
     theirs = LedoitWolf().fit(vectors(count).double().numpy())
@@ -27,6 +27,13 @@ def test_covariance_and_shrinkage_are_those_of_scikit_learn(count: int) -> None:
 def test_one_vector_has_the_identity() -> None:
     covariance, share = shrunk_covariance(vectors(1))
     assert torch.equal(covariance, torch.eye(12, dtype=torch.float64)) and share == 1
+
+
+def test_two_vectors_have_as_much_variance_in_every_direction() -> None:
+    covariance, share = shrunk_covariance(vectors(2))
+    size = float(vectors(2).double().var(0, correction=0).mean())
+    torch.testing.assert_close(covariance, size * torch.eye(12, dtype=torch.float64))
+    assert share == 1
 
 
 def test_equal_vectors_have_no_covariance() -> None:

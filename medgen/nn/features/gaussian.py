@@ -9,6 +9,7 @@ from torch import Tensor
 
 RIDGE = 1e-9  # of a variance: a number may be the same in every vector
 FOLDS = 4
+FEWEST = 3  # vectors that tell one direction from another
 Statistic = Literal["mean", "std", "max"]
 
 
@@ -94,11 +95,12 @@ def shrunk_covariance(vectors: Tensor) -> tuple[Tensor, float]:
     """Return the covariance of vectors (N, D), shrunk towards a multiple of the identity, and by how much, 0 to 1.
 
     The share is the one with the least expected squared error (Ledoit and Wolf 2004, "A well-conditioned estimator for
-    large-dimensional covariance matrices", https://doi.org/10.1016/S0047-259X(03)00096-4).
+    large-dimensional covariance matrices", https://doi.org/10.1016/S0047-259X(03)00096-4). Two vectors lie alike on both sides of
+    their mean: the estimate of that error is 0, and so would be the share, with no variance in any other direction.
 
     Returns
     -------
-    (D, D) float64 and the share; of fewer than two vectors the identity and 1.
+    (D, D) float64 and the share; of two vectors the multiple of the identity and 1, of fewer the identity and 1.
     """
     count, width = vectors.shape
     if count < 2:
@@ -110,7 +112,7 @@ def shrunk_covariance(vectors: Tensor) -> tuple[Tensor, float]:
     distance = (covariance - target).square().sum()
     fourth = (centred.square().T @ centred.square()).sum() / count  # sum over entries of E[(x_i x_j)^2]
     noise = (fourth - covariance.square().sum()) / count
-    share = float((noise / distance).clamp(0, 1)) if distance > 0 else 1.0
+    share = float((noise / distance).clamp(0, 1)) if distance > 0 and count >= FEWEST else 1.0
     return (1 - share) * covariance + share * target, share
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medgen.nn.features.gaussian import RIDGE, sub_folds
+from medgen.nn.features.gaussian import FEWEST, RIDGE, sub_folds
 
 
 class GaussiansWithout:
@@ -55,7 +55,8 @@ class GaussiansWithout:
         size, squared = total / (rest * width), squares / rest**2
         fourth = (self._own[~out] - offset).square().sum(1).square().mean()
         distance = squared - width * size**2  # of the covariance from the multiple of the identity
-        share = ((fourth - squared) / rest / distance).clamp(0, 1) if distance > 0 else torch.ones_like(distance)
+        told = distance > 0 and rest >= FEWEST
+        share = ((fourth - squared) / rest / distance).clamp(0, 1) if told else torch.ones_like(distance)
         variances = (1 - share) * self._scatter / rest + share * size + RIDGE
         scaled = ((1 - share) / rest).sqrt() * gone
         inner = torch.eye(len(scaled), dtype=torch.float64) - (scaled / variances) @ scaled.T
