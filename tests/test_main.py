@@ -42,6 +42,18 @@ def test_the_help_lists_it_with_the_others(runner: CliRunner) -> None:
     assert "  say-hello    Greet NAME." in lines and lines.index("  say-hello    Greet NAME.") > lines.index("Commands:")
 
 
+def test_an_option_is_spelt_alike_in_all_commands() -> None:
+    context = click.Context(main)
+    commands_of_all = [main.get_command(context, name) for name in main.list_commands(context)]
+    options = [param for command in commands_of_all if command for param in command.params if isinstance(param, click.Option)]
+    spellings: dict[str, set[tuple[str, ...]]] = {}
+    for option in options:
+        for word in option.opts:
+            spellings.setdefault(word.lstrip("-"), set()).add(tuple(sorted(option.opts)))
+    assert {word: found for word, found in spellings.items() if len(found) > 1} == {}
+    assert spellings["n"] == {("--n", "-n")}
+
+
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
 def test_every_command_has_the_name_of_its_file_and_says_what_it_does(name: str) -> None:
     command = main.get_command(click.Context(main), name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--along", metavar="NAME", help="Of --frame: a finding, or a column of the manifest that DATASET was made of.")
 @click.option("--steps", type=click.IntRange(2, 25), default=7, show_default=True, help="Of --frame: drawings on the way.")
 @click.option("--out", type=PATH, required=True, help="Picture (PNG).")
-@click.option("-n", "count", type=click.IntRange(1, 100), default=6, show_default=True, help="Frames in the picture.")
+@click.option("-n", "--n", "count", type=click.IntRange(1, 100), default=6, show_default=True, help="Frames in the picture.")
 @click.option("--with-test", is_flag=True, help="Learn from test frames, too; nothing may then be measured with them.")
 @device_option
 def edit(

@@ -21,7 +21,7 @@ from ..progress import Display
     show_default=True,
     help="Or efficientnet-lite0, timm:NAME, either with @FILE.safetensors, file:NET.onnx, or any other name in docs/scores.md.",
 )
-@click.option("--n", type=click.IntRange(6, 1_000_000), default=10_000, show_default=True, help="Frames on each side.")
+@click.option("-n", "--n", type=click.IntRange(6, 1_000_000), default=10_000, show_default=True, help="Frames on each side.")
 @click.option(
     "--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True, help="Of REFERENCE."
 )

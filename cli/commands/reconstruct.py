@@ -16,7 +16,7 @@ from ..progress import Display
 @click.argument("run", type=PATH)
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder for the pictures, or one picture (PNG) of some frames.")
-@click.option("-n", type=click.IntRange(1, 64), default=8, show_default=True, help="Frames in a row of the one picture.")
+@click.option("-n", "--n", type=click.IntRange(1, 64), default=8, show_default=True, help="Frames in a row of the one picture.")
 @click.option("--made-by", type=PATH, help="Run that makes the other frames of the one picture.  [default: RUN, if it can]")
 @input_options
 def reconstruct(run: Path, source: Path, out: Path, **chosen: Any) -> None:

@@ -13,7 +13,7 @@ from ..options import PATH, SEED, device_option, label_option
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Frames to draw.")
+@click.option("-n", "--n", "count", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Frames to draw.")
 @click.option("--out", type=PATH, required=True, help="Picture (PNG) of all, or a folder for a file each.")
 @click.option("--columns", type=click.IntRange(1, 10_000), help="Frames in a row of the picture.  [default: as square as can be]")
 @click.option("--seed", type=SEED, default=0, show_default=True)
