@@ -27,7 +27,7 @@ def write(study: Path, run: str, fids: dict[str, tuple[int, float]], path_length
     (study / "runs" / run).mkdir(parents=True)
     (study / "pages" / run).mkdir(parents=True)
     entries: dict[str, Any] = {
-        f"{split} {n}": {"extractor": "inception-2015", "split": split, "n_generated": n, "fid": fid}
+        f"{split} {n}": {"extractor": "inception-2015", "split": split, "n_generated": n, "seed": 0, "fid": fid}
         for split, (n, fid) in fids.items()
     }
     entries["other"] = {"extractor": "efficientnet-lite0", "split": "train", "n_generated": 9999, "fd": 1.0}
@@ -56,6 +56,12 @@ def test_entries_are_compared_seed_by_seed_in_the_order_of_the_study(tmp_path: P
 
 def test_a_run_that_nobody_measured_is_named(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY)
-    write(tmp_path, "B-seed0", {"test": (4096, 7.0)}, 1.0)
-    with pytest.raises(SystemExit, match=r"B-seed0 has no FID from its training frames: medgen fid .*B-seed0 --split train"):
+    write(tmp_path, "B-seed0", {"test": (2048, 7.0)}, 1.0)
+    with pytest.raises(SystemExit, match=r"B-seed0 has no FID of 2048 samples .*: medgen fid .*B-seed0 --split train --n 2048"):
         ablation.main(tmp_path, [])
+
+
+def test_distances_of_other_numbers_of_samples_are_not_compared(tmp_path: Path) -> None:
+    write(tmp_path, "B-seed0", {"train": (4096, 7.0), "test": (2048, 8.0)}, 1.0)
+    with pytest.raises(SystemExit, match="no FID of 2048 samples"):
+        ablation.training_fid(tmp_path / "runs" / "B-seed0")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
-from benchmarks.mixing import mixed, of_one_style
+from benchmarks.mixing import mixed
 
 
 class Counting:
@@ -35,14 +32,3 @@ def test_the_borders_differ_from_frame_to_frame() -> None:
     torch.manual_seed(0)
     taken = mixed(Counting(), 50, 2)[..., 0]  # type: ignore[arg-type]
     assert set(taken.sum(1).tolist()) == {1.0, 2.0, 3.0, 4.0, 5.0}
-
-
-def test_of_one_style_is_what_the_command_has_measured_of_as_many_frames(tmp_path: Path) -> None:
-    asked = {"extractor": "inception-2015", "split": "train", "n_generated": 2048, "seed": 0, "fid": 91.5}
-    others = [asked | {"fid": 1.0, **other} for other in ({"split": "test"}, {"n_generated": 500}, {"seed": 1})]
-    kept = tmp_path / "distribution.json"
-    kept.write_text(json.dumps(dict(enumerate([*others, asked]))), encoding="utf-8")
-    assert of_one_style(tmp_path) == 91.5
-    kept.write_text(json.dumps(dict(enumerate(others))), encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"no such FID from its training frames: medgen fid .* --split train --n 2048"):
-        of_one_style(tmp_path)

@@ -18,15 +18,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+sys.path.append(str(Path(__file__).parents[1]))
+from benchmarks.ablation import SAMPLES, training_fid
+
 from medgen.contract.capabilities import Styles
 from medgen.metrics.distribution import extract_moments
 from medgen.metrics.moments import Moments, frechet_distance
 from medgen.nn.features.extractors import INCEPTION, load_extractor
 from medgen.runs.datasets import open_trained_on
 from medgen.runs.run import open_run
-from medgen.verbs.distance import FILE, real_features
+from medgen.verbs.distance import real_features
 
-COUNT, AT_ONCE, MOST = 2048, 32, 4
+AT_ONCE, MOST = 32, 4
 
 
 def mixed(model: Styles, n: int, styles: int) -> Tensor:
@@ -37,32 +40,21 @@ def mixed(model: Styles, n: int, styles: int) -> Tensor:
     return drawn[torch.arange(n)[:, None], which]
 
 
-def of_one_style(run: Path) -> float:
-    """Return the FID of a run's samples from its training frames, as `medgen fid` has measured it."""
-    asked = {"extractor": INCEPTION, "split": "train", "n_generated": COUNT, "seed": 0}
-    path = run / FILE
-    known = json.loads(path.read_text(encoding="utf-8")).values() if path.is_file() else ()
-    fitting = [float(one["fid"]) for one in known if asked.items() <= one.items()]
-    if not fitting:
-        sys.exit(f"{run} has no such FID from its training frames: medgen fid {run} --split train --n {COUNT}")
-    return fitting[0]
-
-
 @torch.inference_mode()
 def main(folders: list[Path]) -> None:
     net = load_extractor(INCEPTION)
-    result: dict[str, Any] = {"extractor": net.name, "frames": COUNT}
+    result: dict[str, Any] = {"extractor": net.name, "frames": SAMPLES}
     for folder in folders:
         run = open_run(folder)
         model, data, real = run.trained_model().eval(), open_trained_on(run), Moments()
         assert isinstance(model, Styles)
-        real.add(real_features(net, data, COUNT, "train"))
-        found = {"1 style": of_one_style(folder)}
+        real.add(real_features(net, data, SAMPLES, "train"))
+        found = {"1 style": training_fid(folder)}
         for styles in range(2, MOST + 1):
             torch.manual_seed(0)
-            drawn = (model.draw_styles(mixed(model, AT_ONCE, styles), "random") for _ in range(COUNT // AT_ONCE))
+            drawn = (model.draw_styles(mixed(model, AT_ONCE, styles), "random") for _ in range(SAMPLES // AT_ONCE))
             found[f"{styles} styles"] = frechet_distance(real, extract_moments(net, drawn))
-        result[str(folder)] = {"mixing": run.settings.model.get("mixing", 0.9), **found}
+        result[run.name] = {"mixing": run.settings.model.get("mixing", 0.9), **found}
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
 
 
