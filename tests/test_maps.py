@@ -73,6 +73,17 @@ def test_a_file_that_cannot_be_read_is_told_of_with_the_reason(study: Path, tmp_
     assert "warning: 1 file could not be read, the first is 'b.png': is not an image inside" in told
 
 
+def test_what_could_not_be_read_is_counted_beside_the_maps_and_named_in_a_table(study: Path, tmp_path: Path) -> None:
+    (frames := tmp_path / "frames").mkdir()
+    shutil.copy(study / "frames" / pd.read_csv(study / "maps" / "scores.csv")["path"][0], frames / "a.png")
+    for name in ("b.png", "c.png"):
+        (frames / name).write_bytes(b"no picture")
+    succeed("maps", study / "run", frames, "--out", tmp_path / "maps")
+    about = json.loads((tmp_path / "maps" / "maps.json").read_text())
+    assert (about["frames"], about["rejected"]) == (1, 2)
+    assert set(pd.read_csv(tmp_path / "maps" / "rejected.csv")["file"]) == {"b.png", "c.png"}
+
+
 def written(out: Path) -> set[str]:
     return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and path.suffix != ".json"}
 

@@ -67,12 +67,14 @@ class Maps:
     ----------
     frames : how many maps there are
     at_crop : how many of them have the side of the crop, as there is no original frame
+    rejected : files of the input that could not be read; ``rejected.csv`` names them
     level, level_is : raw score of a pixel that the contours run at, and where it is from
     high : raw score of a pixel at which the colours end
     """
 
     frames: int
     at_crop: int
+    rejected: int
     level: float
     level_is: str
     high: float
@@ -167,7 +169,7 @@ def maps(
         look = _Look(run, scored, out, scale, raw, high, smooth, run.weights_digest())
         at_crop = _write_all(look, originals, kinds, on_progress)
         write_csv(out / REGIONS, flagged_regions(scored, raw, smooth))
-        written = Maps(len(rows), at_crop, raw, level_is, high)
+        written = Maps(len(rows), at_crop, len(data.rejected()), raw, level_is, high)
         made_by = {"smooth": smooth, "weights": look.weights, "meaning": f"raw scores, {RESEARCH}"}
         write_json(out / MAPPED[0], asdict(written) | made_by)
         return written
