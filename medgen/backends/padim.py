@@ -22,6 +22,7 @@ from medgen.nn.features.gaussian import whitening
 from medgen.types import Batch, Scores
 
 BLOCK = 64  # positions that are moved together
+FEWEST = 2  # frames that have a covariance; what fewer show would be far from any other frame
 
 
 class Config(OnePassConfig):
@@ -81,13 +82,15 @@ class Model(OnePass):
             self._fill(rest, self.fold_means[fold], self.fold_roots[fold])
 
     def _fill(self, sums: Sequence[Tensor], means: Tensor, roots: Tensor) -> None:
-        """Compute the Gaussians (P, D) and (P, D, D) from sums over frames."""
-        counts, identity = sums[0].clamp_min(1)[:, None], torch.eye(means.shape[1], dtype=torch.float64)
-        centres = sums[1] / counts
-        means.copy_(centres)
-        for position in range(len(means)):
-            count, mean = float(counts[position]), centres[position].cpu()
-            scatter = sums[2][position].cpu() - count * torch.outer(mean, mean)
+        """Compute the Gaussians (P, D) and (P, D, D) from sums over frames; a place too few show takes that of all places."""
+        identity = torch.eye(means.shape[1], dtype=torch.float64)
+        everywhere = [part.sum(0) for part in sums]
+        for position, shown in enumerate((sums[0] >= FEWEST).tolist()):
+            number, total, products = [part[position] for part in sums] if shown else everywhere
+            count = max(1.0, float(number))
+            mean = (total / count).cpu()
+            scatter = products.cpu() - count * torch.outer(mean, mean)
+            means[position] = mean.to(means)
             roots[position] = whitening(scatter / max(1.0, count - 1) + self.config.regular * identity).to(roots)
 
     def look(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
