@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,6 +28,7 @@ from medgen.runs.run import NORMALS, Run, open_run
 from medgen.runs.scores import STAMP, read_stored
 from medgen.verbs.external.evaluate import left_in_other_splits
 from medgen.verbs.external.own_test import own_test
+from medgen.verbs.external.places import unseen_places, unseen_shares
 from medgen.verbs.external.seen import seen_in_training
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
@@ -192,6 +194,24 @@ def test_labelled_frames_in_other_splits_are_spoken_of(world: Path) -> None:
     data = open_prepared(world / "D")
     assert left_in_other_splits(data, data.rows("test")).startswith("32 labelled frames of this data set stand in other splits")
     assert left_in_other_splits(data, data.rows()) == ""
+
+
+def test_tissue_where_hardly_any_training_frame_shows_some_is_spoken_of(world: Path) -> None:
+    data = open_prepared(world / "D")
+    trained, tested = data.rows("train"), data.rows("test")
+    assert unseen_places(data, data, tested) == "" and unseen_places(None, data, tested) == ""
+    valid = np.array(data.valid)
+    valid[:] = True
+    valid[trained, :8, :8] = False  # the training's field of view is cut in a corner, as are all new ones but two
+    valid[tested[2:], :8, :8] = False
+    cut = replace(data, valid=valid)
+    share = 64 / data.size**2
+    assert unseen_shares(cut, cut, tested).tolist() == pytest.approx([share, share] + [0.0] * (len(tested) - 2))
+    told = unseen_places(cut, cut, tested)
+    assert told.startswith(f"2 of {len(tested)} frames show tissue where fewer than one in a hundred training frames did")
+    assert f"at most {100 * share:.0f} % of what they show" in told
+    valid[trained[0], :8, :8] = True  # one of fewer than a hundred is enough
+    assert unseen_places(cut, cut, tested) == ""
 
 
 # what is said

@@ -29,6 +29,7 @@ from medgen.runs.run import Run, open_run
 from medgen.types import OnProgress, no_progress
 from medgen.verbs.audit import Training, cached_traits
 from medgen.verbs.external.own_test import own_test
+from medgen.verbs.external.places import unseen_places
 from medgen.verbs.external.seen import PAIR, seen_in_training, seen_in_words
 from medgen.verbs.report import EVALUATED, REPORTS
 from medgen.verbs.results import OVERLAYS, evaluate_run
@@ -145,7 +146,7 @@ def _results(
         about["own_frames"] = on_own["frames"]
         about["measures"] = compare_measures(metrics, on_own)
         about["shift"] = measure_shift(LookedAt(results.scores, cached_traits(data, rows, trained=own.data)), own.frames)
-    about["warnings"] = _warnings(about, metrics, data, rows, by)
+    about["warnings"] = _warnings(about, metrics, own.data, data, rows, by)
     return replace(
         results,
         name=f"{run.name} on {name}",
@@ -156,13 +157,19 @@ def _results(
 
 
 def _warnings(
-    about: ExternalMetrics, metrics: RunMetrics, data: Prepared, rows: NDArray[np.int64], by: Sequence[str]
+    about: ExternalMetrics,
+    metrics: RunMetrics,
+    own: Prepared | None,
+    data: Prepared,
+    rows: NDArray[np.int64],
+    by: Sequence[str],
 ) -> list[str]:
     """Return what a reader has to know first of frames of another data set."""
     sentences = [
         about["verdict"] if about["within"] is False else "",
         seen_in_words(about["seen"], len(rows)),
         left_in_other_splits(data, rows),
+        unseen_places(own, data, rows),
         *(
             f"There are fewer than 2 or more than {MOST} different values of “{column}”, so that nothing is measured by it."
             for column in by
