@@ -16,8 +16,8 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check numpy==2.2.6 scipy==1.15.3 scikit-image==0.25.2 ruamel.yaml==0.19.1 rich==13.9.4
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps panoptica==2.1.7  # plotly and others are for its figures
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
+    panoptica==2.1.7 numpy==2.2.6 scipy==1.15.3 scikit-image==0.25.2 pandas==2.3.3 plotly==5.24.1
 cd "$folder"
 venv/bin/python -W ignore - <<'PYTHON'
 import numpy as np
