@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sources import folder
 from tiny import batch
+from tiny import whole_frames as frames
 
 from medgen import registry
 from medgen.backends._onepass import OnePass, _turned
@@ -39,13 +40,6 @@ def fitted(name: str, batches: int = 3, **settings: Any) -> Any:
         assert not list(model.turns(frames(number), 0.0))
     model.finalise_fit()
     return model.eval()
-
-
-def frames(number: int, count: int = 6) -> Batch:
-    """Whole frames; all of a place counts."""
-    drawn = batch(count, seed=number)
-    index = torch.arange(number * count, (number + 1) * count)
-    return Batch(drawn.image, torch.ones_like(drawn.valid), index)
 
 
 # distances

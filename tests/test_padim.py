@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_onepass import frames
+from tiny import whole_frames as frames
 from torch import Tensor
 
 from medgen import registry

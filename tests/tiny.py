@@ -74,6 +74,13 @@ def batch(n: int = 4, seed: int = 0) -> Batch:
     return random_frames(n, seed).to(DEVICE)
 
 
+def whole_frames(number: int, count: int = 6) -> Batch:
+    """Return random smooth frames, all of which is valid; the rows of the data set go on from number to number."""
+    drawn = batch(count, seed=number)
+    index = torch.arange(number * count, (number + 1) * count)
+    return Batch(drawn.image, torch.ones_like(drawn.valid), index)
+
+
 class Batches:
     """Training and validation batches without a data set."""
 
