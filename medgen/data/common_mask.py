@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from medgen.data.field.overlay import channel_levels, highlights
 from medgen.data.prepared import Prepared
-from medgen.data.scorable import scorable
+from medgen.data.scorable import scorable, valid_counts
 from medgen.data.storage.rows import Flags, Frames, LazyRows
 from medgen.data.storage.shards import announce
 from medgen.files import short_digest
 from medgen.nn.inpaint import inpaint
 
 BLANKED_SHARE = 0.1  # a pixel that is invalid in a larger share of the training frames is blanked in all frames
-BLOCK = 256  # masks read at once
 CACHED_BYTES = 2**30  # bytes of filled frames kept: filling one takes as long as a small net takes to train on it
 
 
@@ -37,10 +36,7 @@ def common_mask(data: Prepared) -> NDArray[np.bool_]:
     data : the data set
     """
     rows = scorable(data, data.rows("train"))
-    valid_counts = np.zeros((data.size, data.size), np.int64)
-    for start in range(0, len(rows), BLOCK):
-        valid_counts += np.asarray(data.valid[rows[start : start + BLOCK]]).sum(axis=0)
-    return valid_counts >= (1 - BLANKED_SHARE) * len(rows)
+    return valid_counts(data, rows) >= (1 - BLANKED_SHARE) * len(rows)
 
 
 def with_common_mask(data: Prepared, mask: NDArray[np.bool_]) -> Prepared:

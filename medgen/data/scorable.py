@@ -64,6 +64,15 @@ def valid_shares(data: Prepared, rows: NDArray[np.int64], overlay: str = "mask")
     return np.concatenate(shares)
 
 
+def valid_counts(data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many of the frames show each pixel of the crop, (S, S)."""
+    counts = np.zeros((data.size, data.size), np.int64)
+    for start in range(0, len(rows), BLOCK):
+        counts += np.asarray(data.valid[rows[start : start + BLOCK]]).sum(axis=0)
+        let_go(data.valid)
+    return counts
+
+
 def scorable(data: Prepared, rows: NDArray[np.int64], overlay: str = "mask") -> NDArray[np.int64]:
     """Return those of the rows whose frames show enough to be scored, trained on or compared with; see `valid_shares`."""
     return rows[valid_shares(data, rows, overlay) >= LEAST_VALID]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgen.data.prepared import Prepared
+from medgen.data.scorable import BLOCK, scorable, valid_counts
 from medgen.files import let_go
 
 FEW = 0.01  # share of the training frames; of 100 and fewer, none
 TOLD = 0.01  # of a frame's tissue, from which on it is spoken of
-BLOCK = 256  # masks read at once
 
 
 def unseen_shares(own: Prepared, data: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -28,16 +28,15 @@ def unseen_shares(own: Prepared, data: Prepared, rows: NDArray[np.int64]) -> NDA
     -------
     (n,) in [0, 1]; 0 of a frame without tissue, and all 0 where there are no training frames
     """
-    trained = own.rows("train")
+    trained = scorable(own, own.rows("train"))
     if not len(trained):
         return np.zeros(len(rows))
-    counts = sum(np.asarray(own.valid[trained[start : start + BLOCK]]).sum(0) for start in range(0, len(trained), BLOCK))
-    unseen = np.asarray(counts) < max(1.0, FEW * len(trained))  # (S, S)
+    unseen = valid_counts(own, trained) < max(1.0, FEW * len(trained))  # (S, S)
     shares = np.zeros(len(rows))
     for start in range(0, len(rows), BLOCK):
         valid = np.asarray(data.valid[rows[start : start + BLOCK]])  # (b, S, S)
         shares[start : start + BLOCK] = (valid & unseen).sum((1, 2)) / valid.sum((1, 2)).clip(1)
-    let_go(own.valid, data.valid)
+        let_go(data.valid)
     return shares
 
 
